@@ -1,0 +1,50 @@
+"""What can go wrong for the person at the terminal: one sentence, one remedy, one exit code each."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+# The command's exit codes, as the README documents them.
+EXIT_AS_EXPECTED = 0
+EXIT_DIFFERS = 1
+EXIT_USAGE = 2
+EXIT_INCONCLUSIVE = 3
+EXIT_ENVIRONMENT = 4
+
+
+class TroubleError(Exception):
+    """Something the user can act on. `str()` says what is wrong; `remedy` says what to do about it."""
+
+    exit_code: ClassVar[int] = EXIT_ENVIRONMENT
+
+    def __init__(self, what: str, remedy: str = "") -> None:
+        super().__init__(what)
+        self.remedy = remedy
+
+
+class UsageError(TroubleError):
+    """The input is wrong: an unknown scenario, malformed TOML, a session line that does not parse."""
+
+    exit_code: ClassVar[int] = EXIT_USAGE
+
+
+class EnvironmentTroubleError(TroubleError):
+    """This machine cannot run it as it is: no engine, no permission, no space, namespaces refused."""
+
+    exit_code: ClassVar[int] = EXIT_ENVIRONMENT
+
+
+class LinkError(TroubleError):
+    """The distribution link to the Erlang node failed: refused, wrong cookie, lost, or too slow."""
+
+
+class LinkRefusedError(LinkError):
+    """The node did not accept the handshake: a wrong cookie, or a protocol that it does not speak."""
+
+
+class LinkLostError(LinkError):
+    """The link broke after it was up: the node died, or the network between them did."""
+
+
+class LinkTimeoutError(LinkError):
+    """The node did not answer within the time that the caller allowed."""

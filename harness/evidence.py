@@ -1,0 +1,108 @@
+"""What one replay leaves behind: the words of the witnesses, before anybody judges them.
+
+Plain records, no I/O. `store` writes and reads them, `judge` weighs them, `report` shows them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from harness.tcp import Endpoint
+
+# The kernel's counters that tell why a RST was sent: /proc/net/netstat (TcpExt) and /proc/net/snmp (Tcp)
+# of the closing host's network namespace. Their meaning: Documentation/networking/snmp_counter.rst, Linux 6.12.
+COUNTERS = (
+    "TcpExt:TCPAbortOnClose",
+    "TcpExt:TCPAbortOnData",
+    "TcpExt:TCPAbortOnLinger",
+    "TcpExt:TCPAbortOnTimeout",
+    "Tcp:OutRsts",
+    "Tcp:EstabResets",
+    "Tcp:RetransSegs",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """One link-layer frame as captured: `t_ns` in nanoseconds since the epoch, Ethernet header included."""
+
+    t_ns: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One line of the Erlang session: its source, the result as the shell prints it, and how long it took."""
+
+    source: str
+    result: str
+    duration_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SocketState:
+    """One connected socket right before the close line, as its own kernel tells it.
+
+    `received` counts payload bytes that arrived in order; `unread` those of them that still lie in the
+    kernel's receive buffer. Neither counts the peer's FIN. `state` is TCP_INFO's tcpi_state.
+    """
+
+    name: str
+    local: Endpoint
+    remote: Endpoint
+    received: int
+    unread: int
+    state: int
+
+
+class SessionEnd(StrEnum):
+    """How a session's evaluation ended on the node."""
+
+    DONE = "done"
+    CRASHED = "crashed"
+    TIMED_OUT = "timed out"
+    NODE_GONE = "node gone"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """One session, played once: what every line returned and what the kernel said around the close.
+
+    `close_line` is the 1-based number of the line that closes; `sockets` and `counters_before` were taken
+    right before it, `counters_after` right after it (None where it was never reached). `error` is the
+    Erlang error of a line that crashed, or what ended the session otherwise.
+    """
+
+    index: int
+    calls: tuple[Call, ...]
+    end: SessionEnd
+    error: str
+    close_line: int
+    sockets: tuple[SocketState, ...]
+    counters_before: Mapping[str, int] | None
+    counters_after: Mapping[str, int] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Testimony:
+    """What the peer's application saw of one connection.
+
+    `end` is what its last read or write gave: "end of file", or an errno's name such as "ECONNRESET".
+    """
+
+    __test__ = False  # not a pytest class, whatever its name begins with
+
+    peer: Endpoint
+    received: int
+    sent: int
+    end: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureFacts:
+    """Whether the capture can be trusted to be whole: frames the kernel dropped, and whether it was fenced."""
+
+    dropped: int
+    fenced: bool

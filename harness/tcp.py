@@ -1,0 +1,106 @@
+"""TCP's own words: flags, segments, endpoints, and the ways a connection ends (RFC 9293).
+
+Knows no Erlang, no files and no captures; everything above it speaks these words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntFlag, StrEnum
+from typing import NamedTuple
+
+
+class Flags(IntFlag):
+    """The control bits of a TCP header (RFC 9293 section 3.1)."""
+
+    FIN = 0x01
+    SYN = 0x02
+    RST = 0x04
+    PSH = 0x08
+    ACK = 0x10
+    URG = 0x20
+    ECE = 0x40
+    CWR = 0x80
+
+
+class Endpoint(NamedTuple):
+    """One end of a connection: an IP address in text form and a port."""
+
+    address: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """One TCP segment as it crossed the wire.
+
+    `t_ns` is the capture's clock in nanoseconds since the epoch; `seq` and `ack` are absolute (32 bit);
+    `payload_len` counts the bytes the IP header announces, also where the capture cut the payload short.
+    """
+
+    t_ns: int
+    src: Endpoint
+    dst: Endpoint
+    seq: int
+    ack: int
+    flags: int
+    window: int
+    payload_len: int
+    payload: bytes = b""
+    options: bytes = b""
+
+    @property
+    def syn(self) -> bool:
+        return bool(self.flags & 0x02)
+
+    @property
+    def fin(self) -> bool:
+        return bool(self.flags & 0x01)
+
+    @property
+    def rst(self) -> bool:
+        return bool(self.flags & 0x04)
+
+    @property
+    def has_ack(self) -> bool:
+        return bool(self.flags & 0x10)
+
+
+class Role(StrEnum):
+    """The two ends of a connection: who sent the SYN, and who answered it."""
+
+    CLIENT = "client"
+    SERVER = "server"
+
+    @property
+    def other(self) -> Role:
+        return Role.SERVER if self is Role.CLIENT else Role.CLIENT
+
+
+class Ending(StrEnum):
+    """How one endpoint ended its side, as the wire shows it. A boolean is too small for this."""
+
+    FIN = "FIN"
+    RST = "RST"
+    FIN_THEN_RST = "FIN then RST"
+    NONE = "none"
+
+
+class Cause(StrEnum):
+    """Why an endpoint sent a RST. UNKNOWN is a legitimate answer: packets alone often cannot say."""
+
+    UNREAD_DATA = "unread data at close"
+    ZERO_LINGER = "zero linger"
+    DATA_AFTER_CLOSE = "data after close"
+    CLOSED_PORT = "closed port"
+    UNKNOWN = "unknown"
+
+
+class Validity(StrEnum):
+    """Whether a verdict may be relied on; an inconclusive one is never a pass."""
+
+    CONCLUSIVE = "conclusive"
+    INCONCLUSIVE = "inconclusive"

@@ -12,7 +12,7 @@ from enum import StrEnum
 from harness.tcp import Endpoint
 
 # The kernel's counters that tell why a RST was sent: /proc/net/netstat (TcpExt) and /proc/net/snmp (Tcp)
-# of the closing host's network namespace. Their meaning: Documentation/networking/snmp_counter.rst, Linux 6.12.
+# of the closing host's network namespace (Documentation/networking/snmp_counter.rst, Linux 6.12).
 COUNTERS = (
     "TcpExt:TCPAbortOnClose",
     "TcpExt:TCPAbortOnData",
@@ -84,6 +84,20 @@ class Replay:
     counters_before: Mapping[str, int] | None
     counters_after: Mapping[str, int] | None
 
+    @property
+    def subject(self) -> SocketState | None:
+        """The socket whose end is under test: the one bound to `Sock`, or else the first connected one."""
+        named = [socket for socket in self.sockets if socket.name == "Sock"]
+        return next(iter(named or self.sockets), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """What the receive buffer must hold right before the close, in bytes; None: nothing is demanded."""
+
+    unread: int | None = None
+    received: int | None = None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Testimony:
@@ -102,7 +116,7 @@ class Testimony:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureFacts:
-    """Whether the capture can be trusted to be whole: frames the kernel dropped, and whether it was fenced."""
+    """Whether the capture is whole: how many frames the kernel dropped, and whether its end was fenced."""
 
     dropped: int
     fenced: bool

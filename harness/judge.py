@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from harness.conn_state import conn_state
 from harness.evidence import CaptureFacts, Gate, Replay, SessionEnd, SocketState, Testimony
-from harness.tcp import Cause, Ending, Role, Segment, Validity
+from harness.tcp import Cause, Ending, Role, Validity
 from harness.trace import Connection, distance
 
 # A RST of the closing host, told apart by the counter that the kernel raised with it
@@ -95,6 +95,7 @@ def judge(
     delta = _delta(replay)
     if not _handshake_seen(connection):
         doubts.append("the connection's opening (SYN, SYN ACK) is not in the capture")
+    doubts += _doubts_of_wire(connection)
     witnesses = (
         _wire(connection, subject, endings[subject], closing[subject]),
         *_own_witnesses(connection, replay, state, delta, endings[subject], closing[subject]),
@@ -156,6 +157,20 @@ def _handshake_seen(connection: Connection) -> bool:
     opened = any(s.syn and not s.has_ack for s in connection.segments)
     answered = any(s.syn and s.has_ack for s in connection.segments)
     return opened and (answered or (refused and not any(s.payload_len for s in connection.segments)))
+
+
+def _doubts_of_wire(connection: Connection) -> list[str]:
+    """A byte that was acknowledged but never captured betrays a hole, whatever the drop count says."""
+    sent = {Role.CLIENT: 0, Role.SERVER: 0}
+    for segment in connection.segments:
+        role = connection.role(segment)
+        seq, ack = connection.relative(segment)
+        if ack > sent[role.other]:
+            return [
+                f"the capture has a hole: {connection.notation(segment)} acknowledges what was never captured"
+            ]
+        sent[role] = max(sent[role], seq + segment.payload_len + segment.syn + segment.fin)
+    return []
 
 
 # What the wire shows
@@ -282,14 +297,10 @@ def _buffer(connection: Connection, state: SocketState | None, closing: Sequence
         for s in connection.segments[: closing[0]]
     )
     arrived = acknowledged - 1 - (1 if peer_fin else 0)
-    if arrived == state.received or replay_closed_earlier(state, arrived):
+    # A FIN may have left before the close line (a shutdown), and data may have come in between.
+    if arrived == state.received or (first.fin and arrived < state.received):
         return Witness(name=name, says=says, agrees=True)
     return Witness(name=name, says=f"{says}, but the close acknowledges {arrived}", agrees=False)
-
-
-def replay_closed_earlier(state: SocketState, arrived: int) -> bool:
-    """True where the FIN left before the last line (a shutdown): data may have come in between."""
-    return arrived < state.received
 
 
 def _calls(replay: Replay) -> Witness:

@@ -76,21 +76,26 @@ def flag_letters(segment: Segment) -> str:
 
 
 def connections(segments: Iterable[Segment]) -> list[Connection]:
-    """Sort segments into connections, in order of their first segment.
-
-    A SYN with a new sequence number on known addresses and ports opens a new connection, so that a port
-    used twice in one capture is two connections.
-    """
-    open_by_pair: dict[frozenset[Endpoint], list[Segment]] = {}
+    """Sort segments into connections, in order of their first segment."""
+    last_by_pair: dict[frozenset[Endpoint], list[Segment]] = {}
     found: list[list[Segment]] = []
     for segment in segments:
         pair = frozenset((segment.src, segment.dst))
-        members = open_by_pair.get(pair)
-        if members is None or (_opens(segment) and _reopens(members, segment)):
-            members = open_by_pair[pair] = []
+        members = last_by_pair.get(pair)
+        if members is None or starts_anew(members, segment):
+            members = last_by_pair[pair] = []
             found.append(members)
         members.append(segment)
     return [connection(members) for members in found]
+
+
+def starts_anew(members: Sequence[Segment], segment: Segment) -> bool:
+    """True for a SYN that none of the known segments repeats: a port used twice is two connections."""
+    return (
+        segment.syn
+        and not segment.has_ack
+        and not any(known.syn and known.src == segment.src and known.seq == segment.seq for known in members)
+    )
 
 
 def connection(members: Sequence[Segment]) -> Connection:
@@ -123,14 +128,6 @@ def fin_acknowledged(connection: Connection, role: Role) -> bool:
         elif fin_end is not None and segment.has_ack and distance(segment.ack, fin_end) >= 0:
             return True
     return False
-
-
-def _opens(segment: Segment) -> bool:
-    return segment.syn and not segment.has_ack
-
-
-def _reopens(members: Sequence[Segment], syn: Segment) -> bool:
-    return not any(known.syn and known.src == syn.src and known.seq == syn.seq for known in members)
 
 
 def _initial(members: Sequence[Segment], endpoint: Endpoint) -> int | None:

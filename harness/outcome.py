@@ -1,0 +1,90 @@
+"""A verdict held against an expectation: as expected, different, or inconclusive.
+
+A boolean would hide the third: an inconclusive verdict is never a pass, and never a difference either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from harness.errors import EXIT_AS_EXPECTED, EXIT_DIFFERS, EXIT_INCONCLUSIVE
+from harness.evidence import Replay, Testimony
+from harness.judge import Verdict
+from harness.scenario import Expectation
+
+
+class Outcome(StrEnum):
+    """What came of holding a verdict against its expectation."""
+
+    AS_EXPECTED = "as expected"
+    DIFFERS = "differs"
+    INCONCLUSIVE = "inconclusive"
+
+    @property
+    def exit_code(self) -> int:
+        return _EXIT_CODES[self]
+
+
+_EXIT_CODES = {
+    Outcome.AS_EXPECTED: EXIT_AS_EXPECTED,
+    Outcome.DIFFERS: EXIT_DIFFERS,
+    Outcome.INCONCLUSIVE: EXIT_INCONCLUSIVE,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """One point of an expectation beside what the verdict says of it."""
+
+    what: str
+    expected: str
+    actual: str
+
+    @property
+    def same(self) -> bool:
+        return self.expected == self.actual
+
+
+def compare(
+    expect: Expectation, verdict: Verdict, replay: Replay | None, testimony: Testimony | None
+) -> tuple[Comparison, ...]:
+    """Every point that the expectation names, beside the verdict's own."""
+    returned = (
+        replay.calls[replay.close_line - 1].result if _close_returned(replay) and replay else "did not return"
+    )
+    points = (
+        ("ending", expect.ending, verdict.ending),
+        ("peer's ending", expect.peer_ending, verdict.peer_ending),
+        ("cause", expect.cause, verdict.cause),
+        ("closing segment", expect.closing_segment, verdict.closing_segment),
+        ("peer's application sees", expect.peer_sees, testimony.end if testimony else "not heard"),
+        ("conn_state", expect.conn_state, verdict.conn_state),
+        ("close returns", expect.returns, returned),
+    )
+    return tuple(
+        Comparison(what=what, expected=str(expected), actual=str(actual))
+        for what, expected, actual in points
+        if expected is not None
+    )
+
+
+def outcome(verdict: Verdict, comparisons: Iterable[Comparison]) -> Outcome:
+    """The outcome of one replay."""
+    if verdict.doubts:
+        return Outcome.INCONCLUSIVE
+    return Outcome.AS_EXPECTED if all(c.same for c in comparisons) else Outcome.DIFFERS
+
+
+def worst(outcomes: Iterable[Outcome]) -> Outcome:
+    """The outcome of many: a difference outweighs a doubt, a doubt outweighs any number of passes."""
+    seen = set(outcomes)
+    for candidate in (Outcome.DIFFERS, Outcome.INCONCLUSIVE):
+        if candidate in seen:
+            return candidate
+    return Outcome.AS_EXPECTED if seen else Outcome.INCONCLUSIVE
+
+
+def _close_returned(replay: Replay | None) -> bool:
+    return replay is not None and 0 < replay.close_line <= len(replay.calls)

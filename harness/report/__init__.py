@@ -1,0 +1,1 @@
+"""Evidence and verdicts as text. Opens no sockets, judges nothing."""

@@ -1,0 +1,183 @@
+"""What a person reads at the terminal: the session, the connection, the witnesses, the verdict.
+
+Pure: everything here returns text. Colour is an argument; without it no control character is printed.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from harness.evidence import Call
+from harness.judge import Verdict
+from harness.judged import Judged
+from harness.outcome import Outcome, worst
+from harness.scenario import Scenario
+from harness.tcp import Ending
+from harness.trace import Connection
+
+_WIDTH = 100
+_INDENT = "  "
+_LONG_RESULT = 12  # lines of one printed result before the middle is left out
+
+
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """SGR codes by meaning, or nothing at all."""
+
+    bold: str = ""
+    dim: str = ""
+    good: str = ""
+    bad: str = ""
+    warn: str = ""
+    plain: str = ""
+
+
+PLAIN = Palette()
+COLOURS = Palette(
+    bold="\x1b[1m", dim="\x1b[2m", good="\x1b[32m", bad="\x1b[31m", warn="\x1b[33m", plain="\x1b[0m"
+)
+
+
+def case(scenario: Scenario, judged: Judged, palette: Palette = PLAIN) -> str:
+    """One replay, whole: everything that a reader needs to believe the verdict or to doubt it."""
+    blocks = [
+        heading(scenario, palette),
+        _section("Session", session(judged.replay.calls, judged.replay.error)),
+    ]
+    if judged.connection is not None:
+        blocks.append(_section("On the wire", wire(judged.connection, judged.verdict.deciding, palette)))
+    blocks.append(_section("Witnesses", witnesses(judged.verdict, palette)))
+    if judged.comparisons:
+        blocks.append(_section("Expected and seen", comparisons(judged, palette)))
+    blocks.append(_section("Verdict", verdict(judged, palette)))
+    return "\n\n".join(blocks)
+
+
+def heading(scenario: Scenario, palette: Palette = PLAIN) -> str:
+    claim = textwrap.fill(
+        " ".join(scenario.claim.split()), _WIDTH - 2, initial_indent=_INDENT, subsequent_indent=_INDENT
+    )
+    return f"{palette.bold}== {scenario.name} =={palette.plain}\n{claim}"
+
+
+def session(calls: Sequence[Call], error: str = "") -> str:
+    """The session as a shell shows it; each call's duration stands at its prompt."""
+    lines: list[str] = []
+    for number, call in enumerate(calls, start=1):
+        lines += prompt(number, call)
+    if error:
+        lines += error.splitlines()
+    return "\n".join(lines)
+
+
+def prompt(number: int, call: Call) -> Iterator[str]:
+    """One line of the session with its result."""
+    source = call.source.splitlines()
+    yield f"{number}> {source[0]}"
+    yield from (f"   {line}" for line in source[1:])
+    result = call.result.splitlines() or [""]
+    if len(result) > _LONG_RESULT:
+        left_out = len(result) - _LONG_RESULT + 1
+        result = [*result[: _LONG_RESULT - 3], f"... ({left_out} lines)", *result[-2:]]
+    yield from result
+
+
+def wire(connection: Connection, deciding: Sequence[int] = (), palette: Palette = PLAIN) -> str:
+    """The connection in tcpdump's notation, relative numbers; times in seconds since its first segment."""
+    start_ns = connection.segments[0].t_ns
+    lines = [f"client {connection.client}, server {connection.server}"]
+    for index, segment in enumerate(connection.segments):
+        role = connection.role(segment)
+        text = (
+            f"{(segment.t_ns - start_ns) / 1e9:9.6f}  {role} > {role.other}  "
+            f"{connection.notation(segment)} win {segment.window}"
+        )
+        if index in deciding:
+            colour = palette.bad if segment.rst else palette.good
+            lines.append(f"{colour}> {text}{palette.plain}  <- decides")
+        else:
+            lines.append(f"  {text}")
+    return "\n".join(lines)
+
+
+def witnesses(verdict: Verdict, palette: Palette = PLAIN) -> str:
+    marks = {
+        True: f"{palette.good}agrees{palette.plain}    ",
+        False: f"{palette.bad}DISAGREES{palette.plain} ",
+        None: f"{palette.dim}says{palette.plain}      ",
+    }
+    names = max((len(w.name) for w in verdict.witnesses), default=0)
+    return "\n".join(f"{w.name:<{names}}  {marks[w.agrees]} {w.says}" for w in verdict.witnesses) or "none"
+
+
+def comparisons(judged: Judged, palette: Palette = PLAIN) -> str:
+    names = max(len(c.what) for c in judged.comparisons)
+    wide = max(len(c.expected) for c in judged.comparisons)
+    lines = []
+    for c in judged.comparisons:
+        mark = (
+            f"{palette.good}same{palette.plain}"
+            if c.same
+            else f"{palette.bad}DIFFERS: {c.actual}{palette.plain}"
+        )
+        lines.append(f"{c.what:<{names}}  {c.expected:<{wide}}  {mark}")
+    return "\n".join(lines)
+
+
+def verdict(judged: Judged, palette: Palette = PLAIN) -> str:
+    lines = [headline(judged, palette)]
+    lines += [f"{palette.warn}inconclusive: {doubt}{palette.plain}" for doubt in judged.verdict.doubts]
+    return "\n".join(lines)
+
+
+def headline(judged: Judged, palette: Palette = PLAIN) -> str:
+    """The verdict in one line: ending, cause, the segment that shows it, and what came of the expectation."""
+    found = judged.verdict
+    colour = palette.bad if found.ending in (Ending.RST, Ending.FIN_THEN_RST) else palette.good
+    because = f" ({found.cause})" if found.cause else ""
+    segment = f" by {found.closing_segment}" if found.closing_segment else ""
+    return (
+        f"{palette.bold}{colour}{found.ending}{palette.plain}{because}{segment},"
+        f" conn_state {found.conn_state}, {found.validity}: {outcome_word(judged.outcome, palette)}"
+    )
+
+
+def outcome_word(outcome: Outcome, palette: Palette = PLAIN) -> str:
+    colour = {Outcome.AS_EXPECTED: palette.good, Outcome.DIFFERS: palette.bad}.get(outcome, palette.warn)
+    return f"{colour}{outcome}{palette.plain}"
+
+
+class Tally:
+    """Many replays of one scenario, counted as they come; only what was not as expected is kept whole."""
+
+    def __init__(self) -> None:
+        self.outcomes: Counter[Outcome] = Counter()
+        self.endings: Counter[str] = Counter()
+        self.odd: list[Judged] = []
+        self._kept = 5
+
+    def add(self, judged: Judged) -> None:
+        self.outcomes[judged.outcome] += 1
+        self.endings[judged.verdict.ending] += 1
+        if judged.outcome is not Outcome.AS_EXPECTED and len(self.odd) < self._kept:
+            self.odd.append(judged)
+
+    @property
+    def total(self) -> int:
+        return self.outcomes.total()
+
+    @property
+    def outcome(self) -> Outcome:
+        return worst(self.outcomes)
+
+    def line(self, palette: Palette = PLAIN) -> str:
+        endings = ", ".join(f"{ending} {count}" for ending, count in self.endings.most_common())
+        outcomes = ", ".join(f"{outcome_word(o, palette)} {n}" for o, n in self.outcomes.most_common())
+        return f"{self.total} replays: {endings}; {outcomes}"
+
+
+def _section(title: str, body: str) -> str:
+    return f"{_INDENT}{title}\n{textwrap.indent(body, _INDENT * 2)}"

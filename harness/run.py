@@ -1,0 +1,155 @@
+"""The conductor: one scenario on one testbed becomes one evidence folder and its verdicts.
+
+Nothing else knows the order of things: gather the facts, begin a replay, collect what the node says, fence
+the capture, hear the peer, write it all down, and only then judge.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from harness import __version__, session, store
+from harness.evidence import COUNTERS, Call, CaptureFacts, Replay, Testimony
+from harness.judged import Judged, Wire, judge_replay
+from harness.scenario import Scenario
+from harness.tcp import Endpoint
+from harness.testbed import PINNED_SYSCTLS, Testbed
+from harness.trace import Connection, is_over
+
+# How many replays the node may have before it at a time. More hides the link's latency; the node still
+# plays them one after another, so that a counter's change belongs to one close.
+_WINDOW = 8
+_SESSION_SLACK_S = 10.0
+_TESTIMONY_TIMEOUT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What to run: a scenario (with its file's own text), how often, and where the evidence goes."""
+
+    scenario: Scenario
+    scenario_text: str
+    repeat: int
+    folder: Path
+    command_line: tuple[str, ...]
+
+
+def run(request: Request, bed: Testbed, on_call: Callable[[Call], None] | None = None) -> Iterator[Judged]:
+    """Play the scenario `repeat` times, yielding each replay as soon as it is judged.
+
+    The folder is complete when the iterator ends; if it ends early, it holds what there was until then.
+    `on_call` hears each session line as it returns.
+    """
+    with store.Writer(
+        request.folder, scenario_text=request.scenario_text, manifest=_manifest(request, bed)
+    ) as writer:
+        wire = Wire()
+        begun: deque[tuple[int, bytes]] = deque()
+        started = 0
+        bed.drain()  # what passed before this run belongs to no replay of it
+        for _ in range(request.repeat):
+            while started < request.repeat and len(begun) < _WINDOW:
+                begun.append((started, _begin(request.scenario, bed)))
+                started += 1
+            index, ref = begun.popleft()
+            replay = session.collect(bed.link, ref, index, _patience_s(request.scenario, len(begun)), on_call)
+            connection = _watch(request.scenario, bed, wire, writer, replay)
+            testimony = _hear(bed, replay, connection)
+            writer.replay(replay, testimony)
+            capture = CaptureFacts(dropped=bed.dropped(), fenced=True)
+            judged = judge_replay(request.scenario, wire.take(replay), capture, replay, testimony)
+            writer.verdict(judged.record())
+            if request.repeat == 1:
+                writer.flush()
+            yield judged
+        writer.finish(
+            finished=_now(),
+            capture=CaptureFacts(dropped=bed.dropped(), fenced=True),
+            facts=_facts(bed),
+        )
+
+
+def _begin(scenario: Scenario, bed: Testbed) -> bytes:
+    return session.begin(
+        bed.link,
+        session=scenario.session,
+        bindings={"Server": _address_term(bed.server.address), "Port": str(bed.server.port)},
+        close_line=scenario.close_line,
+        counters=COUNTERS,
+        line_timeout_s=scenario.line_timeout_ms / 1000,
+    )
+
+
+def _patience_s(scenario: Scenario, ahead: int) -> float:
+    lines = scenario.session.count("\n") + 1
+    return scenario.line_timeout_ms / 1000 * (lines + ahead) + _SESSION_SLACK_S
+
+
+def _watch(
+    scenario: Scenario, bed: Testbed, wire: Wire, writer: store.Writer, replay: Replay
+) -> Connection | None:
+    """Drain the wire until the replay's connection is over, or for as long as the scenario says at most."""
+    deadline = time.monotonic() + scenario.settle_ms / 1000
+    timeout_s = 0.0
+    while True:
+        frames = bed.drain(timeout_s)
+        writer.frames(frames)
+        wire.see(frames)
+        connection = wire.look(replay)
+        timeout_s = deadline - time.monotonic()
+        if timeout_s <= 0 or (connection is not None and is_over(connection)):
+            return connection
+        if connection is None and not replay.sockets:
+            return None  # it never connected: there is nothing to wait for
+
+
+def _hear(bed: Testbed, replay: Replay, connection: Connection | None) -> Testimony | None:
+    socket = replay.subject
+    client: Endpoint | None = socket.local if socket else connection.client if connection else None
+    if client is None or connection is None:
+        return None
+    return bed.testimony(client, _TESTIMONY_TIMEOUT_S if is_over(connection) else 0.0)
+
+
+def _address_term(address: str) -> str:
+    """The address as Erlang writes it: a tuple of four numbers, or of eight for IPv6."""
+    from ipaddress import IPv6Address, ip_address
+
+    parsed = ip_address(address)
+    if isinstance(parsed, IPv6Address):
+        groups = parsed.exploded.split(":")
+        return "{" + ",".join(f"16#{group}" for group in groups) + "}"
+    return "{" + address.replace(".", ",") + "}"
+
+
+def _manifest(request: Request, bed: Testbed) -> store.Manifest:
+    return store.Manifest(
+        format=store.FORMAT,
+        program=f"rst-or-fin {__version__}",
+        command_line=request.command_line,
+        started=_now(),
+        finished=None,
+        scenario=request.scenario.name,
+        server=(bed.server.address, bed.server.port),
+        client_address=bed.client_address,
+        capture=CaptureFacts(dropped=0, fenced=False),
+        facts=_facts(bed),
+    )
+
+
+def _facts(bed: Testbed) -> dict[str, Any]:
+    return {
+        **bed.facts(),
+        "node": session.node_facts(bed.link),
+        "sysctls": session.sysctls(bed.link, tuple(PINNED_SYSCTLS)),
+    }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,82 @@
+"""A scenario: a claim about how a connection ends, the Erlang session that shows it, and what to expect.
+
+The model and its TOML form; no scenario's logic. Files are named `NAME.scenario.toml`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+import msgspec
+
+from harness.errors import UsageError
+from harness.evidence import Gate
+from harness.tcp import Cause, Ending
+
+SUFFIX = ".scenario.toml"
+
+
+class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The peer: which server, and the options it is started with (the option names are the server's own)."""
+
+    kind: str = "origin"
+    options: dict[str, int | str | bool] = {}
+
+
+class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a conclusive verdict must say. None: the scenario leaves it open.
+
+    `ending` and `peer_ending` are those of the end under test and of its peer; `closing_segment` is in
+    tcpdump's notation with relative numbers; `returns` is what the close line printed.
+    """
+
+    ending: Ending
+    peer_ending: Ending | None = None
+    cause: Cause | None = None
+    closing_segment: str | None = None
+    peer_sees: str | None = None
+    conn_state: str | None = None
+    returns: str | None = None
+
+
+class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One scenario. `close_line` is the 1-based line that closes; 0 stands for the session's last line.
+
+    `settle_ms` bounds how long the wire is watched after the close where the connection does not end by
+    itself: a FIN is not final.
+    """
+
+    claim: str
+    sources: tuple[str, ...]
+    session: str
+    expect: Expectation
+    name: str = ""
+    close_line: int = 0
+    settle_ms: int = 1000
+    line_timeout_ms: int = 10_000
+    gate: Gate = Gate()
+    server: Server = Server()
+
+
+def parse(text: str, where: str) -> Scenario:
+    """A scenario from its TOML. `where` is the file, for errors and (without suffix) for the scenario's name.
+
+    Raises UsageError with file, place and reason.
+    """
+    remedy = "see docs/scenarios.md for the format, or a shipped one: rst-or-fin explain recv-then-close"
+    try:
+        document: dict[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{where}: not valid TOML: {error}", remedy) from error
+    name = where.rpartition("/")[2].removesuffix(SUFFIX).removesuffix(".toml")
+    try:
+        scenario = msgspec.convert({"name": name, **document}, Scenario)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{where}: {str(error).replace('$.', '')}", remedy) from error
+    for what, value in (("claim", scenario.claim), ("session", scenario.session)):
+        if not value.strip():
+            raise UsageError(f"{where}: `{what}` is empty", remedy)
+    if not scenario.sources:
+        raise UsageError(f"{where}: `sources` is empty: say where the claim comes from", remedy)
+    return scenario

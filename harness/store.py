@@ -1,0 +1,276 @@
+"""The evidence folder: one run, written before it is judged, readable without the program that wrote it.
+
+Its format is described in docs/evidence.md and carries a version. A folder holds
+
+    manifest.json      the run: format, program, command line, testbed, versions, sysctls, capture facts
+    scenario.toml      the scenario, word for word
+    capture.pcap       everything on the test network's wire, Ethernet frames with nanosecond time stamps
+    transcript.jsonl   a line for each replay: what every session line returned, and how the session ended
+    counters.jsonl     a line for each replay: sockets and kernel counters around the close
+    peer.jsonl         a line for each replay: what the peer's application saw (null where it was not heard)
+    verdicts.jsonl     a line for each replay: the verdict and how it compares; the only file that is derived
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, TypeVar
+
+import msgspec
+
+from harness import pcap
+from harness.errors import EnvironmentTroubleError, UsageError
+from harness.evidence import Call, CaptureFacts, Frame, Replay, SessionEnd, SocketState, Testimony
+from harness.scenario import Scenario, parse
+
+FORMAT = 1
+
+_Record = TypeVar("_Record")
+
+_MANIFEST = "manifest.json"
+_SCENARIO = "scenario.toml"
+_CAPTURE = "capture.pcap"
+_TRANSCRIPT = "transcript.jsonl"
+_COUNTERS = "counters.jsonl"
+_PEER = "peer.jsonl"
+_VERDICTS = "verdicts.jsonl"
+
+
+class _Transcript(msgspec.Struct, frozen=True, kw_only=True):
+    index: int
+    end: SessionEnd
+    error: str
+    close_line: int
+    calls: tuple[Call, ...]
+
+
+class _Counters(msgspec.Struct, frozen=True, kw_only=True):
+    index: int
+    sockets: tuple[SocketState, ...]
+    before: dict[str, int] | None
+    after: dict[str, int] | None
+
+
+class _Peer(msgspec.Struct, frozen=True, kw_only=True):
+    index: int
+    testimony: Testimony | None
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run was: enough to run it again elsewhere and to explain a difference.
+
+    `started` and `finished` are UTC in ISO 8601; `finished` is None where the run was cut short.
+    """
+
+    format: int
+    program: str
+    command_line: tuple[str, ...]
+    started: str
+    finished: str | None
+    scenario: str
+    server: tuple[str, int]
+    client_address: str
+    capture: CaptureFacts
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """One evidence folder, read back."""
+
+    manifest: Manifest
+    scenario: Scenario
+    capture: bytes
+    replays: tuple[Replay, ...]
+    testimonies: tuple[Testimony | None, ...]
+
+
+class Writer:
+    """Writes one evidence folder as the run goes on, so that a run that is cut short leaves what it had.
+
+    Raises EnvironmentTroubleError where the folder cannot be written (disk full, no permission).
+    """
+
+    def __init__(self, folder: Path, *, scenario_text: str, manifest: Manifest) -> None:
+        self.folder = folder
+        self._manifest = manifest
+        with _writing(folder):
+            folder.mkdir(parents=True, exist_ok=False)
+            self._write_manifest(manifest)
+            (folder / _SCENARIO).write_text(scenario_text, encoding="utf-8")
+        self._files: dict[str, BinaryIO] = {}
+        with _writing(folder):
+            for name in (_CAPTURE, _TRANSCRIPT, _COUNTERS, _PEER, _VERDICTS):
+                self._files[name] = (folder / name).open("wb")
+            self._files[_CAPTURE].write(pcap.header())
+            self._files[_CAPTURE].flush()
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with _writing(self.folder):
+            for file in self._files.values():
+                file.close()
+
+    def frames(self, frames: Iterable[Frame]) -> None:
+        with _writing(self.folder):
+            self._files[_CAPTURE].write(pcap.records(frames))
+
+    def replay(self, replay: Replay, testimony: Testimony | None) -> None:
+        self._line(
+            _TRANSCRIPT,
+            _Transcript(
+                index=replay.index,
+                end=replay.end,
+                error=replay.error,
+                close_line=replay.close_line,
+                calls=replay.calls,
+            ),
+        )
+        self._line(
+            _COUNTERS,
+            _Counters(
+                index=replay.index,
+                sockets=replay.sockets,
+                before=_plain(replay.counters_before),
+                after=_plain(replay.counters_after),
+            ),
+        )
+        self._line(_PEER, _Peer(index=replay.index, testimony=testimony))
+
+    def verdict(self, record: object) -> None:
+        self._line(_VERDICTS, record)
+
+    def flush(self) -> None:
+        with _writing(self.folder):
+            for file in self._files.values():
+                file.flush()
+
+    def finish(self, *, finished: str, capture: CaptureFacts, facts: Mapping[str, Any]) -> None:
+        """Seal the folder: the capture's own facts and the time it ended go into the manifest."""
+        self.flush()
+        self._manifest = msgspec.structs.replace(
+            self._manifest, finished=finished, capture=capture, facts=dict(facts)
+        )
+        with _writing(self.folder):
+            self._write_manifest(self._manifest)
+
+    def _write_manifest(self, manifest: Manifest) -> None:
+        text = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
+        (self.folder / _MANIFEST).write_bytes(text + b"\n")
+
+    def _line(self, name: str, record: object) -> None:
+        with _writing(self.folder):
+            self._files[name].write(msgspec.json.encode(record) + b"\n")
+
+
+def read(folder: Path) -> Evidence:
+    """Read an evidence folder back.
+
+    Raises UsageError where it is none, is of a later format, or is damaged: with the file and the reason.
+    """
+    manifest = _decode(folder / _MANIFEST, Manifest)
+    if manifest.format != FORMAT:
+        raise UsageError(
+            f"{folder}: evidence of format {manifest.format}; this program reads format {FORMAT}",
+            f"judge it with the version that wrote it: {manifest.program}",
+        )
+    transcripts = _decode_lines(folder / _TRANSCRIPT, _Transcript)
+    counters = _decode_lines(folder / _COUNTERS, _Counters)
+    peers = _decode_lines(folder / _PEER, _Peer)
+    whole = min(len(transcripts), len(counters), len(peers))  # a run that was killed may lack its last line
+    return Evidence(
+        manifest=manifest,
+        scenario=parse(_read(folder / _SCENARIO).decode("utf-8", "replace"), manifest.scenario),
+        capture=_read(folder / _CAPTURE),
+        replays=tuple(
+            Replay(
+                index=transcript.index,
+                calls=transcript.calls,
+                end=transcript.end,
+                error=transcript.error,
+                close_line=transcript.close_line,
+                sockets=counted.sockets,
+                counters_before=counted.before,
+                counters_after=counted.after,
+            )
+            for transcript, counted in zip(transcripts[:whole], counters[:whole], strict=True)
+        ),
+        testimonies=tuple(peer.testimony for peer in peers[:whole]),
+    )
+
+
+def write_verdicts(folder: Path, records: Iterable[object]) -> None:
+    """Replace the derived file of an evidence folder after it has been judged again."""
+    with _writing(folder):
+        (folder / _VERDICTS).write_bytes(b"".join(msgspec.json.encode(record) + b"\n" for record in records))
+
+
+def read_scenario_text(folder: Path) -> str:
+    return _read(folder / _SCENARIO).decode("utf-8", "replace")
+
+
+def _plain(counters: Mapping[str, int] | None) -> dict[str, int] | None:
+    return None if counters is None else dict(counters)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise UsageError(
+            f"{path.parent} is not an evidence folder: {path.name} is missing",
+            "give a folder that a run wrote (runs/...)",
+        ) from error
+    except OSError as error:
+        raise UsageError(
+            f"cannot read {path}: {error.strerror}", "check the path and its permissions"
+        ) from error
+
+
+def _decode(path: Path, kind: type[Manifest]) -> Manifest:
+    try:
+        return msgspec.json.decode(_read(path), type=kind)
+    except msgspec.DecodeError as error:
+        raise UsageError(f"{path} is damaged: {error}", "use another copy of the evidence") from error
+
+
+def _decode_lines(path: Path, kind: type[_Record]) -> list[_Record]:
+    decoder = msgspec.json.Decoder(kind)
+    return list(_records(path, decoder))
+
+
+def _records(path: Path, decoder: msgspec.json.Decoder[Any]) -> Iterator[Any]:
+    lines = _read(path).split(b"\n")
+    for number, line in enumerate(lines[:-1], start=1):  # what follows the last newline is an unfinished line
+        try:
+            yield decoder.decode(line)
+        except msgspec.DecodeError as error:
+            raise UsageError(
+                f"{path}, line {number}, is damaged: {error}", "use another copy of it"
+            ) from error
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileExistsError as error:
+        raise UsageError(f"{folder} exists already", "choose another folder with --out") from error
+    except OSError as error:
+        remedy = (
+            "free some space, or write elsewhere with --out DIR; what had been written is kept"
+            if error.errno in (errno.ENOSPC, errno.EDQUOT)
+            else "write elsewhere with --out DIR"
+        )
+        raise EnvironmentTroubleError(
+            f"cannot write the evidence to {folder}: {error.strerror}", remedy
+        ) from error

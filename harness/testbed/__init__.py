@@ -1,0 +1,64 @@
+"""A testbed: two hosts and one wire between them, ready for replays. What every kind of it offers."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from harness.evidence import Frame, Testimony
+from harness.link import Link
+from harness.tcp import Endpoint
+
+# Every sysctl that bears on how a connection ends, pinned so that a host's own tuning cannot change a
+# verdict; the values are Linux 6.12's defaults.
+PINNED_SYSCTLS = {
+    "net.ipv4.tcp_timestamps": "1",
+    "net.ipv4.tcp_sack": "1",
+    "net.ipv4.tcp_window_scaling": "1",
+    "net.ipv4.tcp_ecn": "2",
+    "net.ipv4.tcp_fin_timeout": "60",
+    "net.ipv4.tcp_orphan_retries": "0",
+    "net.ipv4.tcp_retries2": "15",
+    "net.ipv4.tcp_tw_reuse": "2",
+    "net.ipv4.tcp_rmem": "4096\t131072\t6291456",
+    "net.ipv4.tcp_wmem": "4096\t16384\t4194304",
+    "net.ipv4.ip_local_port_range": "32768\t60999",
+}
+
+
+class Testbed(Protocol):
+    """Two hosts and one wire: an Erlang node on one, a server on the other, a capture in between.
+
+    Times are seconds; every wait is bounded and a wait that ends without its event is an error or a None.
+    """
+
+    __test__ = False  # not a pytest class, whatever its name begins with
+
+    @property
+    def link(self) -> Link:
+        """The control link to the Erlang node."""
+
+    @property
+    def server(self) -> Endpoint:
+        """Where the server listens on the test network."""
+
+    @property
+    def client_address(self) -> str:
+        """The node's address on the test network."""
+
+    def drain(self, timeout_s: float = 0.0) -> list[Frame]:
+        """Every frame since the last drain, complete up to this call.
+
+        Where there is none yet, waits up to `timeout_s` for the first.
+        """
+
+    def dropped(self) -> int:
+        """How many frames the kernel dropped from the capture since it began."""
+
+    def testimony(self, client: Endpoint, timeout_s: float) -> Testimony | None:
+        """What the server's application saw of the connection from `client`, once it has ended there."""
+
+    def facts(self) -> dict[str, object]:
+        """What the manifest records: runtime, image digests, kernel and tool versions, sysctls."""
+
+    def close(self) -> None:
+        """End everything that this testbed started. May be called twice."""

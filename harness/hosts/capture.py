@@ -1,0 +1,127 @@
+"""Captures one interface: every frame once, in and out, with the kernel's timestamp.
+
+As a library: `open_tap`, `drain`, `drops`. As a program, beside the tested host in its network namespace, it
+speaks `frames` on stdin and stdout. A tap drained after close(2) returned on this host always holds the
+segments of that close: the kernel queues a frame to the tap before it hands it to the device
+(dev_queue_xmit_nit, Linux 6.12).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import select
+import socket
+import struct
+import sys
+from collections.abc import Sequence
+
+from . import frames, interfaces
+
+_ETH_P_ALL = 0x0003
+_SOL_PACKET = 263
+_PACKET_STATISTICS = 6
+_SO_TIMESTAMPNS = 35
+_SO_RCVBUFFORCE = 33
+_TIMESPEC = struct.Struct("@ll")
+_ANCILLARY_LEN = socket.CMSG_SPACE(_TIMESPEC.size)
+_MAX_FRAME_LEN = 65536 + 64
+_RECEIVE_BUFFER_LEN = 32 << 20
+
+
+def open_tap(interface: str) -> socket.socket:
+    """A non-blocking AF_PACKET socket that already captures `interface`. Needs CAP_NET_RAW."""
+    # Protocol 0 receives nothing: no frame of another interface slips in between socket() and bind().
+    tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
+    try:
+        _enlarge_buffer(tap)
+        tap.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        tap.bind((interface, _ETH_P_ALL))
+    except OSError:
+        tap.close()
+        raise
+    return tap
+
+
+def _enlarge_buffer(tap: socket.socket) -> None:
+    try:  # past net.core.rmem_max, which takes CAP_NET_ADMIN in the first user namespace
+        tap.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER_LEN)
+    except PermissionError:
+        tap.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_LEN)
+
+
+def drain(tap: socket.socket) -> list[tuple[int, bytes]]:
+    """Everything captured up to now, oldest first, as (nanoseconds since the epoch, frame)."""
+    taken: list[tuple[int, bytes]] = []
+    receive = tap.recvmsg
+    while True:
+        try:
+            data, ancillary, _, _ = receive(_MAX_FRAME_LEN, _ANCILLARY_LEN)
+        except BlockingIOError:
+            return taken
+        seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2])
+        taken.append((seconds * 1_000_000_000 + nanoseconds, data))
+
+
+def drops(tap: socket.socket) -> int:
+    """How many frames the kernel dropped since the last call: reading resets the count (packet(7))."""
+    _, dropped = struct.unpack("@II", tap.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8))
+    return int(dropped)
+
+
+def serve(tap: socket.socket, commands: int, answers: int) -> None:
+    """Answer DRAIN commands until their end of file; read the tap into memory whenever it has something."""
+    taken: list[tuple[int, bytes]] = []
+    dropped = 0
+    poll = select.poll()
+    poll.register(commands, select.POLLIN)
+    poll.register(tap, select.POLLIN)
+    while True:
+        asked = [fd for fd, _ in poll.poll() if fd == commands]
+        orders = os.read(commands, 4096) if asked else None
+        if orders == b"":
+            return
+        taken += drain(tap)
+        dropped += drops(tap)
+        for _ in range((orders or b"").count(frames.DRAIN)):
+            _write_all(answers, frames.encode_drained(taken, dropped))
+            taken = []
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="capture", description="Capture the interface that carries an address."
+    )
+    parser.add_argument("--address", required=True, help="an address of this host on the tested network")
+    parser.add_argument("--drop-to-uid", type=int, help="become this user once the capture is open")
+    options = parser.parse_args(arguments)
+    try:
+        interface = interfaces.interface_of(options.address)
+        still_on = interfaces.switch_off_offloads(interface)
+        tap = open_tap(interface)
+        if options.drop_to_uid is not None:
+            from .privileges import drop_to
+
+            drop_to(options.drop_to_uid)
+    except (OSError, LookupError) as error:
+        _write_all(sys.stdout.fileno(), frames.encode_failed(f"the capture could not start: {error}"))
+        return 1
+    facts = {
+        "interface": interface,
+        "offloads": still_on,
+        "receive_buffer_len": tap.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF),
+    }
+    with tap:
+        _write_all(sys.stdout.fileno(), frames.encode_ready(facts))
+        serve(tap, sys.stdin.fileno(), sys.stdout.fileno())
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,108 @@
+"""What the capture and its driver say to each other: records as bytes, whatever carries them. No I/O.
+
+capture -> driver: a stream of records, each one kind byte, a 32-bit length (big-endian) and that many bytes:
+    R  ready: JSON facts. Sent once, when the capture is already running.
+    F  a frame: t_ns (64 bit, nanoseconds since the epoch), then the frame as captured.
+    E  end of a drain: how many frames the kernel dropped so far (64 bit).
+    X  the capture could not start: JSON {"error": ...}. Nothing follows it.
+driver -> capture: the byte DRAIN, answered with every frame since the last drain, then one E. End of file:
+leave.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, Union
+
+DRAIN = b"d"
+
+_HEAD = struct.Struct(">cI")
+_TIME = struct.Struct(">Q")
+_MAX_LENGTH = 1 << 20  # no frame is longer; a longer record means that the stream is not ours
+
+
+class Ready(NamedTuple):
+    """The capture runs. `facts`: interface, offloads, receive buffer in bytes."""
+
+    facts: Mapping[str, object]
+
+
+class Captured(NamedTuple):
+    """One frame: `t_ns` in nanoseconds since the epoch, link-layer header included."""
+
+    t_ns: int
+    data: bytes
+
+
+class Drained(NamedTuple):
+    """Every frame up to here has been sent; `dropped` is the kernel's drop count since the start."""
+
+    dropped: int
+
+
+class Failed(NamedTuple):
+    """The capture could not start; `error` says why."""
+
+    error: str
+
+
+Record = Union[Ready, Captured, Drained, Failed]  # noqa: UP007 - Python 3.9 runs this too
+
+
+def encode_ready(facts: Mapping[str, object]) -> bytes:
+    return _record(b"R", json.dumps(facts).encode())
+
+
+def encode_failed(error: str) -> bytes:
+    return _record(b"X", json.dumps({"error": error}).encode())
+
+
+def encode_drained(frames: Iterable[tuple[int, bytes]], dropped: int) -> bytes:
+    """One whole answer to DRAIN: the frames as (t_ns, data), then the end record."""
+    parts = [_record(b"F", _TIME.pack(t_ns) + data) for t_ns, data in frames]
+    parts.append(_record(b"E", _TIME.pack(dropped)))
+    return b"".join(parts)
+
+
+def _record(kind: bytes, payload: bytes) -> bytes:
+    return _HEAD.pack(kind, len(payload)) + payload
+
+
+class Decoder:
+    """Turns the capture's bytes, however they were cut, into records. `pending`: bytes of an unfinished."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    @property
+    def pending(self) -> int:
+        return len(self._rest)
+
+    def feed(self, data: bytes) -> list[Record]:
+        """The records that `data` completes. Raises ValueError on bytes that are no record of ours."""
+        buffer = self._rest + data
+        records = []
+        start = 0
+        while len(buffer) - start >= _HEAD.size:
+            kind, length = _HEAD.unpack_from(buffer, start)
+            if kind not in b"RFEX" or length > _MAX_LENGTH:
+                raise ValueError(f"not a record of the capture: {buffer[start : start + 40]!r}")
+            end = start + _HEAD.size + length
+            if end > len(buffer):
+                break
+            records.append(_decode(kind, buffer[start + _HEAD.size : end]))
+            start = end
+        self._rest = buffer[start:]
+        return records
+
+
+def _decode(kind: bytes, payload: bytes) -> Record:
+    if kind == b"F":
+        return Captured(_TIME.unpack_from(payload)[0], payload[_TIME.size :])
+    if kind == b"E":
+        return Drained(_TIME.unpack(payload)[0])
+    if kind == b"R":
+        return Ready(json.loads(payload))
+    return Failed(str(json.loads(payload)["error"]))

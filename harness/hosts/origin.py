@@ -1,0 +1,266 @@
+"""The HTTP server at the other end of the tested connection: answers, waits, and says how each one ended.
+
+It writes one JSON line to stdout when it listens, and one for every connection when that has ended for the
+application:
+    {"event": "listening", "address": "10.0.0.3", "port": 80}
+    {"event": "ended", "peer": ["10.0.0.2", 40000], "received": 18, "sent": 485, "end": "end of file",
+     "t_ns": ...}
+`end` is "end of file", "closed" (it closed first, see Behaviour) or the errno's name, such as "ECONNRESET".
+It leaves when its stdin reaches end of file: its driver is gone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import errno
+import json
+import os
+import select
+import socket
+import sys
+import time
+from collections.abc import Sequence
+
+from .responses import PUBLISHED, REQUEST_END, Behaviour, plain
+
+_BACKLOG = 4096
+_READ_LEN = 65536
+
+
+def listen(address: str, port: int) -> socket.socket:
+    """A listening socket whose connections send at once (TCP_NODELAY is inherited by what it accepts)."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listener.bind((address, port))
+        listener.listen(_BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+class _Connection:
+    """One accepted connection: what has come, what is still to be sent, and how far its end has got."""
+
+    __slots__ = ("at_end", "due", "peer", "received", "sent", "sock", "stuck", "tail", "unsent")
+
+    def __init__(self, sock: socket.socket, peer: tuple[str, int]) -> None:
+        self.sock = sock
+        self.peer = peer
+        self.received = 0
+        self.sent = 0
+        self.tail = b""  # the last bytes that came: a request's end may be cut anywhere
+        self.unsent: collections.deque[bytes] = collections.deque()
+        self.due: float | None = None  # the next write waits for this monotonic time
+        self.stuck = False  # the next write waits for room in the kernel's buffer
+        self.at_end = False  # the peer's FIN has been read
+
+
+class Origin:
+    """One thread, one epoll, any number of connections."""
+
+    def __init__(self, listener: socket.socket, behaviour: Behaviour, orders: int, log: int) -> None:
+        self._listener = listener
+        self._behaviour = behaviour
+        self._orders = orders
+        self._log = log
+        self._epoll = select.epoll()
+        self._connections: dict[int, _Connection] = {}
+        self._delayed: collections.deque[_Connection] = collections.deque()  # one delay for all: oldest first
+        self._left_open: set[int] = set()  # half-open, and reported
+
+    def serve(self) -> None:
+        """Serve until `orders` reaches end of file."""
+        self._epoll.register(self._orders, select.EPOLLIN)
+        self._epoll.register(self._listener, select.EPOLLIN)
+        address, port = self._listener.getsockname()[:2]
+        self._say({"event": "listening", "address": address, "port": port})
+        while True:
+            for fd, _ in self._epoll.poll(self._patience_s()):
+                if fd == self._orders:
+                    if not os.read(fd, 4096):
+                        return
+                elif fd == self._listener.fileno():
+                    self._accept()
+                elif fd in self._connections:
+                    self._attend(self._connections[fd])
+            self._send_delayed()
+
+    def _patience_s(self) -> float | None:
+        due = self._delayed[0].due if self._delayed else None
+        return None if due is None else max(0.0, due - time.monotonic())
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                sock, peer = self._listener.accept()
+            except BlockingIOError:
+                return
+            except ConnectionError:  # reset before it could be accepted
+                continue
+            sock.setblocking(False)
+            self._connections[sock.fileno()] = connection = _Connection(sock, peer[:2])
+            self._epoll.register(sock, select.EPOLLIN)
+            self._attend(connection)  # the request often lies there already
+
+    def _attend(self, connection: _Connection) -> None:
+        try:
+            if not connection.at_end:
+                self._receive(connection)
+            else:
+                self._check(connection)
+            self._send(connection)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._ended(connection, _name(error.errno))
+
+    def _receive(self, connection: _Connection) -> None:
+        """Take what has come; every request that it completes is one more response to send."""
+        try:
+            data = connection.sock.recv(_READ_LEN)
+        except BlockingIOError:
+            return
+        connection.received += len(data)
+        connection.at_end = not data
+        text = connection.tail + data
+        connection.tail = text[-len(REQUEST_END) + 1 :]
+        connection.unsent.extend(self._behaviour.writes * text.count(REQUEST_END))
+        if connection.at_end:
+            self._watch(connection)
+
+    def _check(self, connection: _Connection) -> None:
+        """After the peer's FIN a read says nothing more; the socket's error does."""
+        error = connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            raise OSError(error, os.strerror(error))
+
+    def _send(self, connection: _Connection) -> None:
+        """Send what is due; with everything sent, end the connection if it is time to."""
+        unsent = connection.unsent
+        while unsent and connection.due is None:
+            write = unsent.popleft()
+            try:
+                # MSG_EOR: the kernel never appends the next write to this one's segment (tcp_sendmsg_locked).
+                count = connection.sock.send(write, socket.MSG_EOR)
+            except BlockingIOError:
+                count = 0
+            connection.sent += count
+            if count < len(write):
+                unsent.appendleft(write[count:])
+                break
+            if unsent and self._behaviour.delay_s:
+                connection.due = time.monotonic() + self._behaviour.delay_s
+                self._delayed.append(connection)
+        stuck = bool(unsent) and connection.due is None
+        if stuck != connection.stuck:
+            connection.stuck = stuck
+            self._watch(connection)
+        if unsent:
+            return
+        if connection.at_end:
+            self._ended(connection, "end of file")
+        elif connection.sent and self._behaviour.close_after_response:
+            self._ended(connection, "closed")
+
+    def _watch(self, connection: _Connection) -> None:
+        """Tell epoll what this connection waits for; an error or a reset is reported in any case."""
+        wanted = (0 if connection.at_end else select.EPOLLIN) | (select.EPOLLOUT if connection.stuck else 0)
+        self._epoll.modify(connection.sock, wanted)
+
+    def _send_delayed(self) -> None:
+        while self._delayed and self._is_due(self._delayed[0]):
+            connection = self._delayed.popleft()
+            connection.due = None
+            if connection.sock.fileno() >= 0:
+                try:
+                    self._send(connection)
+                except OSError as error:
+                    self._ended(connection, _name(error.errno))
+
+    @staticmethod
+    def _is_due(connection: _Connection) -> bool:
+        return connection.due is None or connection.due <= time.monotonic()
+
+    def _ended(self, connection: _Connection, end: str) -> None:
+        fd = connection.sock.fileno()
+        if fd not in self._left_open:
+            self._say(
+                {
+                    "event": "ended",
+                    "peer": connection.peer,
+                    "received": connection.received,
+                    "sent": connection.sent,
+                    "end": end,
+                    "t_ns": time.time_ns(),
+                }
+            )
+        if end == "end of file" and self._behaviour.half_open:
+            self._left_open.add(fd)
+            return
+        self._left_open.discard(fd)
+        del self._connections[fd]
+        connection.sock.close()
+
+    def _say(self, event: dict[str, object]) -> None:
+        view = memoryview(json.dumps(event).encode() + b"\n")
+        while view:
+            view = view[os.write(self._log, view) :]
+
+
+def _name(number: int | None) -> str:
+    return errno.errorcode.get(number or 0, f"errno {number}")
+
+
+def _behaviour(options: argparse.Namespace) -> Behaviour:
+    writes: tuple[bytes, ...] = PUBLISHED if options.body_bytes is None else plain(options.body_bytes)
+    if options.write_bytes:
+        whole = b"".join(writes)
+        writes = tuple(whole[i : i + options.write_bytes] for i in range(0, len(whole), options.write_bytes))
+    return Behaviour(
+        writes=tuple(write for write in writes if write),
+        delay_s=options.delay_ms / 1000,
+        close_after_response=options.close_after_response,
+        half_open=options.half_open,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="origin", description="An HTTP server that says how connections end."
+    )
+    parser.add_argument("--bind", default="0.0.0.0", help="the address to listen on, IPv4 or IPv6")
+    parser.add_argument("--port", type=int, default=80)
+    parser.add_argument(
+        "--body-bytes", type=int, metavar="N", help="a 200 with a body of N bytes, not the published 400"
+    )
+    parser.add_argument(
+        "--write-bytes", type=int, metavar="N", help="cut the response into writes of N bytes"
+    )
+    parser.add_argument("--delay-ms", type=float, default=0.0, help="pause between one write and the next")
+    parser.add_argument("--close-after-response", action="store_true", help="close first")
+    parser.add_argument("--half-open", action="store_true", help="do not close after the peer's FIN")
+    parser.add_argument(
+        "--clean-offloads", metavar="ADDRESS", help="switch offloads off on the interface carrying it"
+    )
+    parser.add_argument("--drop-to-uid", type=int, metavar="UID", help="become this user once it listens")
+    options = parser.parse_args(arguments)
+    if options.clean_offloads:
+        from .interfaces import interface_of, switch_off_offloads
+
+        switch_off_offloads(interface_of(options.clean_offloads))
+    with listen(options.bind, options.port) as listener:
+        if options.drop_to_uid is not None:
+            from .privileges import drop_to
+
+            drop_to(options.drop_to_uid)
+        Origin(listener, _behaviour(options), sys.stdin.fileno(), sys.stdout.fileno()).serve()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -181,7 +181,7 @@ def labels(run_id: str) -> dict[str, str]:
 
 
 def _started(pid: int) -> int | None:
-    """When a living process started, in clock ticks since boot; None where none is seen (a zombie is none)."""
+    """When a living process started, in clock ticks since boot; None where none is seen (or a zombie)."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -286,7 +286,7 @@ def leftovers(client: docker.DockerClient) -> tuple[Belonging, ...]:
 
 
 def remove(client: docker.DockerClient, things: Collection[Belonging]) -> None:
-    """Removes them, containers before the networks they hang on; removed by somebody else meanwhile is fine."""
+    """Removes them, containers before the networks they hang on; somebody else may do so meanwhile."""
     for kind, how in (("container", _remove_container), ("network", _remove_network)):
         for thing in things:
             if thing.kind == kind:

@@ -1,0 +1,767 @@
+%% The node's side of a replay: a process that stays, owns the sockets and evaluates a session's lines.
+%%
+%% One source file, run as an INTERPRETED escript, because neither a .beam (one does not load on every OTP
+%% release) nor a compiler (the embedded OTP has none) can be counted on. Seen on OTP 23, 25, 27, 28, 29.
+%% (escript drops a script's first line, hence a comment there; `erlc +warnings_as_errors` is clean as well.)
+%%
+%% Start, with the cookie in $HOME/.erlang.cookie (mode 0400) so that no process list shows it:
+%%
+%%   erl +S 1:1 +SDio 1 +A 1 +sbwt none -boot no_dot_erlang -noshell -hidden -name node@HOST
+%%       -start_epmd false -erl_epmd_port PORT -kernel inet_dist_use_interface '{127,0,0,1}'
+%%       -kernel dist_auto_connect never -kernel net_ticktime 100000
+%%       -run escript start -extra session_node.erl [--until-eof] [--wait-s N]
+%%
+%% `dist_auto_connect never`: an answer to a controller that is gone must not make this node dial out.
+%% `net_ticktime`: the controller sends no ticks. The node halts when its last link goes down, when nobody
+%% has linked within --wait-s seconds (60), and, with --until-eof, when its standard input ends.
+%%
+%% What is said to the registered name `rst_or_fin` is described in harness/session.py.
+%%
+%% Besides OTP a session's lines may call, as a shell's commands:
+%%   unread(Sock)             bytes unread in the kernel's receive buffer; the peer's FIN does not count
+%%   await_unread(Sock, N)    the same, once there are at least N; error({unread_timeout, Have, N}) after 5 s
+%%   await_received(Sock, N)  bytes received in all, once there are at least N
+%%   await_peer_fin(Sock)     ok once the kernel has the peer's FIN, read or not
+%% and whatever shell_default exports (flush/0, for one). None of the four reads from the socket.
+-module(session_node).
+-mode(interpret).
+-export([main/1]).
+
+-define(NAME, rst_or_fin).
+-define(WAIT_S, 60).             % for a controller to link, unless --wait-s says otherwise
+-define(AWAIT_MS, 5000).         % how long await_* wait
+-define(SPIN_US, 1000).          % how long they poll without sleeping: a response over one wire takes less
+-define(TEXT_MAX, 8192).         % bytes of one printed result: a message must not need fragments (64 KB)
+-define(CACHED_MAX, 64).         % parsed sessions remembered
+
+-define(TCP, 6).                 % IPPROTO_TCP
+-define(TCP_INFO, 11).
+-define(TCP_ZEROCOPY_RECEIVE, 35).
+
+-type text() :: binary().
+-type ref() :: binary().
+-type form() :: {Source :: text(), [erl_parse:abstract_expr()]}.
+-type socket() :: inet:socket() | {'$inet', module(), term()}.
+-type endpoint() :: {text(), inet:port_number()}.
+-type layout() :: [{file:filename(), [{pos_integer(), [{text(), pos_integer()}]}]}].
+-type request() :: {From :: pid(), ref(), map()}.
+-type play() :: none | #{pid := pid(), monitor := reference(), ref := ref(), from := pid(), forms := [form()],
+                         close := pos_integer(), layout := layout(), output := iodata(), index := pos_integer(),
+                         timeout_ms := pos_integer(), deadline_ms := integer(), late := boolean()}.
+-type facts() :: {State :: 1..12, Received :: non_neg_integer(), Unread :: non_neg_integer()}.
+
+%%% ---------------------------------------------------------------------------------------------------------
+%%% Start and halt
+
+-spec main([string()]) -> no_return().
+main(Arguments) ->
+    _ = [spawn(fun halt_at_eof/0) || lists:member("--until-eof", Arguments)],
+    %% Interpreted funs carry the whole script in their environment. As persistent terms they are literals,
+    %% which neither a spawn copies nor a garbage collection walks.
+    ok = persistent_term:put({?NAME, session}, fun() -> session() end),
+    ok = persistent_term:put({?NAME, server}, fun() -> server() end),
+    {Server, Monitor} = spawn_monitor(persistent_term:get({?NAME, server})),
+    _ = erlang:send_after(wait_ms(Arguments), Server, nobody_came),
+    receive
+        {'DOWN', Monitor, process, Server, Reason} ->
+            io:format(standard_error, "session_node: the server crashed: ~tp~n", [Reason]),
+            erlang:halt(1)
+    end.
+
+-spec wait_ms([string()]) -> pos_integer().
+wait_ms(["--wait-s", Seconds | _]) -> list_to_integer(Seconds) * 1000;
+wait_ms([_ | Arguments]) -> wait_ms(Arguments);
+wait_ms([]) -> ?WAIT_S * 1000.
+
+-spec halt_at_eof() -> no_return().
+halt_at_eof() ->
+    case io:get_line("") of
+        eof -> halt_now(0);
+        {error, _} -> halt_now(0);
+        _ -> halt_at_eof()
+    end.
+
+-spec halt_now(0 | 1) -> no_return().
+halt_now(Status) -> erlang:halt(Status, [{flush, false}]).
+
+-spec halt_if_alone(0 | 1) -> ok.
+halt_if_alone(Status) ->
+    case nodes(connected) of
+        [] -> halt_now(Status);
+        _ -> ok
+    end.
+
+%%% ---------------------------------------------------------------------------------------------------------
+%%% The server: control traffic, the clock of a line, and the group leader of the session it plays
+
+-spec server() -> no_return().
+server() ->
+    ok = net_kernel:monitor_nodes(true, [{node_type, all}]),
+    true = register(?NAME, self()),
+    serve(none, queue:new(), none).
+
+%% Play is what is being played, Queue what is to be played after it, Last the session that was played before
+%% and stays, with its sockets, until it is forgotten or the next one begins.
+-spec serve(play(), queue:queue(request()), none | {ref(), pid()}) -> no_return().
+serve(Play, Queue, Last) ->
+    receive
+        {Pid, said, Index, Message} when Pid =:= map_get(pid, Play) ->
+            serve(say(Message, Play#{index := Index + 1}), Queue, Last);
+        {Pid, closing, Message} when Pid =:= map_get(pid, Play) ->
+            Next = say(Message, Play),
+            ok = flush_link(node(map_get(from, Play))),
+            Pid ! {?NAME, go, map_get(ref, Play)},
+            serve(Next, Queue, Last);
+        {Pid, closed, Message} when Pid =:= map_get(pid, Play) ->
+            map_get(from, Play) ! Message,
+            serve(Play, Queue, Last);
+        {Pid, done} when Pid =:= map_get(pid, Play) ->
+            #{ref := Ref, from := From, monitor := Monitor} = Play,
+            true = demonitor(Monitor, [flush]),
+            From ! {Ref, done},
+            next(Queue, {Ref, Pid});
+        {'DOWN', _, process, Pid, Reason} when Pid =:= map_get(pid, Play) ->
+            ok = clear_up(Pid),
+            ok = report_death(Reason, Play),
+            next(Queue, none);
+        {io_request, From, ReplyAs, Request} ->
+            {Reply, Chars} = io_reply(Request),
+            From ! {io_reply, ReplyAs, Reply},
+            serve(with_output(Chars, Play), Queue, Last);
+        {From, Ref, {play, Settings}} when is_pid(From), Play =:= none ->
+            next(queue:in({From, Ref, Settings}, Queue), Last);
+        {From, Ref, {play, Settings}} when is_pid(From) ->
+            serve(Play, queue:in({From, Ref, Settings}, Queue), Last);
+        {From, Ref, {forget, Forgotten}} when is_pid(From) ->
+            forget(From, Ref, Forgotten, Play, Queue, Last);
+        {From, Ref, Command} when is_pid(From), is_binary(Ref) ->
+            From ! answer(Ref, Command),
+            serve(Play, Queue, Last);
+        {nodedown, _, _} ->
+            ok = halt_if_alone(0),
+            serve(Play, Queue, Last);
+        nobody_came ->
+            ok = halt_if_alone(1),
+            serve(Play, Queue, Last);
+        _ ->
+            serve(Play, Queue, Last)
+    after patience_ms(Play) ->
+        true = exit(map_get(pid, Play), kill),
+        serve(Play#{late := true, deadline_ms := infinity}, Queue, Last)
+    end.
+
+-spec patience_ms(play()) -> timeout().
+patience_ms(none) -> infinity;
+patience_ms(#{deadline_ms := infinity}) -> infinity;
+patience_ms(#{deadline_ms := Deadline}) -> max(0, Deadline - erlang:monotonic_time(millisecond)).
+
+-spec answer(ref(), term()) -> tuple().
+answer(Ref, ping) -> {Ref, pong, node_facts()};
+answer(Ref, {counters, Names}) -> {Ref, counters, counters(layout(Names))};
+answer(Ref, {sysctls, Names}) -> {Ref, sysctls, sysctls(Names)};
+answer(Ref, _) -> {Ref, unknown_command}.
+
+-spec forget(pid(), ref(), ref(), play(), queue:queue(request()), none | {ref(), pid()}) -> no_return().
+forget(From, Ref, Forgotten, #{ref := Forgotten} = Play, Queue, none) ->
+    #{pid := Pid, monitor := Monitor} = Play,
+    true = demonitor(Monitor, [flush]),
+    ok = retire({Forgotten, Pid}),
+    From ! {Ref, forgotten},
+    next(Queue, none);
+forget(From, Ref, Forgotten, Play, Queue, {Forgotten, _} = Last) ->
+    ok = retire(Last),
+    From ! {Ref, forgotten},
+    serve(Play, Queue, none);
+forget(From, Ref, Forgotten, Play, Queue, Last) ->
+    From ! {Ref, forgotten},
+    serve(Play, queue:filter(fun({_, Waiting, _}) -> Waiting =/= Forgotten end, Queue), Last).
+
+-spec next(queue:queue(request()), none | {ref(), pid()}) -> no_return().
+next(Queue, Last) ->
+    case queue:out(Queue) of
+        {empty, _} ->
+            serve(none, Queue, Last);
+        {{value, {From, Ref, Settings}}, Rest} ->
+            ok = retire(Last),
+            case begin_play(From, Ref, Settings) of
+                {unparsable, LineNo, Text} ->
+                    From ! {Ref, unparsable, LineNo, Text},
+                    next(Rest, none);
+                Play ->
+                    serve(Play, Rest, none)
+            end
+    end.
+
+-spec begin_play(pid(), ref(), map()) -> play() | {unparsable, non_neg_integer(), text()}.
+begin_play(From, Ref, #{session := Text, bindings := Given, close_line := CloseLine, counters := Names,
+                        line_timeout_ms := TimeoutMs}) ->
+    case cached(Text) of
+        {ok, Forms} ->
+            Length = length(Forms),
+            Close = case CloseLine of 0 -> Length; _ -> CloseLine end,
+            case {bindings(Given), Close =< Length} of
+                {{ok, Bindings}, true} ->
+                    Layout = layout(Names),
+                    {Pid, Monitor} = spawn_monitor(persistent_term:get({?NAME, session})),
+                    true = group_leader(self(), Pid),
+                    Pid ! {?NAME, play, self(), Ref, Forms, Bindings, Close, Layout},
+                    #{pid => Pid, monitor => Monitor, ref => Ref, from => From, forms => Forms, close => Close,
+                      layout => Layout, output => [], index => 1, timeout_ms => TimeoutMs, late => false,
+                      deadline_ms => erlang:monotonic_time(millisecond) + TimeoutMs};
+                {{ok, _}, false} ->
+                    {unparsable, 0, text("the close line is ~w, but the session has ~w", [Close, Length])};
+                {{error, Why}, _} ->
+                    {unparsable, 0, Why}
+            end;
+        {error, LineNo, Why} ->
+            {unparsable, LineNo, Why}
+    end.
+
+-spec say(tuple(), play()) -> play().
+say(Message, #{from := From, output := Output, timeout_ms := TimeoutMs} = Play) ->
+    From ! told(Message, Output),
+    Play#{output := [], deadline_ms := erlang:monotonic_time(millisecond) + TimeoutMs}.
+
+%% What a line wrote stands before its result, as in a shell.
+-spec told(tuple(), iodata()) -> tuple().
+told({Ref, line, Index, Source, Printed, DurationUs}, [_ | _] = Output) ->
+    {Ref, line, Index, Source, shortened(iolist_to_binary([Output, Printed])), DurationUs};
+told(Message, _) ->
+    Message.
+
+-spec report_death(term(), play()) -> ok.
+report_death(Reason, #{ref := Ref, from := From, forms := Forms, index := Index, close := Close,
+                       layout := Layout, output := Output, late := Late}) ->
+    {Source, _} = lists:nth(Index, Forms),
+    _ = [From ! {Ref, closed, counters(Layout)} || Index =:= Close],
+    From ! case {Late, Reason} of
+               {true, killed} ->
+                   {Ref, timed_out, Index, Source};
+               {_, {?NAME, crashed, Text}} ->
+                   {Ref, crashed, Index, Source, shortened(iolist_to_binary([Output, Text]))};
+               _ ->
+                   Text = text("** exited: ~tp", [Reason]),
+                   {Ref, crashed, Index, Source, shortened(iolist_to_binary([Output, Text]))}
+           end,
+    ok.
+
+%% Ends a session that was played: its sockets with it, and every process that it left behind.
+-spec retire(none | {ref(), pid()}) -> ok.
+retire(none) -> ok;
+retire({_, Pid}) ->
+    ok = kill(Pid),
+    clear_up(Pid).
+
+-spec kill(pid()) -> ok.
+kill(Pid) ->
+    Monitor = monitor(process, Pid),
+    true = exit(Pid, kill),
+    receive {'DOWN', Monitor, process, Pid, _} -> ok end.
+
+%% A dead owner's ports close a moment after it: their FIN or RST must not fall into the next session.
+-spec clear_up(pid()) -> ok.
+clear_up(Pid) ->
+    ok = await_ports_closed(Pid, 1000),
+    case {erlang:system_info(process_count), get(process_count)} of
+        {Same, Same} ->
+            ok;
+        _ ->
+            Self = self(),
+            _ = [kill(P) || P <- processes(), process_info(P, group_leader) =:= {group_leader, Self}],
+            _ = put(process_count, erlang:system_info(process_count)),
+            ok
+    end.
+
+-spec await_ports_closed(pid(), non_neg_integer()) -> ok.
+await_ports_closed(Pid, Tries) ->
+    case [P || P <- erlang:ports(), erlang:port_info(P, connected) =:= {connected, Pid}] of
+        [_ | _] when Tries > 0 ->
+            receive after 1 -> await_ports_closed(Pid, Tries - 1) end;
+        _ ->
+            ok
+    end.
+
+%% A session may halt the node with its next line: what was said so far has to be on the wire by then. A
+%% port handles its signals in order, so an answer to port_info means that the messages before it are out.
+-spec flush_link(node()) -> ok.
+flush_link(Node) ->
+    case lists:keyfind(Node, 1, erlang:system_info(dist_ctrl)) of
+        {Node, Port} when is_port(Port) ->
+            _ = erlang:port_info(Port, queue_size),
+            ok;
+        _ ->
+            ok
+    end.
+
+-spec with_output(iodata(), play()) -> play().
+with_output([], Play) -> Play;
+with_output(_, none) -> none;
+with_output(Chars, #{output := Output} = Play) ->
+    case iolist_size(Output) > ?TEXT_MAX of
+        true -> Play;
+        false -> Play#{output := [Output, Chars]}
+    end.
+
+%% The output half of OTP's I/O protocol (stdlib's user's guide, "The Erlang I/O Protocol"); no input.
+-spec io_reply(term()) -> {term(), iodata()}.
+io_reply({put_chars, Encoding, Chars}) ->
+    case unicode:characters_to_binary(Chars, Encoding) of
+        Binary when is_binary(Binary) -> {ok, [Binary]};
+        _ -> {{error, {no_translation, Encoding, unicode}}, []}
+    end;
+io_reply({put_chars, Encoding, Module, Function, Arguments}) ->
+    try apply(Module, Function, Arguments) of
+        Chars -> io_reply({put_chars, Encoding, Chars})
+    catch
+        _:_ -> {{error, Function}, []}
+    end;
+io_reply({requests, Requests}) ->
+    lists:foldl(fun(Request, {_, Before}) ->
+                        {Reply, Chars} = io_reply(Request),
+                        {Reply, Before ++ Chars}
+                end, {ok, []}, Requests);
+io_reply(getopts) -> {[{binary, false}, {encoding, unicode}], []};
+io_reply({setopts, _}) -> {ok, []};
+io_reply(_) -> {{error, enotsup}, []}.
+
+%%% ---------------------------------------------------------------------------------------------------------
+%%% The session: evaluates line after line. Its mailbox belongs to the lines.
+
+-spec session() -> no_return().
+session() ->
+    receive
+        {?NAME, play, Server, Ref, Forms, Bindings, Close, Layout} ->
+            ok = lines(Forms, 1, Bindings, [], {Server, Ref, Close, Layout}),
+            Server ! {self(), done},
+            receive after infinity -> ok end
+    end.
+
+-spec lines([form()], pos_integer(), erl_eval:binding_struct(), [{socket(), endpoint()}], tuple()) -> ok.
+lines([], _, _, _, _) -> ok;
+lines([{Source, Exprs} | Forms], Index, Bindings, Peers, {Server, Ref, Close, Layout} = Play) ->
+    ok = before_line(Index, Source, Bindings, Peers, Play),
+    Start = erlang:monotonic_time(microsecond),
+    case evaluate(Exprs, Bindings) of
+        {value, Value, Next} ->
+            End = erlang:monotonic_time(microsecond),
+            _ = [Server ! {self(), closed, {Ref, closed, counters(Layout)}} || Index =:= Close],
+            Server ! {self(), said, Index, {Ref, line, Index, Source, printed(Value), End - Start}},
+            lines(Forms, Index + 1, Next, peers(Value, Peers), Play);
+        {crashed, Class, Reason, Stack} ->
+            %% As a shell's evaluator, the process that crashed ends, and its sockets with it.
+            exit({?NAME, crashed, error_text(Class, Reason, Stack)})
+    end.
+
+-spec before_line(pos_integer(), text(), erl_eval:binding_struct(), [{socket(), endpoint()}], tuple()) -> ok.
+before_line(Close, Source, Bindings, Peers, {Server, Ref, Close, Layout}) ->
+    States = socket_states(Bindings, Peers),
+    Server ! {self(), closing, {Ref, closing, States, counters(Layout), Source}},
+    receive {?NAME, go, Ref} -> ok end;
+before_line(_, _, _, _, _) ->
+    ok.
+
+-spec evaluate([erl_parse:abstract_expr()], erl_eval:binding_struct()) ->
+          {value, term(), erl_eval:binding_struct()} | {crashed, atom(), term(), list()}.
+evaluate(Exprs, Bindings) ->
+    try
+        erl_eval:exprs(Exprs, Bindings, {value, fun(Name, Arguments) -> command(Name, Arguments) end})
+    catch
+        Class:Reason:Stack -> {crashed, Class, Reason, Stack}
+    end.
+
+-spec command(atom(), [term()]) -> term().
+command(unread, [Socket]) -> unread(Socket);
+command(await_unread, [Socket, N]) -> await_unread(Socket, N);
+command(await_received, [Socket, N]) -> await_received(Socket, N);
+command(await_peer_fin, [Socket]) -> await_peer_fin(Socket);
+command(Name, Arguments) -> apply(shell_default, Name, Arguments).
+
+%% Results and errors, as a shell prints them.
+-spec printed(term()) -> text().
+printed(Value) -> shortened(text("~tp", [Value])).
+
+-spec error_text(atom(), term(), list()) -> text().
+error_text(Class, Reason, Stack) ->
+    Format = fun(Term, Column) -> io_lib:format("~." ++ integer_to_list(Column) ++ "tP", [Term, 30]) end,
+    Trim = fun(Module, _, _) -> lists:member(Module, [erl_eval, escript, ?MODULE]) end,
+    text("** ~ts", [erl_error:format_exception(4, Class, Reason, Stack, Trim, Format, unicode)]).
+
+-spec text(string(), [term()]) -> text().
+text(Format, Arguments) -> unicode:characters_to_binary(io_lib:format(Format, Arguments)).
+
+-spec shortened(text()) -> text().
+shortened(Text) when byte_size(Text) =< ?TEXT_MAX -> Text;
+shortened(Text) ->
+    Head = case unicode:characters_to_binary(binary_part(Text, 0, ?TEXT_MAX)) of
+               {_, Whole, _} -> Whole;    % the cut went through a character
+               Whole -> Whole
+           end,
+    <<Head/binary, (text("... (~w bytes in all)", [byte_size(Text)]))/binary>>.
+
+%%% ---------------------------------------------------------------------------------------------------------
+%%% Text to expressions: all of a session is parsed before any of it is evaluated
+
+-spec cached(text()) -> {ok, [form()]} | {error, non_neg_integer(), text()}.
+cached(Text) ->
+    Cache = case get(parsed) of
+                Old when is_map(Old), map_size(Old) < ?CACHED_MAX -> Old;
+                _ -> #{}
+            end,
+    case Cache of
+        #{Text := Parsed} ->
+            Parsed;
+        _ ->
+            Parsed = parse(Text),
+            _ = put(parsed, Cache#{Text => Parsed}),
+            Parsed
+    end.
+
+-spec parse(text()) -> {ok, [form()]} | {error, non_neg_integer(), text()}.
+parse(Text) ->
+    case unicode:characters_to_list(Text) of
+        Chars when is_list(Chars) -> forms(Chars, 1, []);
+        _ -> {error, 0, <<"the session is not UTF-8">>}
+    end.
+
+-spec forms(string() | eof, pos_integer(), [form()]) -> {ok, [form()]} | {error, non_neg_integer(), text()}.
+forms(Chars, Line, Forms) ->
+    case next_tokens(Chars, Line) of
+        {done, {ok, Tokens, EndLine}, Rest} ->
+            case [T || T <- Tokens, not is_layout(T)] of
+                [] -> finished(Forms);
+                Code -> form(Code, Tokens, Rest, EndLine, Forms)
+            end;
+        {done, {eof, _}, _} ->
+            finished(Forms);
+        {done, {error, {At, Module, Why}, _}, _} ->
+            {error, line_of(At), text("~ts", [Module:format_error(Why)])}
+    end.
+
+-spec finished([form()]) -> {ok, [form()]} | {error, non_neg_integer(), text()}.
+finished([]) -> {error, 0, <<"the session has no expression">>};
+finished(Forms) -> {ok, lists:reverse(Forms)}.
+
+-spec next_tokens(string() | eof, pos_integer()) -> {done, term(), string() | eof}.
+next_tokens(Chars, Line) ->
+    case erl_scan:tokens([], Chars, Line, [return, text]) of
+        {more, Continuation} -> erl_scan:tokens(Continuation, eof, Line, [return, text]);
+        Done -> Done
+    end.
+
+-spec form([erl_scan:token()], [erl_scan:token()], string() | eof, pos_integer(), [form()]) ->
+          {ok, [form()]} | {error, non_neg_integer(), text()}.
+form(Code, Tokens, Rest, EndLine, Forms) ->
+    case {erl_scan:category(lists:last(Code)), erl_parse:parse_exprs(Code)} of
+        {dot, {ok, Exprs}} ->
+            forms(Rest, EndLine, [{source(Tokens), [slim(E) || E <- Exprs]} | Forms]);
+        {dot, {error, {At, Module, Why}}} ->
+            {error, line_of(At), text("~ts", [Module:format_error(Why)])};
+        {_, _} ->
+            {error, erl_scan:line(hd(Code)), <<"the last expression does not end with a dot">>}
+    end.
+
+%% The text of every token was only wanted for the expression's source.
+-spec slim(erl_parse:abstract_expr()) -> erl_parse:abstract_expr().
+slim(Expr) -> erl_parse:map_anno(fun(Anno) -> erl_anno:new(erl_anno:line(Anno)) end, Expr).
+
+-spec is_layout(erl_scan:token()) -> boolean().
+is_layout(Token) -> lists:member(erl_scan:category(Token), [white_space, comment]).
+
+-spec source([erl_scan:token()]) -> text().
+source(Tokens) ->
+    Chars = [erl_scan:text(T) || T <- Tokens, erl_scan:category(T) =/= comment],
+    Lines = [string:trim(L, trailing) || L <- string:split(Chars, "\n", all)],
+    unicode:characters_to_binary(string:trim(lists:join("\n", [L || L <- Lines, not string:is_empty(L)]))).
+
+-spec line_of(term()) -> non_neg_integer().
+line_of({Line, _}) -> Line;
+line_of(Line) when is_integer(Line) -> Line;
+line_of(_) -> 0.
+
+-spec bindings(#{text() => text()}) -> {ok, erl_eval:binding_struct()} | {error, text()}.
+bindings(Given) -> bindings(maps:to_list(Given), erl_eval:new_bindings()).
+
+-spec bindings([{text(), text()}], erl_eval:binding_struct()) -> {ok, erl_eval:binding_struct()} | {error, text()}.
+bindings([], Bindings) -> {ok, Bindings};
+bindings([{Name, Text} | Given], Bindings) ->
+    case term(Text) of
+        {ok, Term} -> bindings(Given, erl_eval:add_binding(binary_to_atom(Name, utf8), Term, Bindings));
+        error -> {error, text("the value of ~ts is no Erlang term: ~ts", [Name, Text])}
+    end.
+
+-spec term(text()) -> {ok, term()} | error.
+term(Text) ->
+    case erl_scan:string(unicode:characters_to_list(Text) ++ ".") of
+        {ok, Tokens, _} ->
+            case erl_parse:parse_term(Tokens) of
+                {ok, Term} -> {ok, Term};
+                {error, _} -> error
+            end;
+        {error, _, _} ->
+            error
+    end.
+
+%%% ---------------------------------------------------------------------------------------------------------
+%%% Bytes unread, as the kernel counts them
+
+-spec unread(socket()) -> non_neg_integer().
+unread(Socket) ->
+    {_, _, Unread} = facts(Socket),
+    Unread.
+
+-spec await_unread(socket(), non_neg_integer()) -> non_neg_integer().
+await_unread(Socket, N) ->
+    await(fun() ->
+                  case {at_most_unread(Socket), N} of
+                      {Bound, N} when Bound < N -> {not_yet, Bound};
+                      _ -> enough(unread(Socket), N)
+                  end
+          end, fun(Have) -> {unread_timeout, Have, N} end).
+
+-spec await_received(socket(), non_neg_integer()) -> non_neg_integer().
+await_received(Socket, N) ->
+    await(fun() -> enough(element(2, facts(Socket)), N) end, fun(Have) -> {received_timeout, Have, N} end).
+
+-spec await_peer_fin(socket()) -> ok.
+await_peer_fin(Socket) ->
+    await(fun() ->
+                  State = element(1, facts(Socket)),
+                  case has_fin(State) of
+                      true -> {ok, ok};
+                      false -> {not_yet, State}
+                  end
+          end, fun(State) -> {peer_fin_timeout, {tcp_state, State}} end).
+
+-spec enough(non_neg_integer(), non_neg_integer()) -> {ok | not_yet, non_neg_integer()}.
+enough(Have, N) when Have >= N -> {ok, Have};
+enough(Have, _) -> {not_yet, Have}.
+
+-spec await(fun(() -> {ok | not_yet, Result}), fun((Result) -> term())) -> Result.
+await(Check, TooLate) -> await(Check, TooLate, erlang:monotonic_time(microsecond)).
+
+-spec await(fun(() -> {ok | not_yet, Result}), fun((Result) -> term()), integer()) -> Result.
+await(Check, TooLate, Start) ->
+    case {Check(), erlang:monotonic_time(microsecond) - Start} of
+        {{ok, Result}, _} ->
+            Result;
+        {{not_yet, Result}, WaitedUs} when WaitedUs > ?AWAIT_MS * 1000 ->
+            error(TooLate(Result));
+        {_, WaitedUs} when WaitedUs < ?SPIN_US ->
+            true = erlang:yield(),
+            await(Check, TooLate, Start);
+        _ ->
+            receive after 1 -> await(Check, TooLate, Start) end
+    end.
+
+%% A state in which the peer's FIN has arrived (RFC 9293 section 3.3.2; numbers of include/net/tcp_states.h):
+%% TIME_WAIT 6, CLOSE 7, CLOSE_WAIT 8, LAST_ACK 9, CLOSING 11. A reset socket is in CLOSE as well.
+-spec has_fin(1..12) -> boolean().
+has_fin(State) -> lists:member(State, [6, 7, 8, 9, 11]).
+
+-spec fin_len(1..12) -> 0 | 1.
+fin_len(State) -> case has_fin(State) of true -> 1; false -> 0 end.
+
+%% State, bytes received and bytes unread. TCP_INFO (Linux 4.1 and later) holds the state in its first byte
+%% and tcpi_bytes_received at byte 128; the kernel counts the peer's FIN as one byte of it.
+-spec facts(socket()) -> facts().
+facts({'$inet', gen_tcp_socket, {_, Native}} = Socket) ->
+    Read = read_count(Socket),
+    case native_tcp_info(Native) of
+        {State, Count} ->
+            Received = Count - fin_len(State),
+            {State, Received, max(0, Received - Read)};
+        unknown ->
+            {State, Unread} = listed(Socket),
+            {State, Read + Unread, Unread}
+    end;
+facts(Socket) ->
+    {State, Count} = tcp_info(Socket),
+    Received = Count - fin_len(State),
+    {State, Received, kernel_unread(Socket, max(0, Received - read_count(Socket)))}.
+
+%% An upper bound of what is unread, for less than the exact number costs.
+-spec at_most_unread(socket()) -> non_neg_integer().
+at_most_unread({'$inet', _, _} = Socket) -> unread(Socket);
+at_most_unread(Socket) ->
+    {State, Count} = tcp_info(Socket),
+    max(0, Count - fin_len(State) - read_count(Socket)).
+
+%% The inet driver's recv_oct counts what was delivered, not what was read: with {packet, line}, or after a
+%% recv of a length that timed out, part of the difference lies in the driver and no longer in the kernel.
+%% The kernel's own number is recv_skip_hint of TCP_ZEROCOPY_RECEIVE with no memory to map (Linux 5.11 and
+%% later: tcp_zerocopy_receive), which fails from a page on; /proc/net/tcp is always right, and slow.
+-spec kernel_unread(inet:socket(), non_neg_integer()) -> non_neg_integer().
+kernel_unread(_, 0) -> 0;
+kernel_unread(Socket, Bound) ->
+    case inet:getopts(Socket, [{raw, ?TCP, ?TCP_ZEROCOPY_RECEIVE, <<0:128>>}]) of
+        {ok, [{raw, ?TCP, ?TCP_ZEROCOPY_RECEIVE, <<_:12/binary, Unread:32/native>>}]} ->
+            Unread;
+        _ ->
+            case listed(Socket) of
+                {7, _} -> Bound;
+                {_, Unread} -> Unread
+            end
+    end.
+
+-spec tcp_info(inet:socket()) -> {1..12, non_neg_integer()}.
+tcp_info(Socket) ->
+    case inet:getopts(Socket, [{raw, ?TCP, ?TCP_INFO, 256}]) of
+        {ok, [{raw, ?TCP, ?TCP_INFO, Info}]} -> tcp_info_fields(Info);
+        _ -> error(not_a_tcp_socket)
+    end.
+
+%% On OTP 23 socket:getopt_native/3 does not exist, and the way through inet:getopts/2 kills the socket.
+-spec native_tcp_info(term()) -> {1..12, non_neg_integer()} | unknown.
+native_tcp_info(Native) ->
+    case erlang:function_exported(socket, getopt_native, 3) of
+        true ->
+            case socket:getopt_native(Native, {?TCP, ?TCP_INFO}, 256) of
+                {ok, Info} -> tcp_info_fields(Info);
+                {error, _} -> error(not_a_tcp_socket)
+            end;
+        false ->
+            unknown
+    end.
+
+-spec tcp_info_fields(binary()) -> {1..12, non_neg_integer()}.
+tcp_info_fields(Info) ->
+    Endian = erlang:system_info(endian),
+    {binary:first(Info), binary:decode_unsigned(binary_part(Info, 128, 8), Endian)}.
+
+-spec read_count(socket()) -> non_neg_integer().
+read_count(Socket) ->
+    {ok, [{recv_oct, Read}]} = inet:getstat(Socket, [recv_oct]),
+    Read.
+
+%% State and unread bytes from the kernel's own list; a socket in CLOSE is in no list.
+-spec listed(socket()) -> {1..12, non_neg_integer()}.
+listed(Socket) ->
+    case {inet:sockname(Socket), inet:peername(Socket)} of
+        {{ok, {Address, _} = Local}, {ok, Remote}} ->
+            Path = case tuple_size(Address) of 4 -> "/proc/net/tcp"; 8 -> "/proc/net/tcp6" end,
+            {ok, List} = file:read_file(Path),
+            Row = iolist_to_binary([" ", hex(Local), " ", hex(Remote), " "]),
+            case binary:split(List, Row) of
+                [_, <<State:2/binary, " ", _:8/binary, ":", Queue:8/binary, _/binary>>] ->
+                    Number = binary_to_integer(State, 16),
+                    {Number, max(0, binary_to_integer(Queue, 16) - fin_len(Number))};
+                _ ->
+                    {7, 0}
+            end;
+        _ ->
+            {7, 0}
+    end.
+
+-spec hex({inet:ip_address(), inet:port_number()}) -> iolist().
+hex({Address, Port}) ->
+    Size = case tuple_size(Address) of 4 -> 8; 8 -> 16 end,
+    Bytes = << <<N:Size>> || N <- tuple_to_list(Address) >>,
+    [[io_lib:format("~8.16.0B", [Word]) || <<Word:32/native>> <= Bytes], io_lib:format(":~4.16.0B", [Port])].
+
+%%% ---------------------------------------------------------------------------------------------------------
+%%% Snapshots
+
+-spec socket_states(erl_eval:binding_struct(), [{socket(), endpoint()}]) -> [map()].
+socket_states(Bindings, Peers) ->
+    Named = [{Socket, Name} || {Name, Value} <- erl_eval:bindings(Bindings), Socket <- sockets(Value)],
+    lists:append([socket_state(Socket, Name, Peers) || {Socket, Name} <- lists:ukeysort(1, Named)]).
+
+-spec socket_state(socket(), atom(), [{socket(), endpoint()}]) -> [map()].
+socket_state(Socket, Name, Peers) ->
+    case {inet:sockname(Socket), remote(Socket, Peers)} of
+        {{ok, Local}, {ok, Remote}} ->
+            {State, Received, Unread} = facts(Socket),
+            [#{name => atom_to_binary(Name, utf8), local => endpoint(Local), remote => Remote,
+               received => Received, unread => Unread, state => State}];
+        _ ->
+            []    % closed, listening, or never connected
+    end.
+
+%% The sockets in a result: itself, or within a tuple such as {ok, Sock}.
+-spec sockets(term()) -> [socket()].
+sockets({'$inet', gen_tcp_socket, _} = Socket) -> [Socket];
+sockets(Port) when is_port(Port) ->
+    case erlang:port_info(Port, name) of
+        {name, "tcp_inet"} -> [Port];
+        _ -> []
+    end;
+sockets({_, Value}) when is_port(Value); is_tuple(Value) -> sockets(Value);
+sockets(_) -> [].
+
+%% A socket that was reset has no peer name any more: the name is taken when the socket is made.
+-spec peers(term(), [{socket(), endpoint()}]) -> [{socket(), endpoint()}].
+peers(Value, Peers) ->
+    case sockets(Value) of
+        [] -> Peers;
+        [Socket] ->
+            case remote(Socket, []) of
+                {ok, Remote} -> [{Socket, Remote} | Peers];
+                error -> Peers
+            end
+    end.
+
+-spec remote(socket(), [{socket(), endpoint()}]) -> {ok, endpoint()} | error.
+remote(Socket, Peers) ->
+    case {lists:keyfind(Socket, 1, Peers), inet:peername(Socket)} of
+        {{Socket, Remote}, _} -> {ok, Remote};
+        {false, {ok, Remote}} -> {ok, endpoint(Remote)};
+        {false, _} -> error
+    end.
+
+-spec endpoint({inet:ip_address(), inet:port_number()}) -> endpoint().
+endpoint({Address, Port}) -> {list_to_binary(inet:ntoa(Address)), Port}.
+
+%% Where each counter stands in /proc/net/netstat and /proc/net/snmp (a line of names, then one of numbers),
+%% found once for each list of names; a counter that this kernel does not have is left out.
+-spec layout([text()]) -> layout().
+layout(Names) ->
+    case get({layout, Names}) of
+        undefined ->
+            Layout = [{Path, columns(Path, Names)} || Path <- ["/proc/net/netstat", "/proc/net/snmp"]],
+            _ = put({layout, Names}, [Wanted || {_, [_ | _]} = Wanted <- Layout]),
+            layout(Names);
+        Layout ->
+            Layout
+    end.
+
+-spec columns(file:filename(), [text()]) -> [{pos_integer(), [{text(), pos_integer()}]}].
+columns(Path, Names) ->
+    {ok, Content} = file:read_file(Path),
+    Lines = [string:lexemes(L, " ") || L <- binary:split(Content, <<"\n">>, [global])],
+    Numbered = lists:zip(lists:seq(1, length(Lines)), Lines),
+    Found = [{Number + 1, [{Name, Column} || {Column, Word} <- lists:zip(lists:seq(2, length(Words) + 1), Words),
+                                             Name <- Names, Name =:= <<Group/binary, Word/binary>>]}
+             || {Number, [Group | Words]} <- Numbered, Number rem 2 =:= 1],
+    [Line || {_, [_ | _]} = Line <- Found].
+
+-spec counters(layout()) -> #{text() => integer()}.
+counters(Layout) ->
+    maps:from_list(lists:append([numbers(Path, Wanted) || {Path, Wanted} <- Layout])).
+
+-spec numbers(file:filename(), [{pos_integer(), [{text(), pos_integer()}]}]) -> [{text(), integer()}].
+numbers(Path, Wanted) ->
+    {ok, Content} = file:read_file(Path),
+    Lines = binary:split(Content, <<"\n">>, [global]),
+    lists:append([begin
+                      Words = list_to_tuple(binary:split(lists:nth(Number, Lines), <<" ">>, [global])),
+                      [{Name, binary_to_integer(element(Column, Words))} || {Name, Column} <- Columns]
+                  end || {Number, Columns} <- Wanted]).
+
+-spec sysctls([text()]) -> #{text() => text()}.
+sysctls(Names) ->
+    maps:from_list(lists:append([sysctl(Name) || Name <- Names])).
+
+-spec sysctl(text()) -> [{text(), text()}].
+sysctl(Name) ->
+    case file:read_file(<<"/proc/sys/", (binary:replace(Name, <<".">>, <<"/">>, [global]))/binary>>) of
+        {ok, Value} -> [{Name, string:trim(Value)}];
+        {error, _} -> []
+    end.
+
+-spec node_facts() -> #{text() => text()}.
+node_facts() ->
+    #{<<"kernel.osrelease">> := Kernel} = sysctls([<<"kernel.osrelease">>]),
+    #{<<"otp">> => list_to_binary(erlang:system_info(otp_release)),
+      <<"erts">> => list_to_binary(erlang:system_info(version)),
+      <<"kernel">> => Kernel,
+      <<"backend">> => atom_to_binary(application:get_env(kernel, inet_backend, inet), utf8)}.

@@ -1,0 +1,200 @@
+"""What is said over the link: commands to the node's `rst_or_fin` process, its events as evidence records.
+
+A command is sent as `{From, Ref, Command}`; every string in it and in an event is a binary.
+
+    ping                -> {Ref, pong, #{<<"otp">> => <<"27">>, <<"erts">>, <<"kernel">>, <<"backend">>}}
+    {sysctls, Names}    -> {Ref, sysctls, #{Name => Value}}
+    {counters, Names}   -> {Ref, counters, #{Name => integer()}}
+    {forget, Ref0}      -> {Ref, forgotten}
+    {play, #{session, bindings, close_line, counters, line_timeout_ms}}
+        -> {Ref, line, Index, Source, Printed, DurationUs}    after each expression
+        -> {Ref, closing, SocketStates, Counters, Source}     right before the close line
+        -> {Ref, closed, Counters}                            right after it
+        -> {Ref, done} | {Ref, crashed, Index, Source, ErrorText} | {Ref, timed_out, Index, Source}
+           | {Ref, unparsable, LineNo, Why}
+
+Plays that are begun before the last one ended wait for it. A session's process, and its sockets with it,
+stays until it is forgotten or the next play begins; one that crashed or timed out is gone at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, cast
+
+from harness.errors import LinkError, LinkLostError, UsageError
+from harness.evidence import Call, Replay, SessionEnd, SocketState
+from harness.link import Atom, Event, Link, Term
+from harness.tcp import Endpoint
+
+_ANSWER_S = 5.0  # for commands that the node answers out of hand
+
+
+def begin(
+    link: Link,
+    *,
+    session: str,
+    bindings: Mapping[str, str],
+    close_line: int,
+    counters: Iterable[str],
+    line_timeout_s: float,
+) -> bytes:
+    """Asks the node to play a session, and returns the ref to `collect` it by.
+
+    `bindings` holds Erlang terms as text; `close_line` counts expressions from 1 (0 is the last one).
+    """
+    play = {
+        Atom("session"): session,
+        Atom("bindings"): dict(bindings),
+        Atom("close_line"): close_line,
+        Atom("counters"): list(counters),
+        Atom("line_timeout_ms"): round(line_timeout_s * 1000),
+    }
+    return link.send((Atom("play"), play))
+
+
+def collect(
+    link: Link, ref: bytes, index: int, timeout_s: float, on_call: Callable[[Call], None] | None = None
+) -> Replay:
+    """Gathers a play's events until it ends; `index` is the caller's number for it.
+
+    `timeout_s` is how long each next event may take. `on_call` gets every Call as it arrives. A node that is
+    gone ends the Replay. Raises UsageError for a session that does not parse, LinkTimeoutError.
+    """
+    replay = _Gathering(on_call)
+    try:
+        while replay.end is None:
+            replay.take(link.next_event(ref, timeout_s))
+    except LinkLostError as trouble:
+        replay.node_gone(str(trouble))
+    finally:
+        link.release(ref)
+    return replay.finished(index)
+
+
+def forget(link: Link, ref: bytes) -> None:
+    """Ends a session's process, and its sockets with it, whether it is over or not."""
+    link.call((Atom("forget"), ref), _ANSWER_S)
+
+
+def node_facts(link: Link) -> dict[str, str]:
+    """What the node says of itself: otp, erts, kernel (its release) and backend (gen_tcp's default)."""
+    return _texts(link.call(Atom("ping"), _ANSWER_S))
+
+
+def sysctls(link: Link, names: Iterable[str]) -> dict[str, str]:
+    """The node's sysctls by their dotted names; those that its kernel does not have are left out."""
+    return _texts(link.call((Atom("sysctls"), list(names)), _ANSWER_S))
+
+
+def counters(link: Link, names: Iterable[str]) -> dict[str, int]:
+    """Counters of the node's network namespace, named as in `evidence.COUNTERS`; unknown ones left out."""
+    return _numbers(link.call((Atom("counters"), list(names)), _ANSWER_S))
+
+
+class _Gathering:
+    """A Replay in the making."""
+
+    def __init__(self, on_call: Callable[[Call], None] | None) -> None:
+        self._on_call = on_call
+        self._calls: list[Call] = []
+        self._close_line = 0
+        self._closing_source = ""
+        self._sockets: tuple[SocketState, ...] = ()
+        self._before: dict[str, int] | None = None
+        self._after: dict[str, int] | None = None
+        self._error = ""
+        self.end: SessionEnd | None = None
+
+    def take(self, event: Event) -> None:
+        match cast("tuple[Any, ...]", event):
+            case ("line", _, source, printed, duration_us):
+                self._call(_text(source), _text(printed), duration_us)
+            case ("closing", sockets, numbers, source):
+                self._close_line = len(self._calls) + 1
+                self._closing_source = _text(source)
+                self._sockets = tuple(_socket_state(socket) for socket in sockets)
+                self._before = _numbers(numbers)
+            case ("closed", numbers):
+                self._after = _numbers(numbers)
+            case ("done",):
+                self.end = SessionEnd.DONE
+            case ("crashed", _, source, error):
+                self._call(_text(source), _text(error), 0)
+                self._finish(SessionEnd.CRASHED, _text(error))
+            case ("timed_out", line, source):
+                self._call(_text(source), "** no result in time", 0)
+                self._finish(SessionEnd.TIMED_OUT, f"line {line} did not return in time")
+            case ("unparsable", line, why):
+                raise _unparsable(line, _text(why))
+            case _:
+                raise LinkError(
+                    f"the Erlang node sent an event that is none: {event!r}",
+                    "The node runs another version of session_node.erl: rebuild its image.",
+                )
+
+    def node_gone(self, why: str) -> None:
+        """The node's end, perhaps on purpose: it was asked to close, and took the close's result with it."""
+        if self._close_line == len(self._calls) + 1:
+            self._call(self._closing_source, "** the node is gone", 0)
+        self._finish(SessionEnd.NODE_GONE, why)
+
+    def finished(self, index: int) -> Replay:
+        assert self.end is not None
+        return Replay(
+            index=index,
+            calls=tuple(self._calls),
+            end=self.end,
+            error=self._error,
+            close_line=self._close_line,
+            sockets=self._sockets,
+            counters_before=self._before,
+            counters_after=self._after,
+        )
+
+    def _call(self, source: str, result: str, duration_us: int) -> None:
+        call = Call(source=source, result=result, duration_us=duration_us)
+        self._calls.append(call)
+        if self._on_call is not None:
+            self._on_call(call)
+
+    def _finish(self, end: SessionEnd, error: str) -> None:
+        self.end = end
+        self._error = error
+
+
+def _unparsable(line: int, why: str) -> UsageError:
+    where = (
+        f"line {line} of the Erlang session does not parse" if line else "the Erlang session cannot be played"
+    )
+    return UsageError(
+        f"{where}: {why}", "Every expression of a session ends with a dot, as in the Erlang shell."
+    )
+
+
+def _socket_state(fields: Mapping[Atom, Any]) -> SocketState:
+    return SocketState(
+        name=_text(fields[Atom("name")]),
+        local=_endpoint(fields[Atom("local")]),
+        remote=_endpoint(fields[Atom("remote")]),
+        received=fields[Atom("received")],
+        unread=fields[Atom("unread")],
+        state=fields[Atom("state")],
+    )
+
+
+def _endpoint(pair: tuple[bytes, int]) -> Endpoint:
+    address, port = pair
+    return Endpoint(_text(address), port)
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "replace")
+
+
+def _texts(term: Term) -> dict[str, str]:
+    return {_text(name): _text(value) for name, value in cast("dict[bytes, bytes]", term).items()}
+
+
+def _numbers(term: Term) -> dict[str, int]:
+    return {_text(name): value for name, value in cast("dict[bytes, int]", term).items()}

@@ -138,10 +138,9 @@ def _doubts_of_replay(replay: Replay | None, state: SocketState | None, gate: Ga
     if replay is None:
         return []
     doubts = []
-    died_at_close = replay.end is SessionEnd.NODE_GONE and len(replay.calls) == replay.close_line - 1
+    died_at_close = replay.end is SessionEnd.NODE_GONE and len(replay.calls) == replay.close_line
     if replay.end is not SessionEnd.DONE and not died_at_close:
-        where = f"line {len(replay.calls) + 1}"
-        doubts.append(f"the session {replay.end} at {where}" + (f": {replay.error}" if replay.error else ""))
+        doubts.append(f"the session ended early: {replay.end}, line {len(replay.calls)}: {replay.error}")
     for what, wanted in (("unread", gate.unread), ("received", gate.received)):
         if wanted is None:
             continue
@@ -304,8 +303,8 @@ def _buffer(connection: Connection, state: SocketState | None, closing: Sequence
 
 
 def _calls(replay: Replay) -> Witness:
-    if len(replay.calls) < replay.close_line:
-        return Witness(name="the closing call", says=f"did not return ({replay.end})", agrees=None)
+    if not 0 < replay.close_line <= len(replay.calls):
+        return Witness(name="the closing call", says=f"was never reached: {replay.end}", agrees=None)
     call = replay.calls[replay.close_line - 1]
     return Witness(name="the closing call", says=f"{call.source} -> {call.result}", agrees=None)
 

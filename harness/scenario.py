@@ -44,7 +44,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """One scenario. `close_line` is the 1-based line that closes; 0 stands for the session's last line.
 
     `settle_ms` bounds how long the wire is watched after the close where the connection does not end by
-    itself: a FIN is not final.
+    itself: a FIN is not final. `published` is the closing segment of a published trace, as printed there.
     """
 
     claim: str
@@ -52,6 +52,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     session: str
     expect: Expectation
     name: str = ""
+    published: str = ""
     close_line: int = 0
     settle_ms: int = 1000
     line_timeout_ms: int = 10_000

@@ -45,14 +45,17 @@ def case(scenario: Scenario, judged: Judged, palette: Palette = PLAIN) -> str:
     """One replay, whole: everything that a reader needs to believe the verdict or to doubt it."""
     blocks = [
         heading(scenario, palette),
-        _section("Session", session(judged.replay.calls, judged.replay.error)),
+        _section("Session", session(judged.replay.calls)),
     ]
     if judged.connection is not None:
         blocks.append(_section("On the wire", wire(judged.connection, judged.verdict.deciding, palette)))
     blocks.append(_section("Witnesses", witnesses(judged.verdict, palette)))
     if judged.comparisons:
         blocks.append(_section("Expected and seen", comparisons(judged, palette)))
-    blocks.append(_section("Verdict", verdict(judged, palette)))
+    body = verdict(judged, palette)
+    if scenario.published:
+        body += f"\npublished trace: {scenario.published}; here: {judged.verdict.closing_segment or 'none'}"
+    blocks.append(_section("Verdict", body))
     return "\n\n".join(blocks)
 
 
@@ -63,14 +66,9 @@ def heading(scenario: Scenario, palette: Palette = PLAIN) -> str:
     return f"{palette.bold}== {scenario.name} =={palette.plain}\n{claim}"
 
 
-def session(calls: Sequence[Call], error: str = "") -> str:
-    """The session as a shell shows it; each call's duration stands at its prompt."""
-    lines: list[str] = []
-    for number, call in enumerate(calls, start=1):
-        lines += prompt(number, call)
-    if error:
-        lines += error.splitlines()
-    return "\n".join(lines)
+def session(calls: Sequence[Call]) -> str:
+    """The session as a shell shows it."""
+    return "\n".join(line for number, call in enumerate(calls, start=1) for line in prompt(number, call))
 
 
 def prompt(number: int, call: Call) -> Iterator[str]:
@@ -181,3 +179,17 @@ class Tally:
 
 def _section(title: str, body: str) -> str:
     return f"{_INDENT}{title}\n{textwrap.indent(body, _INDENT * 2)}"
+
+
+def foreign(connection: Connection, found: Verdict, palette: Palette = PLAIN) -> str:
+    """A connection out of somebody else's capture: what the wire alone can say of it."""
+    lines = [wire(connection, found.deciding, palette)]
+    for role, ending, cause in (
+        ("client", found.client, found.cause),
+        ("server", found.server, found.peer_cause),
+    ):
+        lines.append(f"{role}: {ending}" + (f" ({cause})" if cause else ""))
+    closer = f"the {found.active_closer} closed first, " if found.active_closer else ""
+    lines.append(f"{closer}conn_state {found.conn_state}, {found.validity}")
+    lines += [f"{palette.warn}inconclusive: {doubt}{palette.plain}" for doubt in found.doubts]
+    return "\n".join(lines)

@@ -1,0 +1,171 @@
+"""The command line: arguments, exit codes, wiring. No rules of its own."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import NoReturn
+
+from harness import __version__
+from harness.errors import EXIT_AS_EXPECTED, TroubleError
+
+EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
+
+_EPILOG = """\
+exit codes: 0 as expected, 1 an outcome differs, 2 wrong usage or input, 3 inconclusive,
+4 this machine cannot run it (with the remedy), 130 interrupted, 143 terminated
+"""
+
+
+class _TerminatedError(BaseException):
+    """SIGTERM or SIGHUP: unwinds like Ctrl-C does, so that everything is taken down."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    options.command_line = ("rst-or-fin", *(sys.argv[1:] if arguments is None else arguments))
+    try:
+        with _signals():
+            code: int = _command(options.command)(options)
+            sys.stdout.flush()
+            return code
+    except TroubleError as error:
+        print(f"rst-or-fin: {error}", file=sys.stderr)
+        if error.remedy:
+            print(f"  remedy: {error.remedy}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("rst-or-fin: interrupted; everything it started is gone", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except _TerminatedError:
+        print("rst-or-fin: terminated; everything it started is gone", file=sys.stderr)
+        return EXIT_TERMINATED
+    except BrokenPipeError:  # the reader of our output left; the interpreter must not complain at its exit
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_AS_EXPECTED
+
+
+def _command(name: str):  # type: ignore[no-untyped-def]  # imported late: `--help` must not load an SDK
+    if name in ("reproduce", "run"):
+        from harness.commands import play
+
+        return play.reproduce if name == "reproduce" else play.run
+    if name == "judge":
+        from harness.commands import judge
+
+        return judge.judge
+    if name in ("list", "explain"):
+        from harness.commands import explain
+
+        return explain.list_scenarios if name == "list" else explain.explain
+    if name == "bench":
+        from harness.commands import bench
+
+        return bench.bench
+    from harness.commands import machine
+
+    return machine.doctor if name == "doctor" else machine.clean
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="rst-or-fin",
+        description="Replay how gen_tcp ends a TCP connection, capture it, and tell RST from FIN.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"rst-or-fin {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    reproduce = commands.add_parser("reproduce", help="replay the published pair: one RST, one FIN")
+    _add_play_options(reproduce)
+
+    run = commands.add_parser("run", help="replay scenarios, by name or by path")
+    run.add_argument("scenarios", nargs="+", metavar="SCENARIO", help="a name (see `list`) or a .toml file")
+    _add_play_options(run)
+
+    judge = commands.add_parser("judge", help="judge stored evidence again, or any pcap capture; no Docker")
+    judge.add_argument("path", metavar="FOLDER", help="an evidence folder, or a pcap file")
+    judge.add_argument("--json", action="store_true", help="print JSON")
+    judge.add_argument("--write", action="store_true", help="replace the folder's verdicts.jsonl")
+
+    listing = commands.add_parser("list", help="list the scenarios")
+    listing.add_argument("words", nargs="*", metavar="WORD", help="only those whose name or claim has it")
+    listing.add_argument("--json", action="store_true", help="print JSON")
+
+    explain = commands.add_parser("explain", help="a scenario's claim, sources, session and expectation")
+    explain.add_argument("scenario", metavar="SCENARIO")
+
+    doctor = commands.add_parser(
+        "doctor", help="say what this machine can do, and the remedy where it cannot"
+    )
+    doctor.add_argument("--json", action="store_true", help="print JSON")
+
+    clean = commands.add_parser("clean", help="remove what killed runs left in the engine")
+    clean.add_argument("--images", action="store_true", help="remove the images as well")
+
+    bench = commands.add_parser(
+        "bench", help="time it: cold start, warm replays a second, where the time goes"
+    )
+    bench.add_argument(
+        "--repeat", type=_count, default=200, metavar="N", help="warm replays of each scenario"
+    )
+    _add_testbed_options(bench)
+    return parser
+
+
+def _add_play_options(parser: argparse.ArgumentParser) -> None:
+    _add_testbed_options(parser)
+    parser.add_argument("--repeat", type=_count, default=1, metavar="N", help="play each scenario N times")
+    parser.add_argument(
+        "--out", metavar="DIR", default="runs", help="where evidence folders go (default: runs)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+
+
+def _add_testbed_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--runtime",
+        choices=("auto", "docker", "local"),
+        default="auto",
+        help="where the two hosts live: containers, or network namespaces of this machine (default: auto)",
+    )
+    parser.add_argument(
+        "--otp", metavar="RELEASE", help="Erlang/OTP release of the node (docker: default 27)"
+    )
+
+
+def _count(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a count of 1 or more")
+    return number
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """Let the first SIGINT, SIGTERM or SIGHUP unwind the run; the next must not cut the clean-up short."""
+
+    def unwind(number: int, frame: FrameType | None) -> NoReturn:
+        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt if number == signal.SIGINT else _TerminatedError
+
+    before = {n: signal.signal(n, unwind) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,137 @@
+"""`reproduce` and `run`: scenarios on a testbed, their evidence, and what came of them."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from harness import catalogue
+from harness import run as conductor
+from harness.catalogue import Entry
+from harness.commands.console import palette, print_json, progress
+from harness.evidence import SessionEnd
+from harness.judged import Judged
+from harness.outcome import Outcome, worst
+from harness.report import terminal
+from harness.runtime import Runtime, choose
+from harness.testbed import Testbed
+
+_PROGRESS_EVERY_S = 2.0
+_REPLAYS_IN_JSON = 1000
+
+
+def reproduce(options: argparse.Namespace) -> int:
+    """The main job: the published pair, a RST and a FIN."""
+    return _play([catalogue.find(name) for name in catalogue.PUBLISHED_PAIR], options)
+
+
+def run(options: argparse.Namespace) -> int:
+    return _play([catalogue.find(name) for name in options.scenarios], options)
+
+
+def _play(entries: Sequence[Entry], options: argparse.Namespace) -> int:
+    runtime = choose(options.runtime, options.otp, progress)
+    outcomes: list[Outcome] = []
+    records: list[dict[str, Any]] = []
+    colours = palette()
+    with Beds(runtime) as beds:
+        for entry in entries:
+            folder = _folder(Path(options.out), entry.scenario.name)
+            request = conductor.Request(
+                scenario=entry.scenario,
+                scenario_text=entry.text,
+                repeat=options.repeat,
+                folder=folder,
+                command_line=options.command_line,
+            )
+            bed = beds.get(entry)
+            tally = terminal.Tally()
+            kept: list[Judged] = []
+            for judged in _reporting(conductor.run(request, bed), tally, options.repeat):
+                if len(kept) < (1 if options.repeat == 1 else _REPLAYS_IN_JSON * options.json):
+                    kept.append(judged)
+                if judged.replay.end is SessionEnd.NODE_GONE:
+                    beds.discard()
+            outcomes.append(tally.outcome)
+            if options.json:
+                records.append(_record(entry, folder, tally, kept))
+            elif options.repeat == 1:
+                print(terminal.case(entry.scenario, kept[0], colours))
+                print(f"  Evidence\n    {folder}\n", flush=True)
+            else:
+                _print_tally(entry, folder, tally, colours)
+    overall = worst(outcomes)
+    if options.json:
+        print_json({"format": 1, "outcome": overall, "runs": records})
+    else:
+        print(f"{len(outcomes)} scenarios: {terminal.outcome_word(overall, colours)}")
+    return overall.exit_code
+
+
+class Beds:
+    """One testbed at a time, kept for as long as the scenarios agree on the server that they need."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._bed: Testbed | None = None
+        self._server: object = None
+
+    def __enter__(self) -> Beds:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.discard()
+
+    def get(self, entry: Entry) -> Testbed:
+        if self._bed is None or self._server != entry.scenario.server:
+            self.discard()
+            self._bed = self._runtime.open(entry.scenario.server, progress)
+            self._server = entry.scenario.server
+        return self._bed
+
+    def discard(self) -> None:
+        if self._bed is not None:
+            self._bed.close()
+        self._bed = None
+
+
+def _reporting(judgements: Iterator[Judged], tally: terminal.Tally, repeat: int) -> Iterator[Judged]:
+    """Pass the judgements on, counted, with a line of progress now and then where there are many."""
+    due = time.monotonic() + _PROGRESS_EVERY_S
+    for judged in judgements:
+        tally.add(judged)
+        yield judged
+        if time.monotonic() >= due:
+            progress(f"{tally.total} of {repeat} replays")
+            due = time.monotonic() + _PROGRESS_EVERY_S
+
+
+def _record(entry: Entry, folder: Path, tally: terminal.Tally, kept: Sequence[Judged]) -> dict[str, Any]:
+    return {
+        "scenario": entry.scenario.name,
+        "evidence": str(folder),
+        "outcome": tally.outcome,
+        "outcomes": {str(outcome): count for outcome, count in tally.outcomes.items()},
+        "endings": dict(tally.endings),
+        "replays": [
+            {**judged.record(), "session": judged.replay.calls, "end": judged.replay.end} for judged in kept
+        ],
+    }
+
+
+def _print_tally(entry: Entry, folder: Path, tally: terminal.Tally, colours: terminal.Palette) -> None:
+    print(terminal.heading(entry.scenario, colours))
+    print(f"  {tally.line(colours)}")
+    for judged in tally.odd:
+        print(f"\n  Replay {judged.replay.index}\n{terminal.case(entry.scenario, judged, colours)}")
+    print(f"  Evidence\n    {folder}\n", flush=True)
+
+
+def _folder(out: Path, name: str) -> Path:
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    return out / f"{stamp}-{name}-{secrets.token_hex(3)}"

@@ -1,0 +1,358 @@
+"""Two hosts in containers: an Erlang node and a server, on a network that carries only their connection.
+
+Three containers: `node`, `server`, and `capture`, which shares the node's network namespace. The test network
+is internal (no route out) and has no published port; the node's distribution port is reached over a second
+network, published on 127.0.0.1 only, because a published port ends a connection in docker-proxy.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import secrets
+import socket
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from harness import engine, images, node
+from harness.errors import EnvironmentTroubleError, LinkError, LinkTimeoutError
+from harness.evidence import Frame, Testimony
+from harness.hosts import frames
+from harness.link import Link
+from harness.scenario import Server
+from harness.tcp import Endpoint
+from harness.testbed import PINNED_SYSCTLS, server_arguments
+from harness.testbed.attached import Attached
+
+if TYPE_CHECKING:
+    import docker
+
+_NODE_FOLDER = "/opt/rst-or-fin"
+_DIST_PORT = 4370
+_SERVER_PORT = 80
+_NOBODY = 65534
+_START_TIMEOUT_S = 30.0
+_ANSWER_TIMEOUT_S = 10.0
+_SUBNET_TRIES = 20
+
+# The cookie comes over stdin, into a file on the container's tmpfs: neither `docker inspect` nor a process
+# list shows it.
+_START_NODE = """\
+umask 077; read -r cookie; printf %s "$cookie" > "$HOME/.erlang.cookie"; exec erl "$@"
+"""
+
+# What no container of ours gets beyond: no privilege can be gained, nothing is written to its own disk.
+_CONFINED: dict[str, Any] = {
+    "cap_drop": ["ALL"],
+    "security_opt": ["no-new-privileges:true"],
+    "read_only": True,
+    "mem_limit": "512m",
+    "memswap_limit": "512m",
+    "pids_limit": 128,
+}
+# Offloads are switched off and the tap is opened before either program becomes an unprivileged user.
+_SERVER_CAPABILITIES = ["NET_ADMIN", "SETGID", "SETUID"]
+_CAPTURE_CAPABILITIES = ["NET_ADMIN", "NET_RAW", "SETGID", "SETUID"]
+
+
+class DockerTestbed:
+    """The Docker testbed; see `harness.testbed.Testbed` for what it offers. Use as a context manager."""
+
+    def __init__(
+        self,
+        client: docker.DockerClient,
+        *,
+        otp: str = "27",
+        server: Server | None = None,
+        progress: Callable[[object], None] = lambda line: None,
+    ) -> None:
+        self._client = client
+        self._run_id = secrets.token_hex(6)
+        self._labels = engine.labels(self._run_id)
+        self._cookie = secrets.token_hex(16)
+        self._undo = ExitStack()
+        self._dropped = 0
+        self._heard: dict[Endpoint, Testimony] = {}
+        self._log_rest = b""
+        self._records = frames.Decoder()
+        self._facts: dict[str, object] = {}
+        server = server or Server()
+        try:
+            self._build(otp, server, progress)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> DockerTestbed:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    @property
+    def link(self) -> Link:
+        return self._link
+
+    @property
+    def server(self) -> Endpoint:
+        return self._server
+
+    @property
+    def client_address(self) -> str:
+        return self._client_address
+
+    def drain(self, timeout_s: float = 0.0) -> list[Frame]:
+        """As the protocol says. Each try is one round trip to the capture, which drains its tap for it."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            taken = self._drain_once()
+            if taken or time.monotonic() >= deadline:
+                return taken
+
+    def dropped(self) -> int:
+        return self._dropped
+
+    def testimony(self, client: Endpoint, timeout_s: float) -> Testimony | None:
+        deadline = time.monotonic() + timeout_s
+        while client not in self._heard:
+            remaining = deadline - time.monotonic()
+            self._hear(self._server_log.read(max(0.0, remaining)))
+            if remaining <= 0:
+                break
+        return self._heard.pop(client, None)
+
+    def facts(self) -> dict[str, object]:
+        return dict(self._facts)
+
+    def close(self) -> None:
+        self._undo.close()
+
+    # Building: whatever was made is taken down again by _undo, in reverse
+
+    def _build(self, otp: str, server: Server, progress: Callable[[object], None]) -> None:
+        engine.remove(self._client, engine.leftovers(self._client))
+        node_image = images.ensure(self._client, f"node:otp{otp}", progress)
+        peer_image = images.ensure(self._client, "peer", progress)
+        self._undo.callback(self._remove_everything)
+        with engine.calls("setting up the test network"), ThreadPoolExecutor(4) as pool:
+            control = pool.submit(self._make_control_network)
+            test_network, prefix = self._make_test_network()
+            self._client_address, server_address = f"{prefix}.3", f"{prefix}.4"
+            self._server = Endpoint(server_address, _SERVER_PORT)
+            serving = pool.submit(self._start_server, peer_image, test_network, server_address, server)
+            started = self._start_node(node_image, control.result(), test_network, self._client_address)
+            capturing = pool.submit(self._start_capture, peer_image, started)
+            self._link = self._undo.enter_context(self._link_to(started))
+            self._server_log = serving.result()
+            self._capture, capture_facts = capturing.result()
+        version = self._client.version()
+        self._facts = {
+            "runtime": "docker",
+            "run": self._run_id,
+            "engine": version["Version"],
+            "host_kernel": version["KernelVersion"],
+            "images": {f"node:otp{otp}": node_image, "peer": peer_image},
+            "server": {"kind": server.kind, "options": dict(server.options)},
+            "capture": capture_facts,
+        }
+
+    def _make_control_network(self) -> str:
+        return str(
+            self._client.api.create_network(
+                f"rst-or-fin-{self._run_id}-control",
+                driver="bridge",
+                labels=self._labels,
+                options={
+                    "com.docker.network.bridge.enable_ip_masquerade": "false",
+                    "com.docker.network.bridge.enable_icc": "false",
+                },
+            )["Id"]
+        )
+
+    def _make_test_network(self) -> tuple[str, str]:
+        """The network's id and the first three bytes of its addresses, out of 198.18.0.0/15 (RFC 2544)."""
+        import docker.errors
+        import docker.types
+
+        for _ in range(_SUBNET_TRIES):
+            prefix = f"198.{random.choice((18, 19))}.{random.randrange(256)}"
+            pool = docker.types.IPAMPool(subnet=f"{prefix}.0/28", gateway=f"{prefix}.1")
+            try:
+                network = self._client.api.create_network(
+                    f"rst-or-fin-{self._run_id}-test",
+                    driver="bridge",
+                    internal=True,
+                    labels=self._labels,
+                    ipam=docker.types.IPAMConfig(pool_configs=[pool]),
+                )
+            except docker.errors.APIError as error:
+                if "overlap" not in str(error.explanation):
+                    raise
+                continue
+            return str(network["Id"]), prefix
+        raise EnvironmentTroubleError(
+            f"no free subnet for the test network after {_SUBNET_TRIES} tries in 198.18.0.0/15",
+            "remove networks that are not needed: docker network prune",
+        )
+
+    def _start_server(self, image: str, network: str, address: str, server: Server) -> Attached:
+        container = self._create(
+            "server",
+            image,
+            network,
+            address,
+            command=[
+                *("python3", "-m", "hosts.origin"),
+                *("--bind", address, "--port", str(_SERVER_PORT)),
+                *("--clean-offloads", address, "--drop-to-uid", str(_NOBODY)),
+                *server_arguments(server),
+            ],
+            cap_add=_SERVER_CAPABILITIES,
+        )
+        attached = self._attach(container, "server")
+        self._client.api.start(container)
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while b"\n" not in self._log_rest:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                raise EnvironmentTroubleError(
+                    f"the server did not listen within {_START_TIMEOUT_S:.0f} s", "see `rst-or-fin doctor`"
+                )
+            self._log_rest += attached.read(remaining)
+        self._log_rest = self._log_rest.partition(b"\n")[2]
+        return attached
+
+    def _start_node(self, image: str, control: str, test: str, address: str) -> str:
+        container = self._create(
+            "node",
+            image,
+            control,
+            None,
+            command=["sh", "-c", _START_NODE, "sh", *node.arguments(_DIST_PORT, "0.0.0.0")],
+            working_dir=_NODE_FOLDER,
+            sysctls=PINNED_SYSCTLS,
+            ports=[_DIST_PORT],
+            port_bindings={_DIST_PORT: ("127.0.0.1", None)},
+            tmpfs={"/tmp": "size=16m,mode=1777"},
+        )
+        self._client.api.connect_container_to_network(container, test, ipv4_address=address)
+        self._node_log = self._attach(container, "node")
+        self._client.api.start(container)
+        self._node_log.write(f"{self._cookie}\n".encode(), _ANSWER_TIMEOUT_S)
+        return container
+
+    def _start_capture(self, image: str, node: str) -> tuple[Attached, dict[str, object]]:
+        container = self._create(
+            "capture",
+            image,
+            None,
+            None,
+            command=[
+                *("python3", "-m", "hosts.capture", "--address", self._client_address),
+                *("--drop-to-uid", str(_NOBODY)),
+            ],
+            cap_add=_CAPTURE_CAPABILITIES,
+            network_mode=f"container:{node}",
+        )
+        attached = self._attach(container, "capture")
+        self._client.api.start(container)
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while (remaining := deadline - time.monotonic()) > 0:
+            for record in self._records.feed(attached.read(remaining)):
+                if isinstance(record, frames.Ready):
+                    return attached, dict(record.facts)
+                if isinstance(record, frames.Failed):
+                    raise EnvironmentTroubleError(record.error, "see `rst-or-fin doctor`")
+        raise EnvironmentTroubleError(
+            f"the capture was not ready within {_START_TIMEOUT_S:.0f} s", "see `rst-or-fin doctor`"
+        )
+
+    def _create(
+        self,
+        role: str,
+        image: str,
+        network: str | None,
+        address: str | None,
+        *,
+        command: list[str] | None = None,
+        working_dir: str | None = None,
+        ports: list[int] | None = None,
+        **host: Any,
+    ) -> str:
+        api = self._client.api
+        networking: Any = None  # the SDK's stubs want another type than the SDK's own documentation
+        if network is not None:
+            host["network_mode"] = network
+            networking = {"EndpointsConfig": {network: api.create_endpoint_config(ipv4_address=address)}}
+        return str(
+            api.create_container(
+                image,
+                command,
+                name=f"rst-or-fin-{self._run_id}-{role}",
+                labels=self._labels,
+                working_dir=working_dir,
+                ports=ports,
+                stdin_open=True,  # its end of file tells the program that its driver is gone
+                networking_config=networking,
+                host_config=api.create_host_config(**_CONFINED, **host),
+            )["Id"]
+        )
+
+    def _attach(self, container: str, name: str) -> Attached:
+        attached = Attached(self._client, container, name)
+        self._undo.callback(attached.close)
+        return attached
+
+    def _link_to(self, node: str) -> Link:
+        """The link, as soon as the node answers: docker-proxy accepts long before the node listens."""
+        bindings = self._client.api.port(node, _DIST_PORT)
+        address = ("127.0.0.1", int(bindings[0]["HostPort"]))
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while True:
+            connection = socket.create_connection(address, _ANSWER_TIMEOUT_S)
+            try:
+                link = Link.over(connection, cookie=self._cookie, timeout_s=_ANSWER_TIMEOUT_S)
+                link.wait_until_ready(max(0.1, deadline - time.monotonic()))
+            except LinkError as error:
+                connection.close()
+                if time.monotonic() >= deadline:
+                    raise LinkTimeoutError(
+                        f"the Erlang node did not answer within {_START_TIMEOUT_S:.0f} s: {error}",
+                        "see `rst-or-fin doctor`",
+                    ) from error
+                self._node_log.read(0.02)  # raises where the node has died, with what it said
+            else:
+                return link
+
+    def _remove_everything(self) -> None:
+        engine.remove(self._client, engine.belongings(self._client, self._run_id))
+
+    # Running
+
+    def _drain_once(self) -> list[Frame]:
+        self._capture.write(frames.DRAIN, _ANSWER_TIMEOUT_S)
+        deadline = time.monotonic() + _ANSWER_TIMEOUT_S
+        taken: list[Frame] = []
+        while (remaining := deadline - time.monotonic()) > 0:
+            for record in self._records.feed(self._capture.read(remaining)):
+                if isinstance(record, frames.Captured):
+                    taken.append(Frame(t_ns=record.t_ns, data=record.data))
+                elif isinstance(record, frames.Drained):
+                    self._dropped = record.dropped
+                    return taken
+        raise EnvironmentTroubleError(
+            f"the capture did not answer within {_ANSWER_TIMEOUT_S:.0f} s", "run it again"
+        )
+
+    def _hear(self, log: bytes) -> None:
+        *lines, self._log_rest = (self._log_rest + log).split(b"\n")
+        for line in lines:
+            event = json.loads(line)
+            if event["event"] == "ended":
+                peer = Endpoint(*event["peer"])
+                self._heard[peer] = Testimony(
+                    peer=peer, received=event["received"], sent=event["sent"], end=event["end"]
+                )

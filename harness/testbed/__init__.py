@@ -6,7 +6,6 @@ from typing import Protocol
 
 from harness.evidence import Frame, Testimony
 from harness.link import Link
-from harness.scenario import Server
 from harness.tcp import Endpoint
 
 # Every sysctl that bears on how a connection ends, pinned so that a host's own tuning cannot change a
@@ -61,18 +60,3 @@ class Testbed(Protocol):
 
     def close(self) -> None:
         """End everything that this testbed started. May be called twice."""
-
-
-def server_arguments(server: Server) -> list[str]:
-    """The command line of a server from its options as the scenario names them, such as `body_bytes = 20000`.
-
-    A true flag stands alone, a false one is left out.
-    """
-    arguments: list[str] = []
-    for name, value in server.options.items():
-        flag = "--" + name.replace("_", "-")
-        if value is True:
-            arguments.append(flag)
-        elif value is not False:
-            arguments += [flag, str(value)]
-    return arguments

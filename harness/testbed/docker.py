@@ -17,14 +17,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from harness import engine, images, node
+from harness import engine, images, node, servers
 from harness.errors import EnvironmentTroubleError, LinkError, LinkTimeoutError
 from harness.evidence import Frame, Testimony
 from harness.hosts import frames
 from harness.link import Link
 from harness.scenario import Server
 from harness.tcp import Endpoint
-from harness.testbed import PINNED_SYSCTLS, server_arguments
+from harness.testbed import PINNED_SYSCTLS
 from harness.testbed.attached import Attached
 
 if TYPE_CHECKING:
@@ -53,8 +53,7 @@ _CONFINED: dict[str, Any] = {
     "memswap_limit": "512m",
     "pids_limit": 128,
 }
-# Offloads are switched off and the tap is opened before either program becomes an unprivileged user.
-_SERVER_CAPABILITIES = ["NET_ADMIN", "SETGID", "SETUID"]
+# Offloads are switched off and the tap is opened before the capture becomes an unprivileged user.
 _CAPTURE_CAPABILITIES = ["NET_ADMIN", "NET_RAW", "SETGID", "SETUID"]
 
 
@@ -136,13 +135,15 @@ class DockerTestbed:
         engine.remove(self._client, engine.leftovers(self._client))
         node_image = images.ensure(self._client, f"node:otp{otp}", progress)
         peer_image = images.ensure(self._client, "peer", progress)
+        server_name = servers.kind_of(server).image
+        server_image = images.ensure(self._client, server_name, progress)
         self._undo.callback(self._remove_everything)
         with engine.calls("setting up the test network"), ThreadPoolExecutor(4) as pool:
             control = pool.submit(self._make_control_network)
             test_network, prefix = self._make_test_network()
             self._client_address, server_address = f"{prefix}.3", f"{prefix}.4"
             self._server = Endpoint(server_address, _SERVER_PORT)
-            serving = pool.submit(self._start_server, peer_image, test_network, server_address, server)
+            serving = pool.submit(self._start_server, server_image, test_network, server_address, server)
             started = self._start_node(node_image, control.result(), test_network, self._client_address)
             capturing = pool.submit(self._start_capture, peer_image, started)
             self._link = self._undo.enter_context(self._link_to(started))
@@ -154,7 +155,7 @@ class DockerTestbed:
             "run": self._run_id,
             "engine": version["Version"],
             "host_kernel": version["KernelVersion"],
-            "images": {f"node:otp{otp}": node_image, "peer": peer_image},
+            "images": {f"node:otp{otp}": node_image, "peer": peer_image, server_name: server_image},
             "server": {"kind": server.kind, "options": dict(server.options)},
             "capture": capture_facts,
         }
@@ -199,18 +200,19 @@ class DockerTestbed:
         )
 
     def _start_server(self, image: str, network: str, address: str, server: Server) -> Attached:
+        kind = servers.kind_of(server)
         container = self._create(
             "server",
             image,
             network,
             address,
             command=[
-                *("python3", "-m", "hosts.origin"),
+                *("python3", "-m", kind.module),
                 *("--bind", address, "--port", str(_SERVER_PORT)),
                 *("--clean-offloads", address, "--drop-to-uid", str(_NOBODY)),
-                *server_arguments(server),
+                *servers.arguments(server),
             ],
-            cap_add=_SERVER_CAPABILITIES,
+            cap_add=list(kind.capabilities),
         )
         attached = self._attach(container, "server")
         self._client.api.start(container)

@@ -50,7 +50,7 @@ def make(client: docker.DockerClient, *, image: str, suite: str, tag: str, diges
         trouble = _pull(client, image, suite, tell)
     if not trouble:
         return _label_pulled(client, image, suite, tag, digest, tell)
-    tell(Progress(image=image, step="registry", what=f"not pulled, {trouble}"))
+    tell(Progress(image=image, step="registry", what=f"not pulled ({trouble}), so bootstrapping it"))
     with tempfile.TemporaryDirectory(prefix="rst-or-fin-") as folder:
         tarball = Path(folder) / "base.tar"
         try:
@@ -74,9 +74,9 @@ def registry_trouble() -> str:
     try:
         client.images.get_registry_data("debian:stable-slim")
     except docker.errors.APIError as error:
-        return f"the registry does not serve it: {error.explanation}"
+        return f"no registry: {str(error.explanation).rsplit(': ', 1)[-1]}"
     except requests.exceptions.RequestException:
-        return f"no registry answers within {_REGISTRY_WAIT_S} s"
+        return f"no registry: no answer within {_REGISTRY_WAIT_S} s"
     finally:
         client.close()
     return ""

@@ -7,9 +7,10 @@ that what a killed run left behind can be told from what a living run still uses
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -41,19 +42,20 @@ def connect(timeout_s: float = 60) -> docker.DockerClient:
     """
     import docker.errors
 
+    oldest = ".".join(map(str, OLDEST_API))
     try:
-        client = docker.from_env(timeout=timeout_s)  # type: ignore[arg-type]  # requests takes fractions too
-    except docker.errors.DockerException as error:
+        # The SDK would ask for the version by itself, but leaks its socket where nobody answers.
+        with closing(docker.from_env(timeout=timeout_s, version=oldest)) as probe:  # type: ignore[arg-type]
+            _knock(probe)
+            spoken = str(probe.api.version(api_version=False)["ApiVersion"])
+    except (OSError, docker.errors.DockerException) as error:  # RequestException is an OSError
         raise _unreachable(error) from error
-    spoken = tuple(int(part) for part in client.api.api_version.split("."))
-    if spoken < OLDEST_API:
-        client.close()
+    if tuple(map(int, spoken.split("."))) < OLDEST_API:
         raise EnvironmentTroubleError(
-            f"The Docker Engine is too old: it speaks API {client.api.api_version}, needed is "
-            f"{OLDEST_API[0]}.{OLDEST_API[1]}.",
+            f"The Docker Engine is too old: it speaks API {spoken}, needed is {oldest}.",
             "install Docker Engine 20.10 or newer",
         )
-    return client
+    return docker.from_env(timeout=timeout_s, version=spoken)  # type: ignore[arg-type]  # fractions are fine
 
 
 @contextmanager
@@ -100,6 +102,15 @@ def disk_is_full(said: str) -> bool:
 def disk_trouble(said: str, doing: str) -> EnvironmentTroubleError:
     """The error for a disk that filled up while `doing`."""
     return EnvironmentTroubleError(f"The disk is full ({said.strip()}), while {doing}.", _MAKE_ROOM)
+
+
+def _knock(client: docker.DockerClient) -> None:
+    """Opens the engine's Unix socket, if it has one, and closes it: the SDK leaks one that it fails to open."""
+    adapter = client.api.adapters.get("http+docker://")
+    path = getattr(adapter, "socket_path", None)
+    if path is not None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as knocking:
+            knocking.connect(path)
 
 
 def _unreachable(error: BaseException) -> EnvironmentTroubleError:

@@ -29,6 +29,7 @@ RECIPE = 1  # raise it when what is below yields another image: bases are then m
 ORIGIN = "rst-or-fin.base"  # label: how the base came to be
 
 _REGISTRY_WAIT_S = 4
+_INSTALL_IT = "install mmdebstrap (on Debian or Ubuntu: `apt-get install mmdebstrap debian-archive-keyring`)"
 _BOOTSTRAP_LIMIT_S = 600
 
 # Release files of old and of moving suites are past their valid-until date wherever a mirror lags.
@@ -154,6 +155,19 @@ def _bootstrap(image: str, suite: str, tarball: Path, tell: Tell) -> str:
     return tool
 
 
+def source() -> tuple[bool, str]:
+    """Where a base image would come from here, in words; (False, the remedy) where from nowhere."""
+    trouble = registry_trouble()
+    if not trouble:
+        return True, "pulled from a registry"
+    tool = bootstrap_tool()
+    if tool:
+        return True, f"bootstrapped with {tool} ({trouble})"
+    if _may_install():
+        return True, f"bootstrapped with mmdebstrap, which will be installed with apt-get ({trouble})"
+    return False, _INSTALL_IT
+
+
 def bootstrap_tool() -> str:
     """The tool that can bootstrap Debian here, or ""; debootstrap only for root, mmdebstrap for anybody."""
     if shutil.which("mmdebstrap"):
@@ -161,11 +175,15 @@ def bootstrap_tool() -> str:
     return "debootstrap" if os.geteuid() == 0 and shutil.which("debootstrap") else ""
 
 
+def _may_install() -> bool:
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
 def _install_tool(image: str, tell: Tell) -> str:
-    if not shutil.which("apt-get") or os.geteuid() != 0:
+    if not _may_install():
         raise EnvironmentTroubleError(
             "No registry answers, and the tool to bootstrap a Debian image with is missing.",
-            "install mmdebstrap (on Debian or Ubuntu: `apt-get install mmdebstrap debian-archive-keyring`)",
+            _INSTALL_IT,
         )
     tell(Progress(image=image, step="set-up", what="installing mmdebstrap on this machine with apt-get"))
     install = ["apt-get", "install", "-y", "mmdebstrap", "debian-archive-keyring"]

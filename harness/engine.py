@@ -105,7 +105,7 @@ def disk_trouble(said: str, doing: str) -> EnvironmentTroubleError:
 
 
 def _knock(client: docker.DockerClient) -> None:
-    """Opens the engine's Unix socket, if it has one, and closes it: the SDK leaks one that it fails to open."""
+    """Opens and closes the engine's Unix socket, if it has one: the SDK leaks one that it fails to open."""
     adapter = client.api.adapters.get("http+docker://")
     path = getattr(adapter, "socket_path", None)
     if path is not None:

@@ -1,0 +1,60 @@
+# RST or FIN: how gen_tcp ends a connection, replayed and judged. Needs python3 >= 3.11 and make, nothing else.
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup reproduce test test-unit lint format bench doctor clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+
+setup: $(READY) ## make the virtual environment in .venv (again only when pyproject.toml changes)
+
+$(READY): pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON): install Python 3.11 or newer, or name one with PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11: name a newer one with PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "$(PYTHON) cannot make virtual environments: installing python3-venv on this machine with apt-get"; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends python3-venv; \
+	  else \
+	    echo "$(PYTHON) cannot make virtual environments: install its venv module (Debian, Ubuntu: apt-get install python3-venv)" >&2; exit 1; \
+	  fi; }
+	@echo "setting up $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+reproduce: setup ## replay the published pair in containers: one RST, one FIN (ARGS="--json" and the like)
+	@$(BIN)/rst-or-fin reproduce $(ARGS)
+
+test: lint ## everything that has to hold: format, lint, types, imports, all tests
+	$(BIN)/pytest $(ARGS)
+
+test-unit: setup ## the tests that need neither Docker nor namespaces: seconds
+	$(BIN)/pytest -m "not docker and not local" $(ARGS)
+
+lint: setup ## formatting, lint, types, and who may import whom
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## put the code into shape
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup ## cold start to verdicts, warm replays a second, where the time goes
+	@$(BIN)/rst-or-fin bench $(ARGS)
+
+doctor: setup ## what this machine can and cannot do, and the remedy
+	@$(BIN)/rst-or-fin doctor $(ARGS)
+
+clean: ## remove caches, and what killed runs left in the engine (ARGS=--images: the images too)
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find harness tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@if [ -x $(BIN)/rst-or-fin ]; then $(BIN)/rst-or-fin clean $(ARGS); fi

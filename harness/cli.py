@@ -141,6 +141,12 @@ def _add_testbed_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--otp", metavar="RELEASE", help="Erlang/OTP release of the node (docker: default 27)"
     )
+    parser.add_argument(
+        "--backend", choices=("inet", "socket"), default="inet", help="what gen_tcp runs on (default: inet)"
+    )
+    parser.add_argument(
+        "--family", choices=("4", "6"), default="4", help="IPv4 or IPv6 on the test network (default: 4)"
+    )
 
 
 def _count(text: str) -> int:

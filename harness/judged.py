@@ -111,7 +111,7 @@ def judge_replay(
         connection=connection,
         verdict=verdict,
         comparisons=comparisons,
-        outcome=outcome(verdict, comparisons),
+        outcome=outcome(verdict, comparisons, race=scenario.race),
     )
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 SOURCE = "session_node.erl"
 
 
-def arguments(port: int, listen_on: str) -> list[str]:
+def arguments(port: int, listen_on: str, backend: str = "inet") -> list[str]:
     """What follows `erl`, in the folder of SOURCE, for a node whose distribution listens on `listen_on:port`.
 
     Why each of them: the head of erlang/session_node.erl. The cookie is read from $HOME/.erlang.cookie.
+    `backend` is what gen_tcp uses where a session names none ("inet" or "socket": kernel's inet_backend).
     """
     address = "{" + listen_on.replace(".", ",") + "}"
     return [
         *("+S", "1:1", "+SDio", "1", "+A", "1", "+sbwt", "none", "-boot", "no_dot_erlang", "-noshell"),
         *("-hidden", "-name", "node@127.0.0.1", "-start_epmd", "false", "-erl_epmd_port", str(port)),
         *("-kernel", "inet_dist_use_interface", address, "-kernel", "dist_auto_connect", "never"),
-        *("-kernel", "net_ticktime", "100000"),
+        *("-kernel", "net_ticktime", "100000", "-kernel", "inet_backend", backend),
         *("-run", "escript", "start", "-extra", SOURCE, "--until-eof"),
     ]

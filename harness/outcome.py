@@ -21,6 +21,7 @@ class Outcome(StrEnum):
     AS_EXPECTED = "as expected"
     DIFFERS = "differs"
     INCONCLUSIVE = "inconclusive"
+    RACE = "race"
 
     @property
     def exit_code(self) -> int:
@@ -31,6 +32,7 @@ _EXIT_CODES = {
     Outcome.AS_EXPECTED: EXIT_AS_EXPECTED,
     Outcome.DIFFERS: EXIT_DIFFERS,
     Outcome.INCONCLUSIVE: EXIT_INCONCLUSIVE,
+    Outcome.RACE: EXIT_AS_EXPECTED,
 }
 
 
@@ -70,20 +72,22 @@ def compare(
     )
 
 
-def outcome(verdict: Verdict, comparisons: Iterable[Comparison]) -> Outcome:
-    """The outcome of one replay."""
+def outcome(verdict: Verdict, comparisons: Iterable[Comparison], *, race: bool = False) -> Outcome:
+    """The outcome of one replay. A race's is neither pass nor fail: only many of them say much."""
     if verdict.doubts:
         return Outcome.INCONCLUSIVE
+    if race:
+        return Outcome.RACE
     return Outcome.AS_EXPECTED if all(c.same for c in comparisons) else Outcome.DIFFERS
 
 
 def worst(outcomes: Iterable[Outcome]) -> Outcome:
     """The outcome of many: a difference outweighs a doubt, a doubt outweighs any number of passes."""
     seen = set(outcomes)
-    for candidate in (Outcome.DIFFERS, Outcome.INCONCLUSIVE):
+    for candidate in (Outcome.DIFFERS, Outcome.INCONCLUSIVE, Outcome.AS_EXPECTED, Outcome.RACE):
         if candidate in seen:
             return candidate
-    return Outcome.AS_EXPECTED if seen else Outcome.INCONCLUSIVE
+    return Outcome.INCONCLUSIVE
 
 
 def _close_returned(replay: Replay | None) -> bool:

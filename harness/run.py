@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from harness import __version__, session, store
-from harness.evidence import COUNTERS, Call, CaptureFacts, Replay, Testimony
+from harness.axes import Axes
+from harness.evidence import COUNTERS, Call, CaptureFacts, Replay, SessionEnd, Testimony
 from harness.judged import Judged, Wire, judge_replay
 from harness.scenario import Scenario
 from harness.tcp import Endpoint
@@ -40,39 +40,60 @@ class Request:
     command_line: tuple[str, ...]
 
 
-def run(request: Request, bed: Testbed, on_call: Callable[[Call], None] | None = None) -> Iterator[Judged]:
+def axes_of(bed: Testbed) -> Axes:
+    """Where a replay on this testbed stands on every axis; what the node can say of it, the node says."""
+    node = session.node_facts(bed.link)
+    return Axes(
+        runtime=str(bed.facts()["runtime"]),
+        otp=node["otp"],
+        backend=node["backend"],
+        family=6 if ":" in bed.server.address else 4,
+        kernel=node["kernel"],
+    )
+
+
+def run(
+    request: Request,
+    bed: Testbed,
+    renew: Callable[[], Testbed],
+    on_call: Callable[[Call], None] | None = None,
+) -> Iterator[Judged]:
     """Play the scenario `repeat` times, yielding each replay as soon as it is judged.
 
     The folder is complete when the iterator ends; if it ends early, it holds what there was until then.
-    `on_call` hears each session line as it returns.
+    `renew` gives a fresh testbed in place of one whose node a session has ended. `on_call` hears each
+    session line as it returns.
     """
-    with store.Writer(
-        request.folder, scenario_text=request.scenario_text, manifest=_manifest(request, bed)
-    ) as writer:
+    axes = axes_of(bed)
+    scenario = request.scenario.at(axes)
+    manifest = _manifest(request, bed, axes)
+    with store.Writer(request.folder, scenario_text=request.scenario_text, manifest=manifest) as writer:
         wire = Wire()
         begun: deque[tuple[int, bytes]] = deque()
-        started = 0
+        started = dropped = 0
         bed.drain()  # what passed before this run belongs to no replay of it
-        for _ in range(request.repeat):
+        for index in range(request.repeat):
             while started < request.repeat and len(begun) < _WINDOW:
-                begun.append((started, _begin(request.scenario, bed)))
+                begun.append((started, _begin(scenario, bed)))
                 started += 1
-            index, ref = begun.popleft()
-            replay = session.collect(bed.link, ref, index, _patience_s(request.scenario, len(begun)), on_call)
-            connection = _watch(request.scenario, bed, wire, writer, replay)
+            _, ref = begun.popleft()
+            replay = session.collect(bed.link, ref, index, _patience_s(scenario, len(begun)), on_call)
+            connection = _watch(scenario, bed, wire, writer, replay)
             testimony = _hear(bed, replay, connection)
             writer.replay(replay, testimony)
-            capture = CaptureFacts(dropped=bed.dropped(), fenced=True)
-            judged = judge_replay(request.scenario, wire.take(replay), capture, replay, testimony)
+            capture = CaptureFacts(dropped=dropped + bed.dropped(), fenced=True)
+            judged = judge_replay(scenario, wire.take(replay), capture, replay, testimony)
             writer.verdict(judged.record())
             if request.repeat == 1:
                 writer.flush()
             yield judged
-        writer.finish(
-            finished=_now(),
-            capture=CaptureFacts(dropped=bed.dropped(), fenced=True),
-            facts=_facts(bed),
-        )
+            if replay.end is SessionEnd.NODE_GONE and index + 1 < request.repeat:
+                dropped += bed.dropped()
+                bed = renew()
+                begun.clear()  # what the node had before it went with it
+                started = index + 1
+        capture = CaptureFacts(dropped=dropped + bed.dropped(), fenced=True)
+        writer.finish(finished=_now(), capture=capture)
 
 
 def _begin(scenario: Scenario, bed: Testbed) -> bytes:
@@ -128,7 +149,7 @@ def _address_term(address: str) -> str:
     return "{" + address.replace(".", ",") + "}"
 
 
-def _manifest(request: Request, bed: Testbed) -> store.Manifest:
+def _manifest(request: Request, bed: Testbed, axes: Axes) -> store.Manifest:
     return store.Manifest(
         format=store.FORMAT,
         program=f"rst-or-fin {__version__}",
@@ -136,19 +157,16 @@ def _manifest(request: Request, bed: Testbed) -> store.Manifest:
         started=_now(),
         finished=None,
         scenario=request.scenario.name,
+        axes=axes,
         server=(bed.server.address, bed.server.port),
         client_address=bed.client_address,
         capture=CaptureFacts(dropped=0, fenced=False),
-        facts=_facts(bed),
+        facts={
+            **bed.facts(),
+            "node": session.node_facts(bed.link),
+            "sysctls": session.sysctls(bed.link, tuple(PINNED_SYSCTLS)),
+        },
     )
-
-
-def _facts(bed: Testbed) -> dict[str, Any]:
-    return {
-        **bed.facts(),
-        "node": session.node_facts(bed.link),
-        "sysctls": session.sysctls(bed.link, tuple(PINNED_SYSCTLS)),
-    }
 
 
 def _now() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,36 +23,47 @@ class Runtime:
     open: Callable[[Server, Progress], Testbed]
 
 
-def choose(wanted: str, otp: str | None, progress: Progress) -> Runtime:
-    """The runtime to use; `wanted` is "docker", "local" or "auto".
+def choose(options: argparse.Namespace, progress: Progress) -> Runtime:
+    """The runtime to use, after `--runtime`, `--otp`, `--backend` and `--family`.
 
     auto takes Docker where an engine answers and its images can be had, else the local one, and says in one
     line which and why. Raises EnvironmentTroubleError where none can be had.
     """
-    if wanted == "docker":
-        return _docker(otp or DEFAULT_OTP)
-    if wanted == "local":
-        return _local(otp)
+    if options.runtime == "docker":
+        return _docker(options)
+    if options.runtime == "local":
+        return _local(options)
     try:
-        runtime = _docker(otp or DEFAULT_OTP)
+        return _docker(options)
     except EnvironmentTroubleError as error:
         progress(f"runtime local: {error} For containers: {error.remedy}")
-        return _local(otp)
-    return runtime
+        return _local(options)
 
 
-def _docker(otp: str) -> Runtime:
+def _docker(options: argparse.Namespace) -> Runtime:
     from harness import engine
     from harness.testbed.docker import DockerTestbed
 
     client = engine.connect()
     return Runtime(
         "docker",
-        lambda server, progress: DockerTestbed(client, otp=otp, server=server, progress=progress),
+        lambda server, progress: DockerTestbed(
+            client,
+            otp=options.otp or DEFAULT_OTP,
+            backend=options.backend,
+            family=int(options.family),
+            server=server,
+            progress=progress,
+        ),
     )
 
 
-def _local(otp: str | None) -> Runtime:
+def _local(options: argparse.Namespace) -> Runtime:
     from harness.testbed.local import LocalTestbed
 
-    return Runtime("local", lambda server, progress: LocalTestbed.open(server=server, otp=otp))
+    return Runtime(
+        "local",
+        lambda server, progress: LocalTestbed.open(
+            server=server, otp=options.otp, backend=options.backend, family=int(options.family)
+        ),
+    )

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from harness.axes import Axes, When
 from harness.errors import UsageError
 from harness.evidence import Gate
 from harness.tcp import Cause, Ending
@@ -40,11 +41,32 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     returns: str | None = None
 
 
+class Variant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A known difference: where `when` holds, `expect` (and `gate`) stand in place of the scenario's own.
+
+    `reference` says why: a commit, a release note, a document. A match with the scenario's own expectation
+    is then as much an error as any other mismatch.
+    """
+
+    when: When
+    reference: str
+    expect: Expectation
+    gate: Gate | None = None
+
+
+class Exclusion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the scenario cannot be played at all, and why."""
+
+    when: When
+    reason: str
+
+
 class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One scenario. `close_line` is the 1-based line that closes; 0 stands for the session's last line.
 
     `settle_ms` bounds how long the wire is watched after the close where the connection does not end by
     itself: a FIN is not final. `published` is the closing segment of a published trace, as printed there.
+    `race` marks an outcome that depends on timing: it is reported as a distribution, never as pass or fail.
     """
 
     claim: str
@@ -58,6 +80,20 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     line_timeout_ms: int = 10_000
     gate: Gate = Gate()
     server: Server = Server()
+    race: bool = False
+    variants: tuple[Variant, ...] = ()
+    excluded: tuple[Exclusion, ...] = ()
+
+    def at(self, axes: Axes) -> Scenario:
+        """The scenario as it stands there: with the last variant that holds, if one does."""
+        for variant in reversed(self.variants):
+            if variant.when.holds(axes):
+                return msgspec.structs.replace(self, expect=variant.expect, gate=variant.gate or self.gate)
+        return self
+
+    def excluded_at(self, axes: Axes) -> str:
+        """Why it cannot be played there; empty where it can."""
+        return next((exclusion.reason for exclusion in self.excluded if exclusion.when.holds(axes)), "")
 
 
 def parse(text: str, where: str) -> Scenario:

@@ -24,6 +24,7 @@ from typing import Any, BinaryIO, TypeVar
 import msgspec
 
 from harness import pcap
+from harness.axes import Axes
 from harness.errors import EnvironmentTroubleError, UsageError
 from harness.evidence import Call, CaptureFacts, Frame, Replay, SessionEnd, SocketState, Testimony
 from harness.scenario import Scenario, parse
@@ -73,6 +74,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     started: str
     finished: str | None
     scenario: str
+    axes: Axes
     server: tuple[str, int]
     client_address: str
     capture: CaptureFacts
@@ -154,14 +156,11 @@ class Writer:
             for file in self._files.values():
                 file.flush()
 
-    def finish(self, *, finished: str, capture: CaptureFacts, facts: Mapping[str, Any]) -> None:
+    def finish(self, *, finished: str, capture: CaptureFacts) -> None:
         """Seal the folder: the capture's own facts and the time it ended go into the manifest."""
         self.flush()
-        self._manifest = msgspec.structs.replace(
-            self._manifest, finished=finished, capture=capture, facts=dict(facts)
-        )
         with _writing(self.folder):
-            self._write_manifest(self._manifest)
+            self._write_manifest(msgspec.structs.replace(self._manifest, finished=finished, capture=capture))
 
     def _write_manifest(self, manifest: Manifest) -> None:
         text = msgspec.json.format(msgspec.json.encode(manifest), indent=2)

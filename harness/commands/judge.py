@@ -29,8 +29,9 @@ def judge(options: argparse.Namespace) -> int:
 
 def _folder(folder: Path, options: argparse.Namespace) -> int:
     evidence = store.read(folder)
+    scenario = evidence.scenario.at(evidence.manifest.axes)
     judgements = judge_all(
-        evidence.scenario,
+        scenario,
         pcap.segments(evidence.capture),
         evidence.manifest.capture,
         evidence.replays,
@@ -45,12 +46,12 @@ def _folder(folder: Path, options: argparse.Namespace) -> int:
     if options.json:
         print_json({"format": 1, "outcome": overall, "scenario": evidence.scenario.name, "replays": records})
     elif len(judgements) == 1:
-        print(terminal.case(evidence.scenario, judgements[0], palette()))
+        print(terminal.case(scenario, judgements[0], palette()))
     else:
         tally = terminal.Tally()
         for judged in judgements:
             tally.add(judged)
-        print(terminal.heading(evidence.scenario, palette()))
+        print(terminal.heading(scenario, palette()))
         print(f"  {tally.line(palette())}")
     return overall.exit_code
 

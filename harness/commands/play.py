@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from harness import catalogue
 from harness import run as conductor
 from harness.catalogue import Entry
 from harness.commands.console import palette, print_json, progress
+from harness.errors import EnvironmentTroubleError
 from harness.evidence import SessionEnd
 from harness.judged import Judged
 from harness.outcome import Outcome, worst
@@ -35,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _play(entries: Sequence[Entry], options: argparse.Namespace) -> int:
-    runtime = choose(options.runtime, options.otp, progress)
+    runtime = choose(options, progress)
     outcomes: list[Outcome] = []
     records: list[dict[str, Any]] = []
     colours = palette()
@@ -50,13 +52,21 @@ def _play(entries: Sequence[Entry], options: argparse.Namespace) -> int:
                 command_line=options.command_line,
             )
             bed = beds.get(entry)
+            excluded = entry.scenario.excluded_at(conductor.axes_of(bed))
+            if excluded:
+                progress(f"{entry.scenario.name} is left out here: {excluded}")
+                continue
             tally = terminal.Tally()
             kept: list[Judged] = []
-            for judged in _reporting(conductor.run(request, bed), tally, options.repeat):
+            node_gone = False
+            for judged in _reporting(
+                conductor.run(request, bed, partial(beds.renew, entry)), tally, options.repeat
+            ):
                 if len(kept) < (1 if options.repeat == 1 else _REPLAYS_IN_JSON * options.json):
                     kept.append(judged)
-                if judged.replay.end is SessionEnd.NODE_GONE:
-                    beds.discard()
+                node_gone = judged.replay.end is SessionEnd.NODE_GONE
+            if node_gone:
+                beds.discard()
             outcomes.append(tally.outcome)
             if options.json:
                 records.append(_record(entry, folder, tally, kept))
@@ -65,11 +75,14 @@ def _play(entries: Sequence[Entry], options: argparse.Namespace) -> int:
                 print(f"  Evidence\n    {folder}\n", flush=True)
             else:
                 _print_tally(entry, folder, tally, colours)
+    if not outcomes:
+        raise EnvironmentTroubleError("none of these scenarios can be played here", "see the lines above")
     overall = worst(outcomes)
     if options.json:
         print_json({"format": 1, "outcome": overall, "runs": records})
     else:
-        print(f"{len(outcomes)} scenarios: {terminal.outcome_word(overall, colours)}")
+        scenarios = "1 scenario" if len(outcomes) == 1 else f"{len(outcomes)} scenarios"
+        print(f"{scenarios}: {terminal.outcome_word(overall, colours)}")
     return overall.exit_code
 
 
@@ -93,6 +106,10 @@ class Beds:
             self._bed = self._runtime.open(entry.scenario.server, progress)
             self._server = entry.scenario.server
         return self._bed
+
+    def renew(self, entry: Entry) -> Testbed:
+        self.discard()
+        return self.get(entry)
 
     def discard(self) -> None:
         if self._bed is not None:

@@ -39,9 +39,10 @@ _ANSWER_TIMEOUT_S = 10.0
 _SUBNET_TRIES = 20
 
 # The cookie comes over stdin, into a file on the container's tmpfs: neither `docker inspect` nor a process
-# list shows it.
+# list shows it. The shell outlives the node, so that the network stays while the node's sockets are closed.
 _START_NODE = """\
-umask 077; read -r cookie; printf %s "$cookie" > "$HOME/.erlang.cookie"; exec erl "$@"
+umask 077; read -r cookie; printf %s "$cookie" > "$HOME/.erlang.cookie"
+erl "$@"; echo "the node ended with status $?"; cat > /dev/null
 """
 
 # What no container of ours gets beyond: no privilege can be gained, nothing is written to its own disk.
@@ -65,6 +66,8 @@ class DockerTestbed:
         client: docker.DockerClient,
         *,
         otp: str = "27",
+        backend: str = "inet",
+        family: int = 4,
         server: Server | None = None,
         progress: Callable[[object], None] = lambda line: None,
     ) -> None:
@@ -80,7 +83,7 @@ class DockerTestbed:
         self._facts: dict[str, object] = {}
         server = server or Server()
         try:
-            self._build(otp, server, progress)
+            self._build(otp, backend, family, server, progress)
         except BaseException:
             self.close()
             raise
@@ -131,7 +134,9 @@ class DockerTestbed:
 
     # Building: whatever was made is taken down again by _undo, in reverse
 
-    def _build(self, otp: str, server: Server, progress: Callable[[object], None]) -> None:
+    def _build(
+        self, otp: str, backend: str, family: int, server: Server, progress: Callable[[object], None]
+    ) -> None:
         engine.remove(self._client, engine.leftovers(self._client))
         node_image = images.ensure(self._client, f"node:otp{otp}", progress)
         peer_image = images.ensure(self._client, "peer", progress)
@@ -140,11 +145,11 @@ class DockerTestbed:
         self._undo.callback(self._remove_everything)
         with engine.calls("setting up the test network"), ThreadPoolExecutor(4) as pool:
             control = pool.submit(self._make_control_network)
-            test_network, prefix = self._make_test_network()
-            self._client_address, server_address = f"{prefix}.3", f"{prefix}.4"
+            test_network, prefix = self._make_test_network(family)
+            self._client_address, server_address = f"{prefix}3", f"{prefix}4"
             self._server = Endpoint(server_address, _SERVER_PORT)
             serving = pool.submit(self._start_server, server_image, test_network, server_address, server)
-            started = self._start_node(node_image, control.result(), test_network, self._client_address)
+            started = self._start_node(node_image, control.result(), test_network, backend)
             capturing = pool.submit(self._start_capture, peer_image, started)
             self._link = self._undo.enter_context(self._link_to(started))
             self._server_log = serving.result()
@@ -173,29 +178,33 @@ class DockerTestbed:
             )["Id"]
         )
 
-    def _make_test_network(self) -> tuple[str, str]:
-        """The network's id and the first three bytes of its addresses, out of 198.18.0.0/15 (RFC 2544)."""
+    def _make_test_network(self, family: int) -> tuple[str, str]:
+        """The network's id, and what its addresses begin with: in 198.18.0.0/15 (RFC 2544) or fd00::/8."""
         import docker.errors
         import docker.types
 
         for _ in range(_SUBNET_TRIES):
-            prefix = f"198.{random.choice((18, 19))}.{random.randrange(256)}"
-            pool = docker.types.IPAMPool(subnet=f"{prefix}.0/28", gateway=f"{prefix}.1")
+            four = f"198.{random.choice((18, 19))}.{random.randrange(256)}."
+            pools = [docker.types.IPAMPool(subnet=f"{four}0/28", gateway=f"{four}1")]
+            six = f"fd{random.randrange(1 << 8):02x}:{random.randrange(1 << 16):x}::"
+            if family == 6:
+                pools.append(docker.types.IPAMPool(subnet=f"{six}/64", gateway=f"{six}1"))
             try:
                 network = self._client.api.create_network(
                     f"rst-or-fin-{self._run_id}-test",
                     driver="bridge",
                     internal=True,
+                    enable_ipv6=family == 6,
                     labels=self._labels,
-                    ipam=docker.types.IPAMConfig(pool_configs=[pool]),
+                    ipam=docker.types.IPAMConfig(pool_configs=pools),
                 )
             except docker.errors.APIError as error:
                 if "overlap" not in str(error.explanation):
                     raise
                 continue
-            return str(network["Id"]), prefix
+            return str(network["Id"]), six if family == 6 else four
         raise EnvironmentTroubleError(
-            f"no free subnet for the test network after {_SUBNET_TRIES} tries in 198.18.0.0/15",
+            f"no free subnet for the test network after {_SUBNET_TRIES} tries",
             "remove networks that are not needed: docker network prune",
         )
 
@@ -227,20 +236,20 @@ class DockerTestbed:
         self._log_rest = self._log_rest.partition(b"\n")[2]
         return attached
 
-    def _start_node(self, image: str, control: str, test: str, address: str) -> str:
+    def _start_node(self, image: str, control: str, test: str, backend: str) -> str:
         container = self._create(
             "node",
             image,
             control,
             None,
-            command=["sh", "-c", _START_NODE, "sh", *node.arguments(_DIST_PORT, "0.0.0.0")],
+            command=["sh", "-c", _START_NODE, "sh", *node.arguments(_DIST_PORT, "0.0.0.0", backend)],
             working_dir=_NODE_FOLDER,
             sysctls=PINNED_SYSCTLS,
             ports=[_DIST_PORT],
             port_bindings={_DIST_PORT: ("127.0.0.1", None)},
             tmpfs={"/tmp": "size=16m,mode=1777"},
         )
-        self._client.api.connect_container_to_network(container, test, ipv4_address=address)
+        self._client.api.connect_container_to_network(container, test, **_at(self._client_address))
         self._node_log = self._attach(container, "node")
         self._client.api.start(container)
         self._node_log.write(f"{self._cookie}\n".encode(), _ANSWER_TIMEOUT_S)
@@ -288,7 +297,7 @@ class DockerTestbed:
         networking: Any = None  # the SDK's stubs want another type than the SDK's own documentation
         if network is not None:
             host["network_mode"] = network
-            networking = {"EndpointsConfig": {network: api.create_endpoint_config(ipv4_address=address)}}
+            networking = {"EndpointsConfig": {network: api.create_endpoint_config(**_at(address))}}
         return str(
             api.create_container(
                 image,
@@ -325,7 +334,11 @@ class DockerTestbed:
                         f"the Erlang node did not answer within {_START_TIMEOUT_S:.0f} s: {error}",
                         "see `rst-or-fin doctor`",
                     ) from error
-                self._node_log.read(0.02)  # raises where the node has died, with what it said
+                if self._node_log.read(0.02):  # a node that is well says nothing
+                    raise EnvironmentTroubleError(
+                        f"the Erlang node did not start: {self._node_log.complaint}",
+                        "see `rst-or-fin doctor`",
+                    ) from error
             else:
                 return link
 
@@ -358,3 +371,9 @@ class DockerTestbed:
                 self._heard[peer] = Testimony(
                     peer=peer, received=event["received"], sent=event["sent"], end=event["end"]
                 )
+
+
+def _at(address: str | None) -> dict[str, Any]:
+    if address is None:
+        return {}
+    return {"ipv6_address" if ":" in address else "ipv4_address": address}

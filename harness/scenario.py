@@ -65,7 +65,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """One scenario. `close_line` is the 1-based line that closes; 0 stands for the session's last line.
 
     `settle_ms` bounds how long the wire is watched after the close where the connection does not end by
-    itself: a FIN is not final. `published` is the closing segment of a published trace, as printed there.
+    itself: a FIN is not final. `theme` groups scenarios; `before` names the one that a cure is to be held against.
+    `published` is the closing segment of a published trace, as printed there.
     `race` marks an outcome that depends on timing: it is reported as a distribution, never as pass or fail.
     """
 
@@ -74,6 +75,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     session: str
     expect: Expectation
     name: str = ""
+    theme: str = "your own"
+    before: str = ""
     published: str = ""
     close_line: int = 0
     settle_ms: int = 1000

@@ -21,8 +21,10 @@
 %%   unread(Sock)             bytes unread in the kernel's receive buffer; the peer's FIN does not count
 %%   await_unread(Sock, N)    the same, once there are at least N; error({unread_timeout, Have, N}) after 5 s
 %%   await_received(Sock, N)  bytes received in all, once there are at least N
+%%   await_read(Sock, N)      bytes that the runtime has read from the kernel, once there are at least N
 %%   await_peer_fin(Sock)     ok once the kernel has the peer's FIN, read or not
-%% and whatever shell_default exports (flush/0, for one). None of the four reads from the socket.
+%%   await_closed(Sock)       ok once the socket is closed, by whoever closes it
+%% and whatever shell_default exports (flush/0, for one). None of them reads from the socket.
 -module(session_node).
 -mode(interpret).
 -export([main/1]).
@@ -55,7 +57,7 @@
 
 -spec main([string()]) -> no_return().
 main(Arguments) ->
-    _ = [spawn(fun halt_at_eof/0) || lists:member("--until-eof", Arguments)],
+    _ = [spawn(fun() -> halt_at_eof() end) || lists:member("--until-eof", Arguments)],
     %% Interpreted funs carry the whole script in their environment. As persistent terms they are literals,
     %% which neither a spawn copies nor a garbage collection walks.
     ok = persistent_term:put({?NAME, session}, fun() -> session() end),
@@ -373,7 +375,9 @@ evaluate(Exprs, Bindings) ->
 command(unread, [Socket]) -> unread(Socket);
 command(await_unread, [Socket, N]) -> await_unread(Socket, N);
 command(await_received, [Socket, N]) -> await_received(Socket, N);
+command(await_read, [Socket, N]) -> await_read(Socket, N);
 command(await_peer_fin, [Socket]) -> await_peer_fin(Socket);
+command(await_closed, [Socket]) -> await_closed(Socket);
 command(Name, Arguments) -> apply(shell_default, Name, Arguments).
 
 %% Results and errors, as a shell prints them.
@@ -521,6 +525,26 @@ await_unread(Socket, N) ->
 -spec await_received(socket(), non_neg_integer()) -> non_neg_integer().
 await_received(Socket, N) ->
     await(fun() -> enough(element(2, facts(Socket)), N) end, fun(Have) -> {received_timeout, Have, N} end).
+
+-spec await_read(socket(), non_neg_integer()) -> non_neg_integer().
+await_read(Socket, N) ->
+    await(fun() ->
+                  {_, Received, Unread} = facts(Socket),
+                  enough(Received - Unread, N)
+          end, fun(Have) -> {read_timeout, Have, N} end).
+
+%% A port, or the process that stands for a socket of the other backend, is gone after its socket is closed.
+-spec await_closed(socket()) -> ok.
+await_closed({'$inet', gen_tcp_socket, {Pid, _}}) -> await_down(monitor(process, Pid));
+await_closed(Port) -> await_down(monitor(port, Port)).
+
+-spec await_down(reference()) -> ok.
+await_down(Monitor) ->
+    receive
+        {'DOWN', Monitor, _, _, _} -> ok
+    after ?AWAIT_MS ->
+        error(closed_timeout)
+    end.
 
 -spec await_peer_fin(socket()) -> ok.
 await_peer_fin(Socket) ->

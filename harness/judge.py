@@ -98,7 +98,7 @@ def judge(
     doubts += _doubts_of_wire(connection)
     witnesses = (
         _wire(connection, subject, endings[subject], closing[subject]),
-        *_own_witnesses(connection, replay, state, delta, endings[subject], closing[subject]),
+        *_own_witnesses(connection, replay, gate or Gate(), delta, endings[subject], closing[subject]),
         _peer(testimony, endings[subject]),
     )
     doubts += [f"{w.name} contradicts the wire: {w.says}" for w in witnesses if w.agrees is False]
@@ -247,7 +247,7 @@ def _wire(connection: Connection, subject: Role, ending: Ending, closing: Sequen
 def _own_witnesses(
     connection: Connection,
     replay: Replay | None,
-    state: SocketState | None,
+    gate: Gate,
     delta: Mapping[str, int] | None,
     ending: Ending,
     closing: Sequence[int],
@@ -256,7 +256,7 @@ def _own_witnesses(
         return []
     return [
         _counters(delta, ending),
-        _buffer(connection, state, closing),
+        _buffer(connection, replay.subject, gate, closing),
         _calls(replay),
     ]
 
@@ -280,8 +280,11 @@ def _counters(delta: Mapping[str, int] | None, ending: Ending) -> Witness:
     return Witness(name=name, says=says, agrees=agrees)
 
 
-def _buffer(connection: Connection, state: SocketState | None, closing: Sequence[int]) -> Witness:
-    """The buffer's witness also checks the gate's instant: what the close acknowledged had been counted."""
+def _buffer(connection: Connection, state: SocketState | None, gate: Gate, closing: Sequence[int]) -> Witness:
+    """The buffer's witness also checks the gate's instant: what the close acknowledged had been counted.
+
+    Where no gate was set, more may have come in between: then the buffer is no witness of the close.
+    """
     name = "the receive buffer"
     if state is None:
         return Witness(name=name, says="not read before the close", agrees=None)
@@ -299,7 +302,11 @@ def _buffer(connection: Connection, state: SocketState | None, closing: Sequence
     # A FIN may have left before the close line (a shutdown), and data may have come in between.
     if arrived == state.received or (first.fin and arrived < state.received):
         return Witness(name=name, says=says, agrees=True)
-    return Witness(name=name, says=f"{says}, but the close acknowledges {arrived}", agrees=False)
+    return Witness(
+        name=name,
+        says=f"{says}, but the close acknowledges {arrived}",
+        agrees=None if gate == Gate() else False,
+    )
 
 
 def _calls(replay: Replay) -> Witness:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -79,6 +79,7 @@ def run(
             _, ref = begun.popleft()
             replay = session.collect(bed.link, ref, index, _patience_s(scenario, len(begun)), on_call)
             connection = _watch(scenario, bed, wire, writer, replay)
+            replay = _with_counters(bed, replay)
             testimony = _hear(bed, replay, connection)
             writer.replay(replay, testimony)
             capture = CaptureFacts(dropped=dropped + bed.dropped(), fenced=True)
@@ -128,6 +129,14 @@ def _watch(
             return connection
         if connection is None and not replay.sockets:
             return None  # it never connected: there is nothing to wait for
+
+
+def _with_counters(bed: Testbed, replay: Replay) -> Replay:
+    """The counters that a node which its session ended could not tell any more, from beside it."""
+    if replay.counters_before is None or replay.counters_after is not None:
+        return replay
+    after = bed.counters()
+    return replace(replay, counters_after={name: after[name] for name in COUNTERS if name in after})
 
 
 def _hear(bed: Testbed, replay: Replay, connection: Connection | None) -> Testimony | None:

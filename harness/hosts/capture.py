@@ -16,7 +16,7 @@ import struct
 import sys
 from collections.abc import Sequence
 
-from . import frames, interfaces
+from . import counters, frames, interfaces
 
 _ETH_P_ALL = 0x0003
 _SOL_PACKET = 263
@@ -70,7 +70,7 @@ def drops(tap: socket.socket) -> int:
 
 
 def serve(tap: socket.socket, commands: int, answers: int) -> None:
-    """Answer DRAIN commands until their end of file; read the tap into memory whenever it has something."""
+    """Answer DRAIN and COUNT until their end of file; read the tap into memory when it has something."""
     taken: list[tuple[int, bytes]] = []
     dropped = 0
     poll = select.poll()
@@ -83,9 +83,12 @@ def serve(tap: socket.socket, commands: int, answers: int) -> None:
             return
         taken += drain(tap)
         dropped += drops(tap)
-        for _ in range((orders or b"").count(frames.DRAIN)):
-            _write_all(answers, frames.encode_drained(taken, dropped))
-            taken = []
+        for order in orders or b"":
+            if order == frames.COUNT[0]:
+                _write_all(answers, frames.encode_counted(counters.read_all()))
+            elif order == frames.DRAIN[0]:
+                _write_all(answers, frames.encode_drained(taken, dropped))
+                taken = []
 
 
 def _write_all(fd: int, data: bytes) -> None:

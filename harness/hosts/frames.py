@@ -4,6 +4,7 @@ capture -> driver: a stream of records, each one kind byte, a 32-bit length (big
     R  ready: JSON facts. Sent once, when the capture is already running.
     F  a frame: t_ns (64 bit, nanoseconds since the epoch), then the frame as captured.
     E  end of a drain: how many frames the kernel dropped so far (64 bit).
+    C  the kernel's TCP counters of the namespace: JSON.
     X  the capture could not start: JSON {"error": ...}. Nothing follows it.
 driver -> capture: the byte DRAIN, answered with every frame since the last drain, then one E. End of file:
 leave.
@@ -17,6 +18,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Union
 
 DRAIN = b"d"
+COUNT = b"c"
 
 _HEAD = struct.Struct(">cI")
 _TIME = struct.Struct(">Q")
@@ -42,13 +44,19 @@ class Drained(NamedTuple):
     dropped: int
 
 
+class Counted(NamedTuple):
+    """The kernel's counters by name, such as "Tcp:OutRsts"."""
+
+    counters: Mapping[str, int]
+
+
 class Failed(NamedTuple):
     """The capture could not start; `error` says why."""
 
     error: str
 
 
-Record = Union[Ready, Captured, Drained, Failed]  # noqa: UP007 - Python 3.9 runs this too
+Record = Union[Ready, Captured, Drained, Counted, Failed]  # noqa: UP007 - Python 3.9 runs this too
 
 
 def encode_ready(facts: Mapping[str, object]) -> bytes:
@@ -57,6 +65,10 @@ def encode_ready(facts: Mapping[str, object]) -> bytes:
 
 def encode_failed(error: str) -> bytes:
     return _record(b"X", json.dumps({"error": error}).encode())
+
+
+def encode_counted(counters: Mapping[str, int]) -> bytes:
+    return _record(b"C", json.dumps(counters).encode())
 
 
 def encode_drained(frames: Iterable[tuple[int, bytes]], dropped: int) -> bytes:
@@ -87,7 +99,7 @@ class Decoder:
         start = 0
         while len(buffer) - start >= _HEAD.size:
             kind, length = _HEAD.unpack_from(buffer, start)
-            if kind not in b"RFEX" or length > _MAX_LENGTH:
+            if kind not in b"RFECX" or length > _MAX_LENGTH:
                 raise ValueError(f"not a record of the capture: {buffer[start : start + 40]!r}")
             end = start + _HEAD.size + length
             if end > len(buffer):
@@ -105,4 +117,6 @@ def _decode(kind: bytes, payload: bytes) -> Record:
         return Drained(_TIME.unpack(payload)[0])
     if kind == b"R":
         return Ready(json.loads(payload))
+    if kind == b"C":
+        return Counted(json.loads(payload))
     return Failed(str(json.loads(payload)["error"]))

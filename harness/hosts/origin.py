@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import collections
 import errno
+import heapq
 import json
 import os
 import select
@@ -46,7 +47,7 @@ def listen(address: str, port: int) -> socket.socket:
 class _Connection:
     """One accepted connection: what has come, what is still to be sent, and how far its end has got."""
 
-    __slots__ = ("at_end", "due", "peer", "received", "sent", "sock", "stuck", "tail", "unsent")
+    __slots__ = ("at_end", "due", "peer", "received", "sent", "sock", "stuck", "tail", "unsent", "urged")
 
     def __init__(self, sock: socket.socket, peer: tuple[str, int]) -> None:
         self.sock = sock
@@ -58,6 +59,7 @@ class _Connection:
         self.due: float | None = None  # the next write waits for this monotonic time
         self.stuck = False  # the next write waits for room in the kernel's buffer
         self.at_end = False  # the peer's FIN has been read
+        self.urged = False  # the urgent byte has been sent
 
 
 class Origin:
@@ -70,7 +72,7 @@ class Origin:
         self._log = log
         self._epoll = select.epoll()
         self._connections: dict[int, _Connection] = {}
-        self._delayed: collections.deque[_Connection] = collections.deque()  # one delay for all: oldest first
+        self._delayed: list[tuple[float, int, _Connection]] = []  # a heap
         self._left_open: set[int] = set()  # half-open, and reported
 
     def serve(self) -> None:
@@ -91,8 +93,7 @@ class Origin:
             self._send_delayed()
 
     def _patience_s(self) -> float | None:
-        due = self._delayed[0].due if self._delayed else None
-        return None if due is None else max(0.0, due - time.monotonic())
+        return max(0.0, self._delayed[0][0] - time.monotonic()) if self._delayed else None
 
     def _accept(self) -> None:
         while True:
@@ -129,7 +130,10 @@ class Origin:
         connection.at_end = not data
         text = connection.tail + data
         connection.tail = text[-len(REQUEST_END) + 1 :]
-        connection.unsent.extend(self._behaviour.writes * text.count(REQUEST_END))
+        requests = text.count(REQUEST_END)
+        connection.unsent.extend(self._behaviour.writes * requests)
+        if requests and self._behaviour.think_s:
+            self._postpone(connection, self._behaviour.think_s)
         if connection.at_end:
             self._watch(connection)
 
@@ -154,14 +158,16 @@ class Origin:
                 unsent.appendleft(write[count:])
                 break
             if unsent and self._behaviour.delay_s:
-                connection.due = time.monotonic() + self._behaviour.delay_s
-                self._delayed.append(connection)
+                self._postpone(connection, self._behaviour.delay_s)
         stuck = bool(unsent) and connection.due is None
         if stuck != connection.stuck:
             connection.stuck = stuck
             self._watch(connection)
         if unsent:
             return
+        if connection.sent and self._behaviour.urgent and not connection.urged:
+            connection.sent += connection.sock.send(b"!", socket.MSG_OOB)
+            connection.urged = True
         if connection.at_end:
             self._ended(connection, "end of file")
         elif connection.sent and self._behaviour.close_after_response:
@@ -172,19 +178,21 @@ class Origin:
         wanted = (0 if connection.at_end else select.EPOLLIN) | (select.EPOLLOUT if connection.stuck else 0)
         self._epoll.modify(connection.sock, wanted)
 
+    def _postpone(self, connection: _Connection, delay_s: float) -> None:
+        connection.due = time.monotonic() + delay_s
+        heapq.heappush(self._delayed, (connection.due, id(connection), connection))
+
     def _send_delayed(self) -> None:
-        while self._delayed and self._is_due(self._delayed[0]):
-            connection = self._delayed.popleft()
+        while self._delayed and self._delayed[0][0] <= time.monotonic():
+            due, _, connection = heapq.heappop(self._delayed)
+            if connection.due != due:
+                continue  # postponed anew since
             connection.due = None
             if connection.sock.fileno() >= 0:
                 try:
                     self._send(connection)
                 except OSError as error:
                     self._ended(connection, _name(error.errno))
-
-    @staticmethod
-    def _is_due(connection: _Connection) -> bool:
-        return connection.due is None or connection.due <= time.monotonic()
 
     def _ended(self, connection: _Connection, end: str) -> None:
         fd = connection.sock.fileno()
@@ -224,6 +232,8 @@ def _behaviour(options: argparse.Namespace) -> Behaviour:
     return Behaviour(
         writes=tuple(write for write in writes if write),
         delay_s=options.delay_ms / 1000,
+        think_s=options.think_ms / 1000,
+        urgent=options.urgent,
         close_after_response=options.close_after_response,
         half_open=options.half_open,
     )
@@ -242,6 +252,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--write-bytes", type=int, metavar="N", help="cut the response into writes of N bytes"
     )
     parser.add_argument("--delay-ms", type=float, default=0.0, help="pause between one write and the next")
+    parser.add_argument("--think-ms", type=float, default=0.0, help="pause before the first write")
+    parser.add_argument("--urgent", action="store_true", help="send one urgent byte after the response")
     parser.add_argument("--close-after-response", action="store_true", help="close first")
     parser.add_argument("--half-open", action="store_true", help="do not close after the peer's FIN")
     parser.add_argument(

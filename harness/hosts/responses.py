@@ -40,10 +40,13 @@ class Behaviour:
     """How the origin answers a request, and who closes.
 
     `writes` are sent one by one, `delay_s` seconds apart, each beginning a segment of its own.
+    `think_s`: how long it waits before the first write. `urgent`: one urgent byte follows the response.
     `close_after_response`: the origin closes first. `half_open`: it does not close after the peer's FIN.
     """
 
     writes: tuple[bytes, ...] = PUBLISHED
     delay_s: float = 0.0
+    think_s: float = 0.0
+    urgent: bool = False
     close_after_response: bool = False
     half_open: bool = False

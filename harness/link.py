@@ -153,21 +153,24 @@ class Link:
 
     def _receive(self, deadline_s: float, timeout_s: float) -> None:
         """Sorts in the messages that are here; where there are none, waits for bytes until the deadline."""
-        while self._inbox.next_frame():
-            try:
-                message = self._channel.recv_message()
-            except ChannelError:
-                continue  # a term that erldistpy does not read: not from session_node, which sends none
-            if message is not None and message.op == _OP_SEND:
-                self._sort_in(message.payload)
-            if not self._inbox.may_hold_frame:
-                return
+        if self._inbox.next_frame():
+            while self._inbox.next_frame():
+                self._take_frame()
+            return
         left_s = deadline_s - time.monotonic()
         if left_s <= 0 or not self._inbox.fill(left_s):
             raise LinkTimeoutError(
                 f"the Erlang node did not answer within {timeout_s:g} s",
                 "A longer time-out may do, if the node is busy or the machine is.",
             )
+
+    def _take_frame(self) -> None:
+        try:
+            message = self._channel.recv_message()
+        except ChannelError:
+            return  # a term that erldistpy does not read: not from session_node, which sends none
+        if message is not None and message.op == _OP_SEND:
+            self._sort_in(message.payload)
 
     def _sort_in(self, payload: Term) -> None:
         match payload:
@@ -205,13 +208,9 @@ class _Inbox:
         self._bytes = b""
         self._at = 0
 
-    @property
-    def may_hold_frame(self) -> bool:
-        return len(self._bytes) - self._at >= 4
-
     def next_frame(self) -> bool:
         """Whether a whole frame is here; ticks, which are empty frames, are passed over."""
-        while self.may_hold_frame:
+        while len(self._bytes) - self._at >= 4:
             length = int.from_bytes(self._bytes[self._at : self._at + 4], "big")
             if length:
                 return len(self._bytes) - self._at >= 4 + length

@@ -1,0 +1,195 @@
+"""A node's events become one Replay, whole or as far as the session came."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import cast
+
+import pytest
+
+from harness import session
+from harness.errors import LinkError, LinkLostError, UsageError
+from harness.evidence import Call, Replay, SessionEnd, SocketState
+from harness.link import Atom, Event, Link, Term
+from harness.tcp import Endpoint
+
+_STATE = {
+    Atom("name"): b"Sock",
+    Atom("local"): (b"10.0.0.2", 40000),
+    Atom("remote"): (b"10.0.0.3", 80),
+    Atom("received"): 485,
+    Atom("unread"): 485,
+    Atom("state"): 1,
+}
+_CONNECT: Event = ("line", 1, b"{ok,Sock} = ...", b"{ok,#Port<0.6>}", 300)
+_CLOSING: Event = ("closing", [_STATE], {b"Tcp:OutRsts": 4}, b"gen_tcp:close(Sock).")
+_CLOSED: Event = ("closed", {b"Tcp:OutRsts": 5})
+_CLOSE: Event = ("line", 2, b"gen_tcp:close(Sock).", b"ok", 70)
+_DONE: Event = ("done",)
+
+
+class _Node:
+    """Stands for a Link: says the events it was given, then is gone."""
+
+    def __init__(self, *events: Event, answer: Term = None) -> None:
+        self._events = list(events)
+        self._answer = answer
+        self.sent: list[Term] = []
+        self.released: list[bytes] = []
+
+    def send(self, command: Term) -> bytes:
+        self.sent.append(command)
+        return b"1"
+
+    def next_event(self, ref: bytes, timeout_s: float) -> Event:
+        if not self._events:
+            raise LinkLostError("the link to the Erlang node broke")
+        return self._events.pop(0)
+
+    def release(self, ref: bytes) -> None:
+        self.released.append(ref)
+
+    def call(self, command: Term, timeout_s: float) -> Term:
+        self.sent.append(command)
+        return self._answer
+
+
+def _link(node: _Node) -> Link:
+    return cast(Link, node)
+
+
+def _collected(*events: Event) -> Replay:
+    return session.collect(_link(_Node(*events)), b"1", 0, 5)
+
+
+def _results(calls: Iterable[Call]) -> list[str]:
+    return [call.result for call in calls]
+
+
+def test_a_session_that_was_played_to_its_end_is_done() -> None:
+    assert _collected(_CONNECT, _CLOSING, _CLOSED, _CLOSE, _DONE) == Replay(
+        index=0,
+        calls=(
+            Call(source="{ok,Sock} = ...", result="{ok,#Port<0.6>}", duration_us=300),
+            Call(source="gen_tcp:close(Sock).", result="ok", duration_us=70),
+        ),
+        end=SessionEnd.DONE,
+        error="",
+        close_line=2,
+        sockets=(
+            SocketState(
+                name="Sock",
+                local=Endpoint("10.0.0.2", 40000),
+                remote=Endpoint("10.0.0.3", 80),
+                received=485,
+                unread=485,
+                state=1,
+            ),
+        ),
+        counters_before={"Tcp:OutRsts": 4},
+        counters_after={"Tcp:OutRsts": 5},
+    )
+
+
+def test_a_crash_keeps_what_came_before_it() -> None:
+    replay = _collected(_CONNECT, ("crashed", 2, b"x = y.", b"** exception error: no match"))
+    assert (replay.end, replay.error, _results(replay.calls)) == (
+        SessionEnd.CRASHED,
+        "** exception error: no match",
+        ["{ok,#Port<0.6>}", "** exception error: no match"],
+    )
+
+
+def test_a_line_that_hangs_is_named() -> None:
+    replay = _collected(_CONNECT, ("timed_out", 2, b"receive never -> ok end."))
+    assert (replay.end, replay.error) == (SessionEnd.TIMED_OUT, "line 2 did not return in time")
+
+
+def test_a_node_that_the_close_line_halts_leaves_what_it_said() -> None:
+    replay = _collected(_CONNECT, _CLOSING)
+    assert (replay.end, replay.close_line, replay.calls[-1].source, replay.counters_after) == (
+        SessionEnd.NODE_GONE,
+        2,
+        "gen_tcp:close(Sock).",
+        None,
+    )
+
+
+def test_a_node_that_goes_before_the_close_line_has_no_snapshot() -> None:
+    replay = _collected(_CONNECT)
+    assert (replay.end, replay.close_line, replay.sockets, replay.counters_before) == (
+        SessionEnd.NODE_GONE,
+        0,
+        (),
+        None,
+    )
+
+
+def test_calls_are_shown_as_they_arrive() -> None:
+    shown: list[Call] = []
+    node = _Node(_CONNECT, _CLOSING, _CLOSED, _CLOSE, _DONE)
+    replay = session.collect(_link(node), b"1", 0, 5, shown.append)
+    assert tuple(shown) == replay.calls
+
+
+def test_a_session_that_does_not_parse_is_the_users_to_mend() -> None:
+    with pytest.raises(
+        UsageError, match=r"line 3 of the Erlang session does not parse: syntax error before: '\)'"
+    ):
+        _collected(("unparsable", 3, b"syntax error before: ')'"))
+
+
+def test_a_session_that_has_no_such_line_is_the_users_to_mend() -> None:
+    with pytest.raises(UsageError, match="cannot be played: the close line is 7"):
+        _collected(("unparsable", 0, b"the close line is 7, but the session has 2"))
+
+
+def test_an_event_that_is_none_is_not_passed_over() -> None:
+    with pytest.raises(LinkError, match="an event that is none"):
+        _collected(("dance", 1))
+
+
+@pytest.mark.parametrize("events", [(_DONE,), (), (("unparsable", 1, b"x"),)])
+def test_the_ref_is_released_however_it_ends(events: tuple[Event, ...]) -> None:
+    node = _Node(*events)
+    with suppress(UsageError):
+        session.collect(_link(node), b"1", 0, 5)
+    assert node.released == [b"1"]
+
+
+def test_a_play_says_everything_in_binaries_and_numbers() -> None:
+    node = _Node()
+    session.begin(
+        _link(node),
+        session="ok.",
+        bindings={"Port": "80"},
+        close_line=1,
+        counters=("Tcp:OutRsts",),
+        line_timeout_s=1.5,
+    )
+    assert node.sent == [
+        (
+            Atom("play"),
+            {
+                Atom("session"): "ok.",
+                Atom("bindings"): {"Port": "80"},
+                Atom("close_line"): 1,
+                Atom("counters"): ["Tcp:OutRsts"],
+                Atom("line_timeout_ms"): 1500,
+            },
+        )
+    ]
+
+
+def test_facts_are_text() -> None:
+    assert session.node_facts(_link(_Node(answer={b"otp": b"28"}))) == {"otp": "28"}
+
+
+def test_sysctls_are_text() -> None:
+    node = _Node(answer={b"net.ipv4.tcp_rmem": b"4096\t131072"})
+    assert session.sysctls(_link(node), ["net.ipv4.tcp_rmem"]) == {"net.ipv4.tcp_rmem": "4096\t131072"}
+
+
+def test_counters_are_numbers() -> None:
+    assert session.counters(_link(_Node(answer={b"Tcp:OutRsts": 3})), ["Tcp:OutRsts"]) == {"Tcp:OutRsts": 3}

@@ -34,10 +34,10 @@ def find(name_or_path: str) -> Entry:
     Raises UsageError where there is none (with the nearest names) or where the file is malformed.
     """
     if name_or_path in names():
-        return _load(resources.path("scenarios") / f"{name_or_path}{SUFFIX}", name_or_path + SUFFIX)
+        return load(resources.path("scenarios") / f"{name_or_path}{SUFFIX}")
     path = Path(name_or_path)
     if path.is_file():
-        return _load(path, name_or_path)
+        return load(path)
     if path.suffix == ".toml" or "/" in name_or_path:
         raise UsageError(f"no scenario file {name_or_path}", "check the path")
     near = difflib.get_close_matches(name_or_path, names(), n=3, cutoff=0.4)
@@ -47,9 +47,10 @@ def find(name_or_path: str) -> Entry:
     )
 
 
-def _load(path: Path, where: str) -> Entry:
+def load(path: Path) -> Entry:
+    """The scenario in that file. Raises UsageError with file, place and reason."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read {where}: {error}", "give a TOML file in UTF-8") from error
-    return Entry(scenario=parse(text, where), text=text, path=path)
+        raise UsageError(f"cannot read {path}: {error}", "give a TOML file in UTF-8") from error
+    return Entry(scenario=parse(text, str(path)), text=text, path=path)

@@ -14,9 +14,11 @@ Its format is described in docs/evidence.md and carries a version. A folder hold
 from __future__ import annotations
 
 import errno
+import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, TypeVar
@@ -169,6 +171,12 @@ class Writer:
     def _line(self, name: str, record: object) -> None:
         with _writing(self.folder):
             self._files[name].write(msgspec.json.encode(record) + b"\n")
+
+
+def new_folder(out: Path, name: str) -> Path:
+    """Where a run of that scenario goes: named after the time (UTC) and the scenario, never twice."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    return out / f"{stamp}-{name}-{secrets.token_hex(3)}"
 
 
 def read(folder: Path) -> Evidence:

@@ -60,7 +60,10 @@ def doctor(options: argparse.Namespace) -> int:
 
 
 def clean(options: argparse.Namespace) -> int:
-    """Remove what runs left that are not alive any more; with --images also every image of ours."""
+    """Remove what runs left that are not alive any more, and images that newer ones took the name of.
+
+    With --images every image of ours goes.
+    """
     from harness import engine, images
 
     client = engine.connect()
@@ -68,7 +71,7 @@ def clean(options: argparse.Namespace) -> int:
     engine.remove(client, left)
     for thing in left:
         print(f"removed the {thing.kind} {thing.name} of run {thing.run_id}")
-    gone = images.remove(client) if options.images else ()
+    gone = images.remove(client, superseded_only=not options.images)
     for name in gone:
         print(f"removed the image {name}")
     if not left and not gone:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import secrets
 import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness import catalogue
+from harness import catalogue, store
 from harness import run as conductor
+from harness.beds import Beds
 from harness.catalogue import Entry
 from harness.commands.console import palette, print_json, progress
 from harness.errors import EnvironmentTroubleError
@@ -20,8 +19,7 @@ from harness.evidence import SessionEnd
 from harness.judged import Judged
 from harness.outcome import Outcome, worst
 from harness.report import terminal
-from harness.runtime import Runtime, choose
-from harness.testbed import Testbed
+from harness.runtime import choose
 
 _PROGRESS_EVERY_S = 2.0
 _REPLAYS_IN_JSON = 1000
@@ -41,9 +39,9 @@ def _play(entries: Sequence[Entry], options: argparse.Namespace) -> int:
     outcomes: list[Outcome] = []
     records: list[dict[str, Any]] = []
     colours = palette()
-    with Beds(runtime) as beds:
+    with Beds(runtime, progress) as beds:
         for entry in entries:
-            folder = _folder(Path(options.out), entry.scenario.name)
+            folder = store.new_folder(Path(options.out), entry.scenario.name)
             request = conductor.Request(
                 scenario=entry.scenario,
                 scenario_text=entry.text,
@@ -51,7 +49,7 @@ def _play(entries: Sequence[Entry], options: argparse.Namespace) -> int:
                 folder=folder,
                 command_line=options.command_line,
             )
-            bed = beds.get(entry)
+            bed = beds.get(entry.scenario)
             excluded = entry.scenario.excluded_at(conductor.axes_of(bed))
             if excluded:
                 progress(f"{entry.scenario.name} is left out here: {excluded}")
@@ -60,7 +58,7 @@ def _play(entries: Sequence[Entry], options: argparse.Namespace) -> int:
             kept: list[Judged] = []
             node_gone = False
             for judged in _reporting(
-                conductor.run(request, bed, partial(beds.renew, entry)), tally, options.repeat
+                conductor.run(request, bed, partial(beds.renew, entry.scenario)), tally, options.repeat
             ):
                 if len(kept) < (1 if options.repeat == 1 else _REPLAYS_IN_JSON * options.json):
                     kept.append(judged)
@@ -84,37 +82,6 @@ def _play(entries: Sequence[Entry], options: argparse.Namespace) -> int:
         scenarios = "1 scenario" if len(outcomes) == 1 else f"{len(outcomes)} scenarios"
         print(f"{scenarios}: {terminal.outcome_word(overall, colours)}")
     return overall.exit_code
-
-
-class Beds:
-    """One testbed at a time, kept for as long as the scenarios agree on the server that they need."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
-        self._bed: Testbed | None = None
-        self._server: object = None
-
-    def __enter__(self) -> Beds:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.discard()
-
-    def get(self, entry: Entry) -> Testbed:
-        if self._bed is None or self._server != entry.scenario.server:
-            self.discard()
-            self._bed = self._runtime.open(entry.scenario.server, progress)
-            self._server = entry.scenario.server
-        return self._bed
-
-    def renew(self, entry: Entry) -> Testbed:
-        self.discard()
-        return self.get(entry)
-
-    def discard(self) -> None:
-        if self._bed is not None:
-            self._bed.close()
-        self._bed = None
 
 
 def _reporting(judgements: Iterator[Judged], tally: terminal.Tally, repeat: int) -> Iterator[Judged]:
@@ -147,8 +114,3 @@ def _print_tally(entry: Entry, folder: Path, tally: terminal.Tally, colours: ter
     for judged in tally.odd:
         print(f"\n  Replay {judged.replay.index}\n{terminal.case(entry.scenario, judged, colours)}")
     print(f"  Evidence\n    {folder}\n", flush=True)
-
-
-def _folder(out: Path, name: str) -> Path:
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    return out / f"{stamp}-{name}-{secrets.token_hex(3)}"

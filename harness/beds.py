@@ -1,0 +1,43 @@
+"""One testbed at a time, kept for as long as the scenarios agree on the server that they need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from harness.runtime import Runtime
+from harness.scenario import Scenario, Server
+from harness.testbed import Testbed
+
+
+class Beds:
+    """Opens testbeds as scenarios ask for them. Use as a context manager: the last one is closed with it."""
+
+    def __init__(self, runtime: Runtime, progress: Callable[[object], None]) -> None:
+        self._runtime = runtime
+        self._progress = progress
+        self._bed: Testbed | None = None
+        self._server: Server | None = None
+
+    def __enter__(self) -> Beds:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.discard()
+
+    def get(self, scenario: Scenario) -> Testbed:
+        """A testbed with the scenario's server: the last one where it fits."""
+        if self._bed is None or self._server != scenario.server:
+            self.discard()
+            self._bed = self._runtime.open(scenario.server, self._progress)
+            self._server = scenario.server
+        return self._bed
+
+    def renew(self, scenario: Scenario) -> Testbed:
+        """A fresh testbed, because the node of the last one is gone."""
+        self.discard()
+        return self.get(scenario)
+
+    def discard(self) -> None:
+        bed, self._bed = self._bed, None
+        if bed is not None:
+            bed.close()

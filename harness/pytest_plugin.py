@@ -1,0 +1,137 @@
+"""Scenario files as pytest items: drop a `close.scenario.toml` into a repository and have a test.
+
+`pytest scenarios/` plays every scenario it finds, on one testbed for as long as they agree on the server.
+Options: --runtime, --otp, --backend, --family (as `rst-or-fin run` has them) and --evidence DIR.
+A failure shows the connection in tcpdump's notation with the deciding segment, and the witnesses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from harness.beds import Beds
+    from harness.catalogue import Entry
+    from harness.judged import Judged
+
+_SUFFIX = ".scenario.toml"
+_BEDS = pytest.StashKey["Beds"]()
+_EVIDENCE = "rst-or-fin-evidence"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("rst-or-fin", "RST or FIN: scenarios of how a TCP connection ends")
+    group.addoption("--runtime", choices=("auto", "docker", "local"), default="auto", help="the testbed")
+    group.addoption("--otp", default=None, metavar="RELEASE", help="Erlang/OTP release of the node")
+    group.addoption("--backend", choices=("inet", "socket"), default="inet", help="what gen_tcp runs on")
+    group.addoption("--family", choices=("4", "6"), default="4", help="IPv4 or IPv6")
+    group.addoption(
+        "--evidence", metavar="DIR", help="where evidence folders go (default: a temporary folder)"
+    )
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    return ScenarioFile.from_parent(parent, path=file_path) if file_path.name.endswith(_SUFFIX) else None
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    beds = config.stash.get(_BEDS, None)
+    if beds is not None:
+        beds.discard()
+
+
+class ScenarioFile(pytest.File):
+    """One scenario file; malformed ones are collection errors with file, place and reason."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        from harness import catalogue
+        from harness.errors import TroubleError
+
+        try:
+            entry = catalogue.load(self.path)
+        except TroubleError as error:
+            raise self.CollectError(f"{error}\n{error.remedy}") from error
+        yield ScenarioItem.from_parent(self, name=entry.scenario.name, entry=entry)
+
+
+class ScenarioItem(pytest.Item):
+    """One scenario, played once; passes when its outcome is as expected."""
+
+    def __init__(self, *, entry: Entry, **rest: Any) -> None:
+        super().__init__(**rest)
+        self._entry = entry
+
+    def runtest(self) -> None:
+        from harness import run, store
+        from harness.errors import TroubleError
+        from harness.evidence import SessionEnd
+        from harness.outcome import Outcome
+
+        scenario = self._entry.scenario
+        beds = self._beds()
+        try:
+            bed = beds.get(scenario)
+            excluded = scenario.excluded_at(run.axes_of(bed))
+            if excluded:
+                pytest.skip(excluded)
+            request = run.Request(
+                scenario=scenario,
+                scenario_text=self._entry.text,
+                repeat=1,
+                folder=store.new_folder(self._evidence(), scenario.name),
+                command_line=("pytest", self.nodeid),
+            )
+            [judged] = run.run(request, bed, partial(beds.renew, scenario))
+        except TroubleError as error:
+            beds.discard()  # whatever went wrong, the next scenario deserves a testbed that is whole
+            pytest.fail(f"{error}\n{error.remedy}", pytrace=False)
+        self.add_report_section("call", "evidence", str(request.folder))
+        self.user_properties.append(("evidence", str(request.folder)))
+        self.user_properties.append(("ending", str(judged.verdict.ending)))
+        if judged.replay.end is SessionEnd.NODE_GONE:
+            beds.discard()
+        if judged.outcome not in (Outcome.AS_EXPECTED, Outcome.RACE):
+            raise UnexpectedEndingError(judged)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        from harness.report import terminal
+
+        if isinstance(excinfo.value, UnexpectedEndingError):
+            return terminal.case(self._entry.scenario, excinfo.value.judged)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        return self.path, 0, f"scenario: {self.name}"
+
+    def _beds(self) -> Beds:
+        from harness.beds import Beds
+        from harness.runtime import choose
+
+        stash = self.config.stash
+        if _BEDS not in stash:
+            stash[_BEDS] = Beds(choose(self.config.option, self._progress), self._progress)
+        return stash[_BEDS]
+
+    def _progress(self, line: object) -> None:
+        if not getattr(line, "detail", False):
+            self.add_report_section("setup", "rst-or-fin", f"{line}\n")
+
+    def _evidence(self) -> Path:
+        chosen = self.config.getoption("--evidence")
+        if chosen:
+            return Path(chosen)
+        factory: pytest.TempPathFactory = self.config._tmp_path_factory  # type: ignore[attr-defined]
+        return factory.getbasetemp() / _EVIDENCE
+
+
+class UnexpectedEndingError(Exception):
+    """A scenario whose outcome differs from what it expects, or is inconclusive."""
+
+    def __init__(self, judged: Judged) -> None:
+        super().__init__(str(judged.outcome))
+        self.judged = judged

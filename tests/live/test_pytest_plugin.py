@@ -1,0 +1,49 @@
+"""Scenario files as pytest items, as a user's own repository has them."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.docker
+pytest_plugins = ("pytester",)
+
+SCENARIO = """
+claim = "a close with nothing unread is a FIN"
+sources = ["RFC 9293 section 3.6"]
+session = '''
+{ok, Sock} = gen_tcp:connect(Server, Port, [{active, false}]).
+gen_tcp:close(Sock).
+'''
+[expect]
+ending = "ENDING"
+"""
+
+
+def play(pytester: pytest.Pytester, text: str, *arguments: str) -> pytest.RunResult:
+    Path("close.scenario.toml").write_text(text)
+    return pytester.runpytest_subprocess("--runtime", "docker", *arguments)
+
+
+def test_a_scenario_file_is_a_test(pytester: pytest.Pytester, client: object) -> None:
+    play(pytester, SCENARIO.replace("ENDING", "FIN")).assert_outcomes(passed=1)
+
+
+def test_a_failure_shows_the_connection_and_the_deciding_segment(
+    pytester: pytest.Pytester, client: object
+) -> None:
+    result = play(pytester, SCENARIO.replace("ENDING", "RST"))
+    result.stdout.fnmatch_lines(["*S 0:0(0)*", "*F. 1:1(0) ack 1*<- decides", "*ending*RST*DIFFERS: FIN*"])
+
+
+def test_a_malformed_file_is_a_collection_error_with_the_reason(pytester: pytest.Pytester) -> None:
+    result = play(pytester, SCENARIO.replace("ENDING", "BANG"))
+    result.stdout.fnmatch_lines(["*close.scenario.toml*expect.ending*"])
+
+
+def test_junit_names_the_ending(pytester: pytest.Pytester, client: object) -> None:
+    play(pytester, SCENARIO.replace("ENDING", "FIN"), "--junitxml", "out.xml")
+    properties = xml.etree.ElementTree.parse("out.xml").iter("property")
+    assert {p.get("name"): p.get("value") for p in properties}["ending"] == "FIN"

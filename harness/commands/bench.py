@@ -1,0 +1,141 @@
+"""`bench`: cold start to verdicts, warm replays a second, and where the time goes."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from harness import catalogue, pcap, run, store
+from harness.beds import Beds
+from harness.commands.console import progress
+from harness.errors import EXIT_AS_EXPECTED
+from harness.evidence import Frame, Testimony
+from harness.judged import judge_all
+from harness.outcome import Outcome
+from harness.report.terminal import Tally
+from harness.runtime import choose
+from harness.tcp import Endpoint
+from harness.testbed import Testbed
+
+_COLD_RUNS = 5
+_Result = TypeVar("_Result")
+
+
+def bench(options: argparse.Namespace) -> int:
+    runtime = choose(options, progress)
+    print(
+        f"runtime {runtime.name}: medians of {_COLD_RUNS} cold runs, then {options.repeat} replays of each scenario"
+    )
+    with tempfile.TemporaryDirectory(prefix="rst-or-fin-bench-") as folder:
+        _cold(options, runtime.name, Path(folder))
+        with Beds(runtime, progress) as beds:
+            started = time.monotonic()
+            beds.get(catalogue.find(catalogue.PUBLISHED_PAIR[0]).scenario)
+            print(f"\ntestbed ready (both hosts, wire, capture, link): {time.monotonic() - started:.3f} s")
+            for name in catalogue.PUBLISHED_PAIR:
+                _warm(name, options.repeat, beds, Path(folder))
+    return EXIT_AS_EXPECTED
+
+
+def _cold(options: argparse.Namespace, runtime: str, folder: Path) -> None:
+    """From the command to both verdicts, in a process of its own; beside it, what Python alone takes."""
+    command = [
+        sys.executable,
+        "-m",
+        "harness.cli",
+        "reproduce",
+        "--runtime",
+        runtime,
+        "--out",
+        str(folder / "cold"),
+    ]
+    command += [*(("--otp", options.otp) if options.otp else ()), "--backend", options.backend]
+    version = [sys.executable, "-m", "harness.cli", "--version"]
+    timed = [(_seconds(command), _seconds(version)) for _ in range(_COLD_RUNS)]
+    whole, bare = ([pair[i] for pair in timed] for i in (0, 1))
+    spread = f"({min(whole):.3f} to {max(whole):.3f})"
+    print(f"\ncold, command to both verdicts: {statistics.median(whole):.3f} s {spread}")
+    print(f"  of which starting the program: {statistics.median(bare):.3f} s")
+
+
+def _seconds(command: list[str]) -> float:
+    started = time.monotonic()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return time.monotonic() - started
+
+
+def _warm(name: str, repeat: int, beds: Beds, folder: Path) -> None:
+    entry = catalogue.find(name)
+    bed = Timed(beds.get(entry.scenario))
+    request = run.Request(
+        scenario=entry.scenario,
+        scenario_text=entry.text,
+        repeat=repeat,
+        folder=folder / name,
+        command_line=("bench",),
+    )
+    tally = Tally()
+    started = time.monotonic()
+    for judged in run.run(request, bed, partial(beds.renew, entry.scenario)):
+        tally.add(judged)
+    whole_s = time.monotonic() - started
+    right = tally.outcomes[Outcome.AS_EXPECTED]
+    print(f"\n{name}: {right} of {repeat} as expected, {right / whole_s:.0f} conclusive verdicts a second")
+    judging_s, _ = _timed(partial(_judge_again, request.folder))
+    parts = {**bed.spent, "judging (measured on the evidence again)": judging_s}
+    parts["the node and everything else"] = whole_s - sum(parts.values())
+    for part, seconds in parts.items():
+        print(f"  {seconds / repeat * 1e6:7.0f} us a replay  {part}")
+
+
+def _judge_again(folder: Path) -> None:
+    evidence = store.read(folder)
+    segments = pcap.segments(evidence.capture)
+    judge_all(evidence.scenario, segments, evidence.manifest.capture, evidence.replays, evidence.testimonies)
+
+
+def _timed(call: Callable[[], _Result]) -> tuple[float, _Result]:
+    started = time.monotonic()
+    result = call()
+    return time.monotonic() - started, result
+
+
+class Timed:
+    """A testbed that notes how long its callers wait in it, by what they wait for."""
+
+    def __init__(self, bed: Testbed) -> None:
+        self._bed = bed
+        self.spent: defaultdict[str, float] = defaultdict(float)
+        self.link, self.server, self.client_address = bed.link, bed.server, bed.client_address
+
+    def drain(self, timeout_s: float = 0.0) -> list[Frame]:
+        return self._spend("waiting for the capture", lambda: self._bed.drain(timeout_s))
+
+    def testimony(self, client: Endpoint, timeout_s: float) -> Testimony | None:
+        return self._spend("waiting for the peer's word", lambda: self._bed.testimony(client, timeout_s))
+
+    def dropped(self) -> int:
+        return self._bed.dropped()
+
+    def counters(self) -> Mapping[str, int]:
+        return self._bed.counters()
+
+    def facts(self) -> dict[str, Any]:
+        return self._bed.facts()
+
+    def close(self) -> None:
+        self._bed.close()
+
+    def _spend(self, what: str, call: Callable[[], _Result]) -> _Result:
+        seconds, result = _timed(call)
+        self.spent[what] += seconds
+        return result

@@ -33,7 +33,7 @@ _Result = TypeVar("_Result")
 def bench(options: argparse.Namespace) -> int:
     runtime = choose(options, progress)
     print(
-        f"runtime {runtime.name}: medians of {_COLD_RUNS} cold runs, then {options.repeat} replays of each scenario"
+        f"runtime {runtime.name}: {_COLD_RUNS} cold runs, then {options.repeat} warm replays of each scenario"
     )
     with tempfile.TemporaryDirectory(prefix="rst-or-fin-bench-") as folder:
         _cold(options, runtime.name, Path(folder))

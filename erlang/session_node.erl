@@ -45,11 +45,11 @@
 -type form() :: {Source :: text(), [erl_parse:abstract_expr()]}.
 -type socket() :: inet:socket() | {'$inet', module(), term()}.
 -type endpoint() :: {text(), inet:port_number()}.
--type layout() :: [{file:filename(), [{pos_integer(), [{text(), pos_integer()}]}]}].
+-type layout() :: [{file:filename(), [{[text()], Pattern :: tuple()}]}].
 -type request() :: {From :: pid(), ref(), map()}.
 -type play() :: none | #{pid := pid(), monitor := reference(), ref := ref(), from := pid(), forms := [form()],
                          close := pos_integer(), layout := layout(), output := iodata(), index := pos_integer(),
-                         timeout_ms := pos_integer(), deadline_ms := integer(), late := boolean()}.
+                         timeout_ms := pos_integer(), said_ms := integer(), timer := reference(), late := boolean()}.
 -type facts() :: {State :: 1..12, Received :: non_neg_integer(), Unread :: non_neg_integer()}.
 
 %%% ---------------------------------------------------------------------------------------------------------
@@ -118,8 +118,9 @@ serve(Play, Queue, Last) ->
             map_get(from, Play) ! Message,
             serve(Play, Queue, Last);
         {Pid, done} when Pid =:= map_get(pid, Play) ->
-            #{ref := Ref, from := From, monitor := Monitor} = Play,
+            #{ref := Ref, from := From, monitor := Monitor, timer := Timer} = Play,
             true = demonitor(Monitor, [flush]),
+            _ = erlang:cancel_timer(Timer),
             From ! {Ref, done},
             next(Queue, {Ref, Pid});
         {'DOWN', _, process, Pid, Reason} when Pid =:= map_get(pid, Play) ->
@@ -142,20 +143,31 @@ serve(Play, Queue, Last) ->
         {nodedown, _, _} ->
             ok = halt_if_alone(0),
             serve(Play, Queue, Last);
+        {overdue, Ref} when Ref =:= map_get(ref, Play) ->
+            serve(overdue(Play), Queue, Last);
         nobody_came ->
             ok = halt_if_alone(1),
             serve(Play, Queue, Last);
         _ ->
             serve(Play, Queue, Last)
-    after patience_ms(Play) ->
-        true = exit(map_get(pid, Play), kill),
-        serve(Play#{late := true, deadline_ms := infinity}, Queue, Last)
     end.
 
--spec patience_ms(play()) -> timeout().
-patience_ms(none) -> infinity;
-patience_ms(#{deadline_ms := infinity}) -> infinity;
-patience_ms(#{deadline_ms := Deadline}) -> max(0, Deadline - erlang:monotonic_time(millisecond)).
+%% One timer for a whole play: when it fires, the line that is running may have begun only a moment ago.
+-spec overdue(play()) -> play().
+overdue(#{pid := Pid, timeout_ms := TimeoutMs, said_ms := SaidMs} = Play) ->
+    case SaidMs + TimeoutMs - now_ms() of
+        LeftMs when LeftMs > 0 ->
+            Play#{timer := timer(LeftMs, Play)};
+        _ ->
+            true = exit(Pid, kill),
+            Play#{late := true}
+    end.
+
+-spec timer(non_neg_integer(), #{ref := ref(), _ => _}) -> reference().
+timer(Ms, #{ref := Ref}) -> erlang:send_after(Ms, self(), {overdue, Ref}).
+
+-spec now_ms() -> integer().
+now_ms() -> erlang:monotonic_time(millisecond).
 
 -spec answer(ref(), term()) -> tuple().
 answer(Ref, ping) -> {Ref, pong, node_facts()};
@@ -165,8 +177,9 @@ answer(Ref, _) -> {Ref, unknown_command}.
 
 -spec forget(pid(), ref(), ref(), play(), queue:queue(request()), none | {ref(), pid()}) -> no_return().
 forget(From, Ref, Forgotten, #{ref := Forgotten} = Play, Queue, none) ->
-    #{pid := Pid, monitor := Monitor} = Play,
+    #{pid := Pid, monitor := Monitor, timer := Timer} = Play,
     true = demonitor(Monitor, [flush]),
+    _ = erlang:cancel_timer(Timer),
     ok = retire({Forgotten, Pid}),
     From ! {Ref, forgotten},
     next(Queue, none);
@@ -209,7 +222,7 @@ begin_play(From, Ref, #{session := Text, bindings := Given, close_line := CloseL
                     Pid ! {?NAME, play, self(), Ref, Forms, Bindings, Close, Layout},
                     #{pid => Pid, monitor => Monitor, ref => Ref, from => From, forms => Forms, close => Close,
                       layout => Layout, output => [], index => 1, timeout_ms => TimeoutMs, late => false,
-                      deadline_ms => erlang:monotonic_time(millisecond) + TimeoutMs};
+                      said_ms => now_ms(), timer => timer(TimeoutMs, #{ref => Ref})};
                 {{ok, _}, false} ->
                     {unparsable, 0, text("the close line is ~w, but the session has ~w", [Close, Length])};
                 {{error, Why}, _} ->
@@ -220,9 +233,9 @@ begin_play(From, Ref, #{session := Text, bindings := Given, close_line := CloseL
     end.
 
 -spec say(tuple(), play()) -> play().
-say(Message, #{from := From, output := Output, timeout_ms := TimeoutMs} = Play) ->
+say(Message, #{from := From, output := Output} = Play) ->
     From ! told(Message, Output),
-    Play#{output := [], deadline_ms := erlang:monotonic_time(millisecond) + TimeoutMs}.
+    Play#{output := [], said_ms := now_ms()}.
 
 %% What a line wrote stands before its result, as in a shell.
 -spec told(tuple(), iodata()) -> tuple().
@@ -233,7 +246,8 @@ told(Message, _) ->
 
 -spec report_death(term(), play()) -> ok.
 report_death(Reason, #{ref := Ref, from := From, forms := Forms, index := Index, close := Close,
-                       layout := Layout, output := Output, late := Late}) ->
+                       layout := Layout, output := Output, late := Late, timer := Timer}) ->
+    _ = erlang:cancel_timer(Timer),
     {Source, _} = lists:nth(Index, Forms),
     _ = [From ! {Ref, closed, counters(Layout)} || Index =:= Close],
     From ! case {Late, Reason} of
@@ -260,17 +274,18 @@ kill(Pid) ->
     true = exit(Pid, kill),
     receive {'DOWN', Monitor, process, Pid, _} -> ok end.
 
-%% A dead owner's ports close a moment after it: their FIN or RST must not fall into the next session.
+%% A dead owner's ports close a moment after it: their FIN or RST must not fall into the next session. Where
+%% there are as many processes and ports as after the session before, there is nothing to look for.
 -spec clear_up(pid()) -> ok.
 clear_up(Pid) ->
-    ok = await_ports_closed(Pid, 1000),
-    case {erlang:system_info(process_count), get(process_count)} of
-        {Same, Same} ->
+    case {erlang:system_info(process_count), erlang:system_info(port_count)} =:= get(at_rest) of
+        true ->
             ok;
-        _ ->
+        false ->
             Self = self(),
+            ok = await_ports_closed(Pid, 1000),
             _ = [kill(P) || P <- processes(), process_info(P, group_leader) =:= {group_leader, Self}],
-            _ = put(process_count, erlang:system_info(process_count)),
+            _ = put(at_rest, {erlang:system_info(process_count), erlang:system_info(port_count)}),
             ok
     end.
 
@@ -455,18 +470,18 @@ next_tokens(Chars, Line) ->
 -spec form([erl_scan:token()], [erl_scan:token()], string() | eof, pos_integer(), [form()]) ->
           {ok, [form()]} | {error, non_neg_integer(), text()}.
 form(Code, Tokens, Rest, EndLine, Forms) ->
-    case {erl_scan:category(lists:last(Code)), erl_parse:parse_exprs(Code)} of
+    case {erl_scan:category(lists:last(Code)), erl_parse:parse_exprs([without_text(T) || T <- Code])} of
         {dot, {ok, Exprs}} ->
-            forms(Rest, EndLine, [{source(Tokens), [slim(E) || E <- Exprs]} | Forms]);
+            forms(Rest, EndLine, [{source(Tokens), Exprs} | Forms]);
         {dot, {error, {At, Module, Why}}} ->
             {error, line_of(At), text("~ts", [Module:format_error(Why)])};
         {_, _} ->
             {error, erl_scan:line(hd(Code)), <<"the last expression does not end with a dot">>}
     end.
 
-%% The text of every token was only wanted for the expression's source.
--spec slim(erl_parse:abstract_expr()) -> erl_parse:abstract_expr().
-slim(Expr) -> erl_parse:map_anno(fun(Anno) -> erl_anno:new(erl_anno:line(Anno)) end, Expr).
+%% The text of a token is wanted for the source of its expression, and nowhere else.
+-spec without_text(erl_scan:token()) -> erl_scan:token().
+without_text(Token) -> setelement(2, Token, erl_anno:new(erl_scan:line(Token))).
 
 -spec is_layout(erl_scan:token()) -> boolean().
 is_layout(Token) -> lists:member(erl_scan:category(Token), [white_space, comment]).
@@ -510,17 +525,14 @@ term(Text) ->
 
 -spec unread(socket()) -> non_neg_integer().
 unread(Socket) ->
-    {_, _, Unread} = facts(Socket),
-    Unread.
+    case unread_hint(Socket) of
+        unknown -> element(3, facts(Socket));
+        Unread -> Unread
+    end.
 
 -spec await_unread(socket(), non_neg_integer()) -> non_neg_integer().
 await_unread(Socket, N) ->
-    await(fun() ->
-                  case {at_most_unread(Socket), N} of
-                      {Bound, N} when Bound < N -> {not_yet, Bound};
-                      _ -> enough(unread(Socket), N)
-                  end
-          end, fun(Have) -> {unread_timeout, Have, N} end).
+    await(fun() -> enough(unread(Socket), N) end, fun(Have) -> {unread_timeout, Have, N} end).
 
 -spec await_received(socket(), non_neg_integer()) -> non_neg_integer().
 await_received(Socket, N) ->
@@ -585,72 +597,70 @@ has_fin(State) -> lists:member(State, [6, 7, 8, 9, 11]).
 -spec fin_len(1..12) -> 0 | 1.
 fin_len(State) -> case has_fin(State) of true -> 1; false -> 0 end.
 
-%% State, bytes received and bytes unread. TCP_INFO (Linux 4.1 and later) holds the state in its first byte
-%% and tcpi_bytes_received at byte 128; the kernel counts the peer's FIN as one byte of it.
+%% State, bytes received and bytes unread. The kernel counts the peer's FIN among the bytes received; a socket
+%% in CLOSE was either reset, or has had the FIN.
 -spec facts(socket()) -> facts().
-facts({'$inet', gen_tcp_socket, {_, Native}} = Socket) ->
-    Read = read_count(Socket),
-    case native_tcp_info(Native) of
-        {State, Count} ->
-            Received = Count - fin_len(State),
-            {State, Received, max(0, Received - Read)};
+facts(Socket) ->
+    case tcp_info(Socket) of
         unknown ->
             {State, Unread} = listed(Socket),
-            {State, Read + Unread, Unread}
-    end;
-facts(Socket) ->
-    {State, Count} = tcp_info(Socket),
-    Received = Count - fin_len(State),
-    {State, Received, kernel_unread(Socket, max(0, Received - read_count(Socket)))}.
-
-%% An upper bound of what is unread, for less than the exact number costs.
--spec at_most_unread(socket()) -> non_neg_integer().
-at_most_unread({'$inet', _, _} = Socket) -> unread(Socket);
-at_most_unread(Socket) ->
-    {State, Count} = tcp_info(Socket),
-    max(0, Count - fin_len(State) - read_count(Socket)).
-
-%% The inet driver's recv_oct counts what was delivered, not what was read: with {packet, line}, or after a
-%% recv of a length that timed out, part of the difference lies in the driver and no longer in the kernel.
-%% The kernel's own number is recv_skip_hint of TCP_ZEROCOPY_RECEIVE with no memory to map (Linux 5.11 and
-%% later: tcp_zerocopy_receive), which fails from a page on; /proc/net/tcp is always right, and slow.
--spec kernel_unread(inet:socket(), non_neg_integer()) -> non_neg_integer().
-kernel_unread(_, 0) -> 0;
-kernel_unread(Socket, Bound) ->
-    case inet:getopts(Socket, [{raw, ?TCP, ?TCP_ZEROCOPY_RECEIVE, <<0:128>>}]) of
-        {ok, [{raw, ?TCP, ?TCP_ZEROCOPY_RECEIVE, <<_:12/binary, Unread:32/native>>}]} ->
-            Unread;
-        _ ->
-            case listed(Socket) of
-                {7, _} -> Bound;
-                {_, Unread} -> Unread
-            end
+            {State, read_count(Socket) + Unread, Unread};
+        {State, Count} ->
+            facts(Socket, State, Count, read_count(Socket))
     end.
 
--spec tcp_info(inet:socket()) -> {1..12, non_neg_integer()}.
+-spec facts(socket(), 1..12, non_neg_integer(), non_neg_integer()) -> facts().
+facts(_, State, Count, Count) -> {State, Count, 0};
+facts(Socket, State, Count, Read) ->
+    case {State, unread_hint(Socket)} of
+        {7, Unread} when Read + Unread =:= Count -> {State, Count, Unread};
+        {_, unknown} ->
+            Received = Count - fin_len(State),
+            {State, Received, many_unread(Socket, State, Received - Read)};
+        {_, Unread} -> {State, Count - fin_len(State), Unread}
+    end.
+
+%% What neither the runtime has read nor the hint tells. The socket backend counts what it read from the
+%% kernel, but the inet driver's recv_oct what it delivered: with {packet, line}, or after a recv of a length
+%% that timed out, part of the difference lies in the driver. The kernel's list is right, and slow.
+-spec many_unread(socket(), 1..12, non_neg_integer()) -> non_neg_integer().
+many_unread(_, _, 0) -> 0;
+many_unread({'$inet', _, _}, _, Rest) -> Rest;
+many_unread(_, 7, Rest) -> Rest;
+many_unread(Socket, _, _) -> element(2, listed(Socket)).
+
+%% The kernel's own number of unread bytes, without the FIN: recv_skip_hint of TCP_ZEROCOPY_RECEIVE with no
+%% memory to map (tcp_zerocopy_receive of Linux 5.11 and later). It is not told from a page (4096) on, nor
+%% when nothing is unread after the peer's FIN.
+-spec unread_hint(socket()) -> non_neg_integer() | unknown.
+unread_hint(Socket) ->
+    case raw_option(Socket, ?TCP_ZEROCOPY_RECEIVE, <<0:128>>) of
+        <<_:12/binary, Hint:4/binary>> -> binary:decode_unsigned(Hint, erlang:system_info(endian));
+        unknown -> unknown
+    end.
+
+%% TCP_INFO (Linux 4.1 and later): the state in its first byte, tcpi_bytes_received at byte 128.
+-spec tcp_info(socket()) -> {1..12, non_neg_integer()} | unknown.
 tcp_info(Socket) ->
-    case inet:getopts(Socket, [{raw, ?TCP, ?TCP_INFO, 256}]) of
-        {ok, [{raw, ?TCP, ?TCP_INFO, Info}]} -> tcp_info_fields(Info);
-        _ -> error(not_a_tcp_socket)
+    case {raw_option(Socket, ?TCP_INFO, 256), Socket} of
+        {<<State, _:127/binary, Received:8/binary, _/binary>>, _} ->
+            {State, binary:decode_unsigned(Received, erlang:system_info(endian))};
+        {unknown, {'$inet', _, _}} -> unknown;
+        {unknown, _} -> error(not_a_tcp_socket)
     end.
 
-%% On OTP 23 socket:getopt_native/3 does not exist, and the way through inet:getopts/2 kills the socket.
--spec native_tcp_info(term()) -> {1..12, non_neg_integer()} | unknown.
-native_tcp_info(Native) ->
-    case erlang:function_exported(socket, getopt_native, 3) of
+%% On OTP 23, which has no socket:getopt_native/3, this call kills a socket of the socket backend.
+-spec raw_option(socket(), pos_integer(), pos_integer() | binary()) -> binary() | unknown.
+raw_option(Socket, Option, Spec) ->
+    case is_port(Socket) orelse erlang:function_exported(socket, getopt_native, 3) of
         true ->
-            case socket:getopt_native(Native, {?TCP, ?TCP_INFO}, 256) of
-                {ok, Info} -> tcp_info_fields(Info);
-                {error, _} -> error(not_a_tcp_socket)
+            case inet:getopts(Socket, [{raw, ?TCP, Option, Spec}]) of
+                {ok, [{raw, ?TCP, Option, Value}]} -> Value;
+                _ -> unknown
             end;
         false ->
             unknown
     end.
-
--spec tcp_info_fields(binary()) -> {1..12, non_neg_integer()}.
-tcp_info_fields(Info) ->
-    Endian = erlang:system_info(endian),
-    {binary:first(Info), binary:decode_unsigned(binary_part(Info, 128, 8), Endian)}.
 
 -spec read_count(socket()) -> non_neg_integer().
 read_count(Socket) ->
@@ -735,41 +745,44 @@ remote(Socket, Peers) ->
 -spec endpoint({inet:ip_address(), inet:port_number()}) -> endpoint().
 endpoint({Address, Port}) -> {list_to_binary(inet:ntoa(Address)), Port}.
 
-%% Where each counter stands in /proc/net/netstat and /proc/net/snmp (a line of names, then one of numbers),
-%% found once for each list of names; a counter that this kernel does not have is left out.
+%% How to find each counter in /proc/net/netstat and /proc/net/snmp (a line of names, then one of numbers):
+%% a pattern for each line, made once for each list of names, because an interpreted loop over the columns
+%% is slow. A counter that this kernel does not have is left out.
 -spec layout([text()]) -> layout().
 layout(Names) ->
     case get({layout, Names}) of
         undefined ->
-            Layout = [{Path, columns(Path, Names)} || Path <- ["/proc/net/netstat", "/proc/net/snmp"]],
+            Layout = [{Path, patterns(Path, Names)} || Path <- ["/proc/net/netstat", "/proc/net/snmp"]],
             _ = put({layout, Names}, [Wanted || {_, [_ | _]} = Wanted <- Layout]),
             layout(Names);
         Layout ->
             Layout
     end.
 
--spec columns(file:filename(), [text()]) -> [{pos_integer(), [{text(), pos_integer()}]}].
-columns(Path, Names) ->
+-spec patterns(file:filename(), [text()]) -> [{[text()], tuple()}].
+patterns(Path, Names) ->
     {ok, Content} = file:read_file(Path),
     Lines = [string:lexemes(L, " ") || L <- binary:split(Content, <<"\n">>, [global])],
-    Numbered = lists:zip(lists:seq(1, length(Lines)), Lines),
-    Found = [{Number + 1, [{Name, Column} || {Column, Word} <- lists:zip(lists:seq(2, length(Words) + 1), Words),
-                                             Name <- Names, Name =:= <<Group/binary, Word/binary>>]}
-             || {Number, [Group | Words]} <- Numbered, Number rem 2 =:= 1],
-    [Line || {_, [_ | _]} = Line <- Found].
+    Headers = [Line || {Line, Number} <- lists:zip(Lines, lists:seq(1, length(Lines))), Number rem 2 =:= 1],
+    Wanted = [{Group, [<<Group/binary, Word/binary>> || Word <- Words]} || [Group | Words] <- Headers],
+    [pattern(Group, All, Names) || {Group, All} <- Wanted, lists:any(fun(N) -> lists:member(N, Names) end, All)].
+
+-spec pattern(text(), [text()], [text()]) -> {[text()], tuple()}.
+pattern(Group, All, Names) ->
+    Columns = [case lists:member(N, Names) of true -> " ([-0-9]++)"; false -> " [-0-9]++" end || N <- All],
+    {ok, Pattern} = re:compile(["^", Group, Columns, "$"], [multiline]),
+    {[N || N <- All, lists:member(N, Names)], Pattern}.
 
 -spec counters(layout()) -> #{text() => integer()}.
-counters(Layout) ->
-    maps:from_list(lists:append([numbers(Path, Wanted) || {Path, Wanted} <- Layout])).
+counters(Layout) -> maps:from_list(lists:append([numbers(Path, Patterns) || {Path, Patterns} <- Layout])).
 
--spec numbers(file:filename(), [{pos_integer(), [{text(), pos_integer()}]}]) -> [{text(), integer()}].
-numbers(Path, Wanted) ->
+-spec numbers(file:filename(), [{[text()], tuple()}]) -> [{text(), integer()}].
+numbers(Path, Patterns) ->
     {ok, Content} = file:read_file(Path),
-    Lines = binary:split(Content, <<"\n">>, [global]),
     lists:append([begin
-                      Words = list_to_tuple(binary:split(lists:nth(Number, Lines), <<" ">>, [global])),
-                      [{Name, binary_to_integer(element(Column, Words))} || {Name, Column} <- Columns]
-                  end || {Number, Columns} <- Wanted]).
+                      {match, Values} = re:run(Content, Pattern, [{capture, all_but_first, binary}]),
+                      lists:zip(Names, lists:map(fun erlang:binary_to_integer/1, Values))
+                  end || {Names, Pattern} <- Patterns]).
 
 -spec sysctls([text()]) -> #{text() => text()}.
 sysctls(Names) ->

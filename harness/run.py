@@ -6,19 +6,20 @@ the capture, hear the peer, write it all down, and only then judge.
 
 from __future__ import annotations
 
+import platform
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
-from harness import __version__, session, store
+from harness import __version__, servers, session, store
 from harness.axes import Axes
 from harness.evidence import COUNTERS, Call, CaptureFacts, Replay, SessionEnd, Testimony
 from harness.judged import Judged, Wire, judge_replay
 from harness.scenario import Scenario
-from harness.tcp import Endpoint
 from harness.testbed import PINNED_SYSCTLS, Testbed
 from harness.trace import Connection, is_over
 
@@ -26,6 +27,7 @@ from harness.trace import Connection, is_over
 # plays them one after another, so that a counter's change belongs to one close.
 _WINDOW = 8
 _SESSION_SLACK_S = 10.0
+_TOOLS = ("docker", "erldistpy", "msgspec", "pyrlang")
 _TESTIMONY_TIMEOUT_S = 2.0
 
 
@@ -80,7 +82,7 @@ def run(
             replay = session.collect(bed.link, ref, index, _patience_s(scenario, len(begun)), on_call)
             connection = _watch(scenario, bed, wire, writer, replay)
             replay = _with_counters(bed, replay)
-            testimony = _hear(bed, replay, connection)
+            testimony = _hear(scenario, bed, connection)
             writer.replay(replay, testimony)
             capture = CaptureFacts(dropped=dropped + bed.dropped(), fenced=True)
             judged = judge_replay(scenario, wire.take(replay), capture, replay, testimony)
@@ -139,12 +141,30 @@ def _with_counters(bed: Testbed, replay: Replay) -> Replay:
     return replace(replay, counters_after={name: after[name] for name in COUNTERS if name in after})
 
 
-def _hear(bed: Testbed, replay: Replay, connection: Connection | None) -> Testimony | None:
-    socket = replay.subject
-    client: Endpoint | None = socket.local if socket else connection.client if connection else None
-    if client is None or connection is None:
+def _hear(scenario: Scenario, bed: Testbed, connection: Connection | None) -> Testimony | None:
+    if connection is None:
         return None
-    return bed.testimony(client, _TESTIMONY_TIMEOUT_S if is_over(connection) else 0.0)
+    expected = is_over(connection) or servers.kind_of(scenario.server).must_testify
+    return bed.testimony(connection.client, _TESTIMONY_TIMEOUT_S if expected else 0.0)
+
+
+def _cue(
+    scenario: Scenario, bed: Testbed, on_call: Callable[[Call], None] | None
+) -> Callable[[Call], None] | None:
+    """Tells a peer that is the client to connect once the session's line for it has returned."""
+    if not scenario.server.start_after_line:
+        return on_call
+    returned = 0
+
+    def hear(call: Call) -> None:
+        nonlocal returned
+        returned += 1
+        if returned == scenario.server.start_after_line:
+            bed.start_peer()
+        if on_call is not None:
+            on_call(call)
+
+    return hear
 
 
 def _address_term(address: str) -> str:
@@ -172,6 +192,7 @@ def _manifest(request: Request, bed: Testbed, axes: Axes) -> store.Manifest:
         capture=CaptureFacts(dropped=0, fenced=False),
         facts={
             **bed.facts(),
+            "tools": {"python": platform.python_version(), **{name: version(name) for name in _TOOLS}},
             "node": session.node_facts(bed.link),
             "sysctls": session.sysctls(bed.link, tuple(PINNED_SYSCTLS)),
         },

@@ -1,0 +1,40 @@
+"""What the server's log says of connections, line by line (see hosts/origin.py). No I/O."""
+
+from __future__ import annotations
+
+import json
+
+from harness.evidence import Testimony
+from harness.tcp import Endpoint
+
+
+class Testimonies:
+    """Takes the log as it comes, however it was cut, and keeps each connection's testimony until asked."""
+
+    __test__ = False  # not a pytest class, whatever its name begins with
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._heard: dict[Endpoint, Testimony] = {}
+
+    def feed(self, log: bytes) -> None:
+        """Take in more of the log. Raises ValueError on a line that is no JSON."""
+        *lines, self._rest = (self._rest + log).split(b"\n")
+        for line in lines:
+            event = json.loads(line)
+            if event["event"] == "ended":
+                peer = Endpoint(*event["peer"])
+                self._heard[peer] = Testimony(
+                    peer=peer,
+                    received=event["received"],
+                    sent=event["sent"],
+                    end=event["end"],
+                    trouble=event.get("trouble", ""),
+                )
+
+    def __contains__(self, peer: object) -> bool:
+        return peer in self._heard
+
+    def take(self, peer: Endpoint) -> Testimony | None:
+        """What was said of the connection from `peer`; None where nothing was. It is forgotten then."""
+        return self._heard.pop(peer, None)

@@ -6,7 +6,7 @@ import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import resources
+from harness import resources, servers
 from harness.errors import UsageError
 from harness.scenario import SUFFIX, Scenario, parse
 
@@ -53,4 +53,6 @@ def load(path: Path) -> Entry:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read {path}: {error}", "give a TOML file in UTF-8") from error
-    return Entry(scenario=parse(text, str(path)), text=text, path=path)
+    scenario = parse(text, str(path))
+    servers.check(scenario.server, str(path))
+    return Entry(scenario=scenario, text=text, path=path)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 from harness.tcp import Endpoint
 
@@ -93,9 +94,13 @@ class Replay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """What the receive buffer must hold right before the close, in bytes; None: nothing is demanded."""
+    """What the receive buffer must hold right before the close, in bytes; None: nothing is demanded.
 
-    unread: int | None = None
+    Where the length is the server's business, `unread` is "all" (something has arrived, and none of it was
+    read) or "some" (at least one byte).
+    """
+
+    unread: int | Literal["all", "some"] | None = None
     received: int | None = None
 
 
@@ -103,7 +108,9 @@ class Gate:
 class Testimony:
     """What the peer's application saw of one connection.
 
-    `end` is what its last read or write gave: "end of file", or an errno's name such as "ECONNRESET".
+    `peer` is the end that connected. `end` is what its last read or write gave: "end of file", or an errno's
+    name such as "ECONNRESET". `trouble` says why it could not do its part (empty where it could): what
+    happened then is not what the scenario is about.
     """
 
     __test__ = False  # not a pytest class, whatever its name begins with
@@ -112,6 +119,7 @@ class Testimony:
     received: int
     sent: int
     end: str
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

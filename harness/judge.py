@@ -78,14 +78,20 @@ def judge(
     replay: Replay | None = None,
     testimony: Testimony | None = None,
     gate: Gate | None = None,
+    must_testify: bool = False,
 ) -> Verdict:
     """Judge one connection.
 
     `replay` is what the closing host told (None for somebody else's capture), `testimony` what its peer's
     application saw, `gate` what must have been true of the receive buffer right before the close.
+    `must_testify`: nothing can be concluded where the peer's application was not heard.
     """
     state = replay.subject if replay else None
-    doubts = [*_doubts_of_capture(capture), *_doubts_of_replay(replay, state, gate or Gate())]
+    doubts = [
+        *_doubts_of_capture(capture),
+        *_doubts_of_replay(replay, state, gate or Gate()),
+        *_doubts_of_peer(testimony, must_testify),
+    ]
     if connection is None:
         doubts.append("no segment of the connection was captured")
         return _nothing_seen(doubts)
@@ -146,9 +152,23 @@ def _doubts_of_replay(replay: Replay | None, state: SocketState | None, gate: Ga
             continue
         if state is None:
             doubts.append(f"how many bytes were {what} at the close is not known ({wanted} wanted)")
-        elif (measured := getattr(state, what)) != wanted:
+        elif not _holds(wanted, measured := getattr(state, what), state.received):
             doubts.append(f"{measured} bytes were {what} at the close, not {wanted}")
     return doubts
+
+
+def _holds(wanted: int | str, measured: int, received: int) -> bool:
+    if wanted == "all":
+        return 0 < measured == received
+    if wanted == "some":
+        return measured > 0
+    return measured == wanted
+
+
+def _doubts_of_peer(testimony: Testimony | None, must_testify: bool) -> list[str]:
+    if testimony is None:
+        return ["the peer's application was not heard"] if must_testify else []
+    return [f"the peer could not do its part: {testimony.trouble}"] if testimony.trouble else []
 
 
 def _handshake_seen(connection: Connection) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness import pcap, trace
+from harness import pcap, servers, trace
 from harness.evidence import CaptureFacts, Frame, Replay, Testimony
 from harness.judge import Verdict, judge
 from harness.outcome import Comparison, Outcome, compare, outcome
@@ -103,7 +103,14 @@ def judge_replay(
     testimony: Testimony | None,
 ) -> Judged:
     """Judge one replay and hold it against what its scenario expects."""
-    verdict = judge(connection, capture=capture, replay=replay, testimony=testimony, gate=scenario.gate)
+    verdict = judge(
+        connection,
+        capture=capture,
+        replay=replay,
+        testimony=testimony,
+        gate=scenario.gate,
+        must_testify=servers.kind_of(scenario.server).must_testify,
+    )
     comparisons = () if scenario.race else compare(scenario.expect, verdict, replay, testimony)
     return Judged(
         replay=replay,

@@ -62,6 +62,11 @@ def compare(
         ("cause", expect.cause, verdict.cause),
         ("closing segment", expect.closing_segment, verdict.closing_segment),
         ("peer's application sees", expect.peer_sees, testimony.end if testimony else "not heard"),
+        (
+            "peer's application read",
+            expect.peer_received,
+            testimony.received if testimony else "not heard",
+        ),
         ("conn_state", expect.conn_state, verdict.conn_state),
         ("close returns", expect.returns, returned),
     )

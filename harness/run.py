@@ -79,7 +79,8 @@ def run(
                 begun.append((started, _begin(scenario, bed)))
                 started += 1
             _, ref = begun.popleft()
-            replay = session.collect(bed.link, ref, index, _patience_s(scenario, len(begun)), on_call)
+            cue = _cue(scenario, bed, on_call)
+            replay = session.collect(bed.link, ref, index, _patience_s(scenario, len(begun)), cue)
             connection = _watch(scenario, bed, wire, writer, replay)
             replay = _with_counters(bed, replay)
             testimony = _hear(scenario, bed, connection)

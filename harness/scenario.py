@@ -19,17 +19,22 @@ SUFFIX = ".scenario.toml"
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The peer: which server, and the options it is started with (the option names are the server's own)."""
+    """The peer: which server, and the options it is started with (the option names are the server's own).
+
+    A client is told to connect as soon as line `start_after_line` (from 1) of the session has returned.
+    """
 
     kind: str = "origin"
     options: dict[str, int | str | bool] = {}
+    start_after_line: int = 0
 
 
 class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a conclusive verdict must say. None: the scenario leaves it open.
 
     `ending` and `peer_ending` are those of the end under test and of its peer; `closing_segment` is in
-    tcpdump's notation with relative numbers; `returns` is what the close line printed.
+    tcpdump's notation with relative numbers; `returns` is what the close line printed. `peer_sees` and
+    `peer_received` are how it ended for the peer's application, and how many bytes that had read by then.
     """
 
     ending: Ending
@@ -37,6 +42,7 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     cause: Cause | None = None
     closing_segment: str | None = None
     peer_sees: str | None = None
+    peer_received: int | None = None
     conn_state: str | None = None
     returns: str | None = None
 

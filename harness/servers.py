@@ -10,21 +10,54 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.errors import UsageError
+from harness.hosts import script
 from harness.scenario import Server
+from harness.tcp import Endpoint
+
+_CAPABILITIES = ("NET_ADMIN", "SETGID", "SETUID")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """One kind of peer. `capabilities` are what its program needs before it becomes an unprivileged user."""
+    """One kind of peer. `capabilities` are what its program needs before it becomes an unprivileged user.
+
+    `port` is where the connection's server listens, be it this peer or the session. `spare`: it speaks for an
+    address that no kernel owns. `connects`: it is the client, told to connect by a line on its stdin, and
+    takes `--target`. `must_testify`: without its testimony a replay is inconclusive.
+    """
 
     image: str
     module: str
-    capabilities: tuple[str, ...]
+    capabilities: tuple[str, ...] = _CAPABILITIES
+    port: int = 80
+    spare: bool = False
+    connects: bool = False
+    must_testify: bool = False
 
 
 KINDS = {
-    "origin": Kind(image="peer", module="hosts.origin", capabilities=("NET_ADMIN", "SETGID", "SETUID")),
+    "origin": Kind(image="peer", module="hosts.origin"),
+    "client": Kind(image="peer", module="hosts.client", port=8080, connects=True, must_testify=True),
+    "scripted": Kind(
+        image="scripted",
+        module="hosts.scripted",
+        capabilities=(*_CAPABILITIES, "NET_RAW"),
+        spare=True,
+        must_testify=True,
+    ),
+    # Above 1023: they open their ports themselves, when they are nobody already.
+    "nginx": Kind(image="nginx", module="hosts.nginx", port=8080, must_testify=True),
+    "httpd": Kind(image="httpd", module="hosts.httpd", port=8080, must_testify=True),
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Addresses on the test network: the peer's host's, a spare one that no kernel has, and the node's."""
+
+    own: str
+    spare: str
+    node: str
 
 
 def kind_of(server: Server) -> Kind:
@@ -37,16 +70,44 @@ def kind_of(server: Server) -> Kind:
         ) from None
 
 
-def arguments(server: Server) -> list[str]:
-    """The command line of a server from its options as the scenario names them, such as `body_bytes = 20000`.
+def check(server: Server, where: str) -> None:
+    """Raises UsageError, with the place in the file `where`, for what can be seen to be wrong beforehand."""
+    kind = kind_of(server)
+    if kind.connects != bool(server.start_after_line):
+        raise UsageError(
+            f"{where}: a server of kind {server.kind!r} "
+            + ("needs `start_after_line`" if kind.connects else "takes no `start_after_line`"),
+            "it says after which line of the session, counted from 1, a client is told to connect",
+        )
+    if server.kind != "scripted":
+        return
+    remedy = "the grammar is at the head of harness/hosts/script.py"
+    try:
+        script.parse(str(server.options.get("script", "")))
+    except script.ScriptError as error:
+        raise UsageError(f"{where}: server.options.script: {error}", remedy) from error
 
-    A true flag stands alone, a false one is left out.
+
+def endpoint(server: Server, place: Place) -> Endpoint:
+    """What a session knows as `Server` and `Port`: the peer's address, and where the server listens."""
+    kind = kind_of(server)
+    return Endpoint(place.spare if kind.spare else place.own, kind.port)
+
+
+def arguments(server: Server, place: Place) -> list[str]:
+    """The command line of a peer's program: where it is put, then its options as the scenario names them.
+
+    `body_bytes = 20000` becomes `--body-bytes 20000`; a true flag stands alone, a false one is left out.
     """
-    found: list[str] = []
+    kind = kind_of(server)
+    address, port = endpoint(server, place)
+    found = ["--bind", address, "--port", str(port), "--clean-offloads", place.own]
+    if kind.connects:
+        found += ["--target", place.node]
     for name, value in server.options.items():
         flag = "--" + name.replace("_", "-")
         if value is True:
             found.append(flag)
         elif value is not False:
-            found += [flag, str(value)]
+            found.append(f"{flag}={value}")
     return found

@@ -59,8 +59,11 @@ class Testbed(Protocol):
         For what a node that is gone cannot tell any more.
         """
 
+    def start_peer(self) -> None:
+        """Tell a peer that is a client to connect: one line, whatever it says, on its stdin."""
+
     def testimony(self, client: Endpoint, timeout_s: float) -> Testimony | None:
-        """What the server's application saw of the connection from `client`, once it has ended there."""
+        """What the peer's application saw of the connection from `client`, once it has ended there."""
 
     def facts(self) -> dict[str, object]:
         """What the manifest records: runtime, image digests, kernel and tool versions, sysctls."""

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 _NODE_FOLDER = "/opt/rst-or-fin"
 _DIST_PORT = 4370
-_SERVER_PORT = 80
 _NOBODY = 65534
 _START_TIMEOUT_S = 30.0
 _ANSWER_TIMEOUT_S = 10.0
@@ -123,6 +122,9 @@ class DockerTestbed:
                 return record.counters
         return {}
 
+    def start_peer(self) -> None:
+        self._server_log.write(b"connect\n", _ANSWER_TIMEOUT_S)
+
     def testimony(self, client: Endpoint, timeout_s: float) -> Testimony | None:
         deadline = time.monotonic() + timeout_s
         while client not in self._heard:
@@ -152,9 +154,10 @@ class DockerTestbed:
         with engine.calls("setting up the test network"), ThreadPoolExecutor(4) as pool:
             control = pool.submit(self._make_control_network)
             test_network, prefix = self._make_test_network(family)
-            self._client_address, server_address = f"{prefix}3", f"{prefix}4"
-            self._server = Endpoint(server_address, _SERVER_PORT)
-            serving = pool.submit(self._start_server, server_image, test_network, server_address, server)
+            self._client_address = f"{prefix}3"
+            place = servers.Place(own=f"{prefix}4", spare=f"{prefix}5", node=self._client_address)
+            self._server = servers.endpoint(server, place)
+            serving = pool.submit(self._start_server, server_image, test_network, place, server)
             started = self._start_node(node_image, control.result(), test_network, backend)
             capturing = pool.submit(self._start_capture, peer_image, started)
             self._link = self._undo.enter_context(self._link_to(started))
@@ -214,20 +217,19 @@ class DockerTestbed:
             "remove networks that are not needed: docker network prune",
         )
 
-    def _start_server(self, image: str, network: str, address: str, server: Server) -> Attached:
+    def _start_server(self, image: str, network: str, place: servers.Place, server: Server) -> Attached:
         kind = servers.kind_of(server)
         container = self._create(
             "server",
             image,
             network,
-            address,
+            place.own,
             command=[
-                *("python3", "-m", kind.module),
-                *("--bind", address, "--port", str(_SERVER_PORT)),
-                *("--clean-offloads", address, "--drop-to-uid", str(_NOBODY)),
-                *servers.arguments(server),
+                *("python3", "-m", kind.module, "--drop-to-uid", str(_NOBODY)),
+                *servers.arguments(server, place),
             ],
             cap_add=list(kind.capabilities),
+            tmpfs={"/tmp": "size=16m,mode=1777"},
         )
         attached = self._attach(container, "server")
         self._client.api.start(container)
@@ -380,7 +382,11 @@ class DockerTestbed:
             if event["event"] == "ended":
                 peer = Endpoint(*event["peer"])
                 self._heard[peer] = Testimony(
-                    peer=peer, received=event["received"], sent=event["sent"], end=event["end"]
+                    peer=peer,
+                    received=event["received"],
+                    sent=event["sent"],
+                    end=event["end"],
+                    trouble=event.get("trouble", ""),
                 )
 
 

@@ -1,0 +1,209 @@
+"""What a scripted peer is to do, as text: one step a line, in the notation that tcpdump prints. Pure.
+
+    script    = line { NEWLINE line }
+    line      = [ step ] [ "#" comment ]
+    step      = "expect" pattern [ "within" duration ]
+              | "send" flags range [ "ack" number ] [ "win" number ] [ "mss" number ]
+              | "wait" duration
+    pattern   = flags [ range ] [ "ack" number ]
+    flags     = letters out of F S R P U E W, then "." for ACK: S, S., P., F., FP., R., R, "."
+    range     = number ":" number "(" number ")"          first byte, the one after the last, how many
+    duration  = number ( "ms" | "s" )
+
+Numbers are relative to each end's initial sequence number, as everywhere in this project: a SYN is `0:0(0)`,
+the first byte of data is 1. Windows mean what they say: the peer never offers to scale them, nor time stamps,
+nor SACK. A window that is not given stays as it was (65535 at first); `mss` belongs on a SYN.
+
+The peer waits to be connected to: the first step is `expect S`. An expectation is met by the next segment
+that says something new, and that must fit it: flags exactly, range and ack where they are given. A bare ACK
+and a repetition say nothing new; they are passed over, unless a bare ACK is what is expected.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Union
+
+_FLAGS = re.compile(r"[FSRPUEW]*\.?")
+_RANGE = re.compile(r"(\d{1,10}):(\d{1,10})\((\d{1,10})\)")
+_DURATION = re.compile(r"(\d{1,6})(ms|s)")
+_NUMBER = re.compile(r"\d{1,10}")
+_MAX_WAIT_S = 60.0
+_MAX_PAYLOAD_LEN = 1460  # what fits an Ethernet frame
+_MAX_SEQ = (1 << 31) - 1  # relative numbers stay on one side of the sequence space
+DEFAULT_WITHIN_S = 5.0
+_LETTERS = "FSRPUEW"
+
+
+class ScriptError(ValueError):
+    """The text is no script. `line` counts from 1; 0 stands for the script as a whole."""
+
+    def __init__(self, line: int, why: str) -> None:
+        super().__init__(f"line {line}: {why}" if line else why)
+        self.line = line
+        self.why = why
+
+
+@dataclass(frozen=True)
+class Expect:
+    """Wait for a segment, at most `within_s` seconds; what is None is left open."""
+
+    line: int
+    flags: str
+    range: tuple[int, int] | None
+    ack: int | None
+    within_s: float
+
+
+@dataclass(frozen=True)
+class Send:
+    """Send one segment: `range` is its first sequence number and the one after its payload."""
+
+    line: int
+    flags: str
+    range: tuple[int, int]
+    ack: int | None
+    window: int | None
+    mss: int | None
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Do nothing for a while; what arrives meanwhile is heard afterwards."""
+
+    line: int
+    duration_s: float
+
+
+Step = Union[Expect, Send, Wait]  # noqa: UP007
+
+
+def canonical(flags: str) -> str:
+    """The letters in tcpdump's order, the ACK's dot last."""
+    return "".join(letter for letter in _LETTERS + "." if letter in flags)
+
+
+def notation(flags: str, numbers: tuple[int, int] | None, ack: int | None) -> str:
+    """A segment, or a pattern of one, as it is written in a script."""
+    text = flags
+    if numbers is not None:
+        text += f" {numbers[0]}:{numbers[1]}({numbers[1] - numbers[0]})"
+    return text if ack is None else f"{text} ack {ack}"
+
+
+def written(step: Step) -> str:
+    """The step as a line of a script, in full."""
+    if isinstance(step, Wait):
+        return f"wait {_duration(step.duration_s)}"
+    text = notation(step.flags, step.range, step.ack)
+    if isinstance(step, Expect):
+        return f"expect {text} within {_duration(step.within_s)}"
+    window = "" if step.window is None else f" win {step.window}"
+    mss = "" if step.mss is None else f" mss {step.mss}"
+    return f"send {text}{window}{mss}"
+
+
+def parse(text: str) -> tuple[Step, ...]:
+    """The steps of a script. Raises ScriptError with the line and what is wrong with it."""
+    steps = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        words = line.partition("#")[0].split()
+        if words:
+            steps.append(_step(number, words))
+    if not steps:
+        raise ScriptError(0, "the script is empty")
+    first = steps[0]
+    if not (isinstance(first, Expect) and first.flags == "S"):
+        raise ScriptError(first.line, "a script begins with `expect S`: the peer waits to be connected to")
+    return tuple(steps)
+
+
+def _step(line: int, words: list[str]) -> Step:
+    verb, rest = words[0], words[1:]
+    if verb == "wait":
+        if len(rest) != 1:
+            raise ScriptError(line, "`wait` takes one duration, such as `wait 50ms`")
+        return Wait(line, _seconds(line, rest[0]))
+    if verb not in ("expect", "send"):
+        raise ScriptError(line, f"a step begins with expect, send or wait, not with {verb!r}")
+    if not rest or not rest[0] or not _FLAGS.fullmatch(rest[0]):
+        raise ScriptError(line, f"`{verb}` takes flags as tcpdump prints them, such as `S.`, `P.` or `.`")
+    flags = rest.pop(0)
+    if len(set(flags)) != len(flags):
+        raise ScriptError(line, f"a flag appears twice in {flags!r}")
+    numbers = _range(line, rest.pop(0)) if rest and rest[0][0].isdigit() else None
+    allowed = ("ack", "within") if verb == "expect" else ("ack", "win", "mss")
+    named = _named(line, rest, allowed)
+    ack = _bounded(line, "ack", named.get("ack"), _MAX_SEQ)
+    flags = canonical(flags)
+    if ack is not None and "." not in flags:
+        raise ScriptError(line, f"{flags!r} has no ACK flag (a dot), so it cannot have an `ack` number")
+    if verb == "expect":
+        within = named.get("within")
+        within_s = DEFAULT_WITHIN_S if within is None else _seconds(line, within)
+        return Expect(line, flags, numbers, ack, within_s)
+    return _send(line, flags, numbers, ack, named)
+
+
+def _send(
+    line: int, flags: str, numbers: tuple[int, int] | None, ack: int | None, named: dict[str, str]
+) -> Send:
+    if numbers is None:
+        raise ScriptError(line, "`send` needs its numbers, such as `1:1001(1000)` or `1:1(0)`")
+    if "." in flags and ack is None:
+        raise ScriptError(line, f"{flags!r} carries an ACK (a dot): say which, such as `ack 19`")
+    if numbers[1] - numbers[0] > _MAX_PAYLOAD_LEN:
+        raise ScriptError(line, f"a segment carries {_MAX_PAYLOAD_LEN} bytes at most")
+    window = _bounded(line, "win", named.get("win"), 65535)
+    mss = _bounded(line, "mss", named.get("mss"), 65535)
+    if mss is not None and "S" not in flags:
+        raise ScriptError(line, "`mss` belongs on a SYN")
+    return Send(line, flags, numbers, ack, window, mss)
+
+
+def _range(line: int, text: str) -> tuple[int, int]:
+    found = _RANGE.fullmatch(text)
+    if found is None:
+        raise ScriptError(line, f"{text!r} is no range, such as `1:19(18)`")
+    first, end, count = (int(part) for part in found.groups())
+    if end - first != count:
+        raise ScriptError(line, f"{text!r} does not add up: from {first} to {end} it is {end - first} bytes")
+    if end > _MAX_SEQ:
+        raise ScriptError(line, f"{text!r} is out of range: {_MAX_SEQ} at most")
+    return first, end
+
+
+def _named(line: int, words: list[str], allowed: tuple[str, ...]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in zip(words[::2], [*words[1::2], ""]):  # noqa: B905 (hosts run Python 3.9)
+        if name not in allowed:
+            raise ScriptError(line, f"{name!r} is not known here; known: {', '.join(allowed)}")
+        if name in found:
+            raise ScriptError(line, f"`{name}` appears twice")
+        if not value:
+            raise ScriptError(line, f"`{name}` needs a value")
+        found[name] = value
+    return found
+
+
+def _bounded(line: int, name: str, text: str | None, most: int) -> int | None:
+    if text is None:
+        return None
+    if not _NUMBER.fullmatch(text) or int(text) > most:
+        raise ScriptError(line, f"`{name} {text}` is no number from 0 to {most}")
+    return int(text)
+
+
+def _seconds(line: int, text: str) -> float:
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        raise ScriptError(line, f"{text!r} is no duration, such as `50ms` or `2s`")
+    seconds = int(found.group(1)) / (1000 if found.group(2) == "ms" else 1)
+    if seconds > _MAX_WAIT_S:
+        raise ScriptError(line, f"{text!r} is too long: {_MAX_WAIT_S:.0f}s at most")
+    return seconds
+
+
+def _duration(seconds: float) -> str:
+    return f"{round(seconds * 1000)}ms"

@@ -1,0 +1,252 @@
+"""Ways a connection ends, with what every witness said and the answer that the judge owes.
+
+One table, read by the judge's tests and by the mutants that must not survive it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.evidence import COUNTERS, Call, CaptureFacts, Gate, Replay, SessionEnd, SocketState, Testimony
+from harness.tcp import Cause, Ending, Endpoint
+from harness.tcp import Validity as V
+from tests.unit.segments import EXCHANGE, HANDSHAKE, A, B, connection
+
+WHOLE = CaptureFacts(dropped=0, fenced=True)
+ABORT_ON_CLOSE = {"TcpExt:TCPAbortOnClose": 1, "Tcp:OutRsts": 1}
+ABORT_ON_DATA = {"TcpExt:TCPAbortOnData": 1, "Tcp:OutRsts": 1}
+
+
+def replay(
+    *,
+    index: int = 0,
+    unread: int = 485,
+    received: int = 485,
+    raised: Mapping[str, int] | None = None,
+    local: Endpoint = A,
+    remote: Endpoint = B,
+    end: SessionEnd = SessionEnd.DONE,
+    returned: str = "ok",
+) -> Replay:
+    """A session that connected and closed; `raised` is what its close added to the kernel's counters."""
+    before = dict.fromkeys(COUNTERS, 7)
+    return Replay(
+        index=index,
+        calls=(
+            Call(
+                source="{ok, Sock} = gen_tcp:connect(Server, Port, []).",
+                result="{ok,#Port<0.3>}",
+                duration_us=90,
+            ),
+            Call(source="gen_tcp:close(Sock).", result=returned, duration_us=30),
+        ),
+        end=end,
+        error="" if end is SessionEnd.DONE else "badarg",
+        close_line=2,
+        sockets=(
+            SocketState(name="Sock", local=local, remote=remote, received=received, unread=unread, state=1),
+        ),
+        counters_before=before,
+        counters_after={name: count + (raised or {}).get(name, 0) for name, count in before.items()},
+    )
+
+
+def heard(end: str, *, peer: Endpoint = A) -> Testimony:
+    return Testimony(peer=peer, received=18, sent=485, end=end)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A connection, its witnesses, and (ending of the end under test, of its peer, cause, validity)."""
+
+    wire: str
+    owed: tuple[Ending, Ending, Cause | None, V]
+    replay: Replay | None = None
+    testimony: Testimony | None = None
+    gate: Gate = field(default_factory=Gate)
+    capture: CaptureFacts = WHOLE
+
+    def answer(self, judge: Any) -> tuple[str, str, str, str]:
+        """What a judge (a module such as harness.judge) says of it, as text."""
+        verdict = judge.judge(
+            connection(self.wire),
+            capture=self.capture,
+            replay=self.replay,
+            testimony=self.testimony,
+            gate=self.gate,
+        )
+        return (str(verdict.ending), str(verdict.peer_ending), str(verdict.cause), str(verdict.validity))
+
+    @property
+    def answer_owed(self) -> tuple[str, str, str, str]:
+        ending, peer_ending, cause, validity = self.owed
+        return str(ending), str(peer_ending), str(cause), str(validity)
+
+
+RST, FIN, FIN_RST, NONE = Ending.RST, Ending.FIN, Ending.FIN_THEN_RST, Ending.NONE
+ALL_UNREAD = Gate(unread=485, received=485)
+ABORT = EXCHANGE + "> R. 19:19(0) ack 486"
+CLOSE = EXCHANGE + "> F. 19:19(0) ack 486\n< F. 486:486(0) ack 20\n> . 20:20(0) ack 487"
+LATE_DATA = (
+    HANDSHAKE
+    + """> P. 1:19(18) ack 1
+> F. 19:19(0) ack 1
+< . 1:1(0) ack 20
+< P. 1:179(178) ack 20
+> R 20:20(0)"""
+)
+SHUTDOWN_THEN_ABORT = (
+    HANDSHAKE
+    + """> P. 1:19(18) ack 1
+> F. 19:19(0) ack 1
+< P. 1:486(485) ack 20
+> . 20:20(0) ack 486
+> R. 20:20(0) ack 486"""
+)
+PUBLISHED_ABORT: dict[str, Any] = {
+    "wire": ABORT,
+    "replay": replay(raised=ABORT_ON_CLOSE),
+    "testimony": heard("ECONNRESET"),
+    "gate": ALL_UNREAD,
+}
+DOUBTED_ABORT = (RST, NONE, Cause.UNREAD_DATA, V.INCONCLUSIVE)
+
+CASES = {
+    "the published abort: closed with everything unread": Case(
+        **PUBLISHED_ABORT, owed=(RST, NONE, Cause.UNREAD_DATA, V.CONCLUSIVE)
+    ),
+    "the published close: everything read first": Case(
+        wire=CLOSE,
+        replay=replay(unread=0),
+        testimony=heard("end of file"),
+        gate=Gate(unread=0, received=485),
+        owed=(FIN, FIN, None, V.CONCLUSIVE),
+    ),
+    "zero linger looks the same on the wire; only the counter differs": Case(
+        wire=ABORT,
+        replay=replay(unread=0, raised=ABORT_ON_DATA),
+        testimony=heard("ECONNRESET"),
+        owed=(RST, NONE, Cause.ZERO_LINGER, V.CONCLUSIVE),
+    ),
+    "an abort of which the counters say two things has no known cause": Case(
+        wire=ABORT,
+        replay=replay(raised=ABORT_ON_CLOSE | ABORT_ON_DATA),
+        owed=(RST, NONE, Cause.UNKNOWN, V.CONCLUSIVE),
+    ),
+    "an abort in somebody else's capture has no known cause": Case(
+        wire=ABORT, owed=(RST, NONE, Cause.UNKNOWN, V.CONCLUSIVE)
+    ),
+    "a FIN, then a bare RST for data that came after the close": Case(
+        wire=LATE_DATA,
+        replay=replay(unread=0, received=0),
+        testimony=heard("end of file"),
+        owed=(FIN_RST, NONE, Cause.DATA_AFTER_CLOSE, V.CONCLUSIVE),
+    ),
+    "late data that acknowledges the request but not yet the FIN": Case(
+        wire=HANDSHAKE + "> P. 1:19(18) ack 1\n> F. 19:19(0) ack 1\n< P. 1:179(178) ack 19\n> R 19:19(0)",
+        owed=(FIN_RST, NONE, Cause.DATA_AFTER_CLOSE, V.CONCLUSIVE),
+    ),
+    "a shutdown's FIN, then a close with unread data": Case(
+        wire=SHUTDOWN_THEN_ABORT,
+        replay=replay(raised=ABORT_ON_CLOSE),
+        testimony=heard("end of file"),
+        gate=ALL_UNREAD,
+        owed=(FIN_RST, NONE, Cause.UNREAD_DATA, V.CONCLUSIVE),
+    ),
+    "a bare RST that answers nothing seen": Case(
+        wire=EXCHANGE + "> R 77:77(0)", owed=(RST, NONE, Cause.UNKNOWN, V.CONCLUSIVE)
+    ),
+    "a bare RST after data, but no FIN before it": Case(
+        wire=EXCHANGE + "< P. 486:496(10) ack 19\n> R 19:19(0)", owed=(RST, NONE, Cause.UNKNOWN, V.CONCLUSIVE)
+    ),
+    "the peer closed first, then a close with unread data": Case(
+        wire=EXCHANGE + "< F. 486:486(0) ack 19\n> . 19:19(0) ack 487\n> R. 19:19(0) ack 487",
+        replay=replay(raised=ABORT_ON_CLOSE),
+        gate=ALL_UNREAD,
+        owed=(RST, FIN, Cause.UNREAD_DATA, V.CONCLUSIVE),
+    ),
+    "both close at once": Case(
+        wire=EXCHANGE
+        + "> F. 19:19(0) ack 486\n< F. 486:486(0) ack 19\n> . 20:20(0) ack 487\n< . 487:487(0) ack 20",
+        replay=replay(unread=0),
+        testimony=heard("end of file"),
+        owed=(FIN, FIN, None, V.CONCLUSIVE),
+    ),
+    "a FIN that carries the last data": Case(
+        wire=EXCHANGE + "> FP. 19:29(10) ack 486\n< F. 486:486(0) ack 30\n> . 30:30(0) ack 487",
+        replay=replay(unread=0),
+        owed=(FIN, FIN, None, V.CONCLUSIVE),
+    ),
+    "a RST that carries data": Case(
+        wire=EXCHANGE + "> R. 19:29(10) ack 486",
+        replay=replay(raised=ABORT_ON_CLOSE),
+        owed=(RST, NONE, Cause.UNREAD_DATA, V.CONCLUSIVE),
+    ),
+    "the peer resets": Case(
+        wire=EXCHANGE + "< R. 486:486(0) ack 19", replay=replay(), owed=(NONE, RST, None, V.CONCLUSIVE)
+    ),
+    "nobody closes": Case(wire=EXCHANGE, replay=replay(), owed=(NONE, NONE, None, V.CONCLUSIVE)),
+    "a closed port": Case(wire="> S 0:0(0)\n< R. 0:0(0) ack 1", owed=(NONE, RST, None, V.CONCLUSIVE)),
+    "the end under test was called, and aborts": Case(
+        wire=EXCHANGE + "< R. 486:486(0) ack 19",
+        replay=replay(local=B, remote=A, unread=18, received=18, raised=ABORT_ON_CLOSE),
+        testimony=heard("ECONNRESET", peer=A),
+        gate=Gate(unread=18, received=18),
+        owed=(RST, NONE, Cause.UNREAD_DATA, V.CONCLUSIVE),
+    ),
+    "the end under test was called, and closes": Case(
+        wire=EXCHANGE + "< F. 486:486(0) ack 19\n> F. 19:19(0) ack 487\n< . 487:487(0) ack 20",
+        replay=replay(local=B, remote=A, unread=0, received=18),
+        testimony=heard("end of file", peer=A),
+        owed=(FIN, FIN, None, V.CONCLUSIVE),
+    ),
+    # Nothing below may be relied on, however clear the wire looks.
+    "the capture dropped a frame": Case(
+        **PUBLISHED_ABORT, capture=CaptureFacts(dropped=1, fenced=True), owed=DOUBTED_ABORT
+    ),
+    "the capture's end was not fenced": Case(
+        **PUBLISHED_ABORT, capture=CaptureFacts(dropped=0, fenced=False), owed=DOUBTED_ABORT
+    ),
+    "fewer bytes were unread than the gate demands": Case(
+        **PUBLISHED_ABORT | {"replay": replay(unread=178, raised=ABORT_ON_CLOSE)}, owed=DOUBTED_ABORT
+    ),
+    "more had arrived than the gate demands": Case(
+        **PUBLISHED_ABORT | {"gate": Gate(received=178)}, owed=DOUBTED_ABORT
+    ),
+    "the session crashed": Case(
+        **PUBLISHED_ABORT | {"replay": replay(raised=ABORT_ON_CLOSE, end=SessionEnd.CRASHED)},
+        owed=DOUBTED_ABORT,
+    ),
+    "the SYN is missing": Case(
+        **PUBLISHED_ABORT | {"wire": ABORT.replace("> S 0:0(0)", "")}, owed=DOUBTED_ABORT
+    ),
+    "the SYN ACK is missing": Case(
+        **PUBLISHED_ABORT | {"wire": ABORT.replace("< S. 0:0(0) ack 1", "")}, owed=DOUBTED_ABORT
+    ),
+    "the last data is missing": Case(
+        **PUBLISHED_ABORT | {"wire": ABORT.replace("< P. 179:486(307) ack 19", "")}, owed=DOUBTED_ABORT
+    ),
+    "the counters know of no RST": Case(
+        **PUBLISHED_ABORT | {"replay": replay()}, owed=(RST, NONE, Cause.UNKNOWN, V.INCONCLUSIVE)
+    ),
+    "the counters know of a RST that the wire does not": Case(
+        wire=CLOSE, replay=replay(unread=0, raised=ABORT_ON_CLOSE), owed=(FIN, FIN, None, V.INCONCLUSIVE)
+    ),
+    "the peer saw an end of file where the wire has a RST": Case(
+        **PUBLISHED_ABORT | {"testimony": heard("end of file")}, owed=DOUBTED_ABORT
+    ),
+    "the peer saw a reset where the wire has a FIN": Case(
+        wire=CLOSE,
+        replay=replay(unread=0),
+        testimony=heard("ECONNRESET"),
+        owed=(FIN, FIN, None, V.INCONCLUSIVE),
+    ),
+    "the close acknowledges more than had arrived at the gate": Case(
+        **PUBLISHED_ABORT
+        | {"replay": replay(unread=178, received=178, raised=ABORT_ON_CLOSE)}
+        | {"gate": Gate(unread=178)},
+        owed=DOUBTED_ABORT,
+    ),
+}

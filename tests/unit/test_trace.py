@@ -1,0 +1,160 @@
+"""A connection reads the same wherever its sequence numbers begin; a port used twice is two connections."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from harness import trace
+from harness.tcp import Endpoint, Role
+from tests.unit.segments import EXCHANGE, HANDSHAKE, A, B, connection, lines, notes, segments
+
+SPACE = 1 << 32
+numbers = st.integers(0, SPACE - 1)
+
+# Every line as tcpdump would print it with relative numbers.
+KINDS = {
+    "the published abort": EXCHANGE + "> R. 19:19(0) ack 486",
+    "FIN with data": EXCHANGE + "> FP. 19:29(10) ack 486",
+    "RST with data": EXCHANGE + "> R. 19:29(10) ack 486",
+    "bare RST": EXCHANGE + "> F. 19:19(0) ack 486\n< P. 486:496(10) ack 19\n> R 19:19(0)",
+    "keepalive, one below": EXCHANGE + "> . 18:18(0) ack 486\n< . 486:486(0) ack 19",
+    "zero-window probe": EXCHANGE + "< . 485:485(0) ack 19\n> . 19:19(0) ack 486",
+    "retransmitted SYN": "> S 0:0(0)\n> S 0:0(0)\n< S. 0:0(0) ack 1\n> . 1:1(0) ack 1",
+    "SYN ACK sent again": "> S 0:0(0)\n< S. 0:0(0) ack 1\n< S. 0:0(0) ack 1\n> . 1:1(0) ack 1",
+    "out of order": HANDSHAKE + "< P. 179:486(307) ack 1\n< P. 1:179(178) ack 1\n> . 1:1(0) ack 486",
+    "data on a SYN": "> S 0:5(5)\n< S. 0:0(0) ack 6",
+    "RST in reply to a SYN": "> S 0:0(0)\n< R. 0:0(0) ack 1",
+    "urgent, congestion marks": "> SEW 0:0(0)\n< SE. 0:0(0) ack 1\n> PU. 1:2(1) ack 1",
+    "no flag at all": HANDSHAKE + "> none 1:2(1)",
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(a_isn=numbers, b_isn=numbers)
+@example(a_isn=SPACE - 1, b_isn=SPACE - 179)
+@example(a_isn=SPACE - 19, b_isn=SPACE - 486)
+@example(a_isn=0, b_isn=0)
+def test_relative_numbers_do_not_depend_on_where_they_begin(kind: str, a_isn: int, b_isn: int) -> None:
+    text = KINDS[kind]
+    # A RST that answers a SYN is all there is of its sender: its own number, 0, is then taken for granted.
+    b_isn = 0 if kind == "RST in reply to a SYN" else b_isn
+    assert notes(connection(text, a_isn=a_isn, b_isn=b_isn)) == lines(text.replace("\n\n", "\n"))
+
+
+@given(earlier=numbers, ahead=st.integers(-(SPACE // 2), SPACE // 2 - 1))
+def test_distance_is_signed_and_right_across_the_wrap(earlier: int, ahead: int) -> None:
+    assert trace.distance((earlier + ahead) % SPACE, earlier) == ahead
+
+
+@given(one=numbers, other=numbers)
+def test_distance_there_and_back_cancel_out(one: int, other: int) -> None:
+    assert (trace.distance(one, other) + trace.distance(other, one)) % SPACE == 0
+
+
+def test_the_end_that_sent_the_syn_is_the_client() -> None:
+    assert connection(HANDSHAKE).client == A
+
+
+def test_a_capture_that_begins_with_the_syn_ack_still_knows_the_client() -> None:
+    assert connection("< S. 0:0(0) ack 1\n> . 1:1(0) ack 1").client == A
+
+
+def test_without_a_syn_the_first_to_speak_is_taken_for_the_client() -> None:
+    assert connection("< P. 100:200(100) ack 50\n> . 50:50(0) ack 200").client == B
+
+
+def test_without_a_syn_numbers_begin_at_one() -> None:
+    midstream = connection("> P. 5000:5018(18) ack 700\n< P. 700:885(185) ack 5018")
+    assert notes(midstream) == ["> P. 1:19(18) ack 1", "< P. 1:186(185) ack 19"]
+
+
+def test_an_end_that_was_only_acknowledged_gets_its_numbers_from_its_peer() -> None:
+    one_sided = connection("> P. 5000:5018(18) ack 700\n> R. 5018:5018(0) ack 700")
+    assert notes(one_sided)[-1] == "> R. 19:19(0) ack 1"
+
+
+@pytest.mark.parametrize(
+    ("how", "first", "second", "count"),
+    [
+        ("a new initial number", {"a_isn": 1000}, {"a_isn": 77_000}, 2),
+        ("the same SYN again", {"a_isn": 1000}, {"a_isn": 1000}, 1),
+        ("the other end's turn to call", {"a_isn": 1000}, {"a": B, "b": A, "a_isn": 5}, 2),
+        ("another port", {"a_isn": 1000}, {"a_isn": 1000, "a": Endpoint(A.address, 40002)}, 2),
+        ("another address", {"a_isn": 1000}, {"a_isn": 1000, "a": Endpoint("10.0.0.9", 40000)}, 2),
+    ],
+)
+def test_a_connection_begins_with_a_syn_of_its_own(
+    how: str, first: dict[str, Any], second: dict[str, Any], count: int
+) -> None:
+    seen = segments(EXCHANGE, **first) + segments(HANDSHAKE, **second)
+    assert len(trace.connections(seen)) == count, how
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.sampled_from(sorted(KINDS))), min_size=1, max_size=6), st.data()
+)
+def test_however_connections_interleave_each_is_found_whole(
+    plan: list[tuple[int, str]], data: st.DataObject
+) -> None:
+    """Several may use the same port, one after another; those on other ports are mixed in at random."""
+    expected: dict[int, list[list[str]]] = {}
+    queues: dict[int, list[Any]] = {}
+    for number, (port, kind) in enumerate(plan):
+        expected.setdefault(port, []).append(lines(KINDS[kind].replace("\n\n", "\n")))
+        a = Endpoint(A.address, 40000 + port)
+        queues.setdefault(port, []).extend(segments(KINDS[kind], a=a, a_isn=number * 100_000, b_isn=0))
+    mixed = []
+    while any(queues.values()):
+        port = data.draw(st.sampled_from(sorted(port for port, queue in queues.items() if queue)))
+        mixed.append(queues[port].pop(0))
+    found: dict[int, list[list[str]]] = {}
+    for one in trace.connections(mixed):
+        found.setdefault(one.client.port - 40000, []).append(notes(one))
+    assert found == expected
+
+
+@pytest.mark.xfail(strict=True, reason="the answering SYN is taken for a new connection")
+def test_a_simultaneous_open_is_one_connection() -> None:
+    """RFC 9293 section 3.5, figure 7."""
+    seen = segments("> S 0:0(0)\n< S 0:0(0)\n> S. 0:0(0) ack 1\n< S. 0:0(0) ack 1")
+    assert len(trace.connections(seen)) == 1
+
+
+@pytest.mark.parametrize(
+    ("what", "rest", "over"),
+    [
+        ("nothing closed", "", False),
+        ("a RST", "> R. 19:19(0) ack 486", True),
+        ("the peer's RST", "< R 486:486(0)", True),
+        ("one FIN", "> F. 19:19(0) ack 486", False),
+        ("one FIN, acknowledged", "> F. 19:19(0) ack 486\n< . 486:486(0) ack 20", False),
+        ("two FINs, one acknowledged", "> F. 19:19(0) ack 486\n< F. 486:486(0) ack 20", False),
+        ("both", "> F. 19:19(0) ack 486\n< F. 486:486(0) ack 20\n> . 20:20(0) ack 487", True),
+        (
+            "a FIN that only data before it was acknowledged of",
+            "> FP. 19:29(10) ack 486\n< F. 486:486(0) ack 29\n> . 30:30(0) ack 487",
+            False,
+        ),
+        (
+            "at once",
+            "> F. 19:19(0) ack 486\n< F. 486:486(0) ack 19\n> . 20:20(0) ack 487\n< . 487:487(0) ack 20",
+            True,
+        ),
+    ],
+)
+def test_a_connection_is_over_when_nothing_more_can_come(what: str, rest: str, over: bool) -> None:
+    assert trace.is_over(connection(EXCHANGE + rest)) is over, what
+
+
+@given(a_isn=numbers, b_isn=numbers)
+def test_an_acknowledged_fin_is_found_across_the_wrap(a_isn: int, b_isn: int) -> None:
+    closed = connection(
+        EXCHANGE + "> F. 19:19(0) ack 486\n< F. 486:486(0) ack 20\n> . 20:20(0) ack 487",
+        a_isn=a_isn,
+        b_isn=b_isn,
+    )
+    assert [trace.fin_acknowledged(closed, role) for role in Role] == [True, True]

@@ -51,8 +51,9 @@ def main() -> int:
         _Inner(order, channel, driver, kind).hold()
     except _TroubleError as trouble:
         send(channel, trouble.message)
-    finally:
-        os._exit(0)
+    except ConnectionError:
+        pass  # the driver is gone: there is nobody to tell
+    return 0
 
 
 class _TroubleError(Exception):
@@ -169,7 +170,7 @@ class _Inner:
         """Start the server, if there is one: the ends of its log and of its standard input."""
         order = self._order
         arguments = list(order.server_arguments)
-        if self._kind == "root":
+        if self._kind == "root" and namespaces.may_become(_NOBODY):
             arguments += ["--drop-to-uid", str(_NOBODY)]
 
         def body() -> NoReturn:

@@ -36,6 +36,13 @@ def map_own_user() -> None:
     _write("/proc/self/uid_map", f"{uid} {uid} 1")
 
 
+def may_become(uid: int) -> bool:
+    """Whether root here can turn into that user: not where a user namespace around us does not map it."""
+    with open("/proc/self/uid_map", encoding="ascii") as mapped, open("/proc/self/setgroups") as groups:
+        ranges = [[int(number) for number in line.split()] for line in mapped]
+        return any(first <= uid < first + count for first, _, count in ranges) and groups.read() == "allow\n"
+
+
 def die_with_parent() -> None:
     """Be killed when the thread that started this process ends (prctl(2), PR_SET_PDEATHSIG)."""
     _checked(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl")

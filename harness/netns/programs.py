@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -38,8 +39,8 @@ class Program:
                 status = 0
             except SystemExit as left:
                 status = left.code if isinstance(left.code, int) else 1
-            except OSError as error:
-                os.write(2, str(error).encode())
+            except BaseException as error:  # noqa: BLE001 - nothing may unwind into the parent's frames
+                sys.excepthook(type(error), error, error.__traceback__)
             finally:
                 os._exit(status)
         os.close(errors)

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,8 @@ class Held:
 
     def __init__(self, order: messages.Order) -> None:
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
+        with theirs, ExitStack() as undo:
+            undo.callback(self._channel.close)
             messages.send_order(self._channel, order)
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", _START, _PACKAGES],
@@ -39,6 +41,7 @@ class Held:
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,  # a terminal's Ctrl-C is for the driver, which then ends all in order
             )
+            undo.pop_all()
 
     def wait_for(self, event: str, timeout_s: float) -> tuple[dict[str, Any], list[int]]:
         """The next message, which must be that one, with its file descriptors.
@@ -66,7 +69,7 @@ class Held:
 
     def close(self) -> None:
         """End the holder and all that it holds; when this returns, every process of it is gone."""
-        if self._process.returncode is not None:
+        if self._channel.fileno() < 0:
             return
         try:
             self._channel.shutdown(socket.SHUT_WR)
@@ -117,7 +120,8 @@ def _trouble(message: dict[str, Any]) -> EnvironmentTroubleError:
 def _remedy(number: int) -> str:
     """What to do where namespaces are refused with this errno (unshare(2), user_namespaces(7))."""
     if number in (errno.ENOSPC, errno.EUSERS):
-        return f"as root: sysctl user.max_user_namespaces=10000 user.max_net_namespaces=10000, {_DOCKER}"
+        limits = " ".join(f"user.max_{kind}_namespaces=10000" for kind in ("user", "net", "pid"))
+        return f"as root: sysctl {limits}, {_DOCKER}"
     if number in (errno.EINVAL, errno.ENOSYS):
         return "a kernel with CONFIG_NET_NS, CONFIG_PID_NS and CONFIG_USER_NS, " + _DOCKER
     if _reads(_APPARMOR, "1"):

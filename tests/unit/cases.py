@@ -53,8 +53,8 @@ def replay(
     )
 
 
-def heard(end: str, *, peer: Endpoint = A) -> Testimony:
-    return Testimony(peer=peer, received=18, sent=485, end=end)
+def heard(end: str, *, peer: Endpoint = A, trouble: str = "") -> Testimony:
+    return Testimony(peer=peer, received=18, sent=485, end=end, trouble=trouble)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +67,7 @@ class Case:
     testimony: Testimony | None = None
     gate: Gate = field(default_factory=Gate)
     capture: CaptureFacts = WHOLE
+    must_testify: bool = False
 
     def answer(self, judge: Any) -> tuple[str, str, str, str]:
         """What a judge (a module such as harness.judge) says of it, as text."""
@@ -76,6 +77,7 @@ class Case:
             replay=self.replay,
             testimony=self.testimony,
             gate=self.gate,
+            must_testify=self.must_testify,
         )
         return (str(verdict.ending), str(verdict.peer_ending), str(verdict.cause), str(verdict.validity))
 
@@ -137,6 +139,17 @@ CASES = {
     ),
     "an abort in somebody else's capture has no known cause": Case(
         wire=ABORT, owed=(RST, NONE, Cause.UNKNOWN, V.CONCLUSIVE)
+    ),
+    "the gate demands that all be unread, and all is": Case(
+        **PUBLISHED_ABORT | {"gate": Gate(unread="all")}, owed=(RST, NONE, Cause.UNREAD_DATA, V.CONCLUSIVE)
+    ),
+    "the gate demands that some be unread, and some is": Case(
+        **PUBLISHED_ABORT
+        | {"replay": replay(unread=307, raised=ABORT_ON_CLOSE), "gate": Gate(unread="some")},
+        owed=(RST, NONE, Cause.UNREAD_DATA, V.CONCLUSIVE),
+    ),
+    "a peer that has to be heard was": Case(
+        **PUBLISHED_ABORT, must_testify=True, owed=(RST, NONE, Cause.UNREAD_DATA, V.CONCLUSIVE)
     ),
     "a FIN, then a bare RST for data that came after the close": Case(
         wire=LATE_DATA,
@@ -215,6 +228,25 @@ CASES = {
     "more had arrived than the gate demands": Case(
         **PUBLISHED_ABORT | {"gate": Gate(received=178)}, owed=DOUBTED_ABORT
     ),
+    "nothing was unread where the gate demands that all be": Case(
+        **PUBLISHED_ABORT | {"replay": replay(unread=0, raised=ABORT_ON_CLOSE), "gate": Gate(unread="all")},
+        owed=DOUBTED_ABORT,
+    ),
+    "some was read where the gate demands that all be unread": Case(
+        **PUBLISHED_ABORT | {"replay": replay(unread=307, raised=ABORT_ON_CLOSE), "gate": Gate(unread="all")},
+        owed=DOUBTED_ABORT,
+    ),
+    "nothing was unread where the gate demands some": Case(
+        **PUBLISHED_ABORT | {"replay": replay(unread=0, raised=ABORT_ON_CLOSE), "gate": Gate(unread="some")},
+        owed=DOUBTED_ABORT,
+    ),
+    "a peer that has to be heard was not": Case(
+        **PUBLISHED_ABORT | {"testimony": None}, must_testify=True, owed=DOUBTED_ABORT
+    ),
+    "the peer could not do its part": Case(
+        **PUBLISHED_ABORT | {"testimony": heard("ECONNRESET", trouble="the script never saw a SYN")},
+        owed=DOUBTED_ABORT,
+    ),
     "the session crashed": Case(
         **PUBLISHED_ABORT | {"replay": replay(raised=ABORT_ON_CLOSE, end=SessionEnd.CRASHED)},
         owed=DOUBTED_ABORT,
@@ -225,6 +257,10 @@ CASES = {
     "the SYN ACK is missing": Case(
         **PUBLISHED_ABORT | {"wire": ABORT.replace("< S. 0:0(0) ack 1", "")}, owed=DOUBTED_ABORT
     ),
+    "nothing but a RST was captured": Case(
+        wire="> R 5000:5000(0)", owed=(RST, NONE, Cause.UNKNOWN, V.INCONCLUSIVE)
+    ),
+    "nobody answers": Case(wire="> S 0:0(0)\n> S 0:0(0)", owed=(NONE, NONE, None, V.INCONCLUSIVE)),
     "the last data is missing": Case(
         **PUBLISHED_ABORT | {"wire": ABORT.replace("< P. 179:486(307) ack 19", "")}, owed=DOUBTED_ABORT
     ),

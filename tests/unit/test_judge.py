@@ -39,6 +39,7 @@ def judged(case: Case, of: Connection | None = None, **changed: Any) -> Verdict:
         "replay": case.replay,
         "testimony": case.testimony,
         "gate": case.gate,
+        "must_testify": case.must_testify,
     } | changed
     return judge.judge(of or connection(case.wire), **witnesses)
 
@@ -307,11 +308,10 @@ def test_a_verdict_does_not_depend_on_numbers_ports_or_times(
 @given(case=cases, data=st.data())
 def test_a_segment_sent_again_changes_no_verdict(case: Case, data: st.DataObject) -> None:
     whole = connection(case.wire)
-    again = data.draw(
-        st.sampled_from(
-            [i for i, s in enumerate(whole.segments) if (s.fin or s.payload_len) and not s.rst] or [0]
-        )
-    )
+    repeatable = [i for i, s in enumerate(whole.segments) if (s.fin or s.payload_len) and not s.rst]
+    if not repeatable:
+        return
+    again = data.draw(st.sampled_from(repeatable))
     until = next((i for i, s in enumerate(whole.segments) if s.rst), len(whole.segments))
     at = data.draw(st.integers(again + 1, max(until, again + 1)))
     members: list[Segment] = [*whole.segments[:at], whole.segments[again], *whole.segments[at:]]

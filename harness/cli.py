@@ -62,6 +62,10 @@ def _command(name: str):  # type: ignore[no-untyped-def]  # imported late: `--he
         from harness.commands import judge
 
         return judge.judge
+    if name == "report":
+        from harness.commands import report
+
+        return report.report
     if name in ("list", "explain"):
         from harness.commands import explain
 
@@ -96,6 +100,19 @@ def _parser() -> argparse.ArgumentParser:
     judge.add_argument("path", metavar="FOLDER", help="an evidence folder, or a pcap file")
     judge.add_argument("--json", action="store_true", help="print JSON")
     judge.add_argument("--write", action="store_true", help="replace the folder's verdicts.jsonl")
+
+    report = commands.add_parser("report", help="stored evidence as a page, a ladder, or test results")
+    report.add_argument("runs", nargs="+", metavar="RUN", help="an evidence folder, or a folder of these")
+    report.add_argument(
+        "--format",
+        choices=("html", "markdown", "text", "svg", "mermaid", "json", "junit", "pcapng"),
+        default="text",
+        help="default: text",
+    )
+    report.add_argument("--out", metavar="FILE", help="write to FILE instead of stdout")
+    report.add_argument(
+        "--replay", type=int, metavar="INDEX", help="whose ladder to draw (text, svg, mermaid)"
+    )
 
     listing = commands.add_parser("list", help="list the scenarios")
     listing.add_argument("words", nargs="*", metavar="WORD", help="only those whose name or claim has it")

@@ -1,0 +1,169 @@
+"""When the calls of a session took place, on the capture's clock: as measured, or by what they caused.
+
+A call's own start time (`Call.t_ns`) is used where the evidence has one and the wire does not contradict it:
+a guest kernel's clock is another than the capture's. Otherwise causality places the call: a connect right
+before its SYN, a send right before its data, the close right before the closing segment, a wait until what
+it waits for has come; durations fill in the rest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from harness.evidence import Call, Replay
+from harness.tcp import Role, Segment
+from harness.trace import Connection
+
+_CLOCK_SLACK_NS = 1_000_000
+_AWAITED_BYTES = re.compile(r"\bawait_(?:unread|read|received)\([^,]*,\s*(\d+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """When a call began and returned, in nanoseconds on the capture's clock."""
+
+    start_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """One moment for each call of the session; `measured` tells whether they were, or were deduced."""
+
+    moments: tuple[Moment, ...]
+    measured: bool
+
+
+def timeline(replay: Replay, connection: Connection | None, subject: Role) -> Timeline:
+    """Place every call of the replay; without a connection only their order is known."""
+    if connection is None:
+        count = len(replay.calls)
+        order = tuple(Moment(start_ns=2 * i, end_ns=2 * i + 1) for i in range(count))
+        return Timeline(moments=order, measured=False)
+    wire = _Wire(connection, subject)
+    anchors, deduced = _deduce(replay, wire)
+    measured = _measured(replay.calls, anchors, wire)
+    return Timeline(moments=measured or deduced, measured=measured is not None)
+
+
+class _Wire:
+    """The connection's segments as the end under test sees them."""
+
+    def __init__(self, connection: Connection, subject: Role) -> None:
+        self.segments = connection.segments
+        self.own = tuple(connection.role(segment) is subject for segment in connection.segments)
+        self.first_ns = connection.segments[0].t_ns
+        self.last_ns = connection.segments[-1].t_ns
+
+    def find(self, cursor: int, *, own: bool, wanted: Callable[[Segment], bool]) -> int | None:
+        """The index of the first such segment from `cursor` on."""
+        places = range(cursor, len(self.segments))
+        return next((i for i in places if self.own[i] is own and wanted(self.segments[i])), None)
+
+    def arrival_ns(self, count: int) -> int:
+        """When the peer's first `count` bytes had crossed the wire; the first segment's time for none."""
+        seen = 0
+        for segment, own in zip(self.segments, self.own, strict=True):
+            if not own:
+                seen += segment.payload_len
+            if seen >= count:
+                return segment.t_ns
+        return self.last_ns
+
+
+def _deduce(replay: Replay, wire: _Wire) -> tuple[list[int | None], tuple[Moment, ...]]:
+    """Each call's first own segment (None where it caused none), and its moment."""
+    cursor, now = 0, wire.first_ns - 1
+    anchors: list[int | None] = []
+    moments: list[Moment] = []
+    for line, call in enumerate(replay.calls, start=1):
+        closes = line == replay.close_line
+        first, last = _caused(call, closes, wire, cursor)
+        anchors.append(first)
+        if first is not None and last is not None:
+            start = wire.segments[first].t_ns - 1
+            cursor = last + 1
+            done = _connected(wire, first) if wire.segments[first].syn else wire.segments[last].t_ns
+        else:
+            start = done = now
+            if closes and replay.subject is not None:
+                start = done = max(now, wire.arrival_ns(replay.subject.received))
+        end = max(start + call.duration_us * 1000, done, _awaited(call, wire, cursor))
+        moments.append(Moment(start_ns=start, end_ns=end))
+        now = end
+    return anchors, _in_order(moments)
+
+
+def _caused(call: Call, closes: bool, wire: _Wire, cursor: int) -> tuple[int | None, int | None]:
+    """The first and the last own segment that this call sent, as far as its words tell."""
+    source = call.source
+    if closes:
+        first = wire.find(cursor, own=True, wanted=lambda s: s.fin or s.rst)
+    elif "connect(" in source:
+        first = wire.find(cursor, own=True, wanted=lambda s: s.syn)
+    elif "shutdown(" in source:
+        first = wire.find(cursor, own=True, wanted=lambda s: s.fin)
+    elif "send(" in source:
+        first = wire.find(cursor, own=True, wanted=lambda s: s.payload_len > 0)
+        if first is None:
+            return None, None
+        # The kernel sets PSH on the last segment of a write (tcp_push, Linux 6.12).
+        pushed = wire.find(first, own=True, wanted=lambda s: s.payload_len > 0 and bool(s.flags & 0x08))
+        return first, pushed if pushed is not None else first
+    else:
+        first = None
+    return first, first
+
+
+def _connected(wire: _Wire, syn: int) -> int:
+    """When connect could return: the handshake's last ACK, or the RST that refused it."""
+    answer = wire.find(syn, own=False, wanted=lambda s: s.has_ack)
+    if answer is None:
+        return wire.last_ns
+    if wire.segments[answer].rst:
+        return wire.segments[answer].t_ns
+    last = wire.find(answer, own=True, wanted=lambda s: s.has_ack)
+    return wire.segments[last if last is not None else answer].t_ns
+
+
+def _awaited(call: Call, wire: _Wire, cursor: int) -> int:
+    """When what this call waits for had come; 0 where it waits for nothing."""
+    counted = _AWAITED_BYTES.search(call.source)
+    found: int | None = None
+    if counted:
+        return wire.arrival_ns(int(counted.group(1)))
+    if "await_peer_fin(" in call.source:
+        found = wire.find(0, own=False, wanted=lambda s: s.fin)
+    elif "recv(" in call.source:
+        found = wire.find(cursor, own=False, wanted=lambda s: s.payload_len > 0)
+    return wire.segments[found].t_ns if found is not None else 0
+
+
+def _in_order(moments: Sequence[Moment]) -> tuple[Moment, ...]:
+    """No call ends after the next one begins: what a deduced start was late by, its end was too."""
+    limit: int | None = None
+    ordered: list[Moment] = []
+    for moment in reversed(moments):
+        if limit is not None:
+            moment = replace(moment, start_ns=min(moment.start_ns, limit), end_ns=min(moment.end_ns, limit))
+        ordered.append(moment)
+        limit = moment.start_ns
+    return tuple(reversed(ordered))
+
+
+def _measured(calls: Sequence[Call], anchors: Sequence[int | None], wire: _Wire) -> tuple[Moment, ...] | None:
+    """The moments by the calls' own start times; None where one is missing or the wire contradicts it."""
+    moments = []
+    for call, anchor in zip(calls, anchors, strict=True):
+        start: int | None = getattr(call, "t_ns", None)
+        if not start:
+            return None
+        end = start + call.duration_us * 1000
+        if anchor is not None:
+            caused = wire.segments[anchor].t_ns
+            if caused < start or (call.duration_us and caused > end + _CLOCK_SLACK_NS):
+                return None
+        moments.append(Moment(start_ns=start, end_ns=end))
+    return tuple(moments)

@@ -1,0 +1,55 @@
+"""Text from outside, made safe to look at: nothing in it moves a cursor, hides, or turns a line around.
+
+Peers, captures and evidence folders are other people's. Control characters, bidirectional overrides,
+surrogates and what XML 1.0 forbids (section 2.2) are shown as escapes; each format escapes its own marks
+after that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def visible(text: str) -> str:
+    """The text on one line, with everything that does not print as an escape."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else _escape(c) for c in text)
+
+
+def visible_lines(text: str) -> list[str]:
+    """The text's own lines (at least one), each of them visible; a tab becomes blanks."""
+    return [visible(line.expandtabs(4)) for line in text.replace("\r\n", "\n").split("\n")]
+
+
+def clipped(text: str, width: int) -> str:
+    """At most `width` characters; where something was left out, the last of them says so."""
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def wrapped(text: str, width: int, indent: str = "") -> list[str]:
+    """The text's lines cut at `width`, at a blank where one is near; cut lines go on after `indent`."""
+    return [part for line in visible_lines(text) for part in _cut(line, width, indent)]
+
+
+def preview(payload: bytes, width: int) -> str:
+    """The first line of a payload; bytes that are not printable ASCII as dots."""
+    line = payload[: width + 1].partition(b"\n")[0].rstrip(b"\r")
+    return clipped("".join(chr(byte) if 32 <= byte < 127 else "." for byte in line), width)
+
+
+def _escape(character: str) -> str:
+    short = _SHORT.get(character)
+    if short:
+        return short
+    number = ord(character)
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{{{number:x}}}"
+
+
+def _cut(line: str, width: int, indent: str) -> Iterator[str]:
+    while len(line) > width:
+        blank = line.rfind(" ", width // 2, width + 1)
+        at = blank if blank > 0 else width
+        yield line[:at]
+        line = indent + line[at:].lstrip(" ")
+    yield line

@@ -6,11 +6,12 @@
 %%
 %% Start, with the cookie in $HOME/.erlang.cookie (mode 0400) so that no process list shows it:
 %%
-%%   erl +S 1:1 +SDio 1 +A 1 +sbwt none -boot no_dot_erlang -noshell -hidden -name node@HOST
-%%       -start_epmd false -erl_epmd_port PORT -kernel inet_dist_use_interface '{127,0,0,1}'
-%%       -kernel dist_auto_connect never -kernel net_ticktime 100000
-%%       -run escript start -extra session_node.erl [--until-eof] [--wait-s N]
+%%   erl +S 1:1 +SDio 1 +A 1 +sbwt none +sbwtdio none +sbwtdcpu none -boot no_dot_erlang -noshell
+%%       -hidden -name node@HOST -start_epmd false -erl_epmd_port PORT
+%%       -kernel inet_dist_use_interface '{127,0,0,1}' -kernel dist_auto_connect never
+%%       -kernel net_ticktime 100000 -run escript start -extra session_node.erl [--until-eof] [--wait-s N]
 %%
+%% `+sbwt..`: no thread waits by spinning; reading counters wakes a dirty I/O scheduler four times a play.
 %% `dist_auto_connect never`: an answer to a controller that is gone must not make this node dial out.
 %% `net_ticktime`: the controller sends no ticks. The node halts when its last link goes down, when nobody
 %% has linked within --wait-s seconds (60), and, with --until-eof, when its standard input ends.
@@ -35,6 +36,8 @@
 -define(SPIN_US, 1000).          % how long they poll without sleeping: a response over one wire takes less
 -define(TEXT_MAX, 8192).         % bytes of one printed result: a message must not need fragments (64 KB)
 -define(CACHED_MAX, 64).         % parsed sessions remembered
+-define(HEAP_WORDS, 20000).      % of the server and of each session
+-define(PROC_MAX, 65536).        % bytes of /proc/net/netstat that are read: it has 4 to 6 thousand
 
 -define(TCP, 6).                 % IPPROTO_TCP
 -define(TCP_INFO, 11).
@@ -48,8 +51,9 @@
 -type layout() :: [{file:filename(), [{[text()], Pattern :: tuple()}]}].
 -type request() :: {From :: pid(), ref(), map()}.
 -type play() :: none | #{pid := pid(), monitor := reference(), ref := ref(), from := pid(), forms := [form()],
-                         close := pos_integer(), layout := layout(), output := iodata(), index := pos_integer(),
-                         timeout_ms := pos_integer(), said_ms := integer(), timer := reference(), late := boolean()}.
+                         close := pos_integer(), layout := layout(), index := pos_integer(),
+                         held := [tuple()], output := iodata(), late := boolean(),
+                         timeout_ms := pos_integer(), said_ms := integer(), timer := reference()}.
 -type facts() :: {State :: 1..12, Received :: non_neg_integer(), Unread :: non_neg_integer()}.
 
 %%% ---------------------------------------------------------------------------------------------------------
@@ -62,13 +66,18 @@ main(Arguments) ->
     %% which neither a spawn copies nor a garbage collection walks.
     ok = persistent_term:put({?NAME, session}, fun() -> session() end),
     ok = persistent_term:put({?NAME, server}, fun() -> server() end),
-    {Server, Monitor} = spawn_monitor(persistent_term:get({?NAME, server})),
+    {Server, Monitor} = spawn_roomy(server),
     _ = erlang:send_after(wait_ms(Arguments), Server, nobody_came),
     receive
         {'DOWN', Monitor, process, Server, Reason} ->
             io:format(standard_error, "session_node: the server crashed: ~tp~n", [Reason]),
             erlang:halt(1)
     end.
+
+%% A heap that a whole session fits into saves a fifth of its time.
+-spec spawn_roomy(server | session) -> {pid(), reference()}.
+spawn_roomy(Role) ->
+    spawn_opt(persistent_term:get({?NAME, Role}), [monitor, {min_heap_size, ?HEAP_WORDS}]).
 
 -spec wait_ms([string()]) -> pos_integer().
 wait_ms(["--wait-s", Seconds | _]) -> list_to_integer(Seconds) * 1000;
@@ -107,21 +116,24 @@ server() ->
 -spec serve(play(), queue:queue(request()), none | {ref(), pid()}) -> no_return().
 serve(Play, Queue, Last) ->
     receive
-        {Pid, said, Index, Message} when Pid =:= map_get(pid, Play) ->
-            serve(say(Message, Play#{index := Index + 1}), Queue, Last);
-        {Pid, closing, Message} when Pid =:= map_get(pid, Play) ->
-            Next = say(Message, Play),
-            ok = flush_link(node(map_get(from, Play))),
-            Pid ! {?NAME, go, map_get(ref, Play)},
+        {Pid, said, Index, Event} when Pid =:= map_get(pid, Play) ->
+            serve(said(Event, Play#{index := Index + 1}, Queue), Queue, Last);
+        {Pid, closing, States, Source} when Pid =:= map_get(pid, Play) ->
+            #{ref := Ref, from := From, layout := Layout} = Play,
+            Next = tell({closing, States, counters(Layout), Source}, Play),
+            ok = flush_link(node(From)),
+            Pid ! {?NAME, go, Ref},
             serve(Next, Queue, Last);
-        {Pid, closed, Message} when Pid =:= map_get(pid, Play) ->
-            map_get(from, Play) ! Message,
-            serve(Play, Queue, Last);
+        {Pid, closed} when Pid =:= map_get(pid, Play) ->
+            #{ref := Ref, layout := Layout} = Play,
+            Next = hold({closed, counters(Layout)}, Play),
+            Pid ! {?NAME, go, Ref},
+            serve(Next, Queue, Last);
         {Pid, done} when Pid =:= map_get(pid, Play) ->
-            #{ref := Ref, from := From, monitor := Monitor, timer := Timer} = Play,
+            #{ref := Ref, monitor := Monitor, timer := Timer} = Play,
             true = demonitor(Monitor, [flush]),
             _ = erlang:cancel_timer(Timer),
-            From ! {Ref, done},
+            _ = tell({done}, Play),
             next(Queue, {Ref, Pid});
         {'DOWN', _, process, Pid, Reason} when Pid =:= map_get(pid, Play) ->
             ok = clear_up(Pid),
@@ -200,7 +212,7 @@ next(Queue, Last) ->
             ok = retire(Last),
             case begin_play(From, Ref, Settings) of
                 {unparsable, LineNo, Text} ->
-                    From ! {Ref, unparsable, LineNo, Text},
+                    From ! {Ref, events, [{unparsable, LineNo, Text}]},
                     next(Rest, none);
                 Play ->
                     serve(Play, Rest, none)
@@ -216,13 +228,12 @@ begin_play(From, Ref, #{session := Text, bindings := Given, close_line := CloseL
             Close = case CloseLine of 0 -> Length; _ -> CloseLine end,
             case {bindings(Given), Close =< Length} of
                 {{ok, Bindings}, true} ->
-                    Layout = layout(Names),
-                    {Pid, Monitor} = spawn_monitor(persistent_term:get({?NAME, session})),
+                    {Pid, Monitor} = spawn_roomy(session),
                     true = group_leader(self(), Pid),
-                    Pid ! {?NAME, play, self(), Ref, Forms, Bindings, Close, Layout},
+                    Pid ! {?NAME, play, self(), Ref, Forms, Bindings, Close},
                     #{pid => Pid, monitor => Monitor, ref => Ref, from => From, forms => Forms, close => Close,
-                      layout => Layout, output => [], index => 1, timeout_ms => TimeoutMs, late => false,
-                      said_ms => now_ms(), timer => timer(TimeoutMs, #{ref => Ref})};
+                      layout => layout(Names), index => 1, held => [], output => [], late => false,
+                      timeout_ms => TimeoutMs, said_ms => now_ms(), timer => timer(TimeoutMs, #{ref => Ref})};
                 {{ok, _}, false} ->
                     {unparsable, 0, text("the close line is ~w, but the session has ~w", [Close, Length])};
                 {{error, Why}, _} ->
@@ -232,33 +243,52 @@ begin_play(From, Ref, #{session := Text, bindings := Given, close_line := CloseL
             {unparsable, LineNo, Why}
     end.
 
--spec say(tuple(), play()) -> play().
-say(Message, #{from := From, output := Output} = Play) ->
-    From ! told(Message, Output),
-    Play#{output := [], said_ms := now_ms()}.
+%% What happened in a play is told at once while nothing waits behind it. Otherwise speed matters more than
+%% somebody who looks on: events are held until the close line, or the end, and told in one message.
+-spec said(tuple(), play(), queue:queue(request())) -> play().
+said(Event, #{output := Output} = Play, Queue) ->
+    Next = hold(with_output_before(Event, Output), Play#{output := [], said_ms := now_ms()}),
+    case queue:is_empty(Queue) of
+        true -> told(Next);
+        false -> Next
+    end.
+
+-spec hold(tuple(), play()) -> play().
+hold(Event, #{held := Held} = Play) -> Play#{held := [Event | Held]}.
+
+-spec tell(tuple(), play()) -> play().
+tell(Event, Play) -> told(hold(Event, Play)).
+
+-spec told(play()) -> play().
+told(#{from := From, ref := Ref, held := Held} = Play) ->
+    From ! {Ref, events, lists:reverse(Held)},
+    Play#{held := []}.
 
 %% What a line wrote stands before its result, as in a shell.
--spec told(tuple(), iodata()) -> tuple().
-told({Ref, line, Index, Source, Printed, DurationUs}, [_ | _] = Output) ->
-    {Ref, line, Index, Source, shortened(iolist_to_binary([Output, Printed])), DurationUs};
-told(Message, _) ->
-    Message.
+-spec with_output_before(tuple(), iodata()) -> tuple().
+with_output_before({line, Index, Source, Printed, DurationUs}, [_ | _] = Output) ->
+    {line, Index, Source, shortened(iolist_to_binary([Output, Printed])), DurationUs};
+with_output_before(Event, _) ->
+    Event.
 
 -spec report_death(term(), play()) -> ok.
-report_death(Reason, #{ref := Ref, from := From, forms := Forms, index := Index, close := Close,
-                       layout := Layout, output := Output, late := Late, timer := Timer}) ->
+report_death(Reason, #{forms := Forms, index := Index, close := Close, layout := Layout, output := Output,
+                       late := Late, timer := Timer} = Play) ->
     _ = erlang:cancel_timer(Timer),
     {Source, _} = lists:nth(Index, Forms),
-    _ = [From ! {Ref, closed, counters(Layout)} || Index =:= Close],
-    From ! case {Late, Reason} of
-               {true, killed} ->
-                   {Ref, timed_out, Index, Source};
-               {_, {?NAME, crashed, Text}} ->
-                   {Ref, crashed, Index, Source, shortened(iolist_to_binary([Output, Text]))};
-               _ ->
-                   Text = text("** exited: ~tp", [Reason]),
-                   {Ref, crashed, Index, Source, shortened(iolist_to_binary([Output, Text]))}
+    Next = case Index of
+               Close -> hold({closed, counters(Layout)}, Play);
+               _ -> Play
            end,
+    _ = tell(case {Late, Reason} of
+                 {true, killed} ->
+                     {timed_out, Index, Source};
+                 {_, {?NAME, crashed, Text}} ->
+                     {crashed, Index, Source, shortened(iolist_to_binary([Output, Text]))};
+                 _ ->
+                     Text = text("** exited: ~tp", [Reason]),
+                     {crashed, Index, Source, shortened(iolist_to_binary([Output, Text]))}
+             end, Next),
     ok.
 
 %% Ends a session that was played: its sockets with it, and every process that it left behind.
@@ -347,22 +377,22 @@ io_reply(_) -> {{error, enotsup}, []}.
 -spec session() -> no_return().
 session() ->
     receive
-        {?NAME, play, Server, Ref, Forms, Bindings, Close, Layout} ->
-            ok = lines(Forms, 1, Bindings, [], {Server, Ref, Close, Layout}),
+        {?NAME, play, Server, Ref, Forms, Bindings, Close} ->
+            ok = lines(Forms, 1, Bindings, [], {Server, Ref, Close}),
             Server ! {self(), done},
             receive after infinity -> ok end
     end.
 
 -spec lines([form()], pos_integer(), erl_eval:binding_struct(), [{socket(), endpoint()}], tuple()) -> ok.
 lines([], _, _, _, _) -> ok;
-lines([{Source, Exprs} | Forms], Index, Bindings, Peers, {Server, Ref, Close, Layout} = Play) ->
+lines([{Source, Exprs} | Forms], Index, Bindings, Peers, {Server, _, _} = Play) ->
     ok = before_line(Index, Source, Bindings, Peers, Play),
     Start = erlang:monotonic_time(microsecond),
     case evaluate(Exprs, Bindings) of
         {value, Value, Next} ->
             End = erlang:monotonic_time(microsecond),
-            _ = [Server ! {self(), closed, {Ref, closed, counters(Layout)}} || Index =:= Close],
-            Server ! {self(), said, Index, {Ref, line, Index, Source, printed(Value), End - Start}},
+            ok = after_line(Index, Play),
+            Server ! {self(), said, Index, {line, Index, Source, printed(Value), End - Start}},
             lines(Forms, Index + 1, Next, peers(Value, Peers), Play);
         {crashed, Class, Reason, Stack} ->
             %% As a shell's evaluator, the process that crashed ends, and its sockets with it.
@@ -370,12 +400,22 @@ lines([{Source, Exprs} | Forms], Index, Bindings, Peers, {Server, Ref, Close, La
     end.
 
 -spec before_line(pos_integer(), text(), erl_eval:binding_struct(), [{socket(), endpoint()}], tuple()) -> ok.
-before_line(Close, Source, Bindings, Peers, {Server, Ref, Close, Layout}) ->
-    States = socket_states(Bindings, Peers),
-    Server ! {self(), closing, {Ref, closing, States, counters(Layout), Source}},
-    receive {?NAME, go, Ref} -> ok end;
+before_line(Close, Source, Bindings, Peers, {Server, Ref, Close}) ->
+    Server ! {self(), closing, socket_states(Bindings, Peers), Source},
+    await_go(Ref);
 before_line(_, _, _, _, _) ->
     ok.
+
+-spec after_line(pos_integer(), tuple()) -> ok.
+after_line(Close, {Server, Ref, Close}) ->
+    Server ! {self(), closed},
+    await_go(Ref);
+after_line(_, _) ->
+    ok.
+
+-spec await_go(ref()) -> ok.
+await_go(Ref) ->
+    receive {?NAME, go, Ref} -> ok end.
 
 -spec evaluate([erl_parse:abstract_expr()], erl_eval:binding_struct()) ->
           {value, term(), erl_eval:binding_struct()} | {crashed, atom(), term(), list()}.
@@ -500,7 +540,8 @@ line_of(_) -> 0.
 -spec bindings(#{text() => text()}) -> {ok, erl_eval:binding_struct()} | {error, text()}.
 bindings(Given) -> bindings(maps:to_list(Given), erl_eval:new_bindings()).
 
--spec bindings([{text(), text()}], erl_eval:binding_struct()) -> {ok, erl_eval:binding_struct()} | {error, text()}.
+-spec bindings([{text(), text()}], erl_eval:binding_struct()) ->
+          {ok, erl_eval:binding_struct()} | {error, text()}.
 bindings([], Bindings) -> {ok, Bindings};
 bindings([{Name, Text} | Given], Bindings) ->
     case term(Text) of
@@ -765,7 +806,7 @@ patterns(Path, Names) ->
     Lines = [string:lexemes(L, " ") || L <- binary:split(Content, <<"\n">>, [global])],
     Headers = [Line || {Line, Number} <- lists:zip(Lines, lists:seq(1, length(Lines))), Number rem 2 =:= 1],
     Wanted = [{Group, [<<Group/binary, Word/binary>> || Word <- Words]} || [Group | Words] <- Headers],
-    [pattern(Group, All, Names) || {Group, All} <- Wanted, lists:any(fun(N) -> lists:member(N, Names) end, All)].
+    [pattern(Group, All, Names) || {Group, All} <- Wanted, All -- Names =/= All].
 
 -spec pattern(text(), [text()], [text()]) -> {[text()], tuple()}.
 pattern(Group, All, Names) ->
@@ -778,11 +819,23 @@ counters(Layout) -> maps:from_list(lists:append([numbers(Path, Patterns) || {Pat
 
 -spec numbers(file:filename(), [{[text()], tuple()}]) -> [{text(), integer()}].
 numbers(Path, Patterns) ->
-    {ok, Content} = file:read_file(Path),
+    {ok, Content} = file:pread(opened(Path), 0, ?PROC_MAX),
     lists:append([begin
                       {match, Values} = re:run(Content, Pattern, [{capture, all_but_first, binary}]),
                       lists:zip(Names, lists:map(fun erlang:binary_to_integer/1, Values))
                   end || {Names, Pattern} <- Patterns]).
+
+%% One read of a file that stays open takes a quarter of the time: each call crosses to an I/O thread.
+-spec opened(file:filename()) -> file:fd().
+opened(Path) ->
+    case get({opened, Path}) of
+        undefined ->
+            {ok, File} = file:open(Path, [read, raw, binary]),
+            _ = put({opened, Path}, File),
+            File;
+        File ->
+            File
+    end.
 
 -spec sysctls([text()]) -> #{text() => text()}.
 sysctls(Names) ->

@@ -7,11 +7,11 @@ A command is sent as `{From, Ref, Command}`; every string in it and in an event 
     {counters, Names}   -> {Ref, counters, #{Name => integer()}}
     {forget, Ref0}      -> {Ref, forgotten}
     {play, #{session, bindings, close_line, counters, line_timeout_ms}}
-        -> {Ref, line, Index, Source, Printed, DurationUs}    after each expression
-        -> {Ref, closing, SocketStates, Counters, Source}     right before the close line
-        -> {Ref, closed, Counters}                            right after it
-        -> {Ref, done} | {Ref, crashed, Index, Source, ErrorText} | {Ref, timed_out, Index, Source}
-           | {Ref, unparsable, LineNo, Why}
+                        -> {Ref, events, [Event]}, again and again until one of them ends the play:
+        {line, Index, Source, Printed, DurationUs}      after each expression
+        {closing, SocketStates, Counters, Source}       right before the close line
+        {closed, Counters}                              right after it
+        {done} | {crashed, Index, Source, ErrorText} | {timed_out, Index, Source} | {unparsable, LineNo, Why}
 
 Plays that are begun before the last one ended wait for it. A session's process, and its sockets with it,
 stays until it is forgotten or the next play begins; one that crashed or timed out is gone at once.
@@ -64,7 +64,7 @@ def collect(
     replay = _Gathering(on_call)
     try:
         while replay.end is None:
-            replay.take(link.next_event(ref, timeout_s))
+            replay.take_all(link.next_event(ref, timeout_s))
     except LinkLostError as trouble:
         replay.node_gone(str(trouble))
     finally:
@@ -106,8 +106,16 @@ class _Gathering:
         self._error = ""
         self.end: SessionEnd | None = None
 
-    def take(self, event: Event) -> None:
-        match cast("tuple[Any, ...]", event):
+    def take_all(self, event: Event) -> None:
+        match event:
+            case ("events", list(events)):
+                for name, *values in events:
+                    self._take(name.name, *values)
+            case _:
+                raise _foreign(event)
+
+    def _take(self, *event: Any) -> None:
+        match event:
             case ("line", _, source, printed, duration_us):
                 self._call(_text(source), _text(printed), duration_us)
             case ("closing", sockets, numbers, source):
@@ -128,10 +136,7 @@ class _Gathering:
             case ("unparsable", line, why):
                 raise _unparsable(line, _text(why))
             case _:
-                raise LinkError(
-                    f"the Erlang node sent an event that is none: {event!r}",
-                    "The node runs another version of session_node.erl: rebuild its image.",
-                )
+                raise _foreign(event)
 
     def node_gone(self, why: str) -> None:
         """The node's end, perhaps on purpose: it was asked to close, and took the close's result with it."""
@@ -161,6 +166,13 @@ class _Gathering:
     def _finish(self, end: SessionEnd, error: str) -> None:
         self.end = end
         self._error = error
+
+
+def _foreign(event: Event) -> LinkError:
+    return LinkError(
+        f"the Erlang node sent an event that is none: {event!r}",
+        "The node runs another version of session_node.erl: rebuild its image.",
+    )
 
 
 def _unparsable(line: int, why: str) -> UsageError:

@@ -231,6 +231,11 @@ class TestPlays:
         replays = [session.collect(node.link, ref, index, 10) for index, ref in enumerate(refs)]
         assert [(r.end, [s.unread for s in r.sockets]) for r in replays] == [(SessionEnd.DONE, [485])] * 20
 
+    def test_may_say_more_at_once_than_one_fragment_holds(self, node: Node) -> None:
+        refs = [node.begin("lists:duplicate(8000, $x).\n" * 20) for _ in range(2)]
+        replays = [session.collect(node.link, ref, 0, 10) for ref in refs]
+        assert [sum(len(call.result) > 8000 for call in replay.calls) for replay in replays] == [20, 20]
+
     def test_keep_their_sockets_until_the_next_begins(self, node: Node, peer: Peer) -> None:
         node.play(_connected() + "await_unread(Sock, 485).", peer.port)
         before = peer.ended.is_set()

@@ -22,15 +22,15 @@ _STATE = {
     Atom("unread"): 485,
     Atom("state"): 1,
 }
-_CONNECT: Event = ("line", 1, b"{ok,Sock} = ...", b"{ok,#Port<0.6>}", 300)
-_CLOSING: Event = ("closing", [_STATE], {b"Tcp:OutRsts": 4}, b"gen_tcp:close(Sock).")
-_CLOSED: Event = ("closed", {b"Tcp:OutRsts": 5})
-_CLOSE: Event = ("line", 2, b"gen_tcp:close(Sock).", b"ok", 70)
-_DONE: Event = ("done",)
+_CONNECT: Event = (Atom("line"), 1, b"{ok,Sock} = ...", b"{ok,#Port<0.6>}", 300)
+_CLOSING: Event = (Atom("closing"), [_STATE], {b"Tcp:OutRsts": 4}, b"gen_tcp:close(Sock).")
+_CLOSED: Event = (Atom("closed"), {b"Tcp:OutRsts": 5})
+_CLOSE: Event = (Atom("line"), 2, b"gen_tcp:close(Sock).", b"ok", 70)
+_DONE: Event = (Atom("done"),)
 
 
 class _Node:
-    """Stands for a Link: says the events it was given, then is gone."""
+    """Stands for a Link: says the events it was given, one by one, then is gone."""
 
     def __init__(self, *events: Event, answer: Term = None) -> None:
         self._events = list(events)
@@ -45,7 +45,7 @@ class _Node:
     def next_event(self, ref: bytes, timeout_s: float) -> Event:
         if not self._events:
             raise LinkLostError("the link to the Erlang node broke")
-        return self._events.pop(0)
+        return ("events", [self._events.pop(0)])
 
     def release(self, ref: bytes) -> None:
         self.released.append(ref)
@@ -93,7 +93,7 @@ def test_a_session_that_was_played_to_its_end_is_done() -> None:
 
 
 def test_a_crash_keeps_what_came_before_it() -> None:
-    replay = _collected(_CONNECT, ("crashed", 2, b"x = y.", b"** exception error: no match"))
+    replay = _collected(_CONNECT, (Atom("crashed"), 2, b"x = y.", b"** exception error: no match"))
     assert (replay.end, replay.error, _results(replay.calls)) == (
         SessionEnd.CRASHED,
         "** exception error: no match",
@@ -102,7 +102,7 @@ def test_a_crash_keeps_what_came_before_it() -> None:
 
 
 def test_a_line_that_hangs_is_named() -> None:
-    replay = _collected(_CONNECT, ("timed_out", 2, b"receive never -> ok end."))
+    replay = _collected(_CONNECT, (Atom("timed_out"), 2, b"receive never -> ok end."))
     assert (replay.end, replay.error) == (SessionEnd.TIMED_OUT, "line 2 did not return in time")
 
 
@@ -137,20 +137,29 @@ def test_a_session_that_does_not_parse_is_the_users_to_mend() -> None:
     with pytest.raises(
         UsageError, match=r"line 3 of the Erlang session does not parse: syntax error before: '\)'"
     ):
-        _collected(("unparsable", 3, b"syntax error before: ')'"))
+        _collected((Atom("unparsable"), 3, b"syntax error before: ')'"))
 
 
 def test_a_session_that_has_no_such_line_is_the_users_to_mend() -> None:
     with pytest.raises(UsageError, match="cannot be played: the close line is 7"):
-        _collected(("unparsable", 0, b"the close line is 7, but the session has 2"))
+        _collected((Atom("unparsable"), 0, b"the close line is 7, but the session has 2"))
 
 
 def test_an_event_that_is_none_is_not_passed_over() -> None:
     with pytest.raises(LinkError, match="an event that is none"):
-        _collected(("dance", 1))
+        _collected((Atom("dance"), 1))
 
 
-@pytest.mark.parametrize("events", [(_DONE,), (), (("unparsable", 1, b"x"),)])
+def test_events_that_come_together_are_taken_in_order() -> None:
+    class Batching(_Node):
+        def next_event(self, ref: bytes, timeout_s: float) -> Event:
+            return ("events", [_CONNECT, _CLOSING, _CLOSED, _CLOSE, _DONE])
+
+    together = session.collect(_link(Batching()), b"1", 0, 5)
+    assert together == _collected(_CONNECT, _CLOSING, _CLOSED, _CLOSE, _DONE)
+
+
+@pytest.mark.parametrize("events", [(_DONE,), (), ((Atom("unparsable"), 1, b"x"),)])
 def test_the_ref_is_released_however_it_ends(events: tuple[Event, ...]) -> None:
     node = _Node(*events)
     with suppress(UsageError):

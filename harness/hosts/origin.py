@@ -76,7 +76,15 @@ class Origin:
         self._left_open: set[int] = set()  # half-open, and reported
 
     def serve(self) -> None:
-        """Serve until `orders` reaches end of file."""
+        """Serve until `orders` reaches end of file; connections that are open then are closed."""
+        try:
+            self._serve()
+        finally:
+            self._epoll.close()
+            for connection in self._connections.values():
+                connection.sock.close()
+
+    def _serve(self) -> None:
         self._epoll.register(self._orders, select.EPOLLIN)
         self._epoll.register(self._listener, select.EPOLLIN)
         address, port = self._listener.getsockname()[:2]

@@ -18,6 +18,7 @@ from harness.errors import EnvironmentTroubleError
 from harness.evidence import SessionEnd
 from harness.judged import Judged
 from harness.outcome import Outcome, worst
+from harness.proportions import shares
 from harness.report import terminal
 from harness.runtime import choose
 
@@ -102,10 +103,20 @@ def _record(entry: Entry, folder: Path, tally: terminal.Tally, kept: Sequence[Ju
         "outcome": tally.outcome,
         "outcomes": {str(outcome): count for outcome, count in tally.outcomes.items()},
         "endings": dict(tally.endings),
+        "race": entry.scenario.race,
+        "distribution": distribution(tally),
         "replays": [
             {**judged.record(), "session": judged.replay.calls, "end": judged.replay.end} for judged in kept
         ],
     }
+
+
+def distribution(tally: terminal.Tally) -> list[dict[str, Any]]:
+    """The endings of the conclusive replays as shares, each with its 95 % Wilson interval."""
+    return [
+        {"ending": ending, "count": s.count, "of": s.total, "share": s.value, "low": s.low, "high": s.high}
+        for ending, s in shares(tally.conclusive).items()
+    ]
 
 
 def _print_tally(entry: Entry, folder: Path, tally: terminal.Tally, colours: terminal.Palette) -> None:

@@ -14,6 +14,7 @@ from harness.evidence import Call
 from harness.judge import Verdict
 from harness.judged import Judged
 from harness.outcome import Outcome, worst
+from harness.proportions import shares
 from harness.scenario import Scenario
 from harness.tcp import Ending
 from harness.trace import Connection
@@ -149,18 +150,24 @@ def outcome_word(outcome: Outcome, palette: Palette = PLAIN) -> str:
 
 
 class Tally:
-    """Many replays of one scenario, counted as they come; only what was not as expected is kept whole."""
+    """Many replays of one scenario, counted as they come; only what was not as expected is kept whole.
+
+    `endings` counts them all, `conclusive` only those whose ending can be relied on.
+    """
 
     def __init__(self) -> None:
         self.outcomes: Counter[Outcome] = Counter()
         self.endings: Counter[str] = Counter()
+        self.conclusive: Counter[str] = Counter()
         self.odd: list[Judged] = []
         self._kept = 5
 
     def add(self, judged: Judged) -> None:
         self.outcomes[judged.outcome] += 1
         self.endings[judged.verdict.ending] += 1
-        if judged.outcome is not Outcome.AS_EXPECTED and len(self.odd) < self._kept:
+        if not judged.verdict.doubts:
+            self.conclusive[judged.verdict.ending] += 1
+        if judged.outcome in (Outcome.DIFFERS, Outcome.INCONCLUSIVE) and len(self.odd) < self._kept:
             self.odd.append(judged)
 
     @property
@@ -172,9 +179,20 @@ class Tally:
         return worst(self.outcomes)
 
     def line(self, palette: Palette = PLAIN) -> str:
-        endings = ", ".join(f"{ending} {count}" for ending, count in self.endings.most_common())
-        outcomes = ", ".join(f"{outcome_word(o, palette)} {n}" for o, n in self.outcomes.most_common())
-        return f"{self.total} replays: {endings}; {outcomes}"
+        """What came of them: endings (a share of the conclusive ones) and outcomes (a share of all)."""
+        rows = shares(self.conclusive)
+        if self.outcome is not Outcome.RACE:
+            rows |= shares({str(outcome): count for outcome, count in self.outcomes.items()})
+        wide = max(map(len, rows), default=0)
+        what = "a race: a distribution, no pass or fail; " if self.outcomes[Outcome.RACE] else ""
+        doubted = self.total - self.conclusive.total()
+        left_out = f"; {doubted} inconclusive, their endings left out" if doubted else ""
+        lines = [f"{self.total} replays ({what}with 95 % Wilson intervals{left_out})"]
+        words = {str(outcome): outcome_word(outcome, palette) for outcome in self.outcomes}
+        for name, s in rows.items():
+            shown = words.get(name, name)
+            lines.append(f"    {shown}{'':<{wide - len(name)}}  {s.count:>6}  {s.value:>6.1%}  [{s}]")
+        return "\n".join(lines)
 
 
 def _section(title: str, body: str) -> str:

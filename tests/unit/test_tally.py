@@ -1,0 +1,75 @@
+"""Many replays in one block of text: what is counted, and what a race is never called."""
+
+from __future__ import annotations
+
+from harness.evidence import CaptureFacts, Gate
+from harness.judged import Judged, judge_replay
+from harness.outcome import Outcome
+from harness.report.terminal import Tally
+from harness.scenario import Expectation, Scenario
+from harness.tcp import Ending
+from tests.unit.cases import ABORT, ABORT_ON_CLOSE, CLOSE, heard, replay
+from tests.unit.segments import connection
+
+FENCED, UNFENCED = CaptureFacts(dropped=0, fenced=True), CaptureFacts(dropped=0, fenced=False)
+
+
+def scenario(*, race: bool) -> Scenario:
+    return Scenario(
+        claim="c",
+        sources=("s",),
+        session="x.",
+        expect=Expectation(ending=Ending.FIN),
+        gate=Gate(received=485),
+        race=race,
+    )
+
+
+def fin(*, race: bool = False, capture: CaptureFacts = FENCED) -> Judged:
+    told = replay(unread=0)
+    return judge_replay(scenario(race=race), connection(CLOSE), capture, told, heard("end of file"))
+
+
+def rst(*, race: bool = False) -> Judged:
+    told = replay(raised=ABORT_ON_CLOSE)
+    return judge_replay(scenario(race=race), connection(ABORT), FENCED, told, heard("ECONNRESET"))
+
+
+def tally(*judgements: Judged) -> Tally:
+    counted = Tally()
+    for judged in judgements:
+        counted.add(judged)
+    return counted
+
+
+def test_every_share_has_its_interval() -> None:
+    lines = tally(*[fin()] * 9, rst()).line().splitlines()
+    assert [" ".join(line.split()) for line in lines[1:]] == [
+        "FIN 9 90.0% [59.6% to 98.2%]",
+        "RST 1 10.0% [1.8% to 40.4%]",
+        "as expected 9 90.0% [59.6% to 98.2%]",
+        "differs 1 10.0% [1.8% to 40.4%]",
+    ]
+
+
+def test_a_race_is_shown_as_a_distribution_alone() -> None:
+    text = tally(*[fin(race=True)] * 9, rst(race=True)).line()
+    assert [line.split()[0] for line in text.splitlines()[1:]] == ["FIN", "RST"]
+
+
+def test_a_race_keeps_nothing_as_odd() -> None:
+    assert tally(fin(race=True), rst(race=True)).odd == []
+
+
+def test_a_race_is_no_pass_and_no_failure() -> None:
+    assert tally(fin(race=True), rst(race=True)).outcome is Outcome.RACE
+
+
+def test_an_inconclusive_ending_is_left_out_of_the_distribution() -> None:
+    counted = tally(fin(), fin(capture=UNFENCED))
+    assert (counted.conclusive["FIN"], counted.outcome) == (1, Outcome.INCONCLUSIVE)
+
+
+def test_what_was_left_out_is_said() -> None:
+    text = tally(fin(), fin(capture=UNFENCED)).line()
+    assert "1 inconclusive, their endings left out" in text

@@ -1,0 +1,166 @@
+"""A doubt is never a pass, and a difference outweighs everything."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness import judge
+from harness.errors import EXIT_AS_EXPECTED, EXIT_DIFFERS, EXIT_INCONCLUSIVE
+from harness.evidence import SessionEnd
+from harness.judge import Verdict
+from harness.outcome import Comparison, Outcome, compare, outcome, worst
+from harness.scenario import Expectation
+from harness.tcp import Cause, Ending, Validity
+from tests.unit.cases import ABORT, ABORT_ON_CLOSE, ALL_UNREAD, CASES, Case, heard, replay
+from tests.unit.segments import A, B, connection
+
+SAME = Comparison(what="ending", expected="RST", actual="RST")
+OTHER = Comparison(what="ending", expected="RST", actual="FIN")
+outcomes = st.lists(st.sampled_from(Outcome))
+
+
+def verdict_of(case: Case) -> Verdict:
+    return judge.judge(
+        connection(case.wire),
+        capture=case.capture,
+        replay=case.replay,
+        testimony=case.testimony,
+        gate=case.gate,
+        must_testify=case.must_testify,
+    )
+
+
+ABORTED = verdict_of(CASES["the published abort: closed with everything unread"])
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("comparisons", [(), (SAME,), (OTHER,)])
+@pytest.mark.parametrize("race", [False, True])
+def test_an_outcome_is_inconclusive_exactly_where_its_verdict_is(
+    name: str, comparisons: tuple[Comparison, ...], race: bool
+) -> None:
+    verdict = verdict_of(CASES[name])
+    doubted = outcome(verdict, comparisons, race=race) is Outcome.INCONCLUSIVE
+    assert doubted == (verdict.validity is Validity.INCONCLUSIVE)
+
+
+@pytest.mark.parametrize(
+    ("comparisons", "found"),
+    [((SAME, SAME), Outcome.AS_EXPECTED), ((SAME, OTHER), Outcome.DIFFERS), ((OTHER,), Outcome.DIFFERS)],
+)
+def test_one_difference_is_a_difference(comparisons: tuple[Comparison, ...], found: Outcome) -> None:
+    assert outcome(ABORTED, comparisons) is found
+
+
+def test_a_race_neither_passes_nor_differs() -> None:
+    assert outcome(ABORTED, (OTHER,), race=True) is Outcome.RACE
+
+
+@pytest.mark.parametrize(
+    ("several", "found"),
+    [
+        ([Outcome.AS_EXPECTED] * 99 + [Outcome.INCONCLUSIVE], Outcome.INCONCLUSIVE),
+        ([Outcome.INCONCLUSIVE] * 99 + [Outcome.DIFFERS], Outcome.DIFFERS),
+        ([Outcome.AS_EXPECTED, Outcome.DIFFERS], Outcome.DIFFERS),
+        ([Outcome.RACE, Outcome.AS_EXPECTED], Outcome.AS_EXPECTED),
+        ([Outcome.RACE, Outcome.INCONCLUSIVE], Outcome.INCONCLUSIVE),
+        ([], Outcome.INCONCLUSIVE),
+    ],
+)
+def test_the_worst_of_several(several: list[Outcome], found: Outcome) -> None:
+    assert worst(several) is found
+
+
+@given(outcomes, st.randoms())
+def test_the_worst_does_not_depend_on_the_order(several: list[Outcome], chance: Random) -> None:
+    shuffled = list(several)
+    chance.shuffle(shuffled)
+    assert worst(shuffled) is worst(several)
+
+
+@given(outcomes, outcomes)
+def test_the_worst_of_parts_is_the_worst_of_the_whole(one: list[Outcome], other: list[Outcome]) -> None:
+    parts = [worst(part) for part in (one, other) if part]
+    assert worst(parts) is worst(one + other)
+
+
+@given(outcomes.filter(lambda several: not {*several} <= {Outcome.AS_EXPECTED, Outcome.RACE}))
+def test_nothing_but_passes_and_races_exits_with_success(several: list[Outcome]) -> None:
+    assert worst(several).exit_code != EXIT_AS_EXPECTED
+
+
+def test_every_outcome_has_its_documented_exit_code() -> None:
+    assert {o: o.exit_code for o in Outcome} == {
+        Outcome.AS_EXPECTED: EXIT_AS_EXPECTED,
+        Outcome.RACE: EXIT_AS_EXPECTED,
+        Outcome.DIFFERS: EXIT_DIFFERS,
+        Outcome.INCONCLUSIVE: EXIT_INCONCLUSIVE,
+    }
+
+
+def test_only_what_the_scenario_names_is_compared() -> None:
+    points = compare(Expectation(ending=Ending.RST), ABORTED, replay(), heard("ECONNRESET"))
+    assert [point.what for point in points] == ["ending"]
+
+
+def test_every_point_of_the_published_abort_is_the_same() -> None:
+    expect = Expectation(
+        ending=Ending.RST,
+        peer_ending=Ending.NONE,
+        cause=Cause.UNREAD_DATA,
+        closing_segment="R. 19:19(0) ack 486",
+        peer_sees="ECONNRESET",
+        conn_state="RSTO",
+        returns="ok",
+    )
+    points = compare(expect, ABORTED, replay(), heard("ECONNRESET"))
+    assert [point.same for point in points] == [True] * 7
+
+
+@pytest.mark.parametrize(
+    ("expect", "actual"),
+    [
+        (Expectation(ending=Ending.FIN), "RST"),
+        (Expectation(ending=Ending.RST, cause=Cause.ZERO_LINGER), "unread data at close"),
+        (Expectation(ending=Ending.RST, closing_segment="F. 19:19(0) ack 486"), "R. 19:19(0) ack 486"),
+        (Expectation(ending=Ending.RST, returns="{error,closed}"), "ok"),
+    ],
+)
+def test_a_difference_names_what_was_seen(expect: Expectation, actual: str) -> None:
+    points = compare(expect, ABORTED, replay(), None)
+    assert [point.actual for point in points if not point.same] == [actual]
+
+
+def test_a_peer_that_was_not_heard_saw_nothing_that_could_be_expected() -> None:
+    expect = Expectation(ending=Ending.RST, peer_sees="ECONNRESET")
+    assert [p.actual for p in compare(expect, ABORTED, replay(), None)] == ["RST", "not heard"]
+
+
+def test_a_close_that_never_returned_returned_nothing_that_could_be_expected() -> None:
+    cut_short = replace(replay(), end=SessionEnd.NODE_GONE, calls=replay().calls[:1])
+    expect = Expectation(ending=Ending.RST, returns="ok")
+    assert [p.actual for p in compare(expect, ABORTED, cut_short, None)] == ["RST", "did not return"]
+
+
+def test_a_cause_that_is_expected_of_a_fin_differs() -> None:
+    closed = verdict_of(CASES["the published close: everything read first"])
+    points = compare(Expectation(ending=Ending.FIN, cause=Cause.UNREAD_DATA), closed, None, None)
+    assert [point.same for point in points] == [True, False]
+
+
+def test_the_comparison_is_with_the_end_under_test_also_where_it_was_called() -> None:
+    called = verdict_of(
+        Case(
+            wire=ABORT.replace("> R. 19:19(0) ack 486", "< R. 486:486(0) ack 19"),
+            replay=replay(local=B, remote=A, raised=ABORT_ON_CLOSE),
+            gate=ALL_UNREAD,
+            owed=CASES["nobody closes"].owed,
+        )
+    )
+    points = compare(Expectation(ending=Ending.RST, peer_ending=Ending.NONE), called, None, None)
+    assert [point.same for point in points] == [True, True]

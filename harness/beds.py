@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from harness.runtime import Runtime
 from harness.scenario import Scenario, Server
 from harness.testbed import Testbed
+
+_Item = TypeVar("_Item")
+
+
+def side_by_side(items: Sequence[_Item], server_of: Callable[[_Item], Server]) -> list[_Item]:
+    """The items with those that need the same server together, so that they can share a testbed."""
+    servers = [server_of(item) for item in items]
+    return sorted(items, key=lambda item: servers.index(server_of(item)))
 
 
 class Beds:

@@ -10,6 +10,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -299,10 +300,15 @@ def leftovers(client: docker.DockerClient) -> tuple[Belonging, ...]:
 def remove(client: docker.DockerClient, things: Collection[Belonging]) -> None:
     """Removes them, containers before the networks they hang on; somebody else may do so meanwhile."""
     for kind, how in (("container", _remove_container), ("network", _remove_network)):
-        for thing in things:
-            if thing.kind == kind:
-                with calls(f"removing the {kind} {thing.name}"):
-                    how(client, thing.id)
+
+        def take_away(thing: Belonging, how: Callable[..., None] = how) -> None:
+            with calls(f"removing the {thing.kind} {thing.name}"):
+                how(client, thing.id)
+
+        chosen = [thing for thing in things if thing.kind == kind]
+        if chosen:  # side by side: the engine takes a quarter of a second over each
+            with ThreadPoolExecutor(len(chosen)) as pool:
+                list(pool.map(take_away, chosen))
 
 
 def _remove_container(client: docker.DockerClient, container: str) -> None:

@@ -39,6 +39,16 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     return ScenarioFile.from_parent(parent, path=file_path) if file_path.name.endswith(_SUFFIX) else None
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Scenarios that need the same server stand together, so that they share a testbed."""
+    scenarios = [item for item in items if isinstance(item, ScenarioItem)]
+    if scenarios:
+        from harness.beds import side_by_side
+
+        rest = [item for item in items if not isinstance(item, ScenarioItem)]
+        items[:] = [*rest, *side_by_side(scenarios, lambda item: item.entry.scenario.server)]
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     beds = config.stash.get(_BEDS, None)
     if beds is not None:
@@ -64,7 +74,7 @@ class ScenarioItem(pytest.Item):
 
     def __init__(self, *, entry: Entry, **rest: Any) -> None:
         super().__init__(**rest)
-        self._entry = entry
+        self.entry = entry
 
     def runtest(self) -> None:
         from harness import run, store
@@ -72,7 +82,7 @@ class ScenarioItem(pytest.Item):
         from harness.evidence import SessionEnd
         from harness.outcome import Outcome
 
-        scenario = self._entry.scenario
+        scenario = self.entry.scenario
         beds = self._beds()
         try:
             bed = beds.get(scenario)
@@ -81,7 +91,7 @@ class ScenarioItem(pytest.Item):
                 pytest.skip(excluded)
             request = run.Request(
                 scenario=scenario,
-                scenario_text=self._entry.text,
+                scenario_text=self.entry.text,
                 repeat=1,
                 folder=store.new_folder(self._evidence(), scenario.name),
                 command_line=("pytest", self.nodeid),
@@ -102,7 +112,7 @@ class ScenarioItem(pytest.Item):
         from harness.report import terminal
 
         if isinstance(excinfo.value, UnexpectedEndingError):
-            return terminal.case(self._entry.scenario, excinfo.value.judged)
+            return terminal.case(self.entry.scenario, excinfo.value.judged)
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:

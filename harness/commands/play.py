@@ -11,7 +11,7 @@ from typing import Any
 
 from harness import catalogue, store
 from harness import run as conductor
-from harness.beds import Beds
+from harness.beds import Beds, side_by_side
 from harness.catalogue import Entry
 from harness.commands.console import palette, print_json, progress
 from harness.errors import EnvironmentTroubleError
@@ -32,7 +32,8 @@ def reproduce(options: argparse.Namespace) -> int:
 
 
 def run(options: argparse.Namespace) -> int:
-    return _play([catalogue.find(name) for name in options.scenarios], options)
+    entries = [catalogue.find(name) for name in options.scenarios]
+    return _play(side_by_side(entries, lambda entry: entry.scenario.server), options)
 
 
 def _play(entries: Sequence[Entry], options: argparse.Namespace) -> int:

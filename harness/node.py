@@ -13,7 +13,9 @@ def arguments(port: int, listen_on: str, backend: str = "inet") -> list[str]:
     """
     address = "{" + listen_on.replace(".", ",") + "}"
     return [
-        *("+S", "1:1", "+SDio", "1", "+A", "1", "+sbwt", "none", "-boot", "no_dot_erlang", "-noshell"),
+        *("+S", "1:1", "+SDio", "1", "+A", "1"),
+        *("+sbwt", "none", "+sbwtdio", "none", "+sbwtdcpu", "none"),
+        *("-boot", "no_dot_erlang", "-noshell"),
         *("-hidden", "-name", "node@127.0.0.1", "-start_epmd", "false", "-erl_epmd_port", str(port)),
         *("-kernel", "inet_dist_use_interface", address, "-kernel", "dist_auto_connect", "never"),
         *("-kernel", "net_ticktime", "100000", "-kernel", "inet_backend", backend),

@@ -1,0 +1,104 @@
+"""The house's rules, kept by machine: who may import whom, what is pure, what runs on other hosts."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import harness
+
+HARNESS = Path(harness.__file__).parent
+REPOSITORY = HARNESS.parent
+CONTRACTS = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+MODULES = sorted(path.relative_to(HARNESS).as_posix() for path in HARNESS.rglob("*.py"))
+ON_OTHER_HOSTS = [name for name in MODULES if name.startswith(("hosts/", "guest/"))]
+# A peer that speaks TCP for an address of its own: its image carries dpkt, the harness' other ones do not.
+NOT_IN_THE_STANDARD_LIBRARY = {"hosts/wire.py": {"dpkt"}}
+PURE = [
+    name
+    for contract in CONTRACTS
+    if "os" in contract.get("forbidden_modules", ())
+    for room in contract["source_modules"]
+    for name in MODULES
+    if name.startswith((room.partition(".")[2] + ".py", room.partition(".")[2] + "/"))
+]
+WORLDLY = {"open", "print", "input", "exec", "eval", "__import__", "breakpoint"}
+
+
+LINT_IMPORTS = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+
+
+def parsed(name: str) -> ast.Module:
+    return ast.parse((HARNESS / name).read_text(encoding="utf-8"), name)
+
+
+def test_every_import_goes_where_it_may() -> None:
+    checked = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from importlinter.cli import lint_imports_command as main; main()",
+            "--no-cache",
+        ],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_the_pure_rooms_are_found() -> None:
+    assert {"judge.py", "pcap.py", "report/terminal.py"} <= set(PURE)
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_a_pure_room_touches_nothing_outside_itself(name: str) -> None:
+    called = {
+        node.func.id
+        for node in ast.walk(parsed(name))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    assert called & WORLDLY == set()
+
+
+@pytest.mark.parametrize("name", ON_OTHER_HOSTS)
+def test_what_runs_on_another_host_imports_only_what_is_there(name: str) -> None:
+    imported = {
+        (alias.name if isinstance(node, ast.Import) else node.module or "").partition(".")[0]
+        for node in ast.walk(parsed(name))
+        if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and node.level == 0)
+        for alias in node.names
+    }
+    assert imported - sys.stdlib_module_names == NOT_IN_THE_STANDARD_LIBRARY.get(name, set())
+
+
+@pytest.mark.parametrize("name", ON_OTHER_HOSTS)
+def test_what_runs_on_another_host_stays_within_its_folder(name: str) -> None:
+    reaches = [node.level for node in ast.walk(parsed(name)) if isinstance(node, ast.ImportFrom)]
+    assert max(reaches, default=0) <= 1
+
+
+@pytest.mark.parametrize("name", [name for name in ON_OTHER_HOSTS if name.startswith("hosts/")])
+def test_what_runs_on_a_tested_host_is_written_in_python_3_9(name: str) -> None:
+    text = (HARNESS / name).read_text(encoding="utf-8")
+    assert isinstance(ast.parse(text, name, feature_version=(3, 9)), ast.Module)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_file_opens_with_what_it_knows(name: str) -> None:
+    assert ast.get_docstring(parsed(name)), f"{name} does not say what it is for"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_nothing_is_named_after_no_purpose(name: str) -> None:
+    classes = {node.name for node in ast.walk(parsed(name)) if isinstance(node, ast.ClassDef)}
+    assert not {name for name in classes if name.endswith("Manager")} | (
+        {"utils"} & set(name[:-3].split("/"))
+    )

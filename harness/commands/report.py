@@ -17,6 +17,7 @@ from harness.report import ladder_mermaid, ladder_svg, ladder_text
 from harness.report.ladder import Ladder, ladder
 from harness.report.records import Run, documents
 from harness.report.terminal import PLAIN
+from harness.report.visible import visible
 
 _MANIFEST = "manifest.json"
 
@@ -57,7 +58,7 @@ def _read(folder: Path) -> Run:
     if not judgements:
         raise UsageError(f"{folder} holds no replay: the run ended before its first one did", "run it again")
     return Run(
-        folder=folder.resolve().name,
+        folder=visible(folder.resolve().name),
         program=manifest.program,
         command_line=manifest.command_line,
         started=manifest.started,

@@ -7,11 +7,11 @@ else.
 from __future__ import annotations
 
 import hashlib
+import json
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -80,10 +80,10 @@ def _run(run: Run, number: int) -> dict[str, Any]:
         "tone": tones.pop() if len(tones) == 1 else "",
         "replays": len(run.judgements),
         "axes": run.axes,
-        "started": run.started,
+        "started": run.started.partition(".")[0].replace("T", " ") + " UTC",
         "ways": [_way(run, alike, f"{name}-{place}") for place, alike in enumerate(run.ways(), start=1)],
         "script": run.scenario.session.strip(),
-        "facts": msgspec.json.format(msgspec.json.encode(run.facts), indent=2).decode(),
+        "facts": json.dumps(run.facts, indent=2),
         "file": "".join(c if (c.isalnum() and c.isascii()) or c in "-." else "_" for c in run.folder),
         "pcap": b64encode(run.capture).decode(),
         "pcapng": b64encode(annotated(run)).decode(),
@@ -114,11 +114,14 @@ def _way(run: Run, alike: Alike, name: str) -> dict[str, Any]:
 def _wire(judged: Judged) -> Iterator[dict[str, Any]]:
     """The trace's lines; those of the segments that decide stand out."""
     if judged.connection is None:
-        yield {"text": "no segment was captured", "decides": False}
+        yield {"text": "no segment was captured", "tone": ""}
         return
     deciding = marked(judged)
     ends, *lines = terminal.wire(judged.connection).splitlines()
-    yield {"text": ends, "decides": False}
+    yield {"text": ends, "tone": ""}
     for index, line in enumerate(lines):
-        said = f"  {deciding[index]}" if index in deciding else ""
-        yield {"text": line.strip() + said, "decides": bool(said)}
+        if index in deciding:
+            tone = "rst" if judged.connection.segments[index].rst else "fin"
+            yield {"text": f"{line.strip()}  {deciding[index]}", "tone": tone}
+        else:
+            yield {"text": line.strip(), "tone": ""}

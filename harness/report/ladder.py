@@ -87,7 +87,7 @@ class PeerRow:
     """What the peer's application saw in the end."""
 
     t_ns: int | None
-    sees: str
+    says: str
     detail: str
 
 
@@ -207,7 +207,7 @@ def _peer(testimony: Testimony, connection: Connection, subject: Role) -> _Event
     t_ns, measured = _heard_ns(testimony, connection, subject)
     row = PeerRow(
         t_ns=t_ns - connection.segments[0].t_ns if measured else None,
-        sees=visible(testimony.end),
+        says="closes first" if testimony.end == "closed" else f"sees {visible(testimony.end)}",
         detail=f"after {testimony.received} bytes read, {testimony.sent} sent",
     )
     return _Event(t_ns=t_ns, rank=_AT_A_HOST, row=row)

@@ -21,8 +21,8 @@ from harness.report.ladder import (
 )
 from harness.report.visible import clipped, visible, wrapped
 
-_LITERAL = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,:()=/_+")
-_WIDTH = 48
+_LITERAL = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,:()=/_+-'\"{}[]\\")
+_WIDTH = 44
 _RESULT_LINES = 2
 _TINT = {True: "rgba(207, 34, 46, 0.16)", False: "rgba(26, 127, 55, 0.16)"}
 
@@ -38,7 +38,7 @@ def render(ladder: Ladder) -> str:
     ]
     for row in ladder.rows:
         lines += (f"    {line}" for line in _row(row))
-    lines += (f"    Note over L,R: {_text(text, 2 * _WIDTH)}" for text in (ladder.verdict, *ladder.notes))
+    lines += (f"    Note over L,R: {_text(text, _WIDTH)}" for text in (ladder.verdict, *ladder.notes))
     return "\n".join(lines) + "\n"
 
 
@@ -65,7 +65,7 @@ def _row(row: Row) -> Iterator[str]:
         case BufferRow():
             yield f"Note over L: right before the close:<br/>{row.unread} of {row.received} bytes unread"
         case PeerRow():
-            yield f"Note right of R: sees {_text(row.sees, _WIDTH)}<br/>{_text(row.detail, _WIDTH)}"
+            yield f"Note right of R: {_text(row.says, _WIDTH)}<br/>{_text(row.detail, _WIDTH)}"
         case FoldRow():
             yield (
                 f"Note over L,R: {row.count} segments left out:"
@@ -82,7 +82,7 @@ def _segment(row: SegmentRow) -> Iterator[str]:
         return
     yield f"rect {_TINT[row.reset]}"
     yield f"    {message}"
-    yield f"    Note over L,R: {_text(row.meaning, 2 * _WIDTH)}"
+    yield f"    Note over L,R: {_text(row.meaning, _WIDTH)}"
     yield "end"
 
 

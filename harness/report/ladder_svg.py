@@ -27,10 +27,10 @@ _FONT = 12
 _CHARACTER = _FONT * 0.61
 _LINE = 17
 _MARGIN = 18
-_SESSION_LEN, _PEER_LEN, _WORDS_LEN = 50, 35, 44
+_SESSION_LEN, _PEER_LEN, _WORDS_LEN = 50, 35, 46
 _GAP = 18
 _LEFT = round(_MARGIN + _SESSION_LEN * _CHARACTER + _GAP)
-_SPAN = 320
+_SPAN = 340
 _RIGHT = _LEFT + _SPAN
 _WIDTH = round(_RIGHT + _GAP + _PEER_LEN * _CHARACTER + _MARGIN)
 _HEAD = 66
@@ -209,7 +209,7 @@ class _Drawing:
         self.parts.append(f'<circle class="dot" cx="{_RIGHT}" cy="{y - 4}" r="3.5"/>')
         if row.t_ns is not None:
             self._text(_RIGHT - 12, y, _time(row.t_ns), "dim", anchor="end")
-        lines = [(line, "strong") for line in wrapped(f"sees {row.sees}", _PEER_LEN)]
+        lines = [(line, "strong") for line in wrapped(row.says, _PEER_LEN)]
         lines += [(line, "dim") for line in wrapped(row.detail, _PEER_LEN)]
         for line, style in lines:
             self._text(x, self._y + 16, line, style)

@@ -70,17 +70,9 @@ def _row(row: Row, inner: int, palette: Palette) -> Iterator[str]:
             text = f" right before the close: {row.unread} of {row.received} bytes unread"
             yield _line("", "│", text, inner, palette.warn, palette)
         case PeerRow():
-            for text in (f"sees {row.sees} ", f"{row.detail} "):
-                when = _time(row.t_ns) if text.startswith("sees") else ""
-                yield _line(
-                    when,
-                    "│",
-                    clipped(text, inner).rjust(inner),
-                    inner,
-                    "",
-                    palette,
-                    right="┤" if when or text.startswith("sees") else "│",
-                )
+            says = clipped(f"{row.says} ", inner).rjust(inner)
+            yield _line(_time(row.t_ns), "│", says, inner, palette.bold, palette, right="┤")
+            yield _line("", "│", f"{row.detail} ".rjust(inner), inner, palette.dim, palette)
         case FoldRow():
             text = f"… {row.count} segments: {row.rightward_len} bytes →, {row.leftward_len} bytes ← …"
             yield _line("", "┊", text.center(inner), inner, palette.dim, palette, right="┊")

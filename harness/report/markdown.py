@@ -20,7 +20,7 @@ _MARKS = re.compile(r"[\\`*\[\]<>#|~&$@]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|:(?=
 
 
 def render(runs: Sequence[Run]) -> str:
-    """The document: a table of the runs where there are several, and the session, trace and verdict of each."""
+    """The document: a table of the runs where there are several, then what each of them showed."""
     outcomes = ", ".join(
         f"{outcome} {n}" for outcome, n in tally(j.outcome for r in runs for j in r.judgements)
     )

@@ -55,7 +55,7 @@ def _because(judged: Judged, cause: Cause) -> str:
 def _orderly(judged: Judged, verdict: Verdict) -> str:
     state = judged.replay.subject
     if verdict.ending is Ending.FIN_THEN_RST:
-        return "this end sends no more; it is not over yet"
+        return "this end sends no more; a RST follows"
     if state is None:
         return "this end sends no more"
     if state.unread:

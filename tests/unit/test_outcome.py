@@ -89,15 +89,13 @@ def test_the_worst_of_parts_is_the_worst_of_the_whole(one: list[Outcome], other:
     assert worst(parts) is worst(one + other)
 
 
-@given(outcomes.filter(lambda several: not {*several} <= {Outcome.AS_EXPECTED, Outcome.RACE}))
-def test_nothing_but_passes_and_races_exits_with_success(several: list[Outcome]) -> None:
+@given(outcomes.filter({Outcome.DIFFERS, Outcome.INCONCLUSIVE}.intersection))
+def test_a_difference_or_a_doubt_among_many_never_exits_with_success(several: list[Outcome]) -> None:
     assert worst(several).exit_code != EXIT_AS_EXPECTED
 
 
-def test_every_outcome_has_its_documented_exit_code() -> None:
-    assert {o: o.exit_code for o in Outcome} == {
-        Outcome.AS_EXPECTED: EXIT_AS_EXPECTED,
-        Outcome.RACE: EXIT_AS_EXPECTED,
+def test_a_difference_and_a_doubt_have_exit_codes_of_their_own() -> None:
+    assert {o: o.exit_code for o in Outcome if o.exit_code != EXIT_AS_EXPECTED} == {
         Outcome.DIFFERS: EXIT_DIFFERS,
         Outcome.INCONCLUSIVE: EXIT_INCONCLUSIVE,
     }

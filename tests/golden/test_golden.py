@@ -1,0 +1,128 @@
+"""Stored evidence is judged today as it was judged then, and tshark reads its captures as we do.
+
+Every folder of tests/golden/evidence is one run as `rst-or-fin run` left it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from harness import pcap, store, trace
+from harness.catalogue import PUBLISHED_PAIR
+from harness.judged import judge_all
+from harness.tcp import Segment
+from tests.golden import oracle
+from tests.golden.oracle import Seen
+from tests.unit.cases import CASES
+from tests.unit.segments import A6, B6, A, B, capture, segments
+
+EVIDENCE = Path(__file__).parent / "evidence"
+FOLDERS = sorted(path.parent for path in EVIDENCE.glob("*/manifest.json"))
+of_every_run = pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+
+
+def judged_again(folder: Path) -> list[Any]:
+    evidence = store.read(folder)
+    judgements = judge_all(
+        evidence.scenario.at(evidence.manifest.axes),
+        pcap.segments(evidence.capture),
+        evidence.manifest.capture,
+        evidence.replays,
+        evidence.testimonies,
+    )
+    return [json.loads(msgspec.json.encode(judged.record())) for judged in judgements]
+
+
+def as_we_read_it(data: bytes) -> list[Seen]:
+    """Our own reading in tshark's terms: streams are numbered in the order of their first segments.
+
+    An end that sent nothing but a RST has no initial number; tshark then calls the RST's own number 1.
+    """
+    found: list[Segment] = list(pcap.segments(data))
+    place: dict[int, tuple[int, trace.Connection]] = {}
+    for stream, connection in enumerate(trace.connections(found)):
+        place |= {id(segment): (stream, connection) for segment in connection.segments}
+    reading = []
+    for segment in found:
+        stream, connection = place[id(segment)]
+        seq, ack = connection.relative(segment)
+        isn = connection.client_isn if segment.src == connection.client else connection.server_isn
+        reading.append(Seen(stream, segment.flags, 1 if isn is None else seq, ack, segment.payload_len))
+    return reading
+
+
+def test_the_published_pair_is_stored() -> None:
+    if not FOLDERS:
+        oracle.skip_or_fail(f"no run is stored in {EVIDENCE.name}/ yet")
+    assert set(PUBLISHED_PAIR) <= {store.read(folder).scenario.name for folder in FOLDERS}
+
+
+@of_every_run
+def test_stored_evidence_names_no_place_of_the_machine_it_was_made_on(folder: Path) -> None:
+    told = "".join(path.read_text() for path in folder.iterdir() if path.suffix in (".json", ".jsonl"))
+    assert re.findall(r"(?:/home|/root|/tmp|/work)/[^\s\"]*", told) == []
+
+
+@of_every_run
+def test_stored_evidence_is_judged_as_it_was(folder: Path) -> None:
+    stored = [json.loads(line) for line in (folder / "verdicts.jsonl").read_text().splitlines()]
+    assert judged_again(folder) == stored
+
+
+@of_every_run
+def test_stored_evidence_holds_a_verdict_for_every_replay(folder: Path) -> None:
+    evidence = store.read(folder)
+    verdicts = (folder / "verdicts.jsonl").read_text().splitlines()
+    assert len(verdicts) == len(evidence.replays) == len(evidence.testimonies) > 0
+
+
+@of_every_run
+def test_tshark_sees_the_segments_that_we_see(folder: Path, tmp_path: Path) -> None:
+    reading = oracle.read(folder / "capture.pcap", tmp_path)
+    assert reading.segments == as_we_read_it((folder / "capture.pcap").read_bytes())
+
+
+@of_every_run
+def test_tshark_finds_no_damage(folder: Path, tmp_path: Path) -> None:
+    reading = oracle.read(folder / "capture.pcap", tmp_path)
+    assert (reading.bad_checksums, reading.malformed) == ([], [])
+
+
+# The same oracle over every way to end a connection that the unit tests know, written by our own writer
+
+
+@pytest.fixture(params=[4, 6], ids=["IPv4", "IPv6"])
+def every_case(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """One capture with all of them, each from a port of its own, near the end of the sequence space."""
+    a, b = (A6, B6) if request.param == 6 else (A, B)
+    near_the_end = {"a_isn": (1 << 32) - 10, "b_isn": (1 << 32) - 200}
+    whole = [
+        segment
+        for number, case in enumerate(CASES.values())
+        for segment in segments(case.wire, a=a._replace(port=40000 + number), b=b, **near_the_end)
+    ]
+    path = tmp_path / "every-case.pcap"
+    path.write_bytes(capture(whole))
+    return path
+
+
+def test_tshark_reads_every_case_as_we_do(every_case: Path, tmp_path: Path) -> None:
+    assert oracle.read(every_case, tmp_path).segments == as_we_read_it(every_case.read_bytes())
+
+
+def test_what_our_writer_writes_is_whole_to_tshark(every_case: Path, tmp_path: Path) -> None:
+    reading = oracle.read(every_case, tmp_path)
+    assert (reading.bad_checksums, reading.malformed) == ([], [])
+
+
+def test_the_oracle_would_notice_a_wrong_checksum(every_case: Path, tmp_path: Path) -> None:
+    data = bytearray(every_case.read_bytes())
+    data[-1] ^= 0xFF
+    every_case.write_bytes(data)
+    assert len(oracle.read(every_case, tmp_path).bad_checksums) == 1

@@ -129,6 +129,9 @@ class Timed:
     def counters(self) -> Mapping[str, int]:
         return self._bed.counters()
 
+    def start_peer(self) -> None:
+        self._bed.start_peer()
+
     def facts(self) -> dict[str, Any]:
         return self._bed.facts()
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import resources, servers
@@ -21,6 +22,10 @@ class Entry:
     scenario: Scenario
     text: str
     path: Path
+
+    def given(self, values: Mapping[str, int]) -> Entry:
+        """The same with other values for its parameters. Raises UsageError where one is not its own."""
+        return replace(self, scenario=parse(self.text, str(self.path), values))
 
 
 def names() -> list[str]:

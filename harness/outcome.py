@@ -5,6 +5,7 @@ A boolean would hide the third: an inconclusive verdict is never a pass, and nev
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,6 +23,7 @@ class Outcome(StrEnum):
     DIFFERS = "differs"
     INCONCLUSIVE = "inconclusive"
     RACE = "race"
+    MEASURED = "measured"
 
     @property
     def exit_code(self) -> int:
@@ -33,7 +35,11 @@ _EXIT_CODES = {
     Outcome.DIFFERS: EXIT_DIFFERS,
     Outcome.INCONCLUSIVE: EXIT_INCONCLUSIVE,
     Outcome.RACE: EXIT_AS_EXPECTED,
+    Outcome.MEASURED: EXIT_AS_EXPECTED,
 }
+
+# A number that is the kernel's business (a buffer's size) is expected as a bound.
+_BOUND = re.compile(r"fewer than (\d+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +52,10 @@ class Comparison:
 
     @property
     def same(self) -> bool:
-        return self.expected == self.actual
+        bound = _BOUND.fullmatch(self.expected)
+        if bound is None:
+            return self.expected == self.actual
+        return self.actual.isdigit() and int(self.actual) < int(bound.group(1))
 
 
 def compare(
@@ -64,7 +73,9 @@ def compare(
         ("peer's application sees", expect.peer_sees, testimony.end if testimony else "not heard"),
         (
             "peer's application read",
-            expect.peer_received,
+            expect.peer_received
+            if expect.peer_received_below is None
+            else f"fewer than {expect.peer_received_below}",
             testimony.received if testimony else "not heard",
         ),
         ("conn_state", expect.conn_state, verdict.conn_state),
@@ -77,19 +88,32 @@ def compare(
     )
 
 
-def outcome(verdict: Verdict, comparisons: Iterable[Comparison], *, race: bool = False) -> Outcome:
-    """The outcome of one replay. A race's is neither pass nor fail: only many of them say much."""
+def outcome(
+    verdict: Verdict, comparisons: Iterable[Comparison], *, race: bool = False, varied: bool = False
+) -> Outcome:
+    """The outcome of one replay. A race's is neither pass nor fail: only many of them say much.
+
+    Nor is that of a scenario whose parameters were `varied`: it says what is, and nothing was expected.
+    """
     if verdict.doubts:
         return Outcome.INCONCLUSIVE
     if race:
         return Outcome.RACE
+    if varied:
+        return Outcome.MEASURED
     return Outcome.AS_EXPECTED if all(c.same for c in comparisons) else Outcome.DIFFERS
 
 
 def worst(outcomes: Iterable[Outcome]) -> Outcome:
     """The outcome of many: a difference outweighs a doubt, a doubt outweighs any number of passes."""
     seen = set(outcomes)
-    for candidate in (Outcome.DIFFERS, Outcome.INCONCLUSIVE, Outcome.AS_EXPECTED, Outcome.RACE):
+    for candidate in (
+        Outcome.DIFFERS,
+        Outcome.INCONCLUSIVE,
+        Outcome.AS_EXPECTED,
+        Outcome.RACE,
+        Outcome.MEASURED,
+    ):
         if candidate in seen:
             return candidate
     return Outcome.INCONCLUSIVE

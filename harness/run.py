@@ -73,9 +73,11 @@ def run(
         wire = Wire()
         begun: deque[tuple[int, bytes]] = deque()
         started = dropped = 0
+        # The node tells a line at once only while no other replay waits, and a client waits for its line.
+        window = 1 if scenario.server.start_after_line else _WINDOW
         bed.drain()  # what passed before this run belongs to no replay of it
         for index in range(request.repeat):
-            while started < request.repeat and len(begun) < _WINDOW:
+            while started < request.repeat and len(begun) < window:
                 begun.append((started, _begin(scenario, bed)))
                 started += 1
             _, ref = begun.popleft()
@@ -104,7 +106,12 @@ def _begin(scenario: Scenario, bed: Testbed) -> bytes:
     return session.begin(
         bed.link,
         session=scenario.session,
-        bindings={"Server": _address_term(bed.server.address), "Port": str(bed.server.port)},
+        bindings={
+            "Server": _address_term(bed.server.address),
+            "Port": str(bed.server.port),
+            "Self": _address_term(bed.client_address),
+            **{name: str(value) for name, value in (scenario.parameters | scenario.given).items()},
+        },
         close_line=scenario.close_line,
         counters=COUNTERS,
         line_timeout_s=scenario.line_timeout_ms / 1000,
@@ -187,6 +194,7 @@ def _manifest(request: Request, bed: Testbed, axes: Axes) -> store.Manifest:
         started=_now(),
         finished=None,
         scenario=request.scenario.name,
+        parameters=request.scenario.given,
         axes=axes,
         server=(bed.server.address, bed.server.port),
         client_address=bed.client_address,

@@ -6,6 +6,7 @@ The model and its TOML form; no scenario's logic. Files are named `NAME.scenario
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ import msgspec
 from harness.axes import Axes, When
 from harness.errors import UsageError
 from harness.evidence import Gate
+from harness.parameters import ParameterError, bind
 from harness.tcp import Cause, Ending
 
 SUFFIX = ".scenario.toml"
@@ -34,7 +36,8 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     `ending` and `peer_ending` are those of the end under test and of its peer; `closing_segment` is in
     tcpdump's notation with relative numbers; `returns` is what the close line printed. `peer_sees` and
-    `peer_received` are how it ended for the peer's application, and how many bytes that had read by then.
+    `peer_received` are how it ended for the peer's application, and how many bytes that had read by then;
+    `peer_received_below` bounds these where their number is the kernel's business.
     """
 
     ending: Ending
@@ -43,6 +46,7 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     closing_segment: str | None = None
     peer_sees: str | None = None
     peer_received: int | None = None
+    peer_received_below: int | None = None
     conn_state: str | None = None
     returns: str | None = None
 
@@ -71,9 +75,10 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """One scenario. `close_line` is the 1-based line that closes; 0 stands for the session's last line.
 
     `settle_ms` bounds how long the wire is watched after the close where the connection does not end by
-    itself: a FIN is not final. `theme` groups scenarios; `before` names the one that a cure is to be held against.
+    itself: a FIN is not final. `theme` groups scenarios; `before` names the one that a cure is held against.
     `published` is the closing segment of a published trace, as printed there.
     `race` marks an outcome that depends on timing: it is reported as a distribution, never as pass or fail.
+    `parameters` are the file's own values, `given` what a caller put in their place (harness/parameters.py).
     """
 
     claim: str
@@ -92,6 +97,13 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     race: bool = False
     variants: tuple[Variant, ...] = ()
     excluded: tuple[Exclusion, ...] = ()
+    parameters: dict[str, int] = {}
+    given: dict[str, int] = {}
+
+    @property
+    def varied(self) -> bool:
+        """It was given other values than its own: its ending is measured, and nothing is expected of it."""
+        return any(self.parameters[name] != value for name, value in self.given.items())
 
     def at(self, axes: Axes) -> Scenario:
         """The scenario as it stands there: with the last variant that holds, if one does."""
@@ -105,8 +117,10 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return next((exclusion.reason for exclusion in self.excluded if exclusion.when.holds(axes)), "")
 
 
-def parse(text: str, where: str) -> Scenario:
+def parse(text: str, where: str, given: Mapping[str, int] | None = None) -> Scenario:
     """A scenario from its TOML. `where` is the file, for errors and (without suffix) for the scenario's name.
+
+    `given` are values in place of the defaults of its parameters.
 
     Raises UsageError with file, place and reason.
     """
@@ -117,7 +131,11 @@ def parse(text: str, where: str) -> Scenario:
         raise UsageError(f"{where}: not valid TOML: {error}", remedy) from error
     name = where.rpartition("/")[2].removesuffix(SUFFIX).removesuffix(".toml")
     try:
-        scenario = msgspec.convert({"name": name, **document}, Scenario)
+        bound = bind(document, given or {})
+    except ParameterError as error:
+        raise UsageError(f"{where}: {error}", remedy) from error
+    try:
+        scenario = msgspec.convert({"name": name, **bound, "given": dict(given or {})}, Scenario)
     except msgspec.ValidationError as error:
         raise UsageError(f"{where}: {str(error).replace('$.', '')}", remedy) from error
     for what, value in (("claim", scenario.claim), ("session", scenario.session)):

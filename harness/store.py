@@ -81,6 +81,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     client_address: str
     capture: CaptureFacts
     facts: dict[str, Any]
+    parameters: dict[str, int] = {}  # values given in place of the scenario's own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +197,9 @@ def read(folder: Path) -> Evidence:
     whole = min(len(transcripts), len(counters), len(peers))  # a run that was killed may lack its last line
     return Evidence(
         manifest=manifest,
-        scenario=parse(_read(folder / _SCENARIO).decode("utf-8", "replace"), manifest.scenario),
+        scenario=parse(
+            _read(folder / _SCENARIO).decode("utf-8", "replace"), manifest.scenario, manifest.parameters
+        ),
         capture=_read(folder / _CAPTURE),
         replays=tuple(
             Replay(

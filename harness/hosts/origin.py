@@ -23,7 +23,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from .responses import PUBLISHED, REQUEST_END, Behaviour, plain
+from .responses import PUBLISHED, REQUEST_END, Behaviour, exactly, plain
 
 _BACKLOG = 4096
 _READ_LEN = 65536
@@ -234,6 +234,8 @@ def _name(number: int | None) -> str:
 
 def _behaviour(options: argparse.Namespace) -> Behaviour:
     writes: tuple[bytes, ...] = PUBLISHED if options.body_bytes is None else plain(options.body_bytes)
+    if options.response_bytes is not None:
+        writes = exactly(options.response_bytes)
     if options.write_bytes:
         whole = b"".join(writes)
         writes = tuple(whole[i : i + options.write_bytes] for i in range(0, len(whole), options.write_bytes))
@@ -255,6 +257,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=80)
     parser.add_argument(
         "--body-bytes", type=int, metavar="N", help="a 200 with a body of N bytes, not the published 400"
+    )
+    parser.add_argument(
+        "--response-bytes", type=int, metavar="N", help="a 200 of N bytes in all, header and body"
     )
     parser.add_argument(
         "--write-bytes", type=int, metavar="N", help="cut the response into writes of N bytes"

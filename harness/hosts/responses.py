@@ -35,6 +35,22 @@ def plain(body_len: int) -> tuple[bytes, bytes]:
     return header, (b"0123456789abcdef" * (body_len // 16 + 1))[:body_len]
 
 
+_PADDED_HEADER = b"HTTP/1.1 200 OK\r\nServer: origin\r\nContent-Length: %08d\r\n\r\n"
+LEAST_LEN = len(_PADDED_HEADER % 0)
+
+
+def exactly(response_len: int) -> tuple[bytes, bytes]:
+    """A `200 OK` of that many bytes in all, LEAST_LEN or more: (header, body).
+
+    The length is written with leading zeros (RFC 9110 section 8.6 allows any digits), so that every size
+    can be had: with as many digits as it needs, the header would grow at some of them.
+    """
+    body_len = response_len - LEAST_LEN
+    if body_len < 0:
+        raise ValueError(f"a response of {response_len} bytes: its header alone has {LEAST_LEN}")
+    return _PADDED_HEADER % body_len, plain(body_len)[1]
+
+
 @dataclass(frozen=True)
 class Behaviour:
     """How the origin answers a request, and who closes.

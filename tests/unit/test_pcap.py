@@ -264,3 +264,11 @@ def test_an_endpoint_is_an_address_in_its_shortest_text() -> None:
     read = pcap.segment(frame(sent))
     assert read is not None
     assert str(read.src) == "[fd00::2]:1"
+
+
+@pytest.mark.xfail(strict=True, reason="a total length of 0 makes the segment vanish")
+def test_an_ip_length_of_0_means_as_long_as_the_frame() -> None:
+    """What a network card is to cut up (TSO) is captured with it; tcpdump and tshark read it so."""
+    (sent,) = segments("> P. 1:19(18) ack 1")
+    whole = frame(sent).data
+    assert pcap.segment(Frame(t_ns=sent.t_ns, data=whole[:16] + b"\0\0" + whole[18:])) == sent

@@ -1,0 +1,286 @@
+"""The report in a browser: the system's Chromium, driven by Playwright; and Mermaid by its own script."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from harness.report import html, ladder_mermaid, ladder_svg
+from harness.report.ladder import ladder
+from harness.report.records import Run
+from tests.live.conftest import skip_or_fail
+from tests.unit.cases import ABORT, CLOSE
+from tests.unit.report_runs import aborted, closed, crashed, repeated, scenario, shut_down
+from tests.unit.test_report_hostile import ATTACKS, hostile
+
+PHONE = {"width": 390, "height": 844}
+DESK = {"width": 1280, "height": 900}
+RUNS = [
+    aborted(),
+    closed(),
+    shut_down(),
+    crashed(),
+    closed(name="expected-a-reset", expect=scenario().expect),
+    repeated(ABORT, CLOSE, ABORT),
+]
+NAMES = [run.scenario.name for run in RUNS]
+
+# WCAG 2.2, section 1.4.3: the ratio between a text's colour and what lies behind it.
+CONTRASTS = """(selector) => {
+  const part = (c) => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+  const light = (rgb) => { const [r, g, b] = rgb.match(/[\\d.]+/g).map(Number);
+    return 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b); };
+  const behind = (e) => { for (; e; e = e.parentElement) {
+    if (e.tagName === "svg") return getComputedStyle(e.querySelector(".paper")).fill;
+    const c = getComputedStyle(e).backgroundColor;
+    if (!c.endsWith(", 0)")) return c; }
+    return "rgb(255, 255, 255)"; };
+  return [...document.querySelectorAll(selector)].map((e) => {
+    const style = getComputedStyle(e);
+    const ink = light(e.ownerSVGElement ? style.fill : style.color), ground = light(behind(e));
+    return (Math.max(ink, ground) + 0.05) / (Math.min(ink, ground) + 0.05);
+  });
+}"""
+
+
+@dataclass(slots=True)
+class Seen:
+    """A page, what it complained about, and what it asked for."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+
+Open = Callable[..., Seen]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        skip_or_fail("no Chromium is installed: apt-get install chromium")
+    with sync_playwright() as playwright:
+        sandbox = [] if os.geteuid() else ["--no-sandbox"]  # Chromium refuses to sandbox root
+        started = playwright.chromium.launch(executable_path=chromium, args=sandbox)
+        yield started
+        started.close()
+
+
+def watched(page: Page) -> Seen:
+    seen = Seen(page=page)
+    page.on("console", lambda message: seen.complaints.append(message.text))
+    page.on("pageerror", lambda error: seen.complaints.append(str(error)))
+    page.on("dialog", lambda dialog: seen.complaints.append(f"dialog: {dialog.message}"))
+    page.on("request", lambda request: seen.requests.append(request.url))
+    return seen
+
+
+@pytest.fixture
+def show(browser: Browser, tmp_path: Path) -> Iterator[Open]:
+    """Open a text as a file in the browser."""
+    contexts = []
+
+    def opened(text: str, name: str = "report.html", **context: object) -> Seen:
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        own = browser.new_context(**{"viewport": DESK, **context})  # type: ignore[arg-type]
+        contexts.append(own)
+        seen = watched(own.new_page())
+        seen.page.goto((tmp_path / name).as_uri())
+        return seen
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def shown(page: Page, selector: str = "#runs tbody th") -> list[str]:
+    return [element.inner_text() for element in page.locator(selector).all() if element.is_visible()]
+
+
+def test_a_page_opens_without_a_complaint(show: Open) -> None:
+    assert show(html.render(RUNS)).complaints == []
+
+
+def test_no_request_leaves_a_page(show: Open) -> None:
+    seen = show(html.render(RUNS))
+    seen.page.get_by_role("button", name="Ending").click()
+    seen.page.get_by_role("link", name=NAMES[2]).click()
+    assert {url.partition("#")[0] for url in seen.requests} == {seen.page.url.partition("#")[0]}
+
+
+def test_a_pages_policy_would_stop_a_request(show: Open) -> None:
+    seen = show(html.render([aborted()]))
+    stopped = seen.page.evaluate("() => fetch('http://127.0.0.1:9/').then(() => false, () => true)")
+    assert stopped
+    assert "Content Security Policy" in " ".join(seen.complaints)
+
+
+def test_the_table_sorts_up_and_down(show: Open) -> None:
+    page = show(html.render(RUNS)).page
+    head = page.get_by_role("button", name="Scenario")
+    head.click()
+    up = shown(page)
+    head.click()
+    assert (up, shown(page)) == (sorted(NAMES), sorted(NAMES, reverse=True))
+
+
+def test_the_table_sorts_numbers_as_numbers(show: Open) -> None:
+    page = show(html.render([repeated(*[ABORT] * count) for count in (2, 10, 1)])).page
+    page.get_by_role("button", name="Replays").click()
+    assert shown(page, "#runs [data-head=Replays]") == ["1", "2", "10"]
+
+
+def test_the_sorted_column_says_so(show: Open) -> None:
+    page = show(html.render(RUNS)).page
+    page.get_by_role("button", name="Cause").click()
+    orders = [head.get_attribute("aria-sort") for head in page.locator("#runs thead th").all()]
+    assert orders == ["none", "none", "ascending", *["none"] * 5]
+
+
+def test_the_filter_leaves_the_runs_that_have_every_word(show: Open) -> None:
+    page = show(html.render(RUNS)).page
+    page.get_by_label("Filter").fill("fin 27 RECV")
+    assert shown(page) == ["recv-then-close"]
+
+
+def test_the_filter_counts_what_it_leaves(show: Open) -> None:
+    page = show(html.render(RUNS)).page
+    page.get_by_label("Filter").fill("no such run")
+    assert page.locator("#shown").inner_text() == f"0 of {len(RUNS)}"
+
+
+def test_the_outcome_can_be_chosen(show: Open) -> None:
+    page = show(html.render(RUNS)).page
+    page.get_by_label("Outcome").select_option("differs")
+    assert shown(page) == ["expected-a-reset", RUNS[5].scenario.name]
+
+
+@pytest.mark.parametrize("number", range(1, len(RUNS) + 1))
+def test_the_table_leads_to_each_runs_ladder(show: Open, number: int) -> None:
+    page = show(html.render(RUNS)).page
+    page.locator(f"#runs a[href='#run-{number}']").click()
+    page.wait_for_function(
+        "(id) => { const top = document.getElementById(id).getBoundingClientRect().top;"
+        " return top >= 0 && top < innerHeight; }",
+        arg=f"run-{number}",
+    )
+    assert page.locator(f"#run-{number} svg.ladder").first.is_visible()
+
+
+def test_a_page_works_without_its_script(show: Open) -> None:
+    page = show(html.render(RUNS), java_script_enabled=False).page
+    page.get_by_role("link", name="recv-then-close").first.click()
+    assert page.locator("#run-2 svg.ladder").is_visible()
+
+
+def test_the_capture_comes_out_of_the_page_as_it_went_in(show: Open) -> None:
+    page = show(html.render([aborted()]), accept_downloads=True).page
+    with page.expect_download() as waiting:
+        page.get_by_role("link", name="capture.pcap", exact=True).click()
+    assert Path(waiting.value.path()).read_bytes() == aborted().capture
+
+
+@pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
+def test_nothing_sticks_out_at_the_side(show: Open, viewport: dict[str, int]) -> None:
+    page = show(html.render(RUNS), viewport=viewport).page
+    assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_stands_out_from_its_ground(show: Open, scheme: str) -> None:
+    page = show(html.render(RUNS), color_scheme=scheme).page
+    ratios = page.evaluate(CONTRASTS, "body :is(h1, h2, h4, p, a, th, td, pre, mark, span, text)")
+    assert min(ratios) >= 4.5
+
+
+def test_dark_is_dark_and_light_is_light(show: Open) -> None:
+    grounds = [
+        show(html.render(RUNS), color_scheme=scheme).page.evaluate(
+            "getComputedStyle(document.querySelector('svg.ladder .paper')).fill"
+        )
+        for scheme in ("light", "dark")
+    ]
+    assert grounds == ["rgb(255, 255, 255)", "rgb(18, 23, 29)"]
+
+
+def test_no_attack_runs_in_a_page(show: Open) -> None:
+    seen = show(html.render([hostile(attack) for attack in ATTACKS]))
+    assert (seen.complaints, len(seen.requests)) == ([], 1)
+
+
+def drawing(run: Run) -> str:
+    return ladder_svg.render(ladder(run.scenario, run.judgements[0]))
+
+
+@pytest.mark.parametrize("run", RUNS, ids=NAMES)
+def test_an_svg_opens_by_itself_and_its_texts_fit(show: Open, run: Run) -> None:
+    seen = show(drawing(run), "ladder.svg")
+    outside = seen.page.evaluate(
+        """() => { const canvas = document.documentElement.getBoundingClientRect();
+        return [...document.querySelectorAll("text")].filter((text) => {
+          const box = text.getBoundingClientRect();
+          return box.left < canvas.left || box.right > canvas.right || box.bottom > canvas.bottom;
+        }).map((text) => text.textContent); }"""
+    )
+    assert (seen.complaints, outside) == ([], [])
+
+
+def test_no_attack_runs_in_an_svg(show: Open) -> None:
+    seen = [show(drawing(hostile(attack)), "ladder.svg") for attack in ATTACKS]
+    assert [(each.complaints, len(each.requests)) for each in seen] == [([], 1)] * len(ATTACKS)
+
+
+# Mermaid, by its own script
+
+
+@pytest.fixture(scope="module")
+def render(browser: Browser) -> Iterator[Callable[[str], tuple[str, list[str]]]]:
+    """What Mermaid makes of a diagram: the text that it shows, and what it complained about."""
+    # Mermaid is JavaScript; this Python package carries its script, of which nothing else is used.
+    script = Path(str(distribution("mermaidx").locate_file("mermaidx/assets/mermaid.js")))
+    seen = watched(browser.new_page())
+    seen.page.set_content("<!doctype html><body><div id='diagram'></div>")
+    seen.page.add_script_tag(path=script)
+    seen.page.evaluate("mermaid.initialize({ startOnLoad: false, securityLevel: 'strict' })")
+
+    def rendered(diagram: str) -> tuple[str, list[str]]:
+        seen.page.evaluate(
+            """async (diagram) => { const { svg } = await mermaid.render("drawn", diagram);
+            document.getElementById("diagram").innerHTML = svg; }""",
+            diagram,
+        )
+        return seen.page.evaluate("document.getElementById('diagram').textContent"), seen.complaints
+
+    yield rendered
+    seen.page.close()
+
+
+@pytest.mark.parametrize("run", RUNS, ids=NAMES)
+def test_mermaid_shows_every_segment(render: Callable[[str], tuple[str, list[str]]], run: Run) -> None:
+    connection = run.judgements[0].connection
+    assert connection is not None
+    text, _ = render(ladder_mermaid.render(ladder(run.scenario, run.judgements[0])))
+    assert [n for n in map(connection.notation, connection.segments) if n not in text] == []
+
+
+def test_mermaid_shows_the_session_as_it_was_typed(render: Callable[[str], tuple[str, list[str]]]) -> None:
+    text, _ = render(ladder_mermaid.render(ladder(aborted().scenario, aborted().judgements[0])))
+    assert '2>gen_tcp:send(Sock,"GET/HTTP/1.1\\r\\n\\r\\n").' in text.replace(" ", "")  # wrapped at blanks
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_mermaid_takes_an_attack_for_text(
+    render: Callable[[str], tuple[str, list[str]]], attack: str
+) -> None:
+    run = hostile(attack)
+    text, complaints = render(ladder_mermaid.render(ladder(run.scenario, run.judgements[0])))
+    assert complaints == []
+    assert "R. 19:19(0) ack 486" in text

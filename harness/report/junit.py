@@ -1,7 +1,7 @@
 """Runs as JUnit XML, as Jenkins, GitLab and GitHub's test reporters read it: a suite a run, a case a replay.
 
-What differs from the expectation is a failure; what is inconclusive is an error, never a pass. The schema is
-Jenkins' xUnit plugin's junit-10.xsd.
+What differs from the expectation is a failure; what is inconclusive is an error, never a pass; a race is
+neither, and counts as skipped. The schema is that of Jenkins' xUnit plugin, junit-10.xsd.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ def render(runs: Sequence[Run]) -> bytes:
 def _suite(run: Run) -> ET.Element:
     name = visible(run.scenario.name)
     suite = ET.Element("testsuite", {"name": name, **_counts([j.outcome for j in run.judgements])})
-    suite.set("skipped", "0")
     suite.set("time", _seconds(run.judgements))
     suite.set("timestamp", visible(run.started).partition(".")[0].partition("+")[0])
     properties = ET.SubElement(suite, "properties")
@@ -65,6 +64,9 @@ def _case(run: Run, judged: Judged, name: str) -> ET.Element:
         _trouble(case, "failure", "differs", wrong)
     elif judged.outcome is Outcome.INCONCLUSIVE:
         _trouble(case, "error", "inconclusive", list(judged.verdict.doubts))
+    elif judged.outcome is Outcome.RACE:
+        ending = judged.verdict.ending
+        ET.SubElement(case, "skipped", {"message": f"a race, neither pass nor failure: {ending} this time"})
     output = ET.SubElement(case, "system-out")
     output.text = _lines([ladder_text.render(ladder(run.scenario, judged))])
     return case
@@ -80,6 +82,7 @@ def _counts(outcomes: Sequence[Outcome]) -> dict[str, str]:
         "tests": str(len(outcomes)),
         "failures": str(outcomes.count(Outcome.DIFFERS)),
         "errors": str(outcomes.count(Outcome.INCONCLUSIVE)),
+        "skipped": str(outcomes.count(Outcome.RACE)),
     }
 
 

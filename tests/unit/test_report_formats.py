@@ -162,6 +162,11 @@ def test_an_inconclusive_replay_is_a_junit_error_and_no_pass() -> None:
     assert [child.tag for child in root.iter() if child.tag in ("failure", "error")] == ["error"]
 
 
+def test_a_race_is_neither_a_pass_nor_a_failure_to_junit() -> None:
+    root = ET.fromstring(junit.render([aborted(race=True)]))
+    assert (root.get("failures"), root.get("errors"), root.get("skipped")) == ("0", "0", "1")
+
+
 def test_every_junit_case_has_what_the_schema_asks_for() -> None:
     cases = list(ET.fromstring(junit.render(RUNS)).iter("testcase"))
     assert all(set(case.attrib) == {"classname", "name", "time"} for case in cases)

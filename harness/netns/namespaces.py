@@ -28,9 +28,10 @@ def enter_network(namespace: int) -> None:
     _checked(_libc.setns(namespace, CLONE_NEWNET), "setns")
 
 
-def map_own_user() -> None:
-    """Keep one's own uid and gid in the user namespace just made: one of each is all a plain user may map."""
-    uid, gid = os.getresuid()[1], os.getresgid()[1]
+def unshare_as_user(flags: int) -> None:
+    """unshare(2) inside a user namespace that keeps one's own uid and gid: all that a plain user may map."""
+    uid, gid = os.geteuid(), os.getegid()  # asked afterwards, they are nobody's until they are mapped
+    unshare(flags | CLONE_NEWUSER)
     _write("/proc/self/setgroups", "deny")  # the kernel's condition for writing gid_map (user_namespaces(7))
     _write("/proc/self/gid_map", f"{gid} {gid} 1")
     _write("/proc/self/uid_map", f"{uid} {uid} 1")

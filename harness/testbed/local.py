@@ -33,7 +33,6 @@ from harness.testbed.testimonies import Testimonies
 _CLIENT = {4: "198.18.0.3", 6: "2001:2::3"}
 _SERVER = {4: "198.18.0.4", 6: "2001:2::4"}
 _SPARE = {4: "198.18.0.5", 6: "2001:2::5"}
-_PREFIX_LEN = {4: 24, 6: 64}
 _NODE_PORT = 4370
 _RUNNABLE = ("peer", "scripted")  # the images of which this machine has all that the program needs
 _SET_UP_TIMEOUT_S = 10.0
@@ -189,7 +188,10 @@ def _order(runtime: erlang.Erlang, cookie: str, server: Server, place: servers.P
     kind = servers.kind_of(server)
     if kind.image not in _RUNNABLE:
         raise UsageError(f"the server {server.kind!r} runs in a container only", "--runtime docker")
+    prefix_len = 64 if ":" in place.own else 24
     return _EMPTY._replace(
+        client_addresses=[f"{place.node}/{prefix_len}"],
+        server_addresses=[f"{place.own}/{prefix_len}"],
         # Nobody reaches the node's port but from inside its network namespace, whoever reads the cookie here.
         node=[
             runtime.program,
@@ -209,8 +211,8 @@ def _order(runtime: erlang.Erlang, cookie: str, server: Server, place: servers.P
 
 
 _EMPTY = Order(
-    client_addresses=[f"{_CLIENT[family]}/{_PREFIX_LEN[family]}" for family in _CLIENT],
-    server_addresses=[f"{_SERVER[family]}/{_PREFIX_LEN[family]}" for family in _SERVER],
+    client_addresses=[],
+    server_addresses=[],
     node=[],
     node_folder="/",
     node_environment={},

@@ -1,0 +1,47 @@
+"""Plays the published sessions on a local testbed, without the conductor."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from harness import pcap, session
+from harness.evidence import COUNTERS, Frame, Replay
+from harness.tcp import Segment
+from harness.testbed.local import LocalTestbed
+
+UNREAD = """\
+{ok, Sock} = gen_tcp:connect(Server, Port, [{active, false}]).
+gen_tcp:send(Sock, "GET / HTTP/1.1\\r\\n\\r\\n").
+await_unread(Sock, 485).
+gen_tcp:close(Sock).
+"""
+DRAINED = UNREAD.replace("gen_tcp:close", "gen_tcp:recv(Sock, 0).\ngen_tcp:close")
+_MANY = 100_000
+
+
+def play(bed: LocalTestbed, text: str) -> Replay:
+    """Play a session to its end; when this returns, its close has returned on the node."""
+    bindings = {"Server": _tuple(bed.server.address), "Port": str(bed.server.port)}
+    ref = session.begin(
+        bed.link, session=text, bindings=bindings, close_line=0, counters=COUNTERS, line_timeout_s=5.0
+    )
+    return session.collect(bed.link, ref, 0, 10.0)
+
+
+def segments(frames: list[Frame]) -> list[Segment]:
+    """The TCP segments among the frames."""
+    return [found for frame in frames if (found := pcap.segment(frame)) is not None]
+
+
+def _tuple(address: str) -> str:
+    parsed = ip_address(address)
+    groups = parsed.exploded.split(":" if parsed.version == 6 else ".")
+    return "{" + ",".join(f"16#{group}" if parsed.version == 6 else group for group in groups) + "}"
+
+
+def main() -> None:
+    """Play and play, until somebody kills this process."""
+    with LocalTestbed.open() as bed:
+        for _ in range(_MANY):
+            play(bed, UNREAD)
+            bed.drain()

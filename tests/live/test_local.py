@@ -1,0 +1,468 @@
+"""The local testbed: what it captures, who may run it, and that nothing of it ever stays behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import session
+from harness.errors import EnvironmentTroubleError, TroubleError, UsageError
+from harness.evidence import COUNTERS, Frame, SessionEnd, Testimony
+from harness.hosts import frames
+from harness.scenario import Server
+from harness.tcp import Endpoint
+from harness.testbed import PINNED_SYSCTLS, local
+from harness.testbed.local import LocalTestbed
+from tests.live import killing
+from tests.live.conftest import document, skip_or_fail
+from tests.live.replaying import DRAINED, UNREAD, play, segments
+
+pytestmark = pytest.mark.local
+
+PATIENCE_S = 5.0
+CHECKOUT = Path(__file__).resolve().parents[2]
+A_USER = 61234  # a uid that is nobody's
+AS_A_USER = """\
+mount --bind "$1" "$4/python"; mount --bind "$2" "$4/checkout"; mount --bind "$3" "$4/packages"
+cd "$4/home"; user=$5; shift 5
+exec setpriv --reuid "$user" --regid "$user" --clear-groups --inh-caps=-all -- "$@"
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def kind() -> str:
+    """As what this machine lets us make namespaces; the tests are skipped, or fail, where it does not."""
+    try:
+        return local.probe()
+    except EnvironmentTroubleError as error:
+        skip_or_fail(str(error))
+        raise
+
+
+@pytest.fixture(scope="module")
+def shared_bed() -> Iterator[LocalTestbed]:
+    with LocalTestbed.open() as bed:
+        yield bed
+
+
+@pytest.fixture
+def bed(shared_bed: LocalTestbed) -> LocalTestbed:
+    shared_bed.drain()
+    return shared_bed
+
+
+PlainUser = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def plain_user() -> Iterator[PlainUser]:
+    """Run this Python as a user without any privilege, wherever the interpreter and the checkout lie."""
+    place = Path(tempfile.mkdtemp(prefix="rst-or-fin-test-"))
+    place.chmod(0o755)
+    for name in ("python", "checkout", "packages", "home"):
+        (place / name).mkdir()
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, *arguments]
+        environment = {**os.environ, "HOME": str(place / "home"), "PYTHONPATH": str(CHECKOUT)}
+        if os.geteuid() == 0:
+            os.chown(place / "home", A_USER, A_USER)
+            bound = [sys.base_prefix, str(CHECKOUT), sysconfig.get_path("purelib"), str(place)]
+            python = f"{place}/python/bin/python{sys.version_info.major}.{sys.version_info.minor}"
+            command = ["unshare", "--mount", "--", "sh", "-ec", AS_A_USER, "sh", *bound, str(A_USER), python]
+            command += arguments
+            environment["PYTHONPATH"] = f"{place}/checkout:{place}/packages"
+            environment["LD_LIBRARY_PATH"] = f"{place}/python/lib"  # a libpython of its own, if it has one
+        return subprocess.run(
+            command,
+            env=environment,
+            cwd=place / "home",
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    yield run
+    shutil.rmtree(place)
+
+
+def heard_of(bed: LocalTestbed, text: str) -> Testimony | None:
+    client = play(bed, text).sockets[0].local
+    return bed.testimony(client, PATIENCE_S)
+
+
+def checksum(data: bytes) -> int:
+    """The Internet checksum (RFC 1071); over data that carries its own, 0."""
+    data += b"\0" * (len(data) % 2)
+    total = sum(int.from_bytes(data[i : i + 2], "big") for i in range(0, len(data), 2))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return total ^ 0xFFFF
+
+
+def tcp_checksum(frame: Frame) -> int:
+    """Over an untagged Ethernet frame with IPv4 and TCP: 0 where the checksum is right."""
+    packet = frame.data[14:]
+    header_len = (packet[0] & 0x0F) * 4
+    tcp = packet[header_len : int.from_bytes(packet[2:4], "big")]
+    return checksum(packet[12:20] + b"\x00\x06" + len(tcp).to_bytes(2, "big") + tcp)
+
+
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+FORKING_DRIVER = """
+import os, time
+from harness.testbed.local import LocalTestbed
+from tests.live import killing
+with LocalTestbed.open():
+    holder = min(killing.descendants())
+    child = os.fork()
+    if child == 0:
+        time.sleep(60)
+        os._exit(0)
+    print(child, holder, flush=True)
+    time.sleep(60)
+"""
+
+# A datagram to the loopback crosses its interface twice in the capture's eyes: out, and in.
+CAPTURING = """
+import socket
+from harness.hosts import capture
+from harness.netns.netlink import Netlink
+with Netlink() as link:
+    link.up("lo")
+opened = capture.open_tap
+def open_and_send(interface):
+    tap = opened(interface)
+    own = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    own.bind(("127.0.0.1", 0))
+    own.sendto(b"x", own.getsockname())
+    return tap
+capture.open_tap = open_and_send
+raise SystemExit(capture.main(["--address", "127.0.0.1"]))
+"""
+
+
+def wait_until(event: Callable[[], bool]) -> bool:
+    """Whether the event comes within PATIENCE_S."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not (happened := event()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return happened
+
+
+# What it captures
+
+
+def test_the_reset_is_captured_when_close_has_returned(bed: LocalTestbed) -> None:
+    last = []
+    for _ in range(50):
+        play(bed, UNREAD)
+        last.append(segments(bed.drain())[-1])
+    assert all(segment.rst and segment.src.address == bed.client_address for segment in last)
+
+
+def test_the_capture_begins_with_the_first_syn(bed: LocalTestbed) -> None:
+    play(bed, DRAINED)
+    first = segments(bed.drain())[0]
+    assert (first.syn, first.has_ack, first.dst) == (True, False, bed.server)
+
+
+def test_header_and_body_are_two_segments(bed: LocalTestbed) -> None:
+    play(bed, UNREAD)
+    from_server = [s.payload_len for s in segments(bed.drain()) if s.src == bed.server and s.payload_len]
+    assert from_server == [178, 307]
+
+
+def test_every_frame_is_captured_once(bed: LocalTestbed) -> None:
+    play(bed, UNREAD)
+    found = [(s.src, s.seq, s.ack, s.flags, s.payload_len) for s in segments(bed.drain())]
+    assert len(found) == len(set(found)) > 0
+
+
+def test_checksums_are_those_of_the_wire(bed: LocalTestbed) -> None:
+    play(bed, UNREAD)
+    over_tcp = [frame for frame in bed.drain() if segments([frame])]
+    assert [tcp_checksum(frame) for frame in over_tcp] == [0] * len(over_tcp)
+
+
+def test_a_large_response_crosses_in_segments_of_the_mss() -> None:
+    with LocalTestbed.open(server=Server(options={"body_bytes": 20000})) as bed:
+        play(bed, UNREAD.replace("485", "20000"))
+        assert max(segment.payload_len for segment in segments(bed.drain())) <= 1460
+
+
+def test_nothing_is_dropped(bed: LocalTestbed) -> None:
+    for _ in range(20):
+        play(bed, DRAINED)
+    assert (len(segments(bed.drain())) > 200, bed.dropped()) == (True, 0)
+
+
+def test_a_drain_waits_for_the_first_frame_only_as_long_as_it_may(bed: LocalTestbed) -> None:
+    started = time.monotonic()
+    assert (bed.drain(0.1), 0.1 <= time.monotonic() - started < 1.0) == ([], True)
+
+
+def test_timestamps_are_the_kernels_and_in_order(bed: LocalTestbed) -> None:
+    before = time.time_ns()
+    play(bed, DRAINED)
+    times = [before, *(frame.t_ns for frame in bed.drain()), time.time_ns()]
+    assert times == sorted(times)
+
+
+# What the others say
+
+
+def test_the_server_saw_a_reset_where_the_response_lay_unread(bed: LocalTestbed) -> None:
+    said = heard_of(bed, UNREAD)
+    assert said is not None
+    assert (said.received, said.sent, said.end) == (18, 485, "ECONNRESET")
+
+
+def test_the_server_saw_the_end_of_file_where_the_response_was_read(bed: LocalTestbed) -> None:
+    said = heard_of(bed, DRAINED)
+    assert said is not None
+    assert (said.received, said.sent, said.end) == (18, 485, "end of file")
+
+
+def test_of_a_connection_that_never_was_nothing_is_said(bed: LocalTestbed) -> None:
+    assert bed.testimony(Endpoint(bed.client_address, 1), 0.05) is None
+
+
+def test_the_counters_can_be_read_from_beside_the_node(bed: LocalTestbed) -> None:
+    before = bed.counters()["TcpExt:TCPAbortOnClose"]
+    for _ in range(3):
+        play(bed, UNREAD)
+    assert bed.counters()["TcpExt:TCPAbortOnClose"] - before == 3
+
+
+def test_the_counters_are_those_that_the_node_reads(bed: LocalTestbed) -> None:
+    inside = session.counters(bed.link, COUNTERS)
+    assert {name: bed.counters()[name] for name in inside} == inside
+
+
+def test_the_sysctls_are_pinned_on_the_node(bed: LocalTestbed) -> None:
+    assert session.sysctls(bed.link, PINNED_SYSCTLS) == PINNED_SYSCTLS
+
+
+def test_the_manifest_learns_what_ran_here(bed: LocalTestbed, kind: str) -> None:
+    facts = bed.facts()
+    assert (facts["runtime"], facts["namespaces"], facts["host_kernel"]) == (
+        "local",
+        kind,
+        os.uname().release,
+    )
+
+
+# Choices
+
+
+def test_ipv6_is_a_choice() -> None:
+    with LocalTestbed.open(family=6) as bed:
+        play(bed, UNREAD)
+        ends = {address for s in segments(bed.drain()) for address in (s.src.address, s.dst.address)}
+        assert ends == {bed.client_address, bed.server.address} == {"2001:2::3", "2001:2::4"}
+
+
+def test_a_system_erlang_is_a_choice() -> None:
+    if shutil.which("erl") is None:
+        pytest.skip("no system Erlang on this machine")
+    with LocalTestbed.open(otp="system") as bed:
+        play(bed, DRAINED)
+        assert segments(bed.drain())[-2].fin
+
+
+def test_an_otp_that_is_not_here_is_a_wrong_usage() -> None:
+    with pytest.raises(UsageError, match="no OTP 23"):
+        LocalTestbed.open(otp="23")
+
+
+def test_a_server_that_needs_a_container_is_a_wrong_usage() -> None:
+    with pytest.raises(UsageError, match="in a container only"):
+        LocalTestbed.open(server=Server(kind="nginx"))
+
+
+def test_a_server_that_does_not_start_says_why() -> None:
+    with pytest.raises(EnvironmentTroubleError, match=r"the server ended with status 2: .*--no-such-option"):
+        LocalTestbed.open(server=Server(options={"no_such_option": True}))
+
+
+def test_several_at_once_see_nothing_of_one_another() -> None:
+    with ExitStack() as open_beds, ThreadPoolExecutor(4) as pool:
+        beds = [open_beds.enter_context(bed) for bed in pool.map(lambda _: LocalTestbed.open(), range(4))]
+        for bed in beds:
+            bed.drain()
+        list(pool.map(lambda bed: play(bed, UNREAD), beds))
+        assert [sum(s.rst for s in segments(bed.drain())) for bed in beds] == [1, 1, 1, 1]
+
+
+# Who may run it
+
+
+def test_a_plain_user_gets_the_published_pair(plain_user: PlainUser) -> None:
+    done = plain_user("-m", "harness.cli", "reproduce", "--runtime", "local", "--json")
+    assert (done.returncode, document(done)["outcome"]) == (0, "as expected")
+
+
+def test_a_plain_user_does_it_in_a_user_namespace(plain_user: PlainUser) -> None:
+    done = plain_user("-c", "from harness.testbed import local; print(local.probe())")
+    assert (done.stdout, done.stderr) == ("user\n", "")
+
+
+@pytest.mark.parametrize("limit", ["max_net_namespaces", "max_pid_namespaces", "max_user_namespaces"])
+def test_where_namespaces_are_refused_the_remedy_is_named(plain_user: PlainUser, limit: str) -> None:
+    # Limits belong to a user namespace: in one of our own, nobody else feels them.
+    refusing = f"""
+echo 0 > /proc/sys/user/{limit}
+exec setpriv --inh-caps=-all --ambient-caps=-all {{}} -m harness.cli reproduce --runtime local
+"""
+    program = f"""
+import os, sys
+command = {refusing!r}.format(sys.executable)
+os.execvp("unshare", ["unshare", "--user", "--map-current-user", "--keep-caps", "sh", "-c", command])
+"""
+    done = plain_user("-c", program)
+    assert (
+        done.returncode,
+        "refuses network namespaces" in done.stderr,
+        f"user.{limit}=" in done.stderr,
+    ) == (
+        4,
+        True,
+        True,
+    )
+
+
+# What stays behind
+
+
+def test_a_testbed_closed_leaves_no_process_and_no_open_file() -> None:
+    before = (open_files(), killing.descendants())
+    for _ in range(5):
+        with LocalTestbed.open() as bed:
+            play(bed, UNREAD)
+    assert (open_files(), killing.descendants()) == before
+
+
+def test_closing_twice_is_closing_once() -> None:
+    before = open_files()
+    bed = LocalTestbed.open()
+    bed.close()
+    bed.close()
+    assert open_files() == before
+
+
+def test_a_testbed_that_does_not_come_up_leaves_nothing() -> None:
+    before = (open_files(), killing.descendants())
+    with pytest.raises(TroubleError):
+        LocalTestbed.open(server=Server(options={"no_such_option": True}))
+    assert (open_files(), killing.descendants()) == before
+
+
+def test_a_node_that_dies_ends_the_replay_and_nothing_else() -> None:
+    with LocalTestbed.open() as bed:
+        replay = play(bed, UNREAD.replace("gen_tcp:close(Sock)", "erlang:halt(1)"))
+        assert (replay.end, bed.counters()["Tcp:OutRsts"] > 0) == (SessionEnd.NODE_GONE, True)
+
+
+def test_a_holder_that_is_killed_takes_all_with_it() -> None:
+    before = killing.descendants()
+    with LocalTestbed.open() as bed:
+        outer = min(killing.descendants() - before)
+        os.kill(outer, signal.SIGKILL)
+        assert play(bed, UNREAD).end == SessionEnd.NODE_GONE
+    assert killing.descendants() == before
+
+
+def killed(done: subprocess.CompletedProcess[str]) -> tuple[int, list[Any], bool]:
+    """How many drivers were killed, what they left, and whether most had something to leave."""
+    counts = document(done)
+    return counts["killed"], counts["left"], counts["had_namespaces"] > counts["killed"] // 2
+
+
+def test_drivers_killed_at_50_random_moments_leave_nothing() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.live.killing", "50"],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert killed(done) == (50, [], True)
+
+
+def test_a_plain_users_killed_drivers_leave_nothing(plain_user: PlainUser) -> None:
+    assert killed(plain_user("-m", "tests.live.killing", "10")) == (10, [], True)
+
+
+def test_a_child_of_the_driver_does_not_keep_the_testbed_alive() -> None:
+    # A process that the driver forked has a copy of every open file, the holder's channel among them.
+    driver = subprocess.Popen(
+        [sys.executable, "-c", FORKING_DRIVER], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True
+    )
+    assert driver.stdout is not None
+    with driver.stdout:
+        child, holder = (int(pid) for pid in driver.stdout.readline().split())
+        driver.kill()
+        driver.wait()
+        gone = wait_until(lambda: not os.path.exists(f"/proc/{holder}/ns/net"))
+        os.kill(child, signal.SIGKILL)
+    assert gone
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_command_told_to_stop_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    before = killing.descendants()
+    with subprocess.Popen(
+        [sys.executable, "-m", "harness.cli", "reproduce", "--runtime", "local", "--repeat", "100000"],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as driver:
+        assert wait_until(lambda: any(tmp_path.glob("runs/*/*")))
+        driver.send_signal(number)
+        driver.wait(PATIENCE_S)
+    assert wait_until(lambda: killing.descendants() == before)
+
+
+# The capture as a program, as the sidecar runs it
+
+
+def test_the_captures_program_speaks_frames() -> None:
+    with subprocess.Popen(
+        ["unshare", "--user", "--map-current-user", "--keep-caps", "--net", sys.executable, "-c", CAPTURING],
+        cwd=CHECKOUT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as program:
+        said, _ = program.communicate(frames.DRAIN + frames.COUNT + frames.DRAIN, timeout=PATIENCE_S)
+    kinds = [type(record).__name__ for record in frames.Decoder().feed(said)]
+    assert kinds == ["Ready", "Captured", "Captured", "Drained", "Counted", "Drained"]
+
+
+def test_the_captures_program_says_why_it_cannot_start() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "harness.hosts.capture", "--address", "192.0.2.77"],
+        cwd=CHECKOUT,
+        capture_output=True,
+        check=False,
+    )
+    (record,) = frames.Decoder().feed(done.stdout)
+    assert isinstance(record, frames.Failed)
+    assert "no interface of this host carries 192.0.2.77" in record.error

@@ -159,7 +159,7 @@ def _calls(judged: Judged, calls: Timeline, start_ns: int) -> Iterator[_Event]:
         if closes and replay.subject is not None:
             state = replay.subject
             yield _Event(
-                t_ns=moment.start_ns,
+                t_ns=calls.snapshot_ns,
                 rank=_AT_A_HOST,
                 row=BufferRow(unread=state.unread, received=state.received),
             )

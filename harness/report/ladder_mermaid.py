@@ -23,6 +23,7 @@ from harness.report.visible import clipped, visible, wrapped
 
 _LITERAL = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,:()=/_+-'\"{}[]\\")
 _WIDTH = 44
+_OVER_BOTH = 34  # what fits between two hosts that stand as close as Mermaid puts them
 _RESULT_LINES = 2
 _TINT = {True: "rgba(207, 34, 46, 0.16)", False: "rgba(26, 127, 55, 0.16)"}
 
@@ -38,7 +39,7 @@ def render(ladder: Ladder) -> str:
     ]
     for row in ladder.rows:
         lines += (f"    {line}" for line in _row(row))
-    lines += (f"    Note over L,R: {_text(text, _WIDTH)}" for text in (ladder.verdict, *ladder.notes))
+    lines += (f"    Note over L,R: {_text(text, _OVER_BOTH)}" for text in (ladder.verdict, *ladder.notes))
     return "\n".join(lines) + "\n"
 
 
@@ -82,7 +83,7 @@ def _segment(row: SegmentRow) -> Iterator[str]:
         return
     yield f"rect {_TINT[row.reset]}"
     yield f"    {message}"
-    yield f"    Note over L,R: {_text(row.meaning, _WIDTH)}"
+    yield f"    Note over L,R: {_text(row.meaning, _OVER_BOTH)}"
     yield "end"
 
 

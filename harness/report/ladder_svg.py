@@ -196,9 +196,9 @@ class _Drawing:
         self.parts.append(
             f'<path class="gauge" stroke-dasharray="3 3" d="M{_LEFT + 5} {y + 5}H{_RIGHT - 5}"/>'
         )
-        label = "the close"
+        label = "right before the close"
         self.parts.append(
-            f'<rect class="paper" x="{(_LEFT + _RIGHT) // 2 - 40}" y="{y - 2}" width="80" height="14"/>'
+            f'<rect class="paper" x="{(_LEFT + _RIGHT) // 2 - 78}" y="{y - 2}" width="156" height="14"/>'
         )
         self._text((_LEFT + _RIGHT) // 2, y + 9, label, "words mark", anchor="middle")
         self._y += 26

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from harness.evidence import Call, Replay
 from harness.tcp import Role, Segment
@@ -30,9 +30,14 @@ class Moment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
-    """One moment for each call of the session; `measured` tells whether they were, or were deduced."""
+    """One moment for each call of the session; `measured` tells whether they were, or were deduced.
+
+    `snapshot_ns` is when the sockets were looked at before the closing call: at its beginning at the latest,
+    and before more bytes came than were counted.
+    """
 
     moments: tuple[Moment, ...]
+    snapshot_ns: int
     measured: bool
 
 
@@ -41,11 +46,16 @@ def timeline(replay: Replay, connection: Connection | None, subject: Role) -> Ti
     if connection is None:
         count = len(replay.calls)
         order = tuple(Moment(start_ns=2 * i, end_ns=2 * i + 1) for i in range(count))
-        return Timeline(moments=order, measured=False)
+        return Timeline(moments=order, snapshot_ns=2 * (replay.close_line - 1), measured=False)
     wire = _Wire(connection, subject)
     anchors, deduced = _deduce(replay, wire)
     measured = _measured(replay.calls, anchors, wire)
-    return Timeline(moments=measured or deduced, measured=measured is not None)
+    moments = measured or deduced
+    snapshot_ns = _snapshot_ns(replay, moments, wire)
+    if measured is None:  # a call before the snapshot was over by then, however late it was put
+        before = (_ended_by(moment, snapshot_ns) for moment in moments[: max(0, replay.close_line - 1)])
+        moments = (*before, *moments[max(0, replay.close_line - 1) :])
+    return Timeline(moments=moments, snapshot_ns=snapshot_ns, measured=measured is not None)
 
 
 class _Wire:
@@ -53,6 +63,10 @@ class _Wire:
 
     def __init__(self, connection: Connection, subject: Role) -> None:
         self.segments = connection.segments
+        self._ends = tuple(
+            connection.relative(segment)[0] + segment.payload_len - 1 if segment.payload_len else 0
+            for segment in connection.segments
+        )
         self.own = tuple(connection.role(segment) is subject for segment in connection.segments)
         self.first_ns = connection.segments[0].t_ns
         self.last_ns = connection.segments[-1].t_ns
@@ -62,15 +76,10 @@ class _Wire:
         places = range(cursor, len(self.segments))
         return next((i for i in places if self.own[i] is own and wanted(self.segments[i])), None)
 
-    def arrival_ns(self, count: int) -> int:
-        """When the peer's first `count` bytes had crossed the wire; the first segment's time for none."""
-        seen = 0
-        for segment, own in zip(self.segments, self.own, strict=True):
-            if not own:
-                seen += segment.payload_len
-            if seen >= count:
-                return segment.t_ns
-        return self.last_ns
+    def arrival_ns(self, count: int) -> int | None:
+        """When the peer's byte number `count` (from 1) first crossed the wire; None where it never did."""
+        carried = zip(self.segments, self._ends, self.own, strict=True)
+        return next((s.t_ns for s, end, own in carried if not own and end >= count), None)
 
 
 def _deduce(replay: Replay, wire: _Wire) -> tuple[list[int | None], tuple[Moment, ...]]:
@@ -89,7 +98,7 @@ def _deduce(replay: Replay, wire: _Wire) -> tuple[list[int | None], tuple[Moment
         else:
             start = done = now
             if closes and replay.subject is not None:
-                start = done = max(now, wire.arrival_ns(replay.subject.received))
+                start = done = max(now, wire.arrival_ns(replay.subject.received) or 0)
         end = max(start + call.duration_us * 1000, done, _awaited(call, wire, cursor))
         moments.append(Moment(start_ns=start, end_ns=end))
         now = end
@@ -133,12 +142,24 @@ def _awaited(call: Call, wire: _Wire, cursor: int) -> int:
     counted = _AWAITED_BYTES.search(call.source)
     found: int | None = None
     if counted:
-        return wire.arrival_ns(int(counted.group(1)))
+        return wire.arrival_ns(int(counted.group(1))) or 0
     if "await_peer_fin(" in call.source:
         found = wire.find(0, own=False, wanted=lambda s: s.fin)
     elif "recv(" in call.source:
         found = wire.find(cursor, own=False, wanted=lambda s: s.payload_len > 0)
     return wire.segments[found].t_ns if found is not None else 0
+
+
+def _snapshot_ns(replay: Replay, moments: Sequence[Moment], wire: _Wire) -> int:
+    if not 0 < replay.close_line <= len(moments):
+        return wire.last_ns
+    begun = moments[replay.close_line - 1].start_ns
+    more_ns = wire.arrival_ns(replay.subject.received + 1) if replay.subject is not None else None
+    return begun if more_ns is None else min(begun, more_ns - 1)
+
+
+def _ended_by(moment: Moment, limit_ns: int) -> Moment:
+    return Moment(start_ns=min(moment.start_ns, limit_ns), end_ns=min(moment.end_ns, limit_ns))
 
 
 def _in_order(moments: Sequence[Moment]) -> tuple[Moment, ...]:
@@ -147,7 +168,7 @@ def _in_order(moments: Sequence[Moment]) -> tuple[Moment, ...]:
     ordered: list[Moment] = []
     for moment in reversed(moments):
         if limit is not None:
-            moment = replace(moment, start_ns=min(moment.start_ns, limit), end_ns=min(moment.end_ns, limit))
+            moment = _ended_by(moment, limit)
         ordered.append(moment)
         limit = moment.start_ns
     return tuple(reversed(ordered))

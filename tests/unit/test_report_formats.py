@@ -137,7 +137,7 @@ def test_a_mermaid_ladder_puts_the_deciding_reset_in_a_box_and_ends_it_with_a_cr
     box = lines.index("rect rgba(207, 34, 46, 0.16)")
     assert lines[box + 1 : box + 4] == [
         "L-xR: R. 19:19(0) ack 486",
-        "Note over L,R: RST: 485 of 485 bytes lay unread at the<br/>close",
+        "Note over L,R: RST: 485 of 485 bytes lay unread<br/>at the close",
         "end",
     ]
 

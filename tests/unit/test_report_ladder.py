@@ -116,6 +116,21 @@ def test_the_moment_of_the_close_stands_right_before_the_closing_call() -> None:
     assert found[found.index("485 of 485 unread") + 1] == "5"
 
 
+def test_the_buffer_was_looked_at_before_more_came_than_it_held() -> None:
+    wire = (
+        HANDSHAKE + "> P. 1:19(18) ack 1\n< P. 1:179(178) ack 19\n> . 19:19(0) ack 179\n> R. 19:19(0) ack 179"
+    )
+    found = order(run(wire, played(CONNECT, SEND, CLOSING, unread=0, received=0, raised=ABORT_ON_CLOSE)))
+    assert found[found.index("0 of 0 unread") + 1] == "< P. 1:179(178) ack 19"
+
+
+def test_a_segment_sent_again_brings_nothing_new() -> None:
+    again = "< P. 1:179(178) ack 19\n"
+    wire = HANDSHAKE + "> P. 1:19(18) ack 1\n" + again * 3 + "< P. 179:486(307) ack 19\n> R. 19:19(0) ack 486"
+    found = order(run(wire, played(CONNECT, SEND, AWAIT, CLOSING, raised=ABORT_ON_CLOSE)))
+    assert found.index("< P. 179:486(307) ack 19") < found.index("3: 485")
+
+
 def test_a_call_during_which_nothing_happened_returns_in_its_own_row() -> None:
     of = played(CONNECT, SEND, AWAIT, "inet:port(Sock).", CLOSING, raised=ABORT_ON_CLOSE)
     calls = tuple(replace(c, duration_us=0) if "port(" in c.source else c for c in of.calls)

@@ -1,0 +1,8 @@
+"""What every test shares: no example of a property is held against the clock of a busy machine."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")

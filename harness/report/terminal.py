@@ -15,6 +15,7 @@ from harness.judge import Verdict
 from harness.judged import Judged
 from harness.outcome import Outcome, worst
 from harness.proportions import shares
+from harness.report.visible import visible, visible_lines
 from harness.scenario import Scenario
 from harness.tcp import Ending
 from harness.trace import Connection
@@ -74,10 +75,10 @@ def session(calls: Sequence[Call]) -> str:
 
 def prompt(number: int, call: Call) -> Iterator[str]:
     """One line of the session with its result."""
-    source = call.source.splitlines()
+    source = visible_lines(call.source)
     yield f"{number}> {source[0]}"
     yield from (f"   {line}" for line in source[1:])
-    result = call.result.splitlines() or [""]
+    result = visible_lines(call.result)
     if len(result) > _LONG_RESULT:
         left_out = len(result) - _LONG_RESULT + 1
         result = [*result[: _LONG_RESULT - 3], f"... ({left_out} lines)", *result[-2:]]
@@ -109,7 +110,10 @@ def witnesses(verdict: Verdict, palette: Palette = PLAIN) -> str:
         None: f"{palette.dim}says{palette.plain}      ",
     }
     names = max((len(w.name) for w in verdict.witnesses), default=0)
-    return "\n".join(f"{w.name:<{names}}  {marks[w.agrees]} {w.says}" for w in verdict.witnesses) or "none"
+    return (
+        "\n".join(f"{w.name:<{names}}  {marks[w.agrees]} {visible(w.says)}" for w in verdict.witnesses)
+        or "none"
+    )
 
 
 def comparisons(judged: Judged, palette: Palette = PLAIN) -> str:
@@ -120,15 +124,17 @@ def comparisons(judged: Judged, palette: Palette = PLAIN) -> str:
         mark = (
             f"{palette.good}same{palette.plain}"
             if c.same
-            else f"{palette.bad}DIFFERS: {c.actual}{palette.plain}"
+            else f"{palette.bad}DIFFERS: {visible(c.actual)}{palette.plain}"
         )
-        lines.append(f"{c.what:<{names}}  {c.expected:<{wide}}  {mark}")
+        lines.append(f"{c.what:<{names}}  {visible(c.expected):<{wide}}  {mark}")
     return "\n".join(lines)
 
 
 def verdict(judged: Judged, palette: Palette = PLAIN) -> str:
     lines = [headline(judged, palette)]
-    lines += [f"{palette.warn}inconclusive: {doubt}{palette.plain}" for doubt in judged.verdict.doubts]
+    lines += [
+        f"{palette.warn}inconclusive: {visible(doubt)}{palette.plain}" for doubt in judged.verdict.doubts
+    ]
     return "\n".join(lines)
 
 
@@ -209,5 +215,5 @@ def foreign(connection: Connection, found: Verdict, palette: Palette = PLAIN) ->
         lines.append(f"{role}: {ending}" + (f" ({cause})" if cause else ""))
     closer = f"the {found.active_closer} closed first, " if found.active_closer else ""
     lines.append(f"{closer}conn_state {found.conn_state}, {found.validity}")
-    lines += [f"{palette.warn}inconclusive: {doubt}{palette.plain}" for doubt in found.doubts]
+    lines += [f"{palette.warn}inconclusive: {visible(doubt)}{palette.plain}" for doubt in found.doubts]
     return "\n".join(lines)

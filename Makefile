@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce test test-unit lint format bench doctor clean
+.PHONY: help setup reproduce matrix test test-unit lint format bench doctor clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -31,6 +31,9 @@ $(READY): pyproject.toml
 
 reproduce: setup ## replay the published pair in containers: one RST, one FIN (ARGS="--json" and the like)
 	@$(BIN)/rst-or-fin reproduce $(ARGS)
+
+matrix: setup ## replay the published pair on every OTP and both backends (ARGS="recv-10-of-485 --otp 28,29" and the like)
+	@$(BIN)/rst-or-fin matrix $(or $(ARGS),--otp 23,25,27,28,29 --backend inet,socket)
 
 test: lint ## everything that has to hold: format, lint, types, imports, all tests
 	$(BIN)/pytest $(ARGS)

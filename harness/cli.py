@@ -6,7 +6,7 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
@@ -58,6 +58,18 @@ def _command(name: str):  # type: ignore[no-untyped-def]  # imported late: `--he
         from harness.commands import play
 
         return play.reproduce if name == "reproduce" else play.run
+    if name == "matrix":
+        from harness.commands import matrix
+
+        return matrix.matrix
+    if name == "compare":
+        from harness.commands import compare
+
+        return compare.compare
+    if name == "bisect":
+        from harness.commands import bisect
+
+        return bisect.bisect
     if name == "judge":
         from harness.commands import judge
 
@@ -95,6 +107,15 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="replay scenarios, by name or by path")
     run.add_argument("scenarios", nargs="+", metavar="SCENARIO", help="a name (see `list`) or a .toml file")
     _add_play_options(run)
+
+    _add_matrix(commands.add_parser("matrix", help="replay scenarios at every combination of the axes"))
+
+    compare = commands.add_parser("compare", help="what differs between stored runs, and whether it is known")
+    compare.add_argument("runs", nargs="+", metavar="RUN", help="an evidence folder, or a folder of these")
+    compare.add_argument("--format", choices=("text", "json", "markdown", "html"), default="text")
+    compare.add_argument("--out", metavar="FILE", help="write to FILE instead of stdout")
+
+    _add_bisect(commands.add_parser("bisect", help="find the first release whose outcome is another"))
 
     judge = commands.add_parser("judge", help="judge stored evidence again, or any pcap capture; no Docker")
     judge.add_argument("path", metavar="FOLDER", help="an evidence folder, or a pcap file")
@@ -137,6 +158,64 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_testbed_options(bench)
     return parser
+
+
+def _add_matrix(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "scenarios", nargs="*", metavar="SCENARIO", help="names or .toml files (default: the published pair)"
+    )
+    parser.add_argument(
+        "--runtime", choices=("auto", "docker", "local"), default="auto", help="see `run --help`"
+    )
+    parser.add_argument(
+        "--otp", type=_listed(), metavar="A,B", help="Erlang/OTP releases (docker: default 27)"
+    )
+    parser.add_argument(
+        "--backend", type=_listed("inet", "socket"), metavar="A,B", default=["inet"], help="default: inet"
+    )
+    parser.add_argument("--family", type=_listed("4", "6"), metavar="A,B", default=["4"], help="default: 4")
+    parser.add_argument("--jobs", type=_count, metavar="N", help="testbeds at a time (default: one a core)")
+    parser.add_argument(
+        "--scheduler", metavar="ADDRESS", help="play on the Dask cluster whose scheduler is there: tcp://..."
+    )
+    parser.add_argument("--format", choices=("text", "markdown", "json"), default="text")
+    _add_cell_options(parser, "runs/matrix")
+
+
+def _add_bisect(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("scenario", metavar="SCENARIO", help="a name (see `list`) or a .toml file")
+    parser.add_argument("--from", dest="since", metavar="A", required=True, help="the release to start from")
+    parser.add_argument("--to", dest="until", metavar="B", required=True, help="a later one that differs")
+    parser.add_argument("--axis", choices=("otp",), default="otp", help="what releases of (default: otp)")
+    parser.add_argument("--otp", metavar="RELEASE", help="Erlang/OTP release of the node (default: 27)")
+    parser.add_argument("--backend", choices=("inet", "socket"), default="inet", help="default: inet")
+    parser.add_argument("--family", choices=("4", "6"), default="4", help="default: 4")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(jobs=1, scheduler=None)
+    _add_cell_options(parser, "runs/bisect")
+
+
+def _add_cell_options(parser: argparse.ArgumentParser, out: str) -> None:
+    parser.add_argument("--repeat", type=_count, default=1, metavar="N", help="play each cell N times")
+    parser.add_argument(
+        "--limit", type=_count, default=120, metavar="S", help="seconds a cell may take (120)"
+    )
+    parser.add_argument("--again", action="store_true", help="play also what --out holds already")
+    parser.add_argument("--out", metavar="DIR", default=out, help=f"where evidence goes (default: {out})")
+
+
+def _listed(*choices: str) -> Callable[[str], list[str]]:
+    """An argument that is a list, separated by commas, each item once."""
+
+    def parse(text: str) -> list[str]:
+        items = list(dict.fromkeys(item.strip() for item in text.split(",")))
+        for item in items:
+            if not item or (choices and item not in choices):
+                known = f" (choose from {', '.join(choices)})" if choices else ""
+                raise argparse.ArgumentTypeError(f"{item!r} in {text!r} is none{known}")
+        return items
+
+    return parse
 
 
 def _add_play_options(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,66 @@
+"""Where in an ordered list of releases an outcome changes: a binary search that may ask and get no answer.
+
+Pure: what a release's outcome is, the caller finds out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+_Release = TypeVar("_Release")
+_Outcome = TypeVar("_Outcome")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change(Generic[_Release]):
+    """The change lies after `last_same` and not after `first_different`.
+
+    `undecided` are the releases between the two, in order; none of them gave an answer. With none there, the
+    place is exact.
+    """
+
+    last_same: _Release
+    first_different: _Release
+    undecided: tuple[_Release, ...]
+
+
+class UndecidedEndError(Exception):
+    """One of the two ends gave no answer, so that there is nothing to search between."""
+
+
+def first_change(
+    releases: Sequence[_Release], outcome_of: Callable[[_Release], _Outcome | None]
+) -> Change[_Release] | None:
+    """Where the first release's outcome gives way to another; None where the last one's is the same.
+
+    `outcome_of` is asked at most once for each release, and answers None where there is no telling. The
+    releases are taken to change once: where they change to and fro, it is one of the places that is found.
+    Raises UndecidedEndError, ValueError for fewer than two releases.
+    """
+    if len(releases) < 2:
+        raise ValueError("there is nothing between fewer than two releases")
+    first, last = outcome_of(releases[0]), outcome_of(releases[-1])
+    for release, outcome in ((releases[0], first), (releases[-1], last)):
+        if outcome is None:
+            raise UndecidedEndError(str(release))
+    if first == last:
+        return None
+    same, different = 0, len(releases) - 1
+    undecided: set[int] = set()
+    while open_ones := [i for i in range(same + 1, different) if i not in undecided]:
+        middle = (same + different) / 2
+        asked = min(open_ones, key=lambda index: abs(index - middle))
+        outcome = outcome_of(releases[asked])
+        if outcome is None:
+            undecided.add(asked)
+        elif outcome == first:
+            same = asked
+        else:
+            different = asked
+    return Change(
+        last_same=releases[same],
+        first_different=releases[different],
+        undecided=tuple(releases[same + 1 : different]),
+    )

@@ -1,0 +1,126 @@
+"""`matrix`: scenarios by axes, side by side on this machine or on a Dask cluster."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from datetime import UTC, datetime
+from itertools import product
+from pathlib import Path
+
+import msgspec
+
+from harness import __version__, campaign, catalogue, images, workers
+from harness.catalogue import Entry
+from harness.commands.console import palette, progress
+from harness.errors import UsageError
+from harness.matrix import FORMAT, Cell, Combination, Mark, Record, Summary, check_names, worst_mark
+from harness.report import matrix_table
+from harness.runtime import DEFAULT_OTP, choose
+from harness.shelf import Shelf
+from harness.workers import Steps
+
+
+def matrix(options: argparse.Namespace) -> int:
+    entries = [catalogue.find(name) for name in options.scenarios or catalogue.PUBLISHED_PAIR]
+    check_names([entry.scenario for entry in entries])
+    runtime = settled_runtime(options)
+    cells = [
+        cell(entry, combination, options.repeat)
+        for combination in combinations(options, runtime)
+        for entry in entries
+    ]
+    shelf = Shelf(Path(options.out))
+    started = _now()
+    records: list[Record] = []
+    with ExitStack() as stack:
+        spread = spread_over(options, stack)
+        coming = stack.enter_context(closing(campaign.play(cells, shelf, spread, again=options.again)))
+        for record in coming:
+            records.append(record)
+            progress(f"[{len(records)} of {len(cells)}] {matrix_table.line(record)}")
+            shelf.write_table(_summary(options, started, records, finished=len(records) == len(cells)))
+    print(_FORMATS[options.format](_summary(options, started, records, finished=True)), end="", flush=True)
+    if all(record.mark is Mark.EXCLUDED for record in records):
+        return Mark.TROUBLE.exit_code  # nothing was played, so nothing is as expected
+    return worst_mark(records).exit_code
+
+
+def settled_runtime(options: argparse.Namespace) -> str:
+    """The runtime's name: of a cluster's machines each chooses for itself, where nothing was asked for."""
+    if options.scheduler or options.runtime != "auto":
+        return str(options.runtime)
+    one = argparse.Namespace(runtime="auto", otp=None, backend="inet", family="4", kernel=None)
+    return choose(one, progress).name
+
+
+def combinations(options: argparse.Namespace, runtime: str) -> list[Combination]:
+    """Every combination of what was asked for on the axes. Raises UsageError for an unknown OTP release."""
+    releases = options.otp or ["" if runtime == "local" else DEFAULT_OTP]
+    if runtime == "docker":
+        for release in releases:
+            check_otp(release)
+    return [
+        Combination(runtime=runtime, otp=otp, backend=backend, family=int(family))
+        for otp, backend, family in product(releases, options.backend, options.family)
+    ]
+
+
+def otp_releases() -> list[str]:
+    """The OTP releases that there are images for, oldest first."""
+    names = (name.removeprefix("node:otp") for name in images.IMAGES if name.startswith("node:otp"))
+    return sorted(names, key=int)
+
+
+def check_otp(release: str) -> None:
+    if release not in otp_releases():
+        raise UsageError(f"there is no image of OTP {release}", f"there is {', '.join(otp_releases())}")
+
+
+def cell(entry: Entry, combination: Combination, repeat: int) -> Cell:
+    return Cell(scenario=entry.scenario, text=entry.text, combination=combination, repeat=repeat)
+
+
+def spread_over(options: argparse.Namespace, stack: ExitStack) -> campaign.Spread:
+    """Where groups of cells are played; what that needs is closed with the stack."""
+    steps = Steps(cell_s=options.limit, command_line=options.command_line)
+    if options.scheduler:
+        executor = stack.enter_context(workers.dask_cluster(options.scheduler))
+        return lambda groups: workers.play_on(executor, groups, steps)
+    jobs = options.jobs or len(os.sched_getaffinity(0))
+    return lambda groups: workers.play_here(groups, steps, jobs)
+
+
+def _summary(
+    options: argparse.Namespace, started: str, records: Sequence[Record], *, finished: bool
+) -> Summary:
+    return Summary(
+        format=FORMAT,
+        program=f"rst-or-fin {__version__}",
+        command_line=options.command_line,
+        started=started,
+        finished=_now() if finished else None,
+        mark=worst_mark(records),
+        cells=tuple(records),
+    )
+
+
+def _text(summary: Summary) -> str:
+    return matrix_table.text(summary.cells, palette()) + "\n"
+
+
+def _markdown(summary: Summary) -> str:
+    return matrix_table.markdown(summary.cells)
+
+
+def _json(summary: Summary) -> str:
+    return msgspec.json.format(msgspec.json.encode(summary), indent=2).decode() + "\n"
+
+
+_FORMATS: dict[str, Callable[[Summary], str]] = {"text": _text, "markdown": _markdown, "json": _json}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

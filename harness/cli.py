@@ -58,6 +58,10 @@ def _command(name: str):  # type: ignore[no-untyped-def]  # imported late: `--he
         from harness.commands import play
 
         return play.reproduce if name == "reproduce" else play.run
+    if name == "sweep":
+        from harness.commands import sweep
+
+        return sweep.sweep
     if name == "matrix":
         from harness.commands import matrix
 
@@ -107,6 +111,18 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="replay scenarios, by name or by path")
     run.add_argument("scenarios", nargs="+", metavar="SCENARIO", help="a name (see `list`) or a .toml file")
     _add_play_options(run)
+
+    sweep = commands.add_parser(
+        "sweep", help="vary one parameter of a scenario, and find where one ending becomes another"
+    )
+    sweep.add_argument("scenario", metavar="SCENARIO", help="a scenario that has [parameters]")
+    sweep.add_argument("--vary", metavar="NAME", required=True, help="the parameter to vary")
+    sweep.add_argument("--from", dest="low", type=int, metavar="A", required=True, help="its first value")
+    sweep.add_argument("--to", dest="high", type=int, metavar="B", required=True, help="its last value")
+    sweep.add_argument(
+        "--points", type=_count, metavar="N", help="look at N values, evenly spread, rather than bisect"
+    )
+    _add_play_options(sweep)
 
     _add_matrix(commands.add_parser("matrix", help="replay scenarios at every combination of the axes"))
 

@@ -224,6 +224,12 @@ def write_verdicts(folder: Path, records: Iterable[object]) -> None:
         (folder / _VERDICTS).write_bytes(b"".join(msgspec.json.encode(record) + b"\n" for record in records))
 
 
+def write_json(path: Path, record: object) -> None:
+    """A document of its own beside evidence folders: what many of them come to."""
+    with _writing(path.parent):
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
+
+
 def read_scenario_text(folder: Path) -> str:
     return _read(folder / _SCENARIO).decode("utf-8", "replace")
 

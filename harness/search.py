@@ -1,0 +1,107 @@
+"""Where along a range of whole numbers one answer turns into another: bisection where sound, else a grid.
+
+Pure: what is measured, and how, is the caller's. A bisection sees few points and believes that there is one
+threshold only. That belief is tested: on both sides of the threshold, next to it and in between, a few more
+points are looked at. Where the answers do not fit one threshold, a grid shows what they are instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import groupby
+
+GRID_POINTS = 9
+_SPOTS = 2  # on either side, evenly spread between the threshold and the end of the range
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Successive points with one answer, `first` to `last`; None: there was no single answer at them."""
+
+    answer: str | None
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a search saw. `runs` are in the order of the range; a threshold lies between each and the next.
+
+    `checked` are the points that a bisection looked at only to test its threshold. `why_grid` says why there
+    was no bisection, or why it could not be believed (empty where there was one that held).
+    """
+
+    runs: tuple[Run, ...]
+    checked: tuple[int, ...] = ()
+    why_grid: str = ""
+
+
+def search(low: int, high: int, measure: Callable[[int], str | None], points: int | None = None) -> Found:
+    """Look for the threshold between `low` and `high`, both included; `points` asks for a grid of so many.
+
+    `measure` gives the answer at a point, or None where there is no single one; it is asked once a point.
+    """
+    seen: dict[int, str | None] = {}
+
+    def at(value: int) -> str | None:
+        if value not in seen:
+            seen[value] = measure(value)
+        return seen[value]
+
+    if points is None:
+        why_grid, checked = _bisect(low, high, at)
+        if not why_grid:
+            return Found(runs=_runs(seen), checked=checked)
+    else:
+        why_grid = "asked for"
+    for value in grid(low, high, points or GRID_POINTS):
+        at(value)
+    return Found(runs=_runs(seen), why_grid=why_grid)
+
+
+def grid(low: int, high: int, points: int) -> list[int]:
+    """So many whole numbers from `low` to `high`, both among them, as evenly as they can be spread."""
+    steps = max(1, points - 1)
+    return sorted({low + (high - low) * step // steps for step in range(steps + 1)})
+
+
+def _bisect(low: int, high: int, at: Callable[[int], str | None]) -> tuple[str, tuple[int, ...]]:
+    """Why the result cannot be believed (empty where it can), and the points that tested it."""
+    left, right = at(low), at(high)
+    for value, answer in ((low, left), (high, right)):
+        if answer is None:
+            return f"no single ending at {value}", ()
+    if left == right:
+        return f"the same at both ends, {left}", ()
+    below, above = low, high
+    while above - below > 1:
+        middle = (below + above) // 2
+        answer = at(middle)
+        if answer == left:
+            below = middle
+        elif answer == right:
+            above = middle
+        else:
+            return f"{answer or 'no single ending'} at {middle}, between {left} and {right}", ()
+    checked = []
+    for first, last, owed in ((low, below, left), (above, high, right)):
+        beside = last - 1 if owed == left else first + 1
+        for value in sorted({*grid(first, last, _SPOTS + 2), min(max(beside, first), last)}):
+            if value not in (low, high, below, above):
+                checked.append(value)
+            if at(value) != owed:
+                return (
+                    f"not one threshold: {at(value) or 'no single ending'} at {value}, where {owed} was due",
+                    (),
+                )
+    return "", tuple(checked)
+
+
+def _runs(seen: dict[int, str | None]) -> tuple[Run, ...]:
+    return tuple(_run(answer, members) for answer, members in groupby(sorted(seen), key=lambda v: seen[v]))
+
+
+def _run(answer: str | None, members: Iterable[int]) -> Run:
+    values = list(members)
+    return Run(answer=answer, first=values[0], last=values[-1])

@@ -102,6 +102,8 @@ def judge(
     if not _handshake_seen(connection):
         doubts.append("the connection's opening (SYN, SYN ACK) is not in the capture")
     doubts += _doubts_of_wire(connection)
+    if state is not None and {state.local, state.remote} != {connection.client, connection.server}:
+        doubts.append(f"the closed socket ({state.local}) is not of this connection")
     witnesses = (
         _wire(connection, subject, endings[subject], closing[subject]),
         *_own_witnesses(connection, replay, gate or Gate(), delta, endings[subject], closing[subject]),
@@ -121,7 +123,7 @@ def judge(
         cause=_cause(connection, subject, delta),
         peer_cause=_cause(connection, subject.other, None),
         closing_segment=_notation(connection, closing[subject]),
-        deciding=_deciding(closing, first[1] if first else subject),
+        deciding=_deciding(closing, first[1] if first else subject, subject),
         conn_state=conn_state(connection),
         witnesses=witnesses,
         doubts=tuple(doubts),
@@ -142,7 +144,7 @@ def _doubts_of_capture(capture: CaptureFacts) -> list[str]:
 
 def _doubts_of_replay(replay: Replay | None, state: SocketState | None, gate: Gate) -> list[str]:
     if replay is None:
-        return []
+        return [] if gate == Gate() else ["nobody told what the receive buffer held at the close"]
     doubts = []
     died_at_close = replay.end is SessionEnd.NODE_GONE and len(replay.calls) == replay.close_line
     if replay.end is not SessionEnd.DONE and not died_at_close:
@@ -180,15 +182,20 @@ def _handshake_seen(connection: Connection) -> bool:
 
 def _doubts_of_wire(connection: Connection) -> list[str]:
     """A byte that was acknowledged but never captured betrays a hole, whatever the drop count says."""
-    sent = {Role.CLIENT: 0, Role.SERVER: 0}
+    whole = {Role.CLIENT: 0, Role.SERVER: 0}  # every number below was captured
+    beyond: dict[Role, list[tuple[int, int]]] = {Role.CLIENT: [], Role.SERVER: []}
     for segment in connection.segments:
         role = connection.role(segment)
         seq, ack = connection.relative(segment)
-        if ack > sent[role.other]:
+        if ack > whole[role.other]:
             return [
                 f"the capture has a hole: {connection.notation(segment)} acknowledges what was never captured"
             ]
-        sent[role] = max(sent[role], seq + segment.payload_len + segment.syn + segment.fin)
+        beyond[role].append((seq, seq + segment.payload_len + segment.syn + segment.fin))
+        for first, end in sorted(beyond[role]):
+            if first <= whole[role]:
+                whole[role] = max(whole[role], end)
+        beyond[role] = [piece for piece in beyond[role] if piece[1] > whole[role]]
     return []
 
 
@@ -202,8 +209,11 @@ def _subject(connection: Connection, state: SocketState | None) -> Role:
 def _closing(connection: Connection, role: Role) -> list[int]:
     """Indices of this end's FIN and RST, each as first sent: a retransmission decides nothing."""
     found: list[int] = []
+    # A RST before this end's (repeated) SYN cleared an older connection: RFC 9293 section 3.5.1, figure 9.
+    own_syns = (i for i, s in enumerate(connection.segments) if s.syn and connection.role(s) is role)
+    opened = max(own_syns, default=0)
     for index, segment in enumerate(connection.segments):
-        if connection.role(segment) is not role:
+        if index < opened or connection.role(segment) is not role:
             continue
         if segment.rst or (segment.fin and not any(connection.segments[i].fin for i in found)):
             found.append(index)
@@ -219,10 +229,10 @@ def _ending(connection: Connection, role: Role) -> Ending:
     return Ending.FIN_THEN_RST if any(segment.rst for segment in closing) else Ending.FIN
 
 
-def _deciding(closing: Mapping[Role, Sequence[int]], closer: Role) -> tuple[int, ...]:
-    """The active closer's first closing segment and, where a RST follows, the first of these."""
-    own = list(closing[closer][:2])
-    return tuple(own or closing[closer.other][:1])
+def _deciding(closing: Mapping[Role, Sequence[int]], closer: Role, subject: Role) -> tuple[int, ...]:
+    """What the active closer and the end under test closed with: the first segment, and a RST after it."""
+    own = list(closing[closer][:2]) or list(closing[closer.other][:1])
+    return tuple(sorted({*own, *closing[subject][:2]}))
 
 
 def _notation(connection: Connection, closing: Sequence[int]) -> str:
@@ -292,7 +302,7 @@ def _counters(delta: Mapping[str, int] | None, ending: Ending) -> Witness:
     reset_sent = delta.get(_OUT_RSTS, 0) > 0
     agrees: bool | None
     if ending is Ending.RST:
-        agrees = reset_sent
+        agrees = reset_sent if _OUT_RSTS in delta else None
     elif ending is Ending.FIN_THEN_RST:
         agrees = None if not (aborted or reset_sent) else True
     else:
@@ -303,7 +313,7 @@ def _counters(delta: Mapping[str, int] | None, ending: Ending) -> Witness:
 def _buffer(connection: Connection, state: SocketState | None, gate: Gate, closing: Sequence[int]) -> Witness:
     """The buffer's witness also checks the gate's instant: what the close acknowledged had been counted.
 
-    Where no gate was set, more may have come in between: then the buffer is no witness of the close.
+    Where the gate names no number, more may have come in between: then the buffer is no witness of the close.
     """
     name = "the receive buffer"
     if state is None:
@@ -325,7 +335,7 @@ def _buffer(connection: Connection, state: SocketState | None, gate: Gate, closi
     return Witness(
         name=name,
         says=f"{says}, but the close acknowledges {arrived}",
-        agrees=None if gate == Gate() else False,
+        agrees=None if gate.received is None and gate.unread in (None, "some") else False,
     )
 
 

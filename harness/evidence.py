@@ -8,9 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
+
+import msgspec
 
 from harness.tcp import Endpoint
+
+Length = Annotated[int, msgspec.Meta(ge=0)]
 
 # The kernel's counters that tell why a RST was sent: /proc/net/netstat (TcpExt) and /proc/net/snmp (Tcp)
 # of the closing host's network namespace (Documentation/networking/snmp_counter.rst, Linux 6.12).
@@ -92,16 +96,19 @@ class Replay:
         return next(iter(named or self.sockets), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gate:
+class Gate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the receive buffer must hold right before the close, in bytes; None: nothing is demanded.
 
     Where the length is the server's business, `unread` is "all" (something has arrived, and none of it was
     read) or "some" (at least one byte).
     """
 
-    unread: int | Literal["all", "some"] | None = None
-    received: int | None = None
+    unread: Length | Literal["all", "some"] | None = None
+    received: Length | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.unread, int) and self.received is not None and self.unread > self.received:
+            raise ValueError(f"{self.unread} bytes unread of {self.received} received: no buffer holds that")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,8 +61,10 @@ class Judged:
 class Wire:
     """The segments seen so far, by the pair of endpoints that they passed between."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, one_replay: bool) -> None:
+        self._one_replay = one_replay
         self._open: dict[frozenset[Endpoint], list[list[Segment]]] = {}
+        self._taken: dict[frozenset[Endpoint], list[Segment]] = {}  # SYNs: what comes late is told by them
 
     def see(self, frames: Iterable[Frame]) -> None:
         for frame in frames:
@@ -71,10 +73,13 @@ class Wire:
                 self.add(segment)
 
     def add(self, segment: Segment) -> None:
-        connections = self._open.setdefault(frozenset((segment.src, segment.dst)), [])
-        if not connections or trace.starts_anew(connections[-1], segment):
-            connections.append([])
-        connections[-1].append(segment)
+        pair = frozenset((segment.src, segment.dst))
+        connections = self._open.setdefault(pair, [])
+        last = connections[-1] if connections else self._taken.get(pair)
+        if last is None or trace.starts_anew(last, segment):
+            connections.append([segment])
+        elif connections:
+            last.append(segment)
 
     def look(self, replay: Replay) -> Connection | None:
         """The connection of this replay as far as it was seen; it stays here."""
@@ -83,16 +88,20 @@ class Wire:
 
     def take(self, replay: Replay) -> Connection | None:
         """The connection of this replay, which no later replay can then be given."""
-        members = self._of(replay)
-        return trace.connection(members.pop(0)) if members else None
+        connections = self._of(replay)
+        if not connections:
+            return None
+        taken = connections.pop(0)
+        self._taken[frozenset((taken[0].src, taken[0].dst))] = [s for s in taken if s.syn]
+        return trace.connection(taken)
 
     def _of(self, replay: Replay) -> list[list[Segment]]:
         socket = replay.subject
         if socket is not None:
             return self._open.get(frozenset((socket.local, socket.remote)), [])
-        # The session ended before it reached its close line: only a lone connection can be its own.
+        # The session ended before it reached its close line and told no ports: a lone connection is its own.
         seen = [members for members in self._open.values() if members]
-        return seen[0] if len(seen) == 1 else []
+        return seen[0] if self._one_replay and len(seen) == 1 else []
 
 
 def judge_replay(
@@ -148,7 +157,7 @@ def judge_all(
     testimonies: Sequence[Testimony | None],
 ) -> list[Judged]:
     """Judge a whole run from its saved evidence."""
-    wire = Wire()
+    wire = Wire(one_replay=len(replays) == 1)
     for segment in segments:
         wire.add(segment)
     return [

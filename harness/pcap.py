@@ -42,6 +42,10 @@ class CaptureError(UsageError):
     """The bytes are no capture that can be judged: foreign, truncated or damaged."""
 
 
+class CutOffError(CaptureError):
+    """The capture ends in the middle of a record."""
+
+
 def header() -> bytes:
     """The 24 bytes that open a capture file of Ethernet frames with nanosecond time stamps."""
     return struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, _SNAP_LENGTH, ETHERNET)
@@ -110,6 +114,17 @@ def frames(capture: bytes) -> Iterator[tuple[int, Frame]]:
         offset += captured_len
 
 
+def whole_records(capture: bytes) -> bytes:
+    """The capture without a last record that a killed run left unfinished."""
+    end = 24
+    try:
+        for _, frame in frames(capture):
+            end += 16 + len(frame.data)
+    except CutOffError:
+        return capture[:end]
+    return capture
+
+
 def segments(capture: bytes) -> Iterator[Segment]:
     """The TCP segments of a capture, in the order they were seen; all else is passed over."""
     for link_type, frame in frames(capture):
@@ -130,7 +145,7 @@ def segment(frame: Frame, link_type: int = ETHERNET) -> Segment | None:
             return _over_ipv4(frame.t_ns, data, offset)
         if version == 6:
             return _over_ipv6(frame.t_ns, data, offset)
-    except (IndexError, struct.error):
+    except (IndexError, ValueError, struct.error):  # ValueError: an address cut short
         pass  # a header cut short by the snap length: nothing can be said of this frame
     return None
 
@@ -154,7 +169,8 @@ def _ip_offset(data: bytes, link_type: int) -> int:
 
 def _over_ipv4(t_ns: int, data: bytes, at: int) -> Segment | None:
     header_len = (data[at] & 0x0F) * 4
-    total_len = data[at + 2] << 8 | data[at + 3]
+    # 0: what a network card was still to cut up (TSO) is as long as the frame
+    total_len = (data[at + 2] << 8 | data[at + 3]) or len(data) - at
     fragment_offset = (data[at + 6] & 0x1F) << 8 | data[at + 7]
     if data[at + 9] != _TCP or fragment_offset or header_len < 20:
         return None
@@ -209,8 +225,8 @@ def _tcp(t_ns: int, data: bytes, at: int, end: int, source: str, destination: st
     )
 
 
-def _cut_off(offset: int, end: int) -> CaptureError:
-    return CaptureError(
+def _cut_off(offset: int, end: int) -> CutOffError:
+    return CutOffError(
         f"the capture is cut off: its last record starts at byte {offset} and the file ends at byte {end}",
         "capture it again, or cut it back to whole records: editcap -F pcap IN OUT",
     )

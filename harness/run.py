@@ -70,7 +70,7 @@ def run(
     scenario = request.scenario.at(axes)
     manifest = _manifest(request, bed, axes)
     with store.Writer(request.folder, scenario_text=request.scenario_text, manifest=manifest) as writer:
-        wire = Wire()
+        wire = Wire(one_replay=request.repeat == 1)
         begun: deque[tuple[int, bytes]] = deque()
         started = dropped = 0
         # The node tells a line at once only while no other replay waits, and a client waits for its line.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -85,13 +85,13 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sources: tuple[str, ...]
     session: str
     expect: Expectation
-    name: str = ""
+    name: Annotated[str, msgspec.Meta(pattern=r"^[^/]*$")] = ""
     theme: str = "your own"
     before: str = ""
     published: str = ""
-    close_line: int = 0
-    settle_ms: int = 1000
-    line_timeout_ms: int = 10_000
+    close_line: Annotated[int, msgspec.Meta(ge=0)] = 0
+    settle_ms: Annotated[int, msgspec.Meta(ge=0)] = 1000
+    line_timeout_ms: Annotated[int, msgspec.Meta(gt=0)] = 10_000
     gate: Gate = Gate()
     server: Server = Server()
     race: bool = False
@@ -127,7 +127,7 @@ def parse(text: str, where: str, given: Mapping[str, int] | None = None) -> Scen
     remedy = "see docs/scenarios.md for the format, or a shipped one: rst-or-fin explain recv-then-close"
     try:
         document: dict[str, Any] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a number or a nest without end is not a TOMLDecodeError
         raise UsageError(f"{where}: not valid TOML: {error}", remedy) from error
     name = where.rpartition("/")[2].removesuffix(SUFFIX).removesuffix(".toml")
     try:

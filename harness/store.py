@@ -16,7 +16,7 @@ from __future__ import annotations
 import errno
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,6 +64,13 @@ class _Peer(msgspec.Struct, frozen=True, kw_only=True):
     testimony: Testimony | None
 
 
+class _Written(msgspec.Struct, frozen=True, kw_only=True):
+    """What every format's manifest says of itself."""
+
+    format: int
+    program: str = "unknown"
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What a run was: enough to run it again elsewhere and to explain a difference.
 
@@ -109,11 +116,12 @@ class Writer:
             self._write_manifest(manifest)
             (folder / _SCENARIO).write_text(scenario_text, encoding="utf-8")
         self._files: dict[str, BinaryIO] = {}
-        with _writing(folder):
+        with _writing(folder), ExitStack() as opened:
             for name in (_CAPTURE, _TRANSCRIPT, _COUNTERS, _PEER, _VERDICTS):
-                self._files[name] = (folder / name).open("wb")
+                self._files[name] = opened.enter_context((folder / name).open("wb"))
             self._files[_CAPTURE].write(pcap.header())
             self._files[_CAPTURE].flush()
+            self._closing = opened.pop_all()
 
     def __enter__(self) -> Writer:
         return self
@@ -122,8 +130,7 @@ class Writer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with _writing(self.folder):
-            for file in self._files.values():
-                file.close()
+            self._closing.close()  # every one of them, also where one cannot be flushed
 
     def frames(self, frames: Iterable[Frame]) -> None:
         with _writing(self.folder):
@@ -185,22 +192,32 @@ def read(folder: Path) -> Evidence:
 
     Raises UsageError where it is none, is of a later format, or is damaged: with the file and the reason.
     """
-    manifest = _decode(folder / _MANIFEST, Manifest)
-    if manifest.format != FORMAT:
+    written = _decode(folder / _MANIFEST, _Written)
+    if written.format != FORMAT:
         raise UsageError(
-            f"{folder}: evidence of format {manifest.format}; this program reads format {FORMAT}",
-            f"judge it with the version that wrote it: {manifest.program}",
+            f"{folder}: evidence of format {written.format}; this program reads format {FORMAT}",
+            f"judge it with the version that wrote it: {written.program}",
         )
+    manifest = _decode(folder / _MANIFEST, Manifest)
     transcripts = _decode_lines(folder / _TRANSCRIPT, _Transcript)
     counters = _decode_lines(folder / _COUNTERS, _Counters)
     peers = _decode_lines(folder / _PEER, _Peer)
+    for number, lines in enumerate(zip(transcripts, counters, peers, strict=False), start=1):
+        if len({line.index for line in lines}) > 1:
+            raise UsageError(
+                f"{folder}: line {number} of transcript, counters and peer.jsonl is of different replays",
+                "use another copy of the evidence",
+            )
+    capture = _read(folder / _CAPTURE)
+    if manifest.finished is None:
+        capture = pcap.whole_records(capture)
     whole = min(len(transcripts), len(counters), len(peers))  # a run that was killed may lack its last line
     return Evidence(
         manifest=manifest,
         scenario=parse(
             _read(folder / _SCENARIO).decode("utf-8", "replace"), manifest.scenario, manifest.parameters
         ),
-        capture=_read(folder / _CAPTURE),
+        capture=capture,
         replays=tuple(
             Replay(
                 index=transcript.index,
@@ -252,10 +269,10 @@ def _read(path: Path) -> bytes:
         ) from error
 
 
-def _decode(path: Path, kind: type[Manifest]) -> Manifest:
+def _decode(path: Path, kind: type[_Record]) -> _Record:
     try:
         return msgspec.json.decode(_read(path), type=kind)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is damaged: {error}", "use another copy of the evidence") from error
 
 
@@ -269,7 +286,7 @@ def _records(path: Path, decoder: msgspec.json.Decoder[Any]) -> Iterator[Any]:
     for number, line in enumerate(lines[:-1], start=1):  # what follows the last newline is an unfinished line
         try:
             yield decoder.decode(line)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise UsageError(
                 f"{path}, line {number}, is damaged: {error}", "use another copy of it"
             ) from error

@@ -90,11 +90,15 @@ def connections(segments: Iterable[Segment]) -> list[Connection]:
 
 
 def starts_anew(members: Sequence[Segment], segment: Segment) -> bool:
-    """True for a SYN that none of the known segments repeats: a port used twice is two connections."""
+    """True for a SYN that none of the known segments repeats: a port used twice is two connections.
+
+    A SYN that meets nothing but the other end's SYN opens the same connection (RFC 9293 3.5, figure 7).
+    """
     return (
         segment.syn
         and not segment.has_ack
         and not any(known.syn and known.src == segment.src and known.seq == segment.seq for known in members)
+        and not all(known.syn and not known.has_ack and known.src == segment.dst for known in members)
     )
 
 

@@ -63,7 +63,10 @@ def case(scenario: Scenario, judged: Judged, palette: Palette = PLAIN) -> str:
 
 def heading(scenario: Scenario, palette: Palette = PLAIN) -> str:
     claim = textwrap.fill(
-        " ".join(scenario.claim.split()), _WIDTH - 2, initial_indent=_INDENT, subsequent_indent=_INDENT
+        visible(" ".join(scenario.claim.split())),
+        _WIDTH - 2,
+        initial_indent=_INDENT,
+        subsequent_indent=_INDENT,
     )
     return f"{palette.bold}== {scenario.name} =={palette.plain}\n{claim}"
 

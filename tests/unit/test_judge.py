@@ -348,46 +348,37 @@ def test_called_or_calling_an_end_is_judged_alike(case: Case) -> None:
 # Known weak spots: each says what the judge should answer; the mark goes when it does.
 
 
-@pytest.mark.xfail(strict=True, reason="only bytes beyond the last captured one count as a hole")
 def test_any_acknowledged_byte_that_was_not_captured_is_a_hole() -> None:
     holed = HANDSHAKE + "< P. 179:486(307) ack 1\n> R. 1:1(0) ack 486"  # 1:179 was acknowledged unseen
     assert of_wire(holed).validity is Validity.INCONCLUSIVE
 
 
-@pytest.mark.xfail(strict=True, reason="a FIN that was captured hides the data missing before it")
 def test_a_request_missing_before_an_acknowledged_fin_is_a_hole() -> None:
     assert of_wire(LATE_DATA.replace("> P. 1:19(18) ack 1", "")).validity is Validity.INCONCLUSIVE
 
 
-@pytest.mark.xfail(strict=True, reason="only the active closer's segments are marked")
 def test_the_subjects_rst_decides_also_where_the_peer_closed_first() -> None:
     text = EXCHANGE + "< F. 486:486(0) ack 19\n> . 19:19(0) ack 487\n> R. 19:19(0) ack 487"
     found = connection(text)
     assert "R. 19:19(0) ack 487" in [found.notation(found.segments[i]) for i in of_wire(text).deciding]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a RST before the SYN that succeeded counts as this connection's ending"
-)
 def test_a_rst_that_clears_a_half_open_connection_is_not_the_ending() -> None:
     """RFC 9293 section 3.5.1, figure 9: the old end answers the SYN with an ACK, which is reset."""
     text = "> S 0:0(0)\n< . -500:-500(0) ack -300\n> R -300:-300(0)\n" + CLOSE
     assert of_wire(text).ending is Ending.FIN
 
 
-@pytest.mark.xfail(strict=True, reason="without a replay a gate is not looked at")
 def test_a_gate_of_which_nobody_told_is_not_met() -> None:
     assert judge.judge(connection(ABORT), capture=WHOLE, gate=ALL_UNREAD).validity is Validity.INCONCLUSIVE
 
 
-@pytest.mark.xfail(strict=True, reason="a counter that this kernel lacks counts as 0")
 def test_a_counter_that_is_missing_contradicts_nothing() -> None:
     without = replace(replay(), counters_before={}, counters_after={})
     verdict = judge.judge(connection(ABORT), capture=WHOLE, replay=without)
     assert not any("counters contradicts" in doubt for doubt in verdict.doubts)
 
 
-@pytest.mark.xfail(strict=True, reason="a socket of another connection is taken for the client's")
 def test_a_socket_of_neither_end_is_doubted() -> None:
     elsewhere = replay(local=Endpoint("10.0.0.9", 9), unread=485, raised=ABORT_ON_CLOSE)
     assert judge.judge(connection(ABORT), capture=WHOLE, replay=elsewhere).validity is Validity.INCONCLUSIVE

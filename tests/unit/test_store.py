@@ -259,17 +259,15 @@ def test_any_other_error_of_the_disk_is_named_too(folder: Path, monkeypatch: pyt
         store.write_verdicts(folder, [])
 
 
-# Known weak spots: each says what should come of it; the mark goes when it does.
+# What once went wrong
 
 
-@pytest.mark.xfail(strict=True, reason="the manifest is held against today's fields before its format")
 def test_a_later_format_is_told_from_damage_whatever_its_fields(folder: Path) -> None:
     damage(folder, "manifest.json", lambda _: b'{"format": 2, "program": "rst-or-fin 9.9", "runs": []}')
     with pytest.raises(UsageError, match="format 2"):
         store.read(folder)
 
 
-@pytest.mark.xfail(strict=True, raises=UnicodeDecodeError, reason="msgspec has another error for bad UTF-8")
 @pytest.mark.parametrize("name", ["manifest.json", *LINE_FILES])
 def test_bytes_that_are_no_text_are_damage(folder: Path, name: str) -> None:
     damage(folder, name, lambda whole: re.sub(rb': ?"\w', b':"\xff', whole))
@@ -277,14 +275,12 @@ def test_bytes_that_are_no_text_are_damage(folder: Path, name: str) -> None:
         store.read(folder)
 
 
-@pytest.mark.xfail(strict=True, reason="lines are matched by their place, not by their index")
 def test_lines_of_different_replays_are_damage(folder: Path) -> None:
     damage(folder, "counters.jsonl", lambda whole: b"\n".join([*whole.split(b"\n")[1:3], b""]))
     with pytest.raises(UsageError, match="counters"):
         store.read(folder)
 
 
-@pytest.mark.xfail(strict=True, reason="the first file that cannot be closed leaves the others open")
 def test_a_disk_that_fills_up_at_the_end_still_closes_every_file(tmp_path: Path, full_disk: FullDisk) -> None:
     full_disk.takes("transcript.jsonl")
     writer = store.Writer(tmp_path / "run", scenario_text=SCENARIO, manifest=MANIFEST)
@@ -294,9 +290,13 @@ def test_a_disk_that_fills_up_at_the_end_still_closes_every_file(tmp_path: Path,
     assert full_disk.left_open == []
 
 
-@pytest.mark.xfail(strict=True, reason="a writer that could not begin leaves its files open")
 def test_a_disk_that_is_full_from_the_start_leaves_no_file_open(tmp_path: Path, full_disk: FullDisk) -> None:
     full_disk.takes("capture.pcap")
     with pytest.raises(EnvironmentTroubleError):
         store.Writer(tmp_path / "run", scenario_text=SCENARIO, manifest=MANIFEST)
     assert full_disk.left_open == []
+
+
+def test_a_killed_run_is_read_up_to_its_last_whole_frame(tmp_path: Path) -> None:
+    whole = pcap.header() + pcap.records([Frame(t_ns=1, data=b"x" * 60)])
+    assert pcap.whole_records(whole + pcap.records([Frame(t_ns=2, data=b"y" * 60)])[:30]) == whole

@@ -170,10 +170,9 @@ def test_somebody_elses_connection_names_both_ends_and_who_closed_first() -> Non
     ]
 
 
-# Known weak spots: each says what should come of it; the mark goes when it does.
+# What once went wrong
 
 
-@pytest.mark.xfail(strict=True, reason="what a result or a claim holds is printed as it is")
 @pytest.mark.parametrize("place", ["claim", "result"])
 def test_control_characters_of_others_never_reach_the_terminal(place: str) -> None:
     hostile = "\x1b]0;title\x07\x1b[2J"

@@ -114,12 +114,13 @@ class _Inner:
         with _step("the node's host"), Netlink() as link:
             link.up("lo")
             _pin(self._order.sysctls)
-            client_host = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+            client_host = _own_network()
         if self._order.node:
             with _step("starting the node"):  # before all else: everybody waits for it
                 self._start_node()
         with _step("the server's host"):
             namespaces.unshare(namespaces.CLONE_NEWNET)
+            self._server_host = _own_network()  # or it goes, and the wire with it, when the server does
             with Netlink() as link:
                 link.make_veth(_INTERFACE, _INTERFACE, client_host)
                 link.up("lo")
@@ -147,7 +148,8 @@ class _Inner:
         from harness.hosts.interfaces import switch_off_offloads
 
         unpinned = _pin(self._order.sysctls)
-        # The wire carries the tested connection and nothing of IPv6's own: no router is sought, no group joined.
+        # The wire is to carry the tested connection and little else: no IPv6 where it is not asked for, and
+        # no link-local address, for which the kernel would seek a router for a while.
         six = any(":" in address for address in addresses)
         quiet = {"disable_ipv6": "0", "addr_gen_mode": "1"} if six else {"disable_ipv6": "1"}
         _pin({f"net.ipv6.conf.{_INTERFACE}.{name}": value for name, value in quiet.items()})
@@ -235,6 +237,11 @@ class _Inner:
             for program in self._programs:
                 if program.pid == pid:
                     send(self._channel, program.obituary(status))
+
+
+def _own_network() -> int:
+    """A file descriptor that keeps the network namespace that this process is in."""
+    return os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 
 
 def _pin(sysctls: dict[str, str]) -> list[str]:

@@ -10,6 +10,7 @@ import sys
 import sysconfig
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -379,6 +380,21 @@ def test_a_node_that_dies_ends_the_replay_and_nothing_else() -> None:
     with LocalTestbed.open() as bed:
         replay = play(bed, UNREAD.replace("gen_tcp:close(Sock)", "erlang:halt(1)"))
         assert (replay.end, bed.counters()["Tcp:OutRsts"] > 0) == (SessionEnd.NODE_GONE, True)
+
+
+def test_a_server_that_dies_leaves_the_wire_as_it_is() -> None:
+    before = killing.descendants()
+    with LocalTestbed.open() as bed:
+        host_of = {pid: os.readlink(f"/proc/{pid}/ns/net") for pid in killing.descendants() - before}
+        crowd = Counter(host_of.values())
+        # The holder is in the node's network namespace, the server alone in its own.
+        (server,) = (pid for pid, host in host_of.items() if crowd[host] == 1)
+        os.kill(server, signal.SIGKILL)
+        assert wait_until(lambda: server not in killing.descendants())
+        until = time.monotonic() + 1.0  # a namespace that nobody holds would be gone by then
+        while time.monotonic() < until:
+            play(bed, UNREAD)
+            assert [(s.syn, s.rst) for s in segments(bed.drain())] == [(True, False), (False, True)]
 
 
 def test_a_holder_that_is_killed_takes_all_with_it() -> None:

@@ -69,6 +69,10 @@ Hear = Callable[[Done], None]
 class _LostError(Exception):
     """The worker process died, or was killed because it took too long; `str()` says which."""
 
+    def __init__(self, why: str, remedy: str = "run it again") -> None:
+        super().__init__(why)
+        self.remedy = remedy
+
 
 class Guard:
     """Plays one group of cells. `play` may be called once; `stop` ends it from another thread."""
@@ -125,7 +129,7 @@ class Guard:
                         "the cell", self._steps.cell_s, self._steps.play, cell, str(folder), line
                     )
             except _LostError as error:
-                said = Said(trouble=str(error), remedy="run it again; a slow machine needs a greater --limit")
+                said = Said(trouble=str(error), remedy=error.remedy)
             duration_s = time.monotonic() - started
             return Done(cell=cell, said=said, files=_contents(folder), duration_s=duration_s), opened
 
@@ -140,14 +144,19 @@ class Guard:
         finished, _ = wait([future], timeout=limit_s)
         if not finished:
             self._kill()
-            raise _LostError(f"{what} took longer than {limit_s:g} s and was ended")
+            raise _LostError(
+                f"{what} took longer than {limit_s:g} s and was ended", "give it longer with --limit SECONDS"
+            )
         broken = future.exception()
         if broken is None:
             return future.result()
         self._kill()  # what it left behind is nothing to build on
         if isinstance(broken, BrokenProcessPool):
             raise _LostError(f"the worker process died during {what}") from broken
-        raise _LostError(f"{what} broke off with {type(broken).__name__}: {broken}") from broken
+        raise _LostError(
+            f"{what} broke off with {type(broken).__name__}: {broken}",
+            "that is a mistake in rst-or-fin itself: please report it, with this line and the evidence",
+        ) from broken
 
     def _worker(self) -> ProcessPoolExecutor:
         """The worker process's pool, with a new process where there is none."""

@@ -58,14 +58,14 @@ class Held:
         if message["event"] != event:
             for fd in fds:
                 os.close(fd)
-            raise _trouble(message)
+            raise trouble(message)
         return message, fds
 
     def complain(self, timeout_s: float) -> None:
         """Raise EnvironmentTroubleError if word of a program's end comes within that time."""
         heard = self._hear(timeout_s)
         if heard is not None:
-            raise _trouble(heard[0])
+            raise trouble(heard[0])
 
     def close(self) -> None:
         """End the holder and all that it holds; when this returns, every process of it is gone."""
@@ -96,7 +96,8 @@ class Held:
             return {"event": "gone"}, []
 
 
-def _trouble(message: dict[str, Any]) -> EnvironmentTroubleError:
+def trouble(message: dict[str, Any]) -> EnvironmentTroubleError:
+    """What a message that nobody hoped for means to the user, with the remedy."""
     if message["event"] == "ended":
         said = message["output"].splitlines()[-1:] or ["it said nothing"]
         return EnvironmentTroubleError(

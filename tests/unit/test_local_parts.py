@@ -1,0 +1,82 @@
+"""The parts of the local testbed that need no namespace: remedies, the server's log, which Erlang."""
+
+from __future__ import annotations
+
+import errno
+import json
+import socket
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.errors import EnvironmentTroubleError, UsageError
+from harness.evidence import Testimony
+from harness.netns import messages
+from harness.tcp import Endpoint
+from harness.testbed import erlang, held
+from harness.testbed.testimonies import Testimonies
+
+PEER = Endpoint("198.18.0.3", 40000)
+ENDED = {"event": "ended", "peer": [*PEER], "received": 18, "sent": 485, "end": "ECONNRESET", "t_ns": 1}
+LOG = b'{"event": "listening", "address": "198.18.0.4", "port": 80}\n' + json.dumps(ENDED).encode() + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "sysctl", "remedy"),
+    [
+        (errno.ENOSPC, "", "user.max_net_namespaces=10000"),
+        (errno.EINVAL, "", "CONFIG_NET_NS"),
+        (errno.EPERM, "apparmor_restrict_unprivileged_userns", "apparmor_restrict_unprivileged_userns=0"),
+        (errno.EPERM, "unprivileged_userns_clone", "unprivileged_userns_clone=1"),
+        (errno.EPERM, "", "seccomp=unconfined"),
+    ],
+)
+def test_each_refusal_has_its_remedy(
+    monkeypatch: pytest.MonkeyPatch, number: int, sysctl: str, remedy: str
+) -> None:
+    monkeypatch.setattr(held, "_reads", lambda path, text: bool(sysctl) and path.endswith(sysctl))
+    refused = held.trouble({"event": "trouble", "step": "namespaces", "errno": number, "error": "refused"})
+    assert remedy in refused.remedy
+
+
+def test_a_programs_last_words_are_told() -> None:
+    ended = {"event": "ended", "who": "node", "status": 1, "output": "usage: ...\nno such cookie"}
+    assert str(held.trouble(ended)) == "the node ended with status 1: no such cookie"
+
+
+@given(st.integers(1, len(LOG)))
+def test_a_testimony_survives_any_cut_of_the_log(step: int) -> None:
+    heard = Testimonies()
+    for start in range(0, len(LOG), step):
+        heard.feed(LOG[start : start + step])
+    assert heard.take(PEER) == Testimony(peer=PEER, received=18, sent=485, end="ECONNRESET")
+
+
+def test_a_testimony_is_given_once() -> None:
+    heard = Testimonies()
+    heard.feed(LOG)
+    assert [heard.take(PEER) is None, heard.take(PEER) is None] == [False, True]
+
+
+def test_an_order_arrives_as_it_was_sent() -> None:
+    order = messages.Order([], ["198.18.0.4/24"], ["erl"], "/", {"HOME": "/"}, 4370, "", [], [], {"a.b": "1"})
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with near, far:
+        messages.send_order(near, order)
+        assert messages.receive_order(far) == order
+
+
+def test_the_bundled_erlang_is_known_by_its_release_too() -> None:
+    assert erlang.find("28") == erlang.find("bundled") == erlang.find(None)
+
+
+def test_another_release_is_a_wrong_usage() -> None:
+    with pytest.raises(UsageError, match="no OTP 23"):
+        erlang.find("23")
+
+
+def test_a_missing_system_erlang_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(EnvironmentTroubleError, match="no `erl` on the PATH"):
+        erlang.find("system")

@@ -74,6 +74,10 @@ def _command(name: str):  # type: ignore[no-untyped-def]  # imported late: `--he
         from harness.commands import bisect
 
         return bisect.bisect
+    if name == "cures":
+        from harness.commands import cures
+
+        return cures.cures
     if name == "judge":
         from harness.commands import judge
 
@@ -132,6 +136,13 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--out", metavar="FILE", help="write to FILE instead of stdout")
 
     _add_bisect(commands.add_parser("bisect", help="find the first release whose outcome is another"))
+
+    cures = commands.add_parser("cures", help="each remedy before and after: does it help, what does it cost")
+    cures.add_argument(
+        "scenarios", nargs="*", metavar="SCENARIO", help="scenarios with `before` (default: all there are)"
+    )
+    _add_play_options(cures)
+    cures.set_defaults(repeat=10)  # one replay's time says little
 
     judge = commands.add_parser("judge", help="judge stored evidence again, or any pcap capture; no Docker")
     judge.add_argument("path", metavar="FOLDER", help="an evidence folder, or a pcap file")

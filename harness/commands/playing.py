@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from harness import run as conductor
 from harness.beds import Beds
@@ -21,17 +22,31 @@ class Player:
         self._beds = beds
         self._repeat = repeat
         self._command_line = command_line
+        self._warm: Testbed | None = None
 
     def excluded(self, entry: Entry) -> str:
         """Why the scenario cannot be played here; empty where it can."""
         return entry.scenario.excluded_at(conductor.axes_of(self._bed(entry)))
 
+    def warm_up(self, entry: Entry, repeat: int) -> None:
+        """Play on a testbed that nothing was played on yet, for nothing but later times that compare."""
+        bed = self._bed(entry)
+        if bed is self._warm:
+            return
+        with TemporaryDirectory(prefix="rst-or-fin-warm-up-") as folder:
+            for _ in self._play(entry, Path(folder) / "evidence", repeat):
+                pass
+        self._warm = bed
+
     def play(self, entry: Entry, folder: Path) -> Iterator[Judged]:
         """Every replay as soon as it is judged; the folder is whole when the iterator ends."""
+        return self._play(entry, folder, self._repeat)
+
+    def _play(self, entry: Entry, folder: Path, repeat: int) -> Iterator[Judged]:
         request = conductor.Request(
             scenario=entry.scenario,
             scenario_text=entry.text,
-            repeat=self._repeat,
+            repeat=repeat,
             folder=folder,
             command_line=self._command_line,
         )

@@ -103,6 +103,9 @@ class Player:
             fits = _fits(step, segment)
             if not self._is_news(segment) and not (fits and segment.is_bare_ack):
                 continue
+            if not fits and segment.flags == step.unless:
+                self.over = True
+                return False
             if not fits:
                 return self._give_up(step, f"heard {segment}")
             return True
@@ -114,7 +117,8 @@ class Player:
         """Whether it says something that was not heard before: payload, or a control bit at a new place."""
         controls = "".join(letter for letter in segment.flags if letter in "SFR")
         place = (controls, segment.end, segment.payload_len if "R" in controls else 0)
-        new = (bool(controls) and place not in self._news) or segment.end > self._received_to
+        payload = segment.payload_len > 0 and segment.end > self._received_to
+        new = payload or (bool(controls) and place not in self._news)
         if controls:
             self._news.add(place)
         if segment.payload_len:

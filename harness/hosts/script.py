@@ -2,7 +2,7 @@
 
     script    = line { NEWLINE line }
     line      = [ step ] [ "#" comment ]
-    step      = "expect" pattern [ "within" duration ]
+    step      = "expect" pattern [ "unless" flags ] [ "within" duration ]
               | "send" flags range [ "ack" number ] [ "win" number ] [ "mss" number ]
               | "wait" duration
     pattern   = flags [ range ] [ "ack" number ]
@@ -16,7 +16,8 @@ nor SACK. A window that is not given stays as it was (65535 at first); `mss` bel
 
 The peer waits to be connected to: the first step is `expect S`. An expectation is met by the next segment
 that says something new, and that must fit it: flags exactly, range and ack where they are given. A bare ACK
-and a repetition say nothing new; they are passed over, unless a bare ACK is what is expected.
+and a repetition say nothing new; they are passed over, unless a bare ACK is what is expected. Where kernels
+differ, `unless R.` lets a segment with those flags end the script in place of the one that is expected.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ class Expect:
     range: tuple[int, int] | None
     ack: int | None
     within_s: float
+    unless: str = ""
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,8 @@ def written(step: Step) -> str:
         return f"wait {_duration(step.duration_s)}"
     text = notation(step.flags, step.range, step.ack)
     if isinstance(step, Expect):
-        return f"expect {text} within {_duration(step.within_s)}"
+        unless = f" unless {step.unless}" if step.unless else ""
+        return f"expect {text}{unless} within {_duration(step.within_s)}"
     window = "" if step.window is None else f" win {step.window}"
     mss = "" if step.mss is None else f" mss {step.mss}"
     return f"send {text}{window}{mss}"
@@ -127,22 +130,20 @@ def _step(line: int, words: list[str]) -> Step:
         return Wait(line, _seconds(line, rest[0]))
     if verb not in ("expect", "send"):
         raise ScriptError(line, f"a step begins with expect, send or wait, not with {verb!r}")
-    if not rest or not rest[0] or not _FLAGS.fullmatch(rest[0]):
-        raise ScriptError(line, f"`{verb}` takes flags as tcpdump prints them, such as `S.`, `P.` or `.`")
-    flags = rest.pop(0)
-    if len(set(flags)) != len(flags):
-        raise ScriptError(line, f"a flag appears twice in {flags!r}")
+    if not rest:
+        raise ScriptError(line, f"`{verb}` takes a segment, such as `P. 1:19(18) ack 1`")
+    flags = _flags(line, rest.pop(0))
     numbers = _range(line, rest.pop(0)) if rest and rest[0][0].isdigit() else None
-    allowed = ("ack", "within") if verb == "expect" else ("ack", "win", "mss")
+    allowed = ("ack", "unless", "within") if verb == "expect" else ("ack", "win", "mss")
     named = _named(line, rest, allowed)
     ack = _bounded(line, "ack", named.get("ack"), _MAX_SEQ)
-    flags = canonical(flags)
     if ack is not None and "." not in flags:
         raise ScriptError(line, f"{flags!r} has no ACK flag (a dot), so it cannot have an `ack` number")
     if verb == "expect":
         within = named.get("within")
         within_s = DEFAULT_WITHIN_S if within is None else _seconds(line, within)
-        return Expect(line, flags, numbers, ack, within_s)
+        unless = _flags(line, named["unless"]) if "unless" in named else ""
+        return Expect(line, flags, numbers, ack, within_s, unless)
     return _send(line, flags, numbers, ack, named)
 
 
@@ -160,6 +161,14 @@ def _send(
     if mss is not None and "S" not in flags:
         raise ScriptError(line, "`mss` belongs on a SYN")
     return Send(line, flags, numbers, ack, window, mss)
+
+
+def _flags(line: int, text: str) -> str:
+    if not _FLAGS.fullmatch(text):
+        raise ScriptError(line, f"{text!r} are no flags as tcpdump prints them, such as `S.`, `P.` or `.`")
+    if len(set(text)) != len(text):
+        raise ScriptError(line, f"a flag appears twice in {text!r}")
+    return canonical(text)
 
 
 def _range(line: int, text: str) -> tuple[int, int]:

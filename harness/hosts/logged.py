@@ -1,0 +1,170 @@
+"""A real HTTP server in the foreground, and its own log turned into testimony: one JSON line a connection.
+
+What nginx and httpd have in common; `nginx` and `httpd` know how each is configured and what its lines mean.
+The events are the origin's (see `origin`): "listening" once the server's log says so, then "ended" for every
+connection of which the log has told both the requests (`received` and `sent` are the server's own counts, in
+bytes on the connection) and the end ("end of file", or an errno's name). A connection that never carried a
+request is not in the access log, and so is never heard of.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import json
+import os
+import select
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+END_OF_FILE = "end of file"
+_END_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True)
+class Requested:
+    """A request was answered on connection `number`; the counts are those of this request alone."""
+
+    number: str
+    peer: tuple[str, int]
+    received: int
+    sent: int
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Connection `number` has ended for the server."""
+
+    number: str
+    end: str
+
+
+@dataclass(frozen=True)
+class Listening:
+    """The server accepts connections."""
+
+
+def requested(line: str) -> Requested:
+    """A line of the access log, in the JSON that both servers are told to write."""
+    said = json.loads(line)
+    return Requested(
+        said["connection"], (said["address"], int(said["port"])), int(said["received"]), int(said["sent"])
+    )
+
+
+def name_of(number: str | None) -> str:
+    """An errno as its name; None is no error."""
+    return END_OF_FILE if number is None else errno.errorcode.get(int(number), f"errno {number}")
+
+
+class Log:
+    """What the log has told so far, connection by connection."""
+
+    def __init__(self) -> None:
+        self._requested: dict[str, Requested] = {}
+        self._ended: dict[str, str] = {}
+
+    def take(self, told: Requested | Ended) -> dict[str, object] | None:
+        """The event of a connection of which everything is known now; else None."""
+        if isinstance(told, Ended):
+            self._ended.setdefault(told.number, told.end)
+        else:
+            before = self._requested.get(told.number)
+            self._requested[told.number] = Requested(
+                told.number,
+                told.peer,
+                told.received + (before.received if before else 0),
+                told.sent + (before.sent if before else 0),
+            )
+        if told.number not in self._requested or told.number not in self._ended:
+            return None
+        whole = self._requested.pop(told.number)
+        return {
+            "event": "ended",
+            "peer": whole.peer,
+            "received": whole.received,
+            "sent": whole.sent,
+            "end": self._ended.pop(told.number),
+            "t_ns": time.time_ns(),
+        }
+
+
+Read = Callable[[str], "Listening | Requested | Ended | None"]
+
+
+def serve(command: Sequence[str], read: Read, address: str, port: int) -> int:
+    """Run the server until stdin ends (0) or it ends by itself (1, with its last words on stderr)."""
+    log = Log()
+    said: list[str] = []
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as server:
+        assert server.stderr is not None
+        lines = server.stderr.fileno()
+        rest = b""
+        while True:
+            ready, _, _ = select.select([sys.stdin.fileno(), lines], [], [])
+            if lines in ready:
+                data = os.read(lines, 65536)
+                if not data:
+                    print("\n".join(said[-10:]), file=sys.stderr)
+                    return 1
+                *whole, rest = (rest + data).split(b"\n")
+                for line in (raw.decode("utf-8", "replace") for raw in whole):
+                    said = [*said[-10:], line]
+                    told = read(line)
+                    if isinstance(told, Listening):
+                        _say({"event": "listening", "address": address, "port": port})
+                    elif told is not None:
+                        event = log.take(told)
+                        if event is not None:
+                            _say(event)
+            elif not os.read(sys.stdin.fileno(), 4096):
+                server.terminate()
+                try:
+                    server.wait(_END_TIMEOUT_S)
+                except subprocess.TimeoutExpired:
+                    server.kill()
+                return 0
+
+
+def _say(event: dict[str, object]) -> None:
+    view = memoryview(json.dumps(event).encode() + b"\n")
+    while view:
+        view = view[os.write(sys.stdout.fileno(), view) :]
+
+
+def main(
+    name: str,
+    configuration: Callable[[str, int, str], str],
+    command: Callable[[str], Sequence[str]],
+    read: Read,
+    arguments: Sequence[str] | None = None,
+) -> int:
+    """The program; `configuration` takes address, port and a folder for all that is written or served."""
+    parser = argparse.ArgumentParser(prog=name, description=f"{name}, which says how connections end.")
+    parser.add_argument("--bind", required=True, help="the address to listen on, IPv4 or IPv6")
+    parser.add_argument("--port", type=int, default=8080)
+    parser.add_argument("--body-bytes", type=int, metavar="N", default=307, help="the page's length")
+    parser.add_argument(
+        "--clean-offloads", metavar="ADDRESS", help="switch offloads off on the interface carrying it"
+    )
+    parser.add_argument("--drop-to-uid", type=int, metavar="UID", help="become this user first")
+    options = parser.parse_args(arguments)
+    if options.clean_offloads:
+        from .interfaces import interface_of, switch_off_offloads
+
+        switch_off_offloads(interface_of(options.clean_offloads))
+    if options.drop_to_uid is not None:
+        from .privileges import drop_to
+
+        drop_to(options.drop_to_uid)
+    with tempfile.TemporaryDirectory(prefix=f"{name}-") as folder:
+        with open(os.path.join(folder, "index.html"), "wb") as page:
+            page.write((b"0123456789abcdef" * (options.body_bytes // 16 + 1))[: options.body_bytes])
+        path = os.path.join(folder, f"{name}.conf")
+        with open(path, "w", encoding="ascii") as file:
+            file.write(configuration(options.bind, options.port, folder))
+        return serve(command(path), read, options.bind, options.port)

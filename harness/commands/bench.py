@@ -27,6 +27,7 @@ from harness.tcp import Endpoint
 from harness.testbed import Testbed
 
 _COLD_RUNS = 5
+_PROGRAM = [sys.executable, "-m", "harness.cli"]
 _Result = TypeVar("_Result")
 
 
@@ -43,33 +44,44 @@ def bench(options: argparse.Namespace) -> int:
             print(f"\ntestbed ready (both hosts, wire, capture, link): {time.monotonic() - started:.3f} s")
             for name in catalogue.PUBLISHED_PAIR:
                 _warm(name, options.repeat, beds, Path(folder))
+    if runtime.name == "local":
+        _floor(options.repeat)
     return EXIT_AS_EXPECTED
 
 
 def _cold(options: argparse.Namespace, runtime: str, folder: Path) -> None:
-    """From the command to both verdicts, in a process of its own; beside it, what Python alone takes."""
-    command = [
-        sys.executable,
-        "-m",
-        "harness.cli",
-        "reproduce",
-        "--runtime",
-        runtime,
-        "--out",
-        str(folder / "cold"),
-    ]
+    """From the command to both verdicts, a process each; in turn with it, what it cannot do without."""
+    command = [*_PROGRAM, "reproduce", "--runtime", runtime, "--out", str(folder / "cold")]
     command += [*(("--otp", options.otp) if options.otp else ()), "--backend", options.backend]
-    version = [sys.executable, "-m", "harness.cli", "--version"]
-    timed = [(_seconds(command), _seconds(version)) for _ in range(_COLD_RUNS)]
-    whole, bare = ([pair[i] for pair in timed] for i in (0, 1))
-    spread = f"({min(whole):.3f} to {max(whole):.3f})"
-    print(f"\ncold, command to both verdicts: {statistics.median(whole):.3f} s {spread}")
-    print(f"  of which starting the program: {statistics.median(bare):.3f} s")
+    rows: dict[str, Callable[[], float]] = {
+        "cold, command to both verdicts": lambda: _seconds(command),
+        "  beside it: starting the program": lambda: _seconds([*_PROGRAM, "--version"]),
+    }
+    if runtime == "local":
+        from harness.testbed import erlang
+
+        found = erlang.find(options.otp)
+        boot = [found.program, "-noshell", "-eval", "erlang:halt()."]
+        environment = {"HOME": str(folder), "LANG": "C.UTF-8", **found.environment}
+        rows["  beside it: bare erl, boot and halt"] = lambda: _seconds(boot, environment)
+    timed = [{name: time_it() for name, time_it in rows.items()} for _ in range(_COLD_RUNS)]
+    print()
+    for name in rows:
+        seconds = [run[name] for run in timed]
+        print(f"{name}: {statistics.median(seconds):.3f} s ({min(seconds):.3f} to {max(seconds):.3f})")
 
 
-def _seconds(command: list[str]) -> float:
+def _floor(repeat: int) -> None:
+    from harness.testbed import floor
+
+    print("\nthe floor: a plain socket client in the same namespaces, nothing captured, nothing judged")
+    for name, seconds in floor.seconds(repeat).items():
+        print(f"  {repeat / seconds:.0f} replays a second, {name}")
+
+
+def _seconds(command: list[str], environment: dict[str, str] | None = None) -> float:
     started = time.monotonic()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return time.monotonic() - started
 
 

@@ -47,14 +47,14 @@ class LocalTestbed:
 
     def __init__(self, server: Server, otp: str | None, backend: str, family: int) -> None:
         self._undo = ExitStack()
-        self._client_address = _CLIENT[family]
-        place = servers.Place(own=_SERVER[family], spare=_SPARE[family], node=self._client_address)
+        place = place_of(family)
+        self._client_address = place.node
         self._server = servers.endpoint(server, place)
         self._cookie = secrets.token_hex(16)
         self._dropped = 0
         self._testimonies = Testimonies()
         runtime = erlang.find(otp)
-        self._held = Held(_order(runtime, self._cookie, server, place, backend))
+        self._held = Held(order_for(runtime, self._cookie, server, place, backend))
         self._undo.callback(self._held.close)
         try:
             host_facts = self._set_up()
@@ -184,7 +184,18 @@ def probe() -> str:
     return str(wired["facts"]["namespaces"])
 
 
-def _order(runtime: erlang.Erlang, cookie: str, server: Server, place: servers.Place, backend: str) -> Order:
+def place_of(family: int) -> servers.Place:
+    """The addresses of every local testbed: each has namespaces of its own, so they are always free."""
+    return servers.Place(own=_SERVER[family], spare=_SPARE[family], node=_CLIENT[family])
+
+
+def order_for(
+    runtime: erlang.Erlang, cookie: str, server: Server, place: servers.Place, backend: str
+) -> Order:
+    """What the holder is to set up for that server and a node on that Erlang.
+
+    Raises UsageError for a server of which this machine lacks the program.
+    """
     kind = servers.kind_of(server)
     if kind.image not in _RUNNABLE:
         raise UsageError(f"the server {server.kind!r} runs in a container only", "--runtime docker")

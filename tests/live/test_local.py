@@ -25,7 +25,7 @@ from harness.evidence import COUNTERS, Frame, SessionEnd, Testimony
 from harness.hosts import frames
 from harness.scenario import Server
 from harness.tcp import Endpoint
-from harness.testbed import PINNED_SYSCTLS, local
+from harness.testbed import PINNED_SYSCTLS, floor, local
 from harness.testbed.local import LocalTestbed
 from tests.live import killing
 from tests.live.conftest import document, skip_or_fail
@@ -482,3 +482,8 @@ def test_the_captures_program_says_why_it_cannot_start() -> None:
     (record,) = frames.Decoder().feed(done.stdout)
     assert isinstance(record, frames.Failed)
     assert "no interface of this host carries 192.0.2.77" in record.error
+
+
+def test_the_floor_is_measured_in_the_same_namespaces() -> None:
+    """`bench` holds its figures against a plain socket client's."""
+    assert floor.seconds(5).keys() == {"unread", "drained"}

@@ -33,7 +33,7 @@ from harness.matrix import Cell, Group
 _OPENINGS = 2  # testbeds of one group that may fail to open, one after another, before it is given up
 _SLACK_S = 60.0
 _SPAWN_S = 60.0
-_SCHEDULER_TIMEOUT_S = 15.0
+_SCHEDULER_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

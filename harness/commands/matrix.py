@@ -40,8 +40,8 @@ def matrix(options: argparse.Namespace) -> int:
         coming = stack.enter_context(closing(campaign.play(cells, shelf, spread, again=options.again)))
         for record in coming:
             records.append(record)
-            progress(f"[{len(records)} of {len(cells)}] {matrix_table.line(record)}")
             shelf.write_table(_summary(options, started, records, finished=len(records) == len(cells)))
+            progress(f"[{len(records)} of {len(cells)}] {matrix_table.line(record)}")
     print(_FORMATS[options.format](_summary(options, started, records, finished=True)), end="", flush=True)
     if all(record.mark is Mark.EXCLUDED for record in records):
         return Mark.TROUBLE.exit_code  # nothing was played, so nothing is as expected

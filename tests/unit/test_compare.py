@@ -127,8 +127,10 @@ def found(*runs: Played) -> Findings:
     return compare(runs)
 
 
-def at(kernel: str, ending: Ending, of: Scenario = KNOWN, **rest: str) -> Played:
-    return run(of, ending, axes=Axes(kernel=kernel, **{"otp": "27", **rest}))
+def at(
+    kernel: str, ending: Ending, of: Scenario = KNOWN, *, otp: str = "27", backend: str = "inet"
+) -> Played:
+    return run(of, ending, axes=Axes(kernel=kernel, otp=otp, backend=backend))
 
 
 def test_a_difference_that_a_variant_foresees_is_known() -> None:

@@ -1,0 +1,46 @@
+"""What a worker process is told to do in tests of what watches it: well behaved, and every other way.
+
+A module of its own: a worker process imports it anew, and finds these functions by name.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from pathlib import Path
+
+from harness.cells import Said
+from harness.matrix import Cell
+
+
+def open_nothing(cell: Cell) -> Said:
+    return Said()
+
+
+def open_excluded(cell: Cell) -> Said:
+    return Said(excluded="not on this kernel")
+
+
+def open_never(cell: Cell) -> Said:
+    return Said(trouble="the testbed does not open", remedy="open it")
+
+
+def play(cell: Cell, folder: str, command_line: tuple[str, ...]) -> Said:
+    """Does as the scenario is called; leaves a file with its process id in any case."""
+    Path(folder).mkdir()
+    (Path(folder) / "pid").write_text(str(os.getpid()))
+    match cell.scenario.name:
+        case "dies":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "hangs":
+            threading.Event().wait()
+        case "breaks":
+            raise KeyError("a mistake")
+        case "fails":
+            return Said(trouble="the wire is cut", remedy="mend it")
+    return Said()
+
+
+def discard() -> None:
+    return None

@@ -1,0 +1,441 @@
+"""Which cells there are, how they are kept from each other, what is played again, what the table shows."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness import campaign, engine, matrix, store, workers
+from harness.axes import Axes, When
+from harness.cells import Said
+from harness.errors import UsageError
+from harness.evidence import CaptureFacts
+from harness.matrix import Cell, Combination, Group, Mark, Record, plan
+from harness.report import matrix_table
+from harness.scenario import Exclusion, Server, parse
+from harness.shelf import Shelf
+from harness.workers import Done, Guard, Steps
+from tests.unit import cases, players
+from tests.unit.segments import frame, segments
+
+Found = TypeVar("Found")
+
+TEXT = """
+claim = "A claim."
+sources = ["a test"]
+session = "close."
+[expect]
+ending = "RST"
+"""
+HERE = Combination(runtime="docker", otp="27")
+QUICK = Steps(
+    prepare=players.open_nothing, play=players.play, discard=players.discard, cell_s=20.0, open_s=20.0
+)
+
+
+def cell(name: str = "ends", combination: Combination = HERE, **changes: object) -> Cell:
+    scenario = parse(TEXT, name)
+    for field, value in changes.items():
+        scenario = msgspec.structs.replace(scenario, **{field: value})
+    return Cell(scenario=scenario, text=TEXT, combination=combination)
+
+
+def group(*names: str) -> Group:
+    return Group(combination=HERE, cells=tuple(cell(name) for name in names))
+
+
+# Planning
+
+OTPS = st.lists(st.sampled_from(["23", "25", "27"]), unique=True, min_size=1)
+BACKENDS = st.lists(st.sampled_from(["inet", "socket"]), unique=True, min_size=1)
+NAMES = st.lists(st.sampled_from("abcdef"), unique=True, min_size=1)
+
+
+@given(OTPS, BACKENDS, NAMES)
+def test_every_cell_is_planned_once(otps: list[str], backends: list[str], names: list[str]) -> None:
+    cells = [
+        cell(name, Combination(otp=otp, backend=backend))
+        for otp, backend, name in product(otps, backends, names)
+    ]
+    planned = [c for group in plan(cells) for c in group.cells]
+    assert sorted(map(str, planned)) == sorted(map(str, cells))
+
+
+@given(OTPS, BACKENDS, NAMES)
+def test_a_group_holds_all_that_one_testbed_can_serve(
+    otps: list[str], backends: list[str], names: list[str]
+) -> None:
+    cells = [
+        cell(name, Combination(otp=otp, backend=backend), server=Server(options={"urgent": name < "c"}))
+        for otp, backend, name in product(otps, backends, names)
+    ]
+    beds = {(c.combination, c.scenario.server.options["urgent"]) for c in cells}
+    assert len(plan(cells)) == len(beds)
+
+
+def test_two_scenarios_of_one_name_have_no_place_in_one_matrix() -> None:
+    with pytest.raises(UsageError, match="two scenarios are called 'ends'"):
+        matrix.check_names([parse(TEXT, "ends"), parse(TEXT, "elsewhere/ends.scenario.toml")])
+
+
+def test_another_text_is_another_input() -> None:
+    one = cell()
+    assert dataclasses.replace(one, text=TEXT + "#").inputs != one.inputs
+
+
+@given(st.text(), st.text())
+def test_no_two_kernels_share_a_folder_and_none_leaves_it(one: str, other: str) -> None:
+    first, second = (Combination(kernel=kernel).folder for kernel in (one, other))
+    assert (first == second) == (one == other)
+    assert "/" not in first
+
+
+def excluding(**when: object) -> Cell:
+    exclusion = Exclusion(when=msgspec.convert(when, When), reason="cannot be")
+    return cell(excluded=(exclusion,))
+
+
+def test_an_exclusion_that_needs_no_testbed_is_told_beforehand() -> None:
+    assert matrix.excluded_beforehand(excluding(otp=["<28"], backend=["inet"])) == "cannot be"
+
+
+def test_an_exclusion_by_the_kernel_is_left_to_the_testbed() -> None:
+    assert matrix.excluded_beforehand(excluding(kernel=["<7"])) == ""
+
+
+# Guarding
+
+
+def said(*names: str, steps: Steps = QUICK) -> list[Said]:
+    return [done.said for done in Guard(group(*names), steps).play()]
+
+
+def test_a_cell_that_kills_its_worker_is_a_trouble_of_that_cell_only() -> None:
+    assert [s.trouble for s in said("ends", "dies", "ends-too")] == [
+        "",
+        "the worker process died during the cell",
+        "",
+    ]
+
+
+def test_a_cell_that_hangs_is_ended_at_its_limit_and_the_next_one_is_played() -> None:
+    impatient = dataclasses.replace(QUICK, cell_s=1.0)
+    assert [s.trouble for s in said("hangs", "ends", steps=impatient)] == [
+        "the cell took longer than 1 s and was ended",
+        "",
+    ]
+
+
+def test_a_mistake_of_ours_is_told_with_its_name() -> None:
+    assert said("breaks", "ends")[0].trouble == "the cell broke off with KeyError: 'a mistake'"
+
+
+def test_what_a_cell_complains_of_comes_with_the_remedy() -> None:
+    assert said("fails")[0] == Said(trouble="the wire is cut", remedy="mend it")
+
+
+def test_an_excluded_cell_is_not_played() -> None:
+    excluded = dataclasses.replace(QUICK, prepare=players.open_excluded)
+    [done] = Guard(group("ends"), excluded).play()
+    assert (done.said.excluded, done.files) == ("not on this kernel", {})
+
+
+def test_a_testbed_that_never_opens_is_tried_twice_and_no_more() -> None:
+    never = dataclasses.replace(QUICK, prepare=players.open_never)
+    done = Guard(group("a", "b", "c", "d"), never).play()
+    assert [(d.said.trouble, d.duration_s > 0) for d in done] == [
+        ("the testbed does not open", True),
+        ("the testbed does not open", True),
+        ("the testbed does not open", False),
+        ("the testbed does not open", False),
+    ]
+
+
+def test_the_evidence_of_a_cell_that_was_ended_is_kept() -> None:
+    [done] = Guard(group("dies"), QUICK).play()
+    assert done.files["pid"].isdigit()
+
+
+def test_cells_of_a_group_share_a_process_until_one_of_them_ends_it() -> None:
+    first, second, _, last = Guard(group("a", "b", "dies", "c"), QUICK).play()
+    assert first.files["pid"] == second.files["pid"] != last.files["pid"]
+
+
+def test_no_worker_process_outlives_its_group() -> None:
+    done = Guard(group("ends", "hangs"), dataclasses.replace(QUICK, cell_s=1.0)).play()
+    assert [engine._started(int(d.files["pid"])) for d in done] == [None, None]
+
+
+def test_a_guard_that_is_stopped_returns_at_once_and_takes_its_worker_along() -> None:
+    heard = threading.Event()
+    guard = Guard(group("ends", "hangs"), QUICK)
+    playing = threading.Thread(target=guard.play, args=(lambda done: heard.set(),))
+    playing.start()
+    assert heard.wait(20)
+    started = time.monotonic()
+    guard.stop()
+    playing.join(20)
+    assert time.monotonic() - started < 10
+
+
+def test_a_worker_process_ends_with_whoever_was_to_watch_it(tmp_path: Path) -> None:
+    watcher = subprocess.Popen(
+        [
+            *(sys.executable, "-c"),
+            "from tests.unit.test_matrix import QUICK, Guard, group; Guard(group('hangs'), QUICK).play()",
+        ],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    [left] = await_for(lambda: [p for p in tmp_path.glob("*/evidence/pid") if p.read_text()])
+    worker = int(left.read_text())
+    started = engine._started(worker)
+    watcher.kill()
+    watcher.wait()
+    await_for(lambda: engine._started(worker) != started)
+
+
+def await_for(fact: Callable[[], Found]) -> Found:
+    """What is found as soon as there is something; fails after 20 s."""
+    deadline = time.monotonic() + 20
+    while not (found := fact()):
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.02)
+    return found
+
+
+# Spreading
+
+
+def test_groups_are_played_side_by_side_and_every_cell_is_heard_once() -> None:
+    done = list(workers.play_here([group("a", "dies"), group("b")], QUICK, jobs=2))
+    assert sorted((d.cell.scenario.name, bool(d.said.trouble)) for d in done) == [
+        ("a", False),
+        ("b", False),
+        ("dies", True),
+    ]
+
+
+def test_what_is_submitted_to_an_executor_is_plain_data_and_so_is_what_comes_back() -> None:
+    with concurrent.futures.ProcessPoolExecutor(1) as executor:
+        [done] = workers.play_on(executor, [group("ends")], QUICK)
+    assert done.files.keys() == {"pid"}
+
+
+class Losing(concurrent.futures.Executor):
+    """An executor whose machines are gone: every future fails."""
+
+    def submit(self, fn, /, *args, **kwargs):  # type: ignore[no-untyped-def]
+        future: concurrent.futures.Future[object] = concurrent.futures.Future()
+        future.set_exception(ConnectionError("the machine is gone"))
+        return future
+
+
+def test_a_group_whose_machine_is_lost_is_a_trouble_of_all_its_cells() -> None:
+    done = list(workers.play_on(Losing(), [group("a", "b")], QUICK))
+    assert [d.said.trouble for d in done] == ["its worker was lost: ConnectionError: the machine is gone"] * 2
+
+
+class Silent(concurrent.futures.Executor):
+    """An executor that takes everything and never says a word."""
+
+    def submit(self, fn, /, *args, **kwargs):  # type: ignore[no-untyped-def]
+        return concurrent.futures.Future()
+
+
+def test_an_executor_that_falls_silent_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "_SLACK_S", 0.1)
+    at_once = dataclasses.replace(QUICK, open_s=0.0, cell_s=0.0, discard_s=0.0)
+    [done] = workers.play_on(Silent(), [group("a")], at_once)
+    assert done.said.trouble == "nothing was heard of it for 0 s"
+
+
+# What is kept
+
+
+def evidence(folder: Path, of: Cell, wire: str = cases.ABORT) -> dict[str, bytes]:
+    """The files of a run of that cell, as the conductor writes them."""
+    manifest = store.Manifest(
+        format=store.FORMAT,
+        program="rst-or-fin",
+        command_line=(),
+        started="2026-01-01T00:00:00+00:00",
+        finished=None,
+        scenario=of.scenario.name,
+        axes=Axes(runtime="docker", otp="27", kernel="6.12.43"),
+        server=("10.0.0.3", 80),
+        client_address="10.0.0.2",
+        capture=CaptureFacts(dropped=0, fenced=True),
+        facts={},
+    )
+    raised = cases.ABORT_ON_CLOSE if wire is cases.ABORT else {}
+    with store.Writer(folder, scenario_text=of.text, manifest=manifest) as writer:
+        writer.frames(map(frame, segments(wire)))
+        writer.replay(cases.replay(raised=raised), None)
+        writer.finish(finished="2026-01-01T00:00:01+00:00", capture=manifest.capture)
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+class Spread:
+    """Plays every cell by handing out evidence that is there already; counts them."""
+
+    def __init__(self, files: dict[str, bytes], said: Said | None = None) -> None:
+        self.files, self.said = files, said or Said()
+        self.played: list[str] = []
+
+    def __call__(self, groups: Sequence[Group]) -> Iterator[Done]:
+        for group in groups:
+            for one in group.cells:
+                self.played.append(str(one))
+                yield Done(cell=one, said=self.said, files=self.files, duration_s=1.0)
+
+
+def play(shelf: Shelf, spread: Spread, *cells: Cell, again: bool = False) -> list[Record]:
+    return list(campaign.play(cells, shelf, spread, again=again))
+
+
+def test_a_cell_comes_out_as_its_evidence_is_judged(tmp_path: Path) -> None:
+    spread = Spread(evidence(tmp_path / "run", cell()))
+    [record] = play(Shelf(tmp_path / "out"), spread, cell())
+    assert (record.mark, record.endings, record.closing_segment) == (
+        Mark.AS_EXPECTED,
+        ("RST",),
+        "R. 19:19(0) ack 486",
+    )
+
+
+def test_what_differs_is_told_point_by_point(tmp_path: Path) -> None:
+    spread = Spread(evidence(tmp_path / "run", cell(), cases.CLOSE))
+    [record] = play(Shelf(tmp_path / "out"), spread, cell())
+    assert (record.mark, record.why) == (Mark.DIFFERS, "ending: FIN, expected RST")
+
+
+def test_a_cell_whose_evidence_is_there_is_not_played_again(tmp_path: Path) -> None:
+    shelf, spread = Shelf(tmp_path / "out"), Spread(evidence(tmp_path / "run", cell()))
+    play(shelf, spread, cell())
+    [record] = play(shelf, spread, cell())
+    assert (len(spread.played), record.reused, record.mark) == (1, True, Mark.AS_EXPECTED)
+
+
+@pytest.mark.parametrize("change", ["text", "again", "damaged", "repeat"])
+def test_a_cell_is_played_again_when_it_has_to_be(tmp_path: Path, change: str) -> None:
+    shelf, spread = Shelf(tmp_path / "out"), Spread(evidence(tmp_path / "run", cell()))
+    play(shelf, spread, cell())
+    second = cell()
+    if change == "text":
+        second = dataclasses.replace(second, text=TEXT + "# another\n")
+    elif change == "repeat":
+        second = dataclasses.replace(second, repeat=2)
+    elif change == "damaged":
+        (tmp_path / "out" / shelf.place(cell()) / "transcript.jsonl").unlink()
+    play(shelf, spread, second, again=change == "again")
+    assert len(spread.played) == 2
+
+
+def test_what_was_left_by_a_cell_in_trouble_is_not_taken_for_whole(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path / "out")
+    spread = Spread(evidence(tmp_path / "run", cell()), Said(trouble="it hung"))
+    [first] = play(shelf, spread, cell())
+    play(shelf, spread, cell())
+    assert (first.mark, first.evidence, len(spread.played)) == (Mark.TROUBLE, shelf.place(cell()), 2)
+
+
+def test_half_a_file_is_no_evidence_and_no_crash(tmp_path: Path) -> None:
+    spread = Spread({"manifest.json": b"{"}, Said(trouble="it died"))
+    [record] = play(Shelf(tmp_path / "out"), spread, cell())
+    assert (record.mark, record.evidence) == (Mark.TROUBLE, "")
+
+
+def test_a_worker_cannot_write_beside_its_own_folder(tmp_path: Path) -> None:
+    Shelf(tmp_path / "out").keep(cell(), {"../../../stray": b"x"}, complete=False)
+    assert not list(tmp_path.glob("stray")) + list((tmp_path / "out").glob("stray"))
+
+
+def test_an_excluded_cell_is_recorded_with_the_reason_and_not_played(tmp_path: Path) -> None:
+    spread = Spread({})
+    [record] = play(Shelf(tmp_path / "out"), spread, excluding(backend=["inet"]))
+    assert (record.mark, record.why, spread.played) == (Mark.EXCLUDED, "cannot be", [])
+
+
+# Marks and the table
+
+
+def record(name: str, mark: Mark, combination: Combination = HERE, **more: object) -> Record:
+    return msgspec.convert(
+        {"scenario": name, "combination": msgspec.to_builtins(combination), "mark": mark.value, **more},
+        Record,
+    )
+
+
+@pytest.mark.parametrize(
+    ("marks", "code"),
+    [
+        ([Mark.AS_EXPECTED, Mark.RACE, Mark.EXCLUDED], 0),
+        ([Mark.AS_EXPECTED, Mark.INCONCLUSIVE], 3),
+        ([Mark.INCONCLUSIVE, Mark.TROUBLE], 4),
+        ([Mark.TROUBLE, Mark.DIFFERS, Mark.INCONCLUSIVE], 1),
+    ],
+)
+def test_the_exit_code_is_that_of_the_worst(marks: list[Mark], code: int) -> None:
+    assert matrix.worst_mark(record("a", mark) for mark in marks).exit_code == code
+
+
+RECORDS = [
+    record("a", Mark.AS_EXPECTED, Combination(otp="9"), endings=["RST"]),
+    record("a", Mark.DIFFERS, Combination(otp="27"), endings=["FIN"], why="ending: FIN, expected RST"),
+    record("b|c", Mark.EXCLUDED, Combination(otp="9"), why="not there"),
+    record("b|c", Mark.TROUBLE, Combination(otp="27"), why="it hung", remedy="wait"),
+]
+
+
+def test_the_table_has_a_row_a_scenario_and_a_column_a_combination() -> None:
+    assert matrix_table.text(RECORDS) == (
+        "host's kernel, inet, IPv4, docker\n"
+        "\n"
+        "     OTP 9     OTP 27\n"
+        "a    RST ok    FIN DIFFERS\n"
+        "b|c  excluded  trouble\n"
+        "\n"
+        "1 as expected, 1 differs, 1 trouble, 1 excluded"
+        "  (ok: ended as expected there, known differences included)\n"
+        "DIFFERS  a, OTP 27, inet, IPv4\n"
+        "  ending: FIN, expected RST\n"
+        "trouble  b|c, OTP 27, inet, IPv4\n"
+        "  it hung\n"
+        "  remedy: wait\n"
+        "excluded  b|c, OTP 9, inet, IPv4\n"
+        "  not there"
+    )
+
+
+def test_the_markdown_table_escapes_its_cells() -> None:
+    assert "| b\\|c | excluded | trouble |" in matrix_table.markdown(RECORDS)
+
+
+def test_a_summary_says_what_its_format_is(tmp_path: Path) -> None:
+    summary = matrix.Summary(
+        format=matrix.FORMAT,
+        program="rst-or-fin",
+        command_line=(),
+        started="now",
+        finished=None,
+        mark=Mark.DIFFERS,
+        cells=tuple(RECORDS),
+    )
+    Shelf(tmp_path).write_table(summary)
+    written = json.loads((tmp_path / "matrix.json").read_text())
+    assert (written["format"], written["cells"][1]["mark"], len(written["cells"])) == (1, "differs", 4)

@@ -18,7 +18,7 @@ from harness.axes import Axes, version
 from harness.judged import Judged
 from harness.outcome import Outcome
 from harness.scenario import Expectation, Scenario, Variant
-from harness.tcp import Validity
+from harness.tcp import Cause, Validity
 
 # The axes in the order in which they are blamed: where several tell two behaviours apart, the first does.
 AXES = ("kernel", "otp", "backend", "family", "runtime")
@@ -144,21 +144,25 @@ def compare(runs: Iterable[Played]) -> Findings:
 def observe(run: Played) -> dict[str, str]:
     """What a run showed, point by point, without what was expected of it; empty if nothing is conclusive.
 
-    Points that depend on timing unless a scenario sees to it (what the peer's application saw, what the
-    close returned, how much was unread) count only where the scenario states them.
+    How the end under test closed, and why, always counts. Anything else may be a matter of timing (how much
+    had come by then, what the peer saw of it) unless the scenario sees to it: it counts where it is stated.
     """
     scenario = run.scenario
     stated = [scenario.expect, *(variant.expect for variant in scenario.variants)]
     gates = [scenario.gate, *(variant.gate for variant in scenario.variants if variant.gate)]
+    exactly = _any_states(stated, "closing_segment")
     points: dict[str, Callable[[Judged], str]] = {
         ENDING: lambda j: str(j.verdict.ending),
-        "peer's ending": lambda j: str(j.verdict.peer_ending),
         CAUSE: lambda j: str(j.verdict.cause or "none"),
-        CLOSING: lambda j: j.verdict.closing_segment or "none",
-        DECIDED_BY: _decided_by,
-        "conn_state": lambda j: j.verdict.conn_state,
+        CLOSING: _closing_segment if exactly else _closing_flags,
         COUNTERS: _counters,
     }
+    if exactly:
+        points[DECIDED_BY] = _decided_by
+    if _any_states(stated, "peer_ending"):
+        points["peer's ending"] = lambda j: str(j.verdict.peer_ending)
+    if _any_states(stated, "conn_state"):
+        points["conn_state"] = lambda j: j.verdict.conn_state
     if any(isinstance(gate.unread, int) for gate in gates):
         points["unread at the close"] = _unread
     if _any_states(stated, "peer_sees"):
@@ -223,6 +227,15 @@ def _any_states(stated: Iterable[Expectation], field: str) -> bool:
     return any(getattr(expect, field) is not None for expect in stated)
 
 
+def _closing_segment(judged: Judged) -> str:
+    return judged.verdict.closing_segment or "none"
+
+
+def _closing_flags(judged: Judged) -> str:
+    """The first closing segment without its numbers: these, and whether data came along, are timing."""
+    return _closing_segment(judged).partition(" ")[0].replace("P", "")
+
+
 def _decided_by(judged: Judged) -> str:
     connection = judged.connection
     if connection is None:
@@ -234,6 +247,8 @@ def _decided_by(judged: Judged) -> str:
 
 
 def _counters(judged: Judged) -> str:
+    if judged.verdict.cause is Cause.DATA_AFTER_CLOSE:
+        return "not compared: its RST may come after they were read"
     before, after = judged.replay.counters_before, judged.replay.counters_after
     if before is None or after is None:
         return "not read"

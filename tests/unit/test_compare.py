@@ -221,6 +221,32 @@ def test_a_counter_alone_makes_a_difference() -> None:
     assert found(ran, replace(ran, judgements=(other,))).differences[0].points == (COUNTERS,)
 
 
+def test_how_much_had_arrived_at_the_close_counts_only_where_a_scenario_states_it() -> None:
+    def acknowledging(verdict_of: Played, segment: str) -> Played:
+        [judged] = verdict_of.judgements
+        verdict = replace(judged.verdict, closing_segment=segment, deciding=())
+        return replace(verdict_of, judgements=(replace(judged, verdict=verdict),))
+
+    def differ(of: Scenario) -> bool:
+        earlier, later = (
+            acknowledging(run(of), s) for s in ("FP. 73:80(7) ack 60817", "F. 73:73(0) ack 83665")
+        )
+        return bool(found(earlier, later).differences)
+
+    assert (differ(scenario()), differ(scenario(expect=Expectation(ending=Ending.RST)))) == (True, False)
+
+
+def test_a_counter_that_a_late_reset_raises_is_not_compared() -> None:
+    def reset_counted(times: int) -> Played:
+        told = cases.replay(unread=0, received=0, raised={"Tcp:OutRsts": times})
+        judged = judge_replay(
+            KNOWN, trace.connection(segments(cases.LATE_DATA)), cases.WHOLE, told, cases.heard("end of file")
+        )
+        return Played(source="", axes=Axes(), scenario=KNOWN, judgements=(judged,))
+
+    assert found(reset_counted(0), reset_counted(1)).differences == ()
+
+
 def _unread(judged: Judged, unread: int) -> Judged:
     state: SocketState = judged.replay.sockets[0]
     replay: Replay = replace(judged.replay, sockets=(replace(state, unread=unread),))

@@ -2,7 +2,7 @@
 
 Its access log is silent about what happens after a response: its own verdict, %X, is "+" for a reset and for
 an ordinary end alike, because the response had been handed to the kernel. The error log is not: mod_dumpio
-notes the errno of a read that failed ("dumpio_in - 104"), and the event MPM, at level trace8, the end of every
+notes the errno of a read that failed ("dumpio_in - 104"), and the event MPM, at level trace8, the end of each
 connection ("cleanup connection"), after a failed read or without one (httpd 2.4).
 """
 

@@ -111,10 +111,12 @@ def _parser() -> argparse.ArgumentParser:
 
     reproduce = commands.add_parser("reproduce", help="replay the published pair: one RST, one FIN")
     _add_play_options(reproduce)
+    _add_strace(reproduce)
 
     run = commands.add_parser("run", help="replay scenarios, by name or by path")
     run.add_argument("scenarios", nargs="+", metavar="SCENARIO", help="a name (see `list`) or a .toml file")
     _add_play_options(run)
+    _add_strace(run)
 
     sweep = commands.add_parser(
         "sweep", help="vary one parameter of a scenario, and find where one ending becomes another"
@@ -252,6 +254,12 @@ def _add_play_options(parser: argparse.ArgumentParser) -> None:
         "--out", metavar="DIR", default="runs", help="where evidence folders go (default: runs)"
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+
+
+def _add_strace(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--strace", action="store_true", help="record the tested socket's system calls too (docker only)"
+    )
 
 
 def _add_testbed_options(parser: argparse.ArgumentParser) -> None:

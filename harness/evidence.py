@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from harness.system_calls import SystemCall
 from harness.tcp import Endpoint
 
 Length = Annotated[int, msgspec.Meta(ge=0)]
@@ -76,7 +77,8 @@ class Replay:
     """One session, played once: what every line returned and what the kernel said around the close.
 
     `close_line` is the 1-based number of the line that closes; `sockets` and `counters_before` were taken
-    right before it, `counters_after` right after it (None where it was never reached). `error` is the
+    right before it, `counters_after` right after it (None where it was never reached). `system_calls` are
+    those of the socket under test, as strace shows them (None where it was not asked to). `error` is the
     Erlang error of a line that crashed, or what ended the session otherwise.
     """
 
@@ -88,6 +90,7 @@ class Replay:
     sockets: tuple[SocketState, ...]
     counters_before: Mapping[str, int] | None
     counters_after: Mapping[str, int] | None
+    system_calls: tuple[SystemCall, ...] | None = None
 
     @property
     def subject(self) -> SocketState | None:

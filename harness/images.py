@@ -148,6 +148,11 @@ def _node(otp: str, suite: str, **arguments: str) -> Image:
     )
 
 
+def _traced(otp: str) -> Image:
+    """A node with strace, built when somebody first asks for one."""
+    return Image(name=f"node-strace:otp{otp}", base=f"node:otp{otp}", folder="node-strace")
+
+
 IMAGES: Mapping[str, Image] = {
     image.name: image
     for image in (
@@ -166,6 +171,7 @@ IMAGES: Mapping[str, Image] = {
         ),
         # forky's erlang-base wants something that makes users at install time; apt would take all of systemd.
         _node("29", "forky", BESIDE="systemd-standalone-sysusers"),
+        *(_traced(otp) for otp in ("23", "25", "27", "28", "29")),
         Image(name="peer", base="base:trixie", folder="peer", carries=(host_programs,)),
         Image(
             name="scripted", base="base:trixie", folder="scripted", carries=(packet_library, host_programs)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from harness.conn_state import conn_state
 from harness.evidence import CaptureFacts, Gate, Replay, SessionEnd, SocketState, Testimony
+from harness.system_calls import closing as closing_calls
 from harness.tcp import Cause, Ending, Role, Validity
 from harness.trace import Connection, distance
 
@@ -288,6 +289,7 @@ def _own_witnesses(
         _counters(delta, ending),
         _buffer(connection, replay.subject, gate, closing),
         _calls(replay),
+        *_system_calls(replay),
     ]
 
 
@@ -344,6 +346,13 @@ def _calls(replay: Replay) -> Witness:
         return Witness(name="the closing call", says=f"was never reached: {replay.end}", agrees=None)
     call = replay.calls[replay.close_line - 1]
     return Witness(name="the closing call", says=f"{call.source} -> {call.result}", agrees=None)
+
+
+def _system_calls(replay: Replay) -> list[Witness]:
+    """What strace saw. It cannot tell a RST from a FIN: both are a plain close(2); that is the point."""
+    if replay.system_calls is None:
+        return []
+    return [Witness(name="the system call", says=closing_calls(replay.system_calls), agrees=None)]
 
 
 def _peer(testimony: Testimony | None, ending: Ending) -> Witness:

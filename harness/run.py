@@ -20,7 +20,7 @@ from harness.axes import Axes
 from harness.evidence import COUNTERS, Call, CaptureFacts, Replay, SessionEnd, Testimony
 from harness.judged import Judged, Wire, judge_replay
 from harness.scenario import Scenario
-from harness.testbed import PINNED_SYSCTLS, Testbed
+from harness.testbed import PINNED_SYSCTLS, Testbed, Traced
 from harness.trace import Connection, is_over
 
 # How many replays the node may have before it at a time. More hides the link's latency; the node still
@@ -84,7 +84,7 @@ def run(
             cue = _cue(scenario, bed, on_call)
             replay = session.collect(bed.link, ref, index, _patience_s(scenario, len(begun)), cue)
             connection = _watch(scenario, bed, wire, writer, replay)
-            replay = _with_counters(bed, replay)
+            replay = _with_system_calls(bed, _with_counters(bed, replay))
             testimony = _hear(scenario, bed, connection)
             writer.replay(replay, testimony)
             capture = CaptureFacts(dropped=dropped + bed.dropped(), fenced=True)
@@ -147,6 +147,14 @@ def _with_counters(bed: Testbed, replay: Replay) -> Replay:
         return replay
     after = bed.counters()
     return replace(replay, counters_after={name: after[name] for name in COUNTERS if name in after})
+
+
+def _with_system_calls(bed: Testbed, replay: Replay) -> Replay:
+    """What strace saw of the tested socket, on a testbed that was asked to have it watched."""
+    socket = replay.subject
+    if not isinstance(bed, Traced) or socket is None:
+        return replay
+    return replace(replay, system_calls=bed.system_calls(socket.local, socket.remote))
 
 
 def _hear(scenario: Scenario, bed: Testbed, connection: Connection | None) -> Testimony | None:

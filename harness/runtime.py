@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from harness.errors import EnvironmentTroubleError
+from harness.errors import EnvironmentTroubleError, UsageError
 from harness.scenario import Server
 from harness.testbed import Testbed
 
@@ -29,7 +29,12 @@ def choose(options: argparse.Namespace, progress: Progress) -> Runtime:
     auto takes Docker where an engine answers and its images can be had, else the local one, and says in one
     line which and why. Raises EnvironmentTroubleError where none can be had.
     """
-    if options.runtime == "docker":
+    strace = getattr(options, "strace", False)  # not every command has it
+    if strace and options.runtime == "local":
+        raise UsageError(
+            "--strace needs containers: the local runtime records no system calls", "--runtime docker"
+        )
+    if options.runtime == "docker" or strace:
         return _docker(options)
     if options.runtime == "local":
         return _local(options)
@@ -53,6 +58,7 @@ def _docker(options: argparse.Namespace) -> Runtime:
             backend=options.backend,
             family=int(options.family),
             server=server,
+            strace=getattr(options, "strace", False),
             progress=progress,
         ),
     )

@@ -8,6 +8,8 @@ Its format is described in docs/evidence.md and carries a version. A folder hold
     transcript.jsonl   a line for each replay: what every session line returned, and how the session ended
     counters.jsonl     a line for each replay: sockets and kernel counters around the close
     peer.jsonl         a line for each replay: what the peer's application saw (null where it was not heard)
+    strace.jsonl       a line for each replay, only where --strace was asked for: the tested socket's system
+                       calls as strace shows them
     verdicts.jsonl     a line for each replay: the verdict and how it compares; the only file that is derived
 """
 
@@ -30,6 +32,7 @@ from harness.axes import Axes
 from harness.errors import EnvironmentTroubleError, UsageError
 from harness.evidence import Call, CaptureFacts, Frame, Replay, SessionEnd, SocketState, Testimony
 from harness.scenario import Scenario, parse
+from harness.system_calls import SystemCall
 
 FORMAT = 1
 
@@ -41,6 +44,7 @@ _CAPTURE = "capture.pcap"
 _TRANSCRIPT = "transcript.jsonl"
 _COUNTERS = "counters.jsonl"
 _PEER = "peer.jsonl"
+_STRACE = "strace.jsonl"
 _VERDICTS = "verdicts.jsonl"
 
 
@@ -69,6 +73,11 @@ class _Written(msgspec.Struct, frozen=True, kw_only=True):
 
     format: int
     program: str = "unknown"
+
+
+class _Strace(msgspec.Struct, frozen=True, kw_only=True):
+    index: int
+    calls: tuple[SystemCall, ...]
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,6 +166,8 @@ class Writer:
             ),
         )
         self._line(_PEER, _Peer(index=replay.index, testimony=testimony))
+        if replay.system_calls is not None:
+            self._line(_STRACE, _Strace(index=replay.index, calls=replay.system_calls))
 
     def verdict(self, record: object) -> None:
         self._line(_VERDICTS, record)
@@ -178,6 +189,8 @@ class Writer:
 
     def _line(self, name: str, record: object) -> None:
         with _writing(self.folder):
+            if name not in self._files:
+                self._files[name] = self._closing.enter_context((self.folder / name).open("wb"))
             self._files[name].write(msgspec.json.encode(record) + b"\n")
 
 
@@ -211,6 +224,8 @@ def read(folder: Path) -> Evidence:
     capture = _read(folder / _CAPTURE)
     if manifest.finished is None:
         capture = pcap.whole_records(capture)
+    strace = _decode_lines(folder / _STRACE, _Strace) if (folder / _STRACE).exists() else []
+    system_calls = {line.index: line.calls for line in strace}
     whole = min(len(transcripts), len(counters), len(peers))  # a run that was killed may lack its last line
     return Evidence(
         manifest=manifest,
@@ -228,6 +243,7 @@ def read(folder: Path) -> Evidence:
                 sockets=counted.sockets,
                 counters_before=counted.before,
                 counters_after=counted.after,
+                system_calls=system_calls.get(transcript.index),
             )
             for transcript, counted in zip(transcripts[:whole], counters[:whole], strict=True)
         ),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from harness.evidence import Frame, Testimony
 from harness.link import Link
+from harness.system_calls import SystemCall
 from harness.tcp import Endpoint
 
 # Every sysctl that bears on how a connection ends, pinned so that a host's own tuning cannot change a
@@ -24,6 +25,14 @@ PINNED_SYSCTLS = {
     "net.ipv4.tcp_wmem": "4096\t16384\t4194304",
     "net.ipv4.ip_local_port_range": "32768\t60999",
 }
+
+
+@runtime_checkable
+class Traced(Protocol):
+    """A testbed that can have its node's system calls recorded."""
+
+    def system_calls(self, local: Endpoint, remote: Endpoint) -> tuple[SystemCall, ...] | None:
+        """Those of the socket between these two, complete up to this call; None where nobody asked."""
 
 
 class Testbed(Protocol):

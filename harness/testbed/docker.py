@@ -23,6 +23,8 @@ from harness.evidence import Frame, Testimony
 from harness.hosts import frames
 from harness.link import Link
 from harness.scenario import Server
+from harness.system_calls import Recording, SystemCall
+from harness.system_calls import command as strace_command
 from harness.tcp import Endpoint
 from harness.testbed import PINNED_SYSCTLS
 from harness.testbed.attached import Attached
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 _NODE_FOLDER = "/opt/rst-or-fin"
 _DIST_PORT = 4370
+_STRACE_FILE = "/tmp/strace"
 _NOBODY = 65534
 _START_TIMEOUT_S = 30.0
 _ANSWER_TIMEOUT_S = 10.0
@@ -41,7 +44,7 @@ _SUBNET_TRIES = 20
 # list shows it. The shell outlives the node, so that the network stays while the node's sockets are closed.
 _START_NODE = """\
 umask 077; read -r cookie; printf %s "$cookie" > "$HOME/.erlang.cookie"
-erl "$@"; echo "the node ended with status $?"; cat > /dev/null
+"$@"; echo "the node ended with status $?"; cat > /dev/null
 """
 
 # What no container of ours gets beyond: no privilege can be gained, nothing is written to its own disk.
@@ -68,6 +71,7 @@ class DockerTestbed:
         backend: str = "inet",
         family: int = 4,
         server: Server | None = None,
+        strace: bool = False,
         progress: Callable[[object], None] = lambda line: None,
     ) -> None:
         self._client = client
@@ -76,6 +80,8 @@ class DockerTestbed:
         self._cookie = secrets.token_hex(16)
         self._undo = ExitStack()
         self._dropped = 0
+        self._recording = Recording() if strace else None
+        self._recorded_len = 0
         self._heard: dict[Endpoint, Testimony] = {}
         self._log_rest = b""
         self._records = frames.Decoder()
@@ -134,6 +140,18 @@ class DockerTestbed:
                 break
         return self._heard.pop(client, None)
 
+    def system_calls(self, local: Endpoint, remote: Endpoint) -> tuple[SystemCall, ...] | None:
+        """As the protocol says. strace writes a call's line before the call returns to the node."""
+        if self._recording is None:
+            return None
+        with engine.calls("reading what strace wrote"):
+            asked = ["tail", "-c", f"+{self._recorded_len + 1}", _STRACE_FILE]
+            order = self._client.api.exec_create(self._node_id, asked, stderr=False)
+            text: bytes = self._client.api.exec_start(order["Id"])
+        self._recorded_len += len(text)
+        self._recording.feed(text.decode("utf-8", "replace"))
+        return self._recording.take(local, remote)
+
     def facts(self) -> dict[str, object]:
         return dict(self._facts)
 
@@ -146,7 +164,8 @@ class DockerTestbed:
         self, otp: str, backend: str, family: int, server: Server, progress: Callable[[object], None]
     ) -> None:
         engine.remove(self._client, engine.leftovers(self._client))
-        node_image = images.ensure(self._client, f"node:otp{otp}", progress)
+        node_name = f"node-strace:otp{otp}" if self._recording else f"node:otp{otp}"
+        node_image = images.ensure(self._client, node_name, progress)
         peer_image = images.ensure(self._client, "peer", progress)
         server_name = servers.kind_of(server).image
         server_image = images.ensure(self._client, server_name, progress)
@@ -169,7 +188,7 @@ class DockerTestbed:
             "run": self._run_id,
             "engine": version["Version"],
             "host_kernel": version["KernelVersion"],
-            "images": {f"node:otp{otp}": node_image, "peer": peer_image, server_name: server_image},
+            "images": {node_name: node_image, "peer": peer_image, server_name: server_image},
             "server": {"kind": server.kind, "options": dict(server.options)},
             "capture": capture_facts,
         }
@@ -250,14 +269,19 @@ class DockerTestbed:
             image,
             control,
             None,
-            command=["sh", "-c", _START_NODE, "sh", *node.arguments(_DIST_PORT, "0.0.0.0", backend)],
+            command=[
+                *("sh", "-c", _START_NODE, "sh"),
+                *(strace_command(_STRACE_FILE) if self._recording else ()),
+                *("erl", *node.arguments(_DIST_PORT, "0.0.0.0", backend)),
+            ],
             working_dir=_NODE_FOLDER,
             sysctls=PINNED_SYSCTLS,
             ports=[_DIST_PORT],
             port_bindings={_DIST_PORT: ("127.0.0.1", None)},
-            tmpfs={"/tmp": "size=16m,mode=1777"},
+            tmpfs={"/tmp": f"size={'64m' if self._recording else '16m'},mode=1777"},
         )
         self._client.api.connect_container_to_network(container, test, **_at(self._client_address))
+        self._node_id = container
         self._node_log = self._attach(container, "node")
         self._client.api.start(container)
         self._node_log.write(f"{self._cookie}\n".encode(), _ANSWER_TIMEOUT_S)

@@ -14,7 +14,10 @@ _COMPARISON = re.compile(r"(<=|>=|<|>|==)\s*(\d+(?:\.\d+)*)")
 
 
 class Axes(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a replay stood on every axis. `kernel` is the closing host's release as uname gives it."""
+    """Where a replay stood on every axis; an empty text stands for what is not known (yet).
+
+    `kernel` is the closing host's release as uname gives it.
+    """
 
     runtime: str = ""
     otp: str = ""
@@ -45,8 +48,8 @@ class When(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             (not self.runtime or axes.runtime in self.runtime)
             and (not self.backend or axes.backend in self.backend)
             and (not self.family or axes.family in self.family)
-            and (not self.otp or any(_satisfies(axes.otp, condition) for condition in self.otp))
-            and (not self.kernel or any(_satisfies(axes.kernel, condition) for condition in self.kernel))
+            and (not self.otp or _satisfies_any(axes.otp, self.otp))
+            and (not self.kernel or _satisfies_any(axes.kernel, self.kernel))
         )
 
 
@@ -54,6 +57,11 @@ def version(text: str) -> tuple[int, ...]:
     """The numbers that a release begins with: (6, 12, 43) for "6.12.43+deb12-amd64"; () if there are none."""
     found = _VERSION.match(text)
     return tuple(int(part) for part in found.group().split(".")) if found else ()
+
+
+def _satisfies_any(release: str, conditions: tuple[str, ...]) -> bool:
+    """A release that is not known, or has no numbers, satisfies nothing."""
+    return bool(version(release)) and any(_satisfies(release, condition) for condition in conditions)
 
 
 def _satisfies(release: str, condition: str) -> bool:

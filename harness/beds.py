@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from harness.run import axes_of
 from harness.runtime import Runtime
 from harness.scenario import Scenario, Server
 from harness.testbed import Testbed
@@ -40,6 +41,10 @@ class Beds:
             self._bed = self._runtime.open(scenario.server, self._progress)
             self._server = scenario.server
         return self._bed
+
+    def excluded(self, scenario: Scenario) -> str:
+        """Why the scenario cannot be played here, told without a testbed where it can be; empty otherwise."""
+        return scenario.excluded_at(self._runtime.known) or scenario.excluded_at(axes_of(self.get(scenario)))
 
     def renew(self, scenario: Scenario) -> Testbed:
         """A fresh testbed, because the node of the last one is gone."""

@@ -18,8 +18,9 @@ from multiprocessing.connection import wait
 from pathlib import Path
 
 from harness import run as conductor
+from harness.axes import version
 from harness.beds import Beds
-from harness.errors import TroubleError
+from harness.errors import EnvironmentTroubleError, TroubleError
 from harness.evidence import SessionEnd
 from harness.matrix import Cell, Combination
 from harness.runtime import choose
@@ -50,8 +51,9 @@ def prepare(cell: Cell) -> Said:
     try:
         if cell.combination not in _beds:
             _beds[cell.combination] = Beds(choose(_options(cell.combination), _say), _say)
-        bed = _beds[cell.combination].get(cell.scenario)
-        return Said(excluded=cell.scenario.excluded_at(conductor.axes_of(bed)))
+        beds = _beds[cell.combination]
+        beds.get(cell.scenario)
+        return Said(excluded=beds.excluded(cell.scenario))
     except TroubleError as error:
         discard()
         return _trouble(error)
@@ -89,6 +91,15 @@ def discard() -> None:
 def _leave_with(parent: int) -> None:
     wait([parent])
     os._exit(1)  # containers and namespaces end with us
+
+
+def _check_kernel(asked: str, running: str) -> None:
+    """A verdict under a kernel's name is that kernel's; a user's own one is whatever it says it is."""
+    if os.sep not in asked and version(running)[: len(version(asked))] != version(asked):
+        raise EnvironmentTroubleError(
+            f"the testbed runs kernel {running}, not the {asked} that was asked for",
+            "make its image anew: `rst-or-fin kernels build`",
+        )
 
 
 def _options(combination: Combination) -> argparse.Namespace:

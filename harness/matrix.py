@@ -184,23 +184,13 @@ def check_names(scenarios: Sequence[Scenario]) -> None:
 def excluded_beforehand(cell: Cell) -> str:
     """Why the cell cannot be played, as far as that is known before there is a testbed; empty otherwise."""
     combination = cell.combination
-    unknown = {
-        "runtime": combination.runtime == "auto",
-        "otp": not version(combination.otp),
-        "kernel": True,  # its release is known once it has booted
-    }
-    told = [
-        exclusion
-        for exclusion in cell.scenario.excluded
-        if not any(missing and getattr(exclusion.when, axis) for axis, missing in unknown.items())
-    ]
     axes = Axes(
         runtime=combination.runtime,
         otp=combination.otp,
         backend=combination.backend,
         family=combination.family,
     )
-    return msgspec.structs.replace(cell.scenario, excluded=tuple(told)).excluded_at(axes)
+    return cell.scenario.excluded_at(axes)
 
 
 def excluded(cell: Cell, why: str) -> Record:

@@ -85,8 +85,7 @@ class ScenarioItem(pytest.Item):
         scenario = self.entry.scenario
         beds = self._beds()
         try:
-            bed = beds.get(scenario)
-            excluded = scenario.excluded_at(run.axes_of(bed))
+            excluded = beds.excluded(scenario)
             if excluded:
                 pytest.skip(excluded)
             request = run.Request(
@@ -96,7 +95,7 @@ class ScenarioItem(pytest.Item):
                 folder=store.new_folder(self._evidence(), scenario.name),
                 command_line=("pytest", self.nodeid),
             )
-            [judged] = run.run(request, bed, partial(beds.renew, scenario))
+            [judged] = run.run(request, beds.get(scenario), partial(beds.renew, scenario))
         except TroubleError as error:
             beds.discard()  # whatever went wrong, the next scenario deserves a testbed that is whole
             pytest.fail(f"{error}\n{error.remedy}", pytrace=False)

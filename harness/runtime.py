@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from harness.axes import Axes
 from harness.errors import EnvironmentTroubleError, UsageError
 from harness.scenario import Server
 from harness.testbed import Testbed
@@ -17,9 +18,13 @@ DEFAULT_OTP = "27"
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """A kind of testbed with its choices made: `name` is "docker" or "local"."""
+    """A kind of testbed with its choices made: `name` is "docker" or "local".
+
+    `known` are the axes as far as they are known before there is a testbed.
+    """
 
     name: str
+    known: Axes
     open: Callable[[Server, Progress], Testbed]
 
 
@@ -52,6 +57,7 @@ def _docker(options: argparse.Namespace) -> Runtime:
     client = engine.connect()
     return Runtime(
         "docker",
+        _known(options, "docker", options.otp or DEFAULT_OTP),
         lambda server, progress: DockerTestbed(
             client,
             otp=options.otp or DEFAULT_OTP,
@@ -69,7 +75,12 @@ def _local(options: argparse.Namespace) -> Runtime:
 
     return Runtime(
         "local",
+        _known(options, "local", ""),
         lambda server, progress: LocalTestbed.open(
             server=server, otp=options.otp, backend=options.backend, family=int(options.family)
         ),
     )
+
+
+def _known(options: argparse.Namespace, name: str, otp: str) -> Axes:
+    return Axes(runtime=name, otp=otp, backend=options.backend, family=int(options.family))

@@ -5,17 +5,15 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from harness import catalogue, store
-from harness import run as conductor
 from harness.beds import Beds, side_by_side
 from harness.catalogue import Entry
 from harness.commands.console import palette, print_json, progress
+from harness.commands.playing import Player
 from harness.errors import EnvironmentTroubleError
-from harness.evidence import SessionEnd
 from harness.judged import Judged
 from harness.outcome import Outcome, worst
 from harness.proportions import shares
@@ -42,31 +40,18 @@ def _play(entries: Sequence[Entry], options: argparse.Namespace) -> int:
     records: list[dict[str, Any]] = []
     colours = palette()
     with Beds(runtime, progress) as beds:
+        player = Player(beds, repeat=options.repeat, command_line=options.command_line)
         for entry in entries:
-            folder = store.new_folder(Path(options.out), entry.scenario.name)
-            request = conductor.Request(
-                scenario=entry.scenario,
-                scenario_text=entry.text,
-                repeat=options.repeat,
-                folder=folder,
-                command_line=options.command_line,
-            )
-            bed = beds.get(entry.scenario)
-            excluded = entry.scenario.excluded_at(conductor.axes_of(bed))
+            excluded = player.excluded(entry)
             if excluded:
                 progress(f"{entry.scenario.name} is left out here: {excluded}")
                 continue
+            folder = store.new_folder(Path(options.out), entry.scenario.name)
             tally = terminal.Tally()
             kept: list[Judged] = []
-            node_gone = False
-            for judged in _reporting(
-                conductor.run(request, bed, partial(beds.renew, entry.scenario)), tally, options.repeat
-            ):
+            for judged in _reporting(player.play(entry, folder), tally, options.repeat):
                 if len(kept) < (1 if options.repeat == 1 else _REPLAYS_IN_JSON * options.json):
                     kept.append(judged)
-                node_gone = judged.replay.end is SessionEnd.NODE_GONE
-            if node_gone:
-                beds.discard()
             outcomes.append(tally.outcome)
             if options.json:
                 records.append(_record(entry, folder, tally, kept))

@@ -26,7 +26,7 @@ class Player:
 
     def excluded(self, entry: Entry) -> str:
         """Why the scenario cannot be played here; empty where it can."""
-        return entry.scenario.excluded_at(conductor.axes_of(self._bed(entry)))
+        return self._beds.excluded(entry.scenario)
 
     def warm_up(self, entry: Entry, repeat: int) -> None:
         """Play on a testbed that nothing was played on yet, for nothing but later times that compare."""

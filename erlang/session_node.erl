@@ -850,8 +850,10 @@ sysctl(Name) ->
 
 -spec node_facts() -> #{text() => text()}.
 node_facts() ->
-    #{<<"kernel.osrelease">> := Kernel} = sysctls([<<"kernel.osrelease">>]),
+    #{<<"kernel.osrelease">> := Kernel, <<"kernel.version">> := Build} =
+        sysctls([<<"kernel.osrelease">>, <<"kernel.version">>]),
     #{<<"otp">> => list_to_binary(erlang:system_info(otp_release)),
       <<"erts">> => list_to_binary(erlang:system_info(version)),
       <<"kernel">> => Kernel,
+      <<"kernel_build">> => Build,
       <<"backend">> => atom_to_binary(application:get_env(kernel, inet_backend, inet), utf8)}.

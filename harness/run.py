@@ -7,6 +7,7 @@ the capture, hear the peer, write it all down, and only then judge.
 from __future__ import annotations
 
 import platform
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -50,8 +51,14 @@ def axes_of(bed: Testbed) -> Axes:
         otp=node["otp"],
         backend=node["backend"],
         family=6 if ":" in bed.server.address else 4,
-        kernel=node["kernel"],
+        kernel=_point_release(node["kernel"], node["kernel_build"]),
     )
+
+
+def _point_release(release: str, build: str) -> str:
+    """The kernel's point release: Debian 12 says 6.1.0-NN for it, and 6.1.148 in the build string only."""
+    debian = re.search(r"Debian (\d+\.\d+\.\d+\S*)", build)
+    return debian.group(1) if debian else release
 
 
 def run(

@@ -7,7 +7,6 @@ network, published on 127.0.0.1 only, because a published port ends a connection
 
 from __future__ import annotations
 
-import json
 import random
 import secrets
 import socket
@@ -28,6 +27,7 @@ from harness.system_calls import command as strace_command
 from harness.tcp import Endpoint
 from harness.testbed import PINNED_SYSCTLS
 from harness.testbed.attached import Attached
+from harness.testbed.testimonies import Testimonies
 
 if TYPE_CHECKING:
     import docker
@@ -82,8 +82,7 @@ class DockerTestbed:
         self._dropped = 0
         self._recording = Recording() if strace else None
         self._recorded_len = 0
-        self._heard: dict[Endpoint, Testimony] = {}
-        self._log_rest = b""
+        self._testimonies = Testimonies()
         self._records = frames.Decoder()
         self._facts: dict[str, object] = {}
         server = server or Server()
@@ -133,12 +132,12 @@ class DockerTestbed:
 
     def testimony(self, client: Endpoint, timeout_s: float) -> Testimony | None:
         deadline = time.monotonic() + timeout_s
-        while client not in self._heard:
+        while client not in self._testimonies:
             remaining = deadline - time.monotonic()
-            self._hear(self._server_log.read(max(0.0, remaining)))
+            self._testimonies.feed(self._server_log.read(max(0.0, remaining)))
             if remaining <= 0:
                 break
-        return self._heard.pop(client, None)
+        return self._testimonies.take(client)
 
     def system_calls(self, local: Endpoint, remote: Endpoint) -> tuple[SystemCall, ...] | None:
         """As the protocol says. strace writes a call's line before the call returns to the node."""
@@ -253,14 +252,15 @@ class DockerTestbed:
         attached = self._attach(container, "server")
         self._client.api.start(container)
         deadline = time.monotonic() + _START_TIMEOUT_S
-        while b"\n" not in self._log_rest:
+        said = b""
+        while b"\n" not in said:
             remaining = deadline - time.monotonic()
             if remaining <= 0:
                 raise EnvironmentTroubleError(
                     f"the server did not listen within {_START_TIMEOUT_S:.0f} s", "see `rst-or-fin doctor`"
                 )
-            self._log_rest += attached.read(remaining)
-        self._log_rest = self._log_rest.partition(b"\n")[2]
+            said += attached.read(remaining)
+        self._testimonies.feed(said)
         return attached
 
     def _start_node(self, image: str, control: str, test: str, backend: str) -> str:
@@ -398,20 +398,6 @@ class DockerTestbed:
         raise EnvironmentTroubleError(
             f"the capture did not answer within {_ANSWER_TIMEOUT_S:.0f} s", "run it again"
         )
-
-    def _hear(self, log: bytes) -> None:
-        *lines, self._log_rest = (self._log_rest + log).split(b"\n")
-        for line in lines:
-            event = json.loads(line)
-            if event["event"] == "ended":
-                peer = Endpoint(*event["peer"])
-                self._heard[peer] = Testimony(
-                    peer=peer,
-                    received=event["received"],
-                    sent=event["sent"],
-                    end=event["end"],
-                    trouble=event.get("trouble", ""),
-                )
 
 
 def _at(address: str | None) -> dict[str, Any]:

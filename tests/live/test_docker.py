@@ -49,7 +49,7 @@ def replay(reproduced: Any, number: int) -> Any:
 
 
 def evidence(reproduced: Any, number: int) -> Path:
-    return Path(reproduced["folder"]) / reproduced["runs"][number]["evidence"]
+    return Path(str(reproduced["folder"]), str(reproduced["runs"][number]["evidence"]))
 
 
 def test_the_pair_comes_out_as_published(reproduced: Any) -> None:

@@ -166,6 +166,12 @@ def _parser() -> argparse.ArgumentParser:
 
     listing = commands.add_parser("list", help="list the scenarios")
     listing.add_argument("words", nargs="*", metavar="WORD", help="only those whose name or claim has it")
+    listing.add_argument("--theme", metavar="THEME", help="only those of one theme (`list` shows them)")
+    listing.add_argument(
+        "--ending",
+        metavar="ENDING",
+        help="only those that end so on some axis: RST, FIN, 'FIN then RST', none",
+    )
     listing.add_argument("--json", action="store_true", help="print JSON")
 
     explain = commands.add_parser("explain", help="a scenario's claim, sources, session and expectation")

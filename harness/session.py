@@ -2,7 +2,7 @@
 
 A command is sent as `{From, Ref, Command}`; every string in it and in an event is a binary.
 
-    ping                -> {Ref, pong, #{<<"otp">>, <<"erts">>, <<"kernel">>, <<"kernel_build">>, <<"backend">>}}
+    ping                -> {Ref, pong, #{<<"otp">> => <<"27">>, erts, kernel, kernel_build, backend}}
     {sysctls, Names}    -> {Ref, sysctls, #{Name => Value}}
     {counters, Names}   -> {Ref, counters, #{Name => integer()}}
     {forget, Ref0}      -> {Ref, forgotten}
@@ -78,7 +78,7 @@ def forget(link: Link, ref: bytes) -> None:
 
 
 def node_facts(link: Link) -> dict[str, str]:
-    """What the node says of itself: otp, erts, kernel (release), kernel_build, backend (gen_tcp's default)."""
+    """What the node says of itself: otp, erts, kernel, kernel_build and backend (gen_tcp's)."""
     return _texts(link.call(Atom("ping"), _ANSWER_S))
 
 

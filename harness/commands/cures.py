@@ -19,7 +19,7 @@ from harness.report import cures as report
 from harness.runtime import choose
 
 _RESULT = "cures.json"
-_WARM_UP = 10  # replays until a fresh node and a fresh server take about as long as ever after
+_WARM_UP = 20  # replays until a fresh node and a fresh server take about as long as ever after
 
 
 def cures(options: argparse.Namespace) -> int:

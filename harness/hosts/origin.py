@@ -23,7 +23,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from .responses import PUBLISHED, REQUEST_END, Behaviour, exactly, plain
+from .responses import LEAST_LEN, PUBLISHED, REQUEST_END, Behaviour, exactly, plain
 
 _BACKLOG = 4096
 _READ_LEN = 65536
@@ -249,6 +249,12 @@ def _behaviour(options: argparse.Namespace) -> Behaviour:
     )
 
 
+def _response_len(text: str) -> int:
+    if not text.isdigit() or int(text) < LEAST_LEN:
+        raise argparse.ArgumentTypeError(f"{text} is too short: the header alone has {LEAST_LEN} bytes")
+    return int(text)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="origin", description="An HTTP server that says how connections end."
@@ -259,7 +265,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--body-bytes", type=int, metavar="N", help="a 200 with a body of N bytes, not the published 400"
     )
     parser.add_argument(
-        "--response-bytes", type=int, metavar="N", help="a 200 of N bytes in all, header and body"
+        "--response-bytes", type=_response_len, metavar="N", help="a 200 of N bytes in all, header and body"
     )
     parser.add_argument(
         "--write-bytes", type=int, metavar="N", help="cut the response into writes of N bytes"

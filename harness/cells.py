@@ -52,7 +52,7 @@ def prepare(cell: Cell) -> Said:
         if cell.combination not in _beds:
             _beds[cell.combination] = Beds(choose(_options(cell.combination), _say), _say)
         beds = _beds[cell.combination]
-        beds.get(cell.scenario)
+        _check_kernel(cell.combination.kernel, conductor.axes_of(beds.get(cell.scenario)).kernel)
         return Said(excluded=beds.excluded(cell.scenario))
     except TroubleError as error:
         discard()

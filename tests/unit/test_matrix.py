@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from itertools import product
 from pathlib import Path
 from typing import TypeVar
@@ -20,10 +21,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import campaign, engine, matrix, store, workers
+from harness import campaign, cells, engine, matrix, store, workers
 from harness.axes import Axes, When
 from harness.cells import Said
-from harness.errors import UsageError
+from harness.errors import EnvironmentTroubleError, UsageError
 from harness.evidence import CaptureFacts
 from harness.matrix import Cell, Combination, Group, Mark, Record, plan
 from harness.report import matrix_table
@@ -116,6 +117,22 @@ def test_an_exclusion_that_needs_no_testbed_is_told_beforehand() -> None:
 
 def test_an_exclusion_by_the_kernel_is_left_to_the_testbed() -> None:
     assert matrix.excluded_beforehand(excluding(kernel=["<7"])) == ""
+
+
+@pytest.mark.parametrize(
+    ("asked", "running", "right"),
+    [
+        ("", "6.18.44-fc", True),
+        ("6.12.57", "6.12.57+deb12-amd64", True),
+        ("6.12.57", "6.12.5-amd64", False),
+        ("6.12.57", "6.18.44-fc", False),
+        ("6.12.57", "", False),
+        ("/home/me/bzImage", "6.18.44-mine", True),
+    ],
+)
+def test_no_kernel_stands_for_another(asked: str, running: str, right: bool) -> None:
+    with nullcontext() if right else pytest.raises(EnvironmentTroubleError, match="that was asked for"):
+        cells._check_kernel(asked, running)
 
 
 # Guarding

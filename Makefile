@@ -5,6 +5,7 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+CATALOGUE := $(patsubst scenarios/%.scenario.toml,%,$(wildcard scenarios/*.scenario.toml))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup reproduce matrix test test-unit lint format bench doctor clean
@@ -40,6 +41,9 @@ test: lint ## everything that has to hold: format, lint, types, imports, all tes
 
 test-unit: setup ## the tests that need neither Docker nor namespaces: seconds
 	$(BIN)/pytest -m "not docker and not local" $(ARGS)
+
+test-all: test ## all that, and the whole catalogue on OTP 23 to 29, both backends (10 minutes more)
+	$(BIN)/rst-or-fin matrix $(CATALOGUE) --runtime docker --otp 23,25,27,28,29 --backend inet,socket
 
 lint: setup ## formatting, lint, types, and who may import whom
 	$(BIN)/ruff format --check .

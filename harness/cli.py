@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from types import FrameType
 from typing import NoReturn
 
@@ -16,6 +17,24 @@ from harness.errors import EXIT_AS_EXPECTED, TroubleError
 
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
+
+_COMMANDS = {
+    "reproduce": ("play", "reproduce"),
+    "run": ("play", "run"),
+    "sweep": ("sweep", "sweep"),
+    "matrix": ("matrix", "matrix"),
+    "compare": ("compare", "compare"),
+    "bisect": ("bisect", "bisect"),
+    "cures": ("cures", "cures"),
+    "judge": ("judge", "judge"),
+    "report": ("report", "report"),
+    "list": ("explain", "list_scenarios"),
+    "explain": ("explain", "explain"),
+    "kernels": ("kernels", "kernels_command"),
+    "bench": ("bench", "bench"),
+    "doctor": ("machine", "doctor"),
+    "clean": ("machine", "clean"),
+}
 
 _EPILOG = """\
 exit codes: 0 as expected, 1 an outcome differs, 2 wrong usage or input, 3 inconclusive,
@@ -53,50 +72,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_AS_EXPECTED
 
 
-def _command(name: str):  # type: ignore[no-untyped-def]  # imported late: `--help` must not load an SDK
-    if name in ("reproduce", "run"):
-        from harness.commands import play
-
-        return play.reproduce if name == "reproduce" else play.run
-    if name == "sweep":
-        from harness.commands import sweep
-
-        return sweep.sweep
-    if name == "matrix":
-        from harness.commands import matrix
-
-        return matrix.matrix
-    if name == "compare":
-        from harness.commands import compare
-
-        return compare.compare
-    if name == "bisect":
-        from harness.commands import bisect
-
-        return bisect.bisect
-    if name == "cures":
-        from harness.commands import cures
-
-        return cures.cures
-    if name == "judge":
-        from harness.commands import judge
-
-        return judge.judge
-    if name == "report":
-        from harness.commands import report
-
-        return report.report
-    if name in ("list", "explain"):
-        from harness.commands import explain
-
-        return explain.list_scenarios if name == "list" else explain.explain
-    if name == "bench":
-        from harness.commands import bench
-
-        return bench.bench
-    from harness.commands import machine
-
-    return machine.doctor if name == "doctor" else machine.clean
+def _command(name: str) -> Callable[[argparse.Namespace], int]:
+    """The command of that name. Imported only now: `--help` must not load an SDK."""
+    module, function = _COMMANDS[name]
+    found: Callable[[argparse.Namespace], int] = getattr(
+        import_module(f"harness.commands.{module}"), function
+    )
+    return found
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -112,11 +94,13 @@ def _parser() -> argparse.ArgumentParser:
     reproduce = commands.add_parser("reproduce", help="replay the published pair: one RST, one FIN")
     _add_play_options(reproduce)
     _add_strace(reproduce)
+    _add_kernel(reproduce)
 
     run = commands.add_parser("run", help="replay scenarios, by name or by path")
     run.add_argument("scenarios", nargs="+", metavar="SCENARIO", help="a name (see `list`) or a .toml file")
     _add_play_options(run)
     _add_strace(run)
+    _add_kernel(run)
 
     sweep = commands.add_parser(
         "sweep", help="vary one parameter of a scenario, and find where one ending becomes another"
@@ -177,6 +161,8 @@ def _parser() -> argparse.ArgumentParser:
     explain = commands.add_parser("explain", help="a scenario's claim, sources, session and expectation")
     explain.add_argument("scenario", metavar="SCENARIO")
 
+    _add_kernels(commands.add_parser("kernels", help="kernels that a node can boot: list them, make images"))
+
     doctor = commands.add_parser(
         "doctor", help="say what this machine can do, and the remedy where it cannot"
     )
@@ -203,6 +189,12 @@ def _add_matrix(parser: argparse.ArgumentParser) -> None:
         "--runtime", choices=("auto", "docker", "local"), default="auto", help="see `run --help`"
     )
     parser.add_argument(
+        "--kernel",
+        type=_listed(),
+        metavar="A,B",
+        help="kernels: releases, series, `newest`, `default` (the default set), `host`, bzImage files",
+    )
+    parser.add_argument(
         "--otp", type=_listed(), metavar="A,B", help="Erlang/OTP releases (docker: default 27)"
     )
     parser.add_argument(
@@ -221,7 +213,12 @@ def _add_bisect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("scenario", metavar="SCENARIO", help="a name (see `list`) or a .toml file")
     parser.add_argument("--from", dest="since", metavar="A", required=True, help="the release to start from")
     parser.add_argument("--to", dest="until", metavar="B", required=True, help="a later one that differs")
-    parser.add_argument("--axis", choices=("otp",), default="otp", help="what releases of (default: otp)")
+    parser.add_argument(
+        "--axis", choices=("kernel", "otp"), default="kernel", help="whose releases (default: kernel)"
+    )
+    parser.add_argument(
+        "--kernel", metavar="NAME", help="the node's kernel, with --axis otp (default: the host's)"
+    )
     parser.add_argument("--otp", metavar="RELEASE", help="Erlang/OTP release of the node (default: 27)")
     parser.add_argument("--backend", choices=("inet", "socket"), default="inet", help="default: inet")
     parser.add_argument("--family", choices=("4", "6"), default="4", help="default: 4")
@@ -283,6 +280,24 @@ def _add_testbed_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--family", choices=("4", "6"), default="4", help="IPv4 or IPv6 on the test network (default: 4)"
+    )
+
+
+def _add_kernels(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listing = actions.add_parser("list", help="what the configured Debian suites offer")
+    listing.add_argument("--refresh", action="store_true", help="ask the package archive again")
+    listing.add_argument("--json", action="store_true", help="print JSON")
+    build = actions.add_parser("build", help="make node images with these kernels")
+    build.add_argument("kernels", nargs="*", metavar="KERNEL", help="default: the default set")
+    build.add_argument("--otp", metavar="RELEASE", help="Erlang/OTP release of the node (default: 27)")
+
+
+def _add_kernel(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--kernel",
+        metavar="NAME",
+        help="boot this kernel under the node: a release, a series, `newest`, or a bzImage (docker only)",
     )
 
 

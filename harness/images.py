@@ -49,14 +49,20 @@ class ContextFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """One row of the table: a base has a `suite`; any other a `base`, a `folder` and what it carries."""
+    """One row of the table: a base has a `suite`; any other a `base`, a `folder` and what it carries.
+
+    `node` is a second image to stand on, whose node it runs (build argument NODE). `late_arguments` are asked
+    for only when the image has to be made: what they say is no part of what it is known by.
+    """
 
     name: str
     suite: str = ""
     base: str = ""
+    node: str = ""
     folder: str = ""
     carries: tuple[Callable[[], Iterable[ContextFile]], ...] = ()
     arguments: Mapping[str, str] = field(default_factory=dict)
+    late_arguments: Callable[[docker.DockerClient, Tell], Mapping[str, str]] | None = None
 
     @property
     def tag(self) -> str:
@@ -64,7 +70,8 @@ class Image:
         return f"rst-or-fin/{self.name}"
 
 
-def _file(name: str, source: Path) -> ContextFile:
+def context_file(name: str, source: Path) -> ContextFile:
+    """A file of this host as it is now, to go into a build context as `name`."""
     content = source.read_bytes()
     return ContextFile(
         name=name,
@@ -78,20 +85,20 @@ def erlang_sources() -> Iterator[ContextFile]:
     """The node's side of the link, as source: no compiled module loads on every release."""
     for source in sorted(resources.path("erlang").iterdir()):
         if source.is_file() and not source.name.startswith("."):
-            yield _file(f"erlang/{source.name}", source)
+            yield context_file(f"erlang/{source.name}", source)
 
 
 def host_programs() -> Iterator[ContextFile]:
     """The programs that run on the tested hosts, as the package they are."""
     for source in sorted((Path(__file__).parent / "hosts").glob("*.py")):
-        yield _file(f"hosts/{source.name}", source)
+        yield context_file(f"hosts/{source.name}", source)
 
 
 def packet_library() -> Iterator[ContextFile]:
     """dpkt, as it is installed here: pure Python, so that what pip brought to this host runs in there too."""
     for packed in sorted(importlib.metadata.files("dpkt") or ()):
         if packed.parts[0] == "dpkt" and packed.suffix == ".py":
-            yield _file(f"packages/{packed.as_posix()}", Path(str(packed.locate())))
+            yield context_file(f"packages/{packed.as_posix()}", Path(str(packed.locate())))
 
 
 # Of the wheel's runtime, what a node without crypto, compiler and epmd needs.
@@ -124,7 +131,7 @@ def embedded_runtime() -> Iterator[ContextFile]:
             continue
         source = Path(str(packed.locate()))
         if packed.hash is None:
-            yield _file(f"wheel/{name}", source)
+            yield context_file(f"wheel/{name}", source)
         else:
             yield ContextFile(
                 name=f"wheel/{name}",
@@ -172,6 +179,7 @@ IMAGES: Mapping[str, Image] = {
         # forky's erlang-base wants something that makes users at install time; apt would take all of systemd.
         _node("29", "forky", BESIDE="systemd-standalone-sysusers"),
         *(_traced(otp) for otp in ("23", "25", "27", "28", "29")),
+        Image(name="emulator", base="base:trixie", folder="emulator"),
         Image(name="peer", base="base:trixie", folder="peer", carries=(host_programs,)),
         Image(
             name="scripted", base="base:trixie", folder="scripted", carries=(packet_library, host_programs)
@@ -190,7 +198,7 @@ def ensure(client: docker.DockerClient, name: str, tell: Tell = lambda line: Non
     """
     image = _known(name)
     # Before the lock: the base has its own.
-    base_id = ensure(client, image.base, tell) if image.base else ""
+    base_id = " ".join(ensure(client, name, tell) for name in (image.base, image.node) if name)
     files = context_files(image)
     wanted = digest(image, base_id, files)
     found = _find(client, image, wanted)
@@ -203,8 +211,11 @@ def ensure(client: docker.DockerClient, name: str, tell: Tell = lambda line: Non
 def present(client: docker.DockerClient, name: str) -> str | None:
     """The id of that image where it is there and up to date, else None; makes nothing."""
     image = _known(name)
-    base_id = present(client, image.base) if image.base else ""
-    return None if base_id is None else _find(client, image, digest(image, base_id, context_files(image)))
+    below = [present(client, name) for name in (image.base, image.node) if name]
+    there = [found for found in below if found is not None]
+    if len(there) < len(below):
+        return None
+    return _find(client, image, digest(image, " ".join(there), context_files(image)))
 
 
 def remove(client: docker.DockerClient, *, superseded_only: bool = False) -> tuple[str, ...]:
@@ -254,7 +265,7 @@ def context_files(image: Image) -> tuple[ContextFile, ...]:
         return ()
     folder = resources.path("containers") / image.folder
     own = [
-        _file(source.relative_to(folder).as_posix(), source)
+        context_file(source.relative_to(folder).as_posix(), source)
         for source in sorted(folder.rglob("*"))
         if source.is_file()
     ]
@@ -262,6 +273,10 @@ def context_files(image: Image) -> tuple[ContextFile, ...]:
 
 
 def _known(name: str) -> Image:
+    if name.startswith("kernel:"):
+        from harness import kernel_images
+
+        return kernel_images.image(name)
     try:
         return IMAGES[name]
     except KeyError:
@@ -288,6 +303,11 @@ def _make(
             client, image=image.name, suite=image.suite, tag=_full(image.tag), digest=wanted, tell=tell
         )
     else:
+        late = image.late_arguments(client, tell) if image.late_arguments else {}
+        stands_on = {
+            "BASE": IMAGES[image.base].tag,
+            **({"NODE": IMAGES[image.node].tag} if image.node else {}),
+        }
         try:
             with tempfile.TemporaryFile() as context:
                 _pack(files, context)
@@ -297,7 +317,7 @@ def _make(
                     tag=_full(image.tag),
                     context=context,
                     labels={engine.LABEL: wanted},
-                    arguments={"BASE": IMAGES[image.base].tag, **image.arguments},
+                    arguments={**stands_on, **image.arguments, **late},
                     tell=tell,
                 )
         except OSError as error:

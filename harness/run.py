@@ -7,7 +7,6 @@ the capture, hear the peer, write it all down, and only then judge.
 from __future__ import annotations
 
 import platform
-import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from harness import __version__, servers, session, store
 from harness.axes import Axes
 from harness.evidence import COUNTERS, Call, CaptureFacts, Replay, SessionEnd, Testimony
 from harness.judged import Judged, Wire, judge_replay
+from harness.kernels import running_release
 from harness.scenario import Scenario
 from harness.testbed import PINNED_SYSCTLS, Testbed, Traced
 from harness.trace import Connection, is_over
@@ -51,14 +51,8 @@ def axes_of(bed: Testbed) -> Axes:
         otp=node["otp"],
         backend=node["backend"],
         family=6 if ":" in bed.server.address else 4,
-        kernel=_point_release(node["kernel"], node["kernel_build"]),
+        kernel=running_release(node["kernel"], node["kernel_build"]),
     )
-
-
-def _point_release(release: str, build: str) -> str:
-    """The kernel's point release: Debian 12 says 6.1.0-NN for it, and 6.1.148 in the build string only."""
-    debian = re.search(r"Debian (\d+\.\d+\.\d+\S*)", build)
-    return debian.group(1) if debian else release
 
 
 def run(

@@ -39,7 +39,14 @@ def choose(options: argparse.Namespace, progress: Progress) -> Runtime:
         raise UsageError(
             "--strace needs containers: the local runtime records no system calls", "--runtime docker"
         )
-    if options.runtime == "docker" or strace:
+    kernel = getattr(options, "kernel", None)
+    if kernel and options.runtime == "local":
+        raise UsageError(
+            "--kernel needs containers: a namespace shares this machine's kernel", "--runtime docker"
+        )
+    if kernel and strace:
+        raise UsageError("--strace records no guest's system calls", "leave out --strace or --kernel")
+    if options.runtime == "docker" or strace or kernel:
         return _docker(options)
     if options.runtime == "local":
         return _local(options)
@@ -63,6 +70,7 @@ def _docker(options: argparse.Namespace) -> Runtime:
             otp=options.otp or DEFAULT_OTP,
             backend=options.backend,
             family=int(options.family),
+            kernel=getattr(options, "kernel", None),
             server=server,
             strace=getattr(options, "strace", False),
             progress=progress,

@@ -28,7 +28,10 @@ from harness.runtime import DEFAULT_OTP
 from harness.shelf import Shelf
 
 # The releases on each axis, oldest first.
-_RELEASES: Mapping[str, Callable[[], Sequence[str]]] = {"otp": matrix.otp_releases}
+_RELEASES: Mapping[str, Callable[[], Sequence[str]]] = {
+    "otp": matrix.otp_releases,
+    "kernel": lambda: [offer.release for offer in matrix.offered_kernels()],
+}
 
 
 def bisect(options: argparse.Namespace) -> int:
@@ -40,6 +43,7 @@ def bisect(options: argparse.Namespace) -> int:
         otp=options.otp or DEFAULT_OTP,
         backend=options.backend,
         family=int(options.family),
+        kernel=matrix.settled_kernel(options.kernel) if options.kernel else "",
     )
     matrix.check_otp(combination.otp)
     shelf = Shelf(Path(options.out))

@@ -7,12 +7,13 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
+from functools import cache
 from itertools import product
 from pathlib import Path
 
 import msgspec
 
-from harness import __version__, campaign, catalogue, images, workers
+from harness import __version__, campaign, catalogue, engine, images, kernels, workers
 from harness.catalogue import Entry
 from harness.commands.console import palette, progress
 from harness.errors import UsageError
@@ -57,15 +58,46 @@ def settled_runtime(options: argparse.Namespace) -> str:
 
 
 def combinations(options: argparse.Namespace, runtime: str) -> list[Combination]:
-    """Every combination of what was asked for on the axes. Raises UsageError for an unknown OTP release."""
+    """Every combination of what was asked for on the axes. Raises UsageError for a release that is none."""
     releases = options.otp or ["" if runtime == "local" else DEFAULT_OTP]
     if runtime == "docker":
         for release in releases:
             check_otp(release)
     return [
-        Combination(runtime=runtime, otp=otp, backend=backend, family=int(family))
-        for otp, backend, family in product(releases, options.backend, options.family)
+        Combination(runtime=runtime, otp=otp, backend=backend, family=int(family), kernel=kernel)
+        for kernel, otp, backend, family in product(
+            settled_kernels(options.kernel, runtime), releases, options.backend, options.family
+        )
     ]
+
+
+def settled_kernels(names: Sequence[str], runtime: str) -> list[str]:
+    """The kernels by their releases, each once; "" is the host's. `default` stands for the default set.
+
+    Raises UsageError for a kernel that nobody offers (with the nearest), and without containers.
+    """
+    if not names:
+        return [""]
+    if runtime == "local":
+        raise UsageError("--kernel needs containers", "--runtime docker")
+    wanted = [
+        kernel for name in names for kernel in (kernels.catalogue().default if name == "default" else (name,))
+    ]
+    return list(dict.fromkeys("" if name == "host" else settled_kernel(name) for name in wanted))
+
+
+def settled_kernel(name: str) -> str:
+    """A kernel's full release; a path stays what it is."""
+    if os.sep in name or Path(name).is_file():
+        return str(Path(name).resolve())
+    return kernels.choose(name, offered_kernels()).release
+
+
+@cache
+def offered_kernels() -> tuple[kernels.Offer, ...]:
+    """What there is to choose from, oldest first."""
+    with closing(engine.connect()) as client:
+        return kernels.offers(client, progress)
 
 
 def otp_releases() -> list[str]:

@@ -7,6 +7,7 @@ network, published on 127.0.0.1 only, because a published port ends a connection
 
 from __future__ import annotations
 
+import base64
 import random
 import secrets
 import socket
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from harness import engine, images, node, servers
 from harness.errors import EnvironmentTroubleError, LinkError, LinkTimeoutError
 from harness.evidence import Frame, Testimony
-from harness.hosts import frames
+from harness.hosts import counters, frames
 from harness.link import Link
 from harness.scenario import Server
 from harness.system_calls import Recording, SystemCall
@@ -70,6 +71,7 @@ class DockerTestbed:
         otp: str = "27",
         backend: str = "inet",
         family: int = 4,
+        kernel: str | None = None,
         server: Server | None = None,
         strace: bool = False,
         progress: Callable[[object], None] = lambda line: None,
@@ -85,9 +87,10 @@ class DockerTestbed:
         self._testimonies = Testimonies()
         self._records = frames.Decoder()
         self._facts: dict[str, object] = {}
+        self._own_kernel = kernel is not None
         server = server or Server()
         try:
-            self._build(otp, backend, family, server, progress)
+            self._build(otp, backend, family, kernel, server, progress)
         except BaseException:
             self.close()
             raise
@@ -122,6 +125,8 @@ class DockerTestbed:
         return self._dropped
 
     def counters(self) -> Mapping[str, int]:
+        if self._own_kernel:
+            return self._guests_counters()
         for record in self._answers(frames.COUNT):
             if isinstance(record, frames.Counted):
                 return record.counters
@@ -160,10 +165,16 @@ class DockerTestbed:
     # Building: whatever was made is taken down again by _undo, in reverse
 
     def _build(
-        self, otp: str, backend: str, family: int, server: Server, progress: Callable[[object], None]
+        self,
+        otp: str,
+        backend: str,
+        family: int,
+        kernel: str | None,
+        server: Server,
+        progress: Callable[[object], None],
     ) -> None:
         engine.remove(self._client, engine.leftovers(self._client))
-        node_name = f"node-strace:otp{otp}" if self._recording else f"node:otp{otp}"
+        node_name = self._node_name(otp, kernel, progress)
         node_image = images.ensure(self._client, node_name, progress)
         peer_image = images.ensure(self._client, "peer", progress)
         server_name = servers.kind_of(server).image
@@ -176,7 +187,7 @@ class DockerTestbed:
             place = servers.Place(own=f"{prefix}4", spare=f"{prefix}5", node=self._client_address)
             self._server = servers.endpoint(server, place)
             serving = pool.submit(self._start_server, server_image, test_network, place, server)
-            started = self._start_node(node_image, control.result(), test_network, backend)
+            started = self._start_node(node_image, control.result(), test_network, backend, self._rights())
             capturing = pool.submit(self._start_capture, peer_image, started)
             self._link = self._undo.enter_context(self._link_to(started))
             self._server_log = serving.result()
@@ -191,6 +202,21 @@ class DockerTestbed:
             "server": {"kind": server.kind, "options": dict(server.options)},
             "capture": capture_facts,
         }
+
+    def _node_name(self, otp: str, kernel: str | None, progress: Callable[[object], None]) -> str:
+        if kernel is not None:
+            from harness import kernel_images
+
+            return kernel_images.image_name(self._client, kernel, otp, progress)
+        return f"node-strace:otp{otp}" if self._recording else f"node:otp{otp}"
+
+    def _rights(self) -> dict[str, Any]:
+        """What the node's container gets beyond its confinement: nothing, but for a kernel of its own."""
+        if not self._own_kernel:
+            return {}
+        from harness import kernel_images, kvm
+
+        return kernel_images.host_config(kvm=kvm.works()[0])
 
     def _make_control_network(self) -> str:
         return str(
@@ -263,7 +289,7 @@ class DockerTestbed:
         self._testimonies.feed(said)
         return attached
 
-    def _start_node(self, image: str, control: str, test: str, backend: str) -> str:
+    def _start_node(self, image: str, control: str, test: str, backend: str, rights: dict[str, Any]) -> str:
         container = self._create(
             "node",
             image,
@@ -279,6 +305,7 @@ class DockerTestbed:
             ports=[_DIST_PORT],
             port_bindings={_DIST_PORT: ("127.0.0.1", None)},
             tmpfs={"/tmp": f"size={'64m' if self._recording else '16m'},mode=1777"},
+            **rights,
         )
         self._client.api.connect_container_to_network(container, test, **_at(self._client_address))
         self._node_id = container
@@ -388,6 +415,17 @@ class DockerTestbed:
                 self._dropped = record.dropped
                 break
         return taken
+
+    def _guests_counters(self) -> Mapping[str, int]:
+        """A guest's counters when its node has ended: the guest says them then, on the container's output."""
+        deadline = time.monotonic() + _ANSWER_TIMEOUT_S
+        said = b""
+        while (remaining := deadline - time.monotonic()) > 0:
+            said += self._node_log.read(remaining)
+            for line in said.split(b"\n")[:-1]:
+                if line.startswith(b"counters "):
+                    return counters.parse(base64.b64decode(line.split()[1]).decode("ascii"))
+        return {}
 
     def _answers(self, order: bytes) -> Iterator[frames.Record]:
         """What the capture answers to an order. Raises EnvironmentTroubleError when it takes too long."""

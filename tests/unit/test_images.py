@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import pytest
 
-from harness import bases, builds, engine, images, resources
+from harness import bases, builds, engine, images, kernel_images, resources
 from harness.errors import EnvironmentTroubleError, UsageError
 from harness.images import IMAGES, ContextFile, Image
 
@@ -34,7 +34,8 @@ def test_every_image_is_either_a_suite_or_has_a_base_and_a_folder() -> None:
 
 def test_every_folder_is_used_and_has_a_dockerfile() -> None:
     folders = {path.parent.name for path in resources.path("containers").glob("*/Dockerfile")}
-    assert folders == {image.folder for image in IMAGES.values() if image.folder}
+    made = [*IMAGES.values(), kernel_images.image("kernel:6.12.43-otp27")]
+    assert folders == {image.folder for image in made if image.folder}
 
 
 @pytest.mark.parametrize("folder", sorted({image.folder for image in IMAGES.values() if image.folder}))

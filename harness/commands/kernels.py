@@ -1,0 +1,56 @@
+"""`kernels list` and `kernels build`: which kernels Debian's suites offer, and node images that boot them."""
+
+from __future__ import annotations
+
+import argparse
+
+from harness import engine, images, kernel_images, kernels
+from harness.commands.console import print_json, progress
+from harness.errors import EXIT_AS_EXPECTED
+from harness.runtime import DEFAULT_OTP
+
+
+def kernels_command(options: argparse.Namespace) -> int:
+    return list_kernels(options) if options.action == "list" else build(options)
+
+
+def list_kernels(options: argparse.Namespace) -> int:
+    """What the configured suites offer, oldest first, and which known changes each has."""
+    client = engine.connect()
+    offered = kernels.offers(client, progress, refresh=options.refresh)
+    known = kernels.catalogue()
+    default = {kernels.choose(name, offered).release for name in known.default}
+    rows = [
+        {
+            "release": offer.release,
+            "suite": offer.suite,
+            "package": offer.package,
+            "version": offer.version,
+            "changes": [change.commit for change in known.changes if change.included(offer.release)],
+            "default": offer.release in default,
+        }
+        for offer in offered
+    ]
+    if options.json:
+        print_json(rows)
+        return EXIT_AS_EXPECTED
+    print(f"  {'release':<12} {'suite':<20} {'version':<28} has")
+    for offer in offered:
+        mark = "*" if offer.release in default else " "
+        changes = " ".join(change.commit for change in known.changes if change.included(offer.release))
+        print(f"{mark} {offer.release:<12} {offer.suite:<20} {offer.version:<28} {changes or '-'}")
+    print("\n* in the default set (containers/kernels.toml)")
+    for change in known.changes:
+        print(f"{change.commit}: {change.title}")
+    return EXIT_AS_EXPECTED
+
+
+def build(options: argparse.Namespace) -> int:
+    """Make the images of these kernels, or of the default set; one that is there and up to date stays."""
+    client = engine.connect()
+    wanted = options.kernels or kernels.catalogue().default
+    otp = options.otp or DEFAULT_OTP
+    for name in dict.fromkeys(kernel_images.image_name(client, kernel, otp, progress) for kernel in wanted):
+        images.ensure(client, name, progress)
+        print(name)
+    return EXIT_AS_EXPECTED

@@ -1,0 +1,168 @@
+"""Stands in for `erl` in a kernel image: the node that it starts runs on the image's own kernel.
+
+`python3 -m guest.start ARGUMENTS` takes the arguments that a plain node's `erl` would get, its cookie from
+$HOME/.erlang.cookie, and the sysctls that a testbed pins from this container. Every interface of the
+container becomes one of the guest: whoever speaks to the container's addresses is answered by the guest.
+
+It ends when its standard input does, or as the node does: with its exit status, after a line `counters TEXT`
+with the guest's TCP counters (/proc/net/netstat and /proc/net/snmp in base64). QEMU is left running then, as
+a container's kernel is when its node has ended: something must answer what still arrives. It goes with the
+container.
+
+Where /dev/kvm was given to the container it is used, and the kernel boots; else TCG restores its snapshot.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import identity, machine, wiring
+from .monitor import Monitor
+
+_FOLDER = Path("/opt/rst-or-fin/kernel")
+_KVM = "/dev/kvm"
+_UNPRIVILEGED = ("-run-with", "user=nobody")  # what QEMU becomes once it has its devices open
+_BACKEND = "inet_backend"  # the argument before the one that may differ from what the snapshot was made with
+_IDENTIFY_LIMIT_S = 30.0
+
+
+def main(arguments: Sequence[str]) -> int:
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    made_with = (_FOLDER / "arguments").read_text().splitlines()
+    backend = backend_of(list(arguments), made_with)
+    if backend is None:
+        return _fail("the node in this image was started with other arguments: build the image anew")
+    interfaces = wiring.interfaces()
+    if len(interfaces) > machine.NICS:
+        return _fail(f"the guest has {machine.NICS} network cards, this container {len(interfaces)} networks")
+    who = identity.Identity(
+        hostname=socket.gethostname(),
+        seed=secrets.token_hex(64),
+        cookie=(Path(os.environ["HOME"]) / ".erlang.cookie").read_text(),
+        backend=backend,
+        sysctls={name: identity.path(name).read_text().strip() for name in identity.SYSCTLS},
+        interfaces=interfaces,
+    )
+    taps = [wiring.open_tap(number) for number in range(len(interfaces))]
+    nics = [f"tap,id=net{number},fd={tap}" for number, tap in enumerate(taps)]
+    nics += [machine.unconnected(number) for number in range(len(nics), machine.NICS)]
+    if os.path.exists(_KVM):
+        return _Run(_booted(nics, taps), who).until_end()
+    run = _Run(_restored(nics, taps), who)
+    run.identify()
+    return run.until_end()
+
+
+def backend_of(arguments: list[str], made_with: list[str]) -> str | None:
+    """gen_tcp's backend in `arguments`; None where they differ from `made_with` in anything else."""
+    try:
+        place = arguments.index(_BACKEND) + 1
+        backend = arguments[place]
+    except (ValueError, IndexError):
+        return None
+    same = [*arguments[:place], "inet", *arguments[place + 1 :]]
+    return backend if same == made_with else None
+
+
+def _booted(nics: Sequence[str], taps: Sequence[int]) -> machine.Machine:
+    loaded = machine.boot(str(_FOLDER / "bzImage"), str(_FOLDER / "initrd"))
+    arguments = [*machine.accelerator("kvm"), *loaded, *_UNPRIVILEGED]
+    return machine.Machine(arguments, nics=nics, pass_fds=taps)
+
+
+def _restored(nics: Sequence[str], taps: Sequence[int]) -> machine.Machine:
+    with subprocess.Popen(["zstd", "-dcq", _FOLDER / "state.zst"], stdout=subprocess.PIPE) as unpacking:
+        assert unpacking.stdout is not None
+        snapshot = unpacking.stdout.fileno()
+        arguments = [*machine.accelerator("tcg"), "-incoming", f"fd:{snapshot}", *_UNPRIVILEGED]
+        guest = machine.Machine(arguments, nics=nics, pass_fds=[*taps, snapshot])
+        unpacking.stdout.close()
+    Monitor(guest.monitor).await_running()
+    return guest
+
+
+class _Run:
+    """One guest from its start to its end."""
+
+    def __init__(self, guest: machine.Machine, who: identity.Identity) -> None:
+        self._guest = guest
+        self._who = who
+        self._said = b""
+        self._console = b""
+        self._connected = False
+
+    def until_end(self) -> int:
+        """Serves the guest until the end of its node, of itself, or of standard input: the exit status."""
+        stdin = sys.stdin.fileno()
+        sources = [stdin, self._guest.console, self._guest.channel]
+        limit_s = time.monotonic() + _IDENTIFY_LIMIT_S
+        while True:
+            left_s = None if self._connected else max(0.0, limit_s - time.monotonic())
+            readable, _, _ = select.select(sources, [], [], left_s)
+            if not readable:
+                return self._died(f"the guest was not up within {_IDENTIFY_LIMIT_S:.0f} s")
+            if stdin in readable and not os.read(stdin, 4096):
+                return 0
+            for line in readable:
+                if isinstance(line, socket.socket) and not self._listen(line):
+                    return self._died("the guest's kernel stopped")
+            for answer in self._answers():
+                match answer:
+                    case ["ready"]:
+                        self.identify()
+                    case ["ran", "0"]:
+                        self._connect()
+                    case ["ran", _]:
+                        return self._died("the guest refused its identity")
+                    case ["counters", _]:
+                        print(*answer, flush=True)
+                    case ["ended", status]:
+                        return int(status)
+
+    def identify(self) -> None:
+        """Tells the guest who it is; it must be running by now, or what it is told is lost."""
+        script = identity.script(self._who, time.time_ns()).encode()
+        self._guest.channel.sendall(b"run %d\n%b" % (len(script), script))
+
+    def _connect(self) -> None:
+        """Lets the guest onto the wire. Until then this container's kernel refuses connections, and a
+        controller tries again at once; what it sends to a guest that is not up waits a second to be re-sent.
+        """
+        for number, interface in enumerate(self._who.interfaces):
+            wiring.connect(interface.name, number)
+        self._connected = True
+
+    def _listen(self, line: socket.socket) -> bool:
+        data = line.recv(65536)
+        if line is self._guest.console:
+            self._console = (self._console + data)[-4000:]
+        else:
+            self._said += data
+        return bool(data)
+
+    def _answers(self) -> list[list[str]]:
+        *lines, self._said = self._said.split(b"\n")
+        return [line.decode("ascii", "replace").split() for line in lines]
+
+    def _died(self, why: str) -> int:
+        self._guest.end()
+        said = self._console.decode("utf-8", "replace").strip()
+        return _fail(f"{why}; the last words on its console:\n{said}" if said else why)
+
+
+def _fail(why: str) -> int:
+    print(f"rst-or-fin: {why}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,93 @@
+"""What a kernel image's programs work out before they touch a network or a virtual machine."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import replace
+
+import pytest
+
+from harness import kernel_images, node
+from harness.guest import identity, start, wiring
+from harness.guest.identity import Identity
+from harness.guest.wiring import Interface
+from harness.testbed import PINNED_SYSCTLS
+
+INTERFACE = Interface("eth1", "02:42:c6:12:00:03", ("198.18.0.3/28",))
+WHO = Identity(
+    hostname="4ae1",
+    seed="00" * 64,
+    cookie="it's",
+    backend="socket",
+    sysctls={"net.ipv4.tcp_rmem": "4096\t131072\t6291456"},
+    interfaces=[INTERFACE],
+)
+ARGUMENTS = node.arguments(kernel_images.NODE_PORT, "0.0.0.0")
+
+
+def test_the_guest_takes_over_the_sysctls_that_testbeds_pin_and_no_others() -> None:
+    assert set(identity.SYSCTLS) == set(PINNED_SYSCTLS)
+
+
+def test_the_identity_is_a_shell_script_whatever_the_cookie_holds() -> None:
+    checked = subprocess.run(["sh", "-n"], input=identity.script(WHO, 0).encode(), check=False)
+    assert checked.returncode == 0
+
+
+def test_a_cookie_reaches_the_node_as_it_is() -> None:
+    (line,) = [line for line in identity.script(WHO, 0).splitlines() if line.endswith(">/tmp/told")]
+    told = subprocess.run(["sh", "-c", line.removesuffix(">/tmp/told")], capture_output=True, check=True)
+    assert told.stdout == b"it's\nsocket\n"
+
+
+def test_the_clock_is_set_to_the_nanosecond() -> None:
+    assert " 1234567890 5 0000" in identity.script(WHO, 1234567890_000000005)
+
+
+def test_no_card_comes_up_before_everything_else_is_done() -> None:
+    lines = identity.script(WHO, 0).splitlines()
+    first = next(place for place, line in enumerate(lines) if line.startswith("ip link set"))
+    assert lines[first:] == [
+        "ip link set eth0 address 02:42:c6:12:00:03 up",
+        "ip addr add 198.18.0.3/28 dev eth0",
+    ]
+
+
+def test_an_ipv6_address_can_be_used_at_once() -> None:
+    who = replace(WHO, interfaces=[replace(INTERFACE, addresses=("fd00::3/64",))])
+    assert "echo 0 >/proc/sys/net/ipv6/conf/eth0/accept_dad" in identity.script(who, 0).splitlines()
+
+
+def test_a_seed_that_is_too_short_is_refused() -> None:
+    with pytest.raises(ValueError, match="64 bytes"):
+        identity.script(replace(WHO, seed="00"), 0)
+
+
+@pytest.mark.parametrize("backend", ["inet", "socket"])
+def test_the_backend_may_differ_from_the_snapshots(backend: str) -> None:
+    arguments = node.arguments(kernel_images.NODE_PORT, "0.0.0.0", backend)
+    assert start.backend_of(arguments, ARGUMENTS) == backend
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], node.arguments(4371, "0.0.0.0"), [*ARGUMENTS, "--more"], ["-kernel", "inet_backend"]]
+)
+def test_other_arguments_than_the_snapshots_are_noticed(arguments: list[str]) -> None:
+    assert start.backend_of(arguments, ARGUMENTS) is None
+
+
+def test_the_default_gateway_is_found_among_the_routes() -> None:
+    routes = (
+        "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
+        "eth0\t00000000\t010011AC\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
+        "eth0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n"
+    )
+    assert wiring.default_gateways(routes) == {"eth0": "172.17.0.1"}
+
+
+def test_link_local_addresses_are_left_to_the_guest() -> None:
+    table = (
+        "fe800000000000000042acfffe110002 05 40 20 80     eth1\n"
+        "fd1775bb000000000000000000000003 05 40 00 80     eth1\n"
+    )
+    assert wiring.ipv6_addresses(table) == {"eth1": ["fd17:75bb::3/64"]}

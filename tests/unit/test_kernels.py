@@ -1,0 +1,198 @@
+"""Which kernels are offered, what a name means, and what a kernel image is made of."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import pytest
+
+from harness import images, kernel_images, kernels
+from harness.errors import UsageError
+from harness.kernels import Offer
+
+LISTED = """\
+bullseye linux-image-5.10.0-30-cloud-amd64 5.10.218-1
+bullseye-security linux-image-6.1-cloud-amd64 6.1.180-1~deb11u1
+bullseye-security linux-image-6.1.0-0.deb11.50-cloud-amd64 6.1.176-1~deb11u1
+bookworm-security linux-image-6.1.0-50-cloud-amd64 6.1.176-1
+bookworm linux-image-6.1.0-50-cloud-amd64 6.1.176-1
+bookworm-backports linux-image-6.12.43+deb12-cloud-amd64 6.12.43-1~bpo12+1
+bookworm-backports linux-image-6.12.90+deb12-cloud-amd64 6.12.90-1~bpo12+1
+bookworm-backports linux-image-6.12.90+deb12.1-cloud-amd64 6.12.90-2~bpo12+1
+trixie-backports linux-image-7.0.13+deb13-cloud-amd64 7.0.13-1~bpo13+1
+trixie-backports linux-binary-7.0.13+deb13-cloud-amd64 7.0.13-1~bpo13+1
+sid linux-image-7.2.13+deb14-cloud-amd64 7.2.13-1
+sid linux-binary-7.2.13+deb14-cloud-amd64 7.2.13-1
+sid linux-modules-7.2.13+deb14-cloud-amd64 7.2.13-1
+experimental linux-binary-7.3-cloud-amd64 7.3~rc7-1~exp1
+experimental linux-modules-7.3-cloud-amd64 7.3~rc7-1~exp1
+"""
+OFFERS = kernels.chosen_offers(LISTED)
+
+
+def offer(release: str) -> Offer:
+    (found,) = [offer for offer in OFFERS if offer.release == release]
+    return found
+
+
+def test_offers_come_oldest_first_and_a_release_candidate_before_what_follows_it() -> None:
+    assert [offer.release for offer in OFFERS] == [
+        "5.10.218",
+        "6.1.176",
+        "6.12.43",
+        "6.12.90",
+        "7.2.13",
+        "7.3-rc7",
+    ]
+
+
+def test_a_kernel_whose_modules_have_gone_from_the_archive_is_not_offered() -> None:
+    assert "7.0.13" not in {offer.release for offer in OFFERS}
+
+
+def test_of_one_release_the_newest_revision_is_taken() -> None:
+    assert offer("6.12.90").version == "6.12.90-2~bpo12+1"
+
+
+def test_of_one_revision_the_suite_that_the_catalogue_names_first_is_taken() -> None:
+    assert offer("6.1.176").suite == "bullseye-security"
+
+
+def test_from_6_19_on_the_kernel_is_in_the_binary_package() -> None:
+    assert offer("7.2.13").package == "linux-binary-7.2.13+deb14-cloud-amd64"
+
+
+@pytest.mark.parametrize(
+    ("name", "release"),
+    [("6.12.43", "6.12.43"), ("6.12", "6.12.90"), ("5.10", "5.10.218"), ("newest", "7.2.13")],
+)
+def test_a_name_means_a_release_the_newest_of_its_series_or_the_newest_of_all(
+    name: str, release: str
+) -> None:
+    assert kernels.choose(name, OFFERS).release == release
+
+
+def test_6_1_is_not_taken_for_6_12() -> None:
+    assert kernels.choose("6.1", OFFERS).release == "6.1.176"
+
+
+def test_an_unknown_release_is_answered_with_the_ones_around_it() -> None:
+    with pytest.raises(UsageError) as caught:
+        kernels.choose("6.12.44", OFFERS)
+    assert "the nearest: 6.1.176, 6.12.43, 6.12.90, 7.2.13;" in caught.value.remedy
+
+
+def test_something_that_is_no_number_is_answered_with_what_looks_like_it() -> None:
+    assert kernels.nearest("v6.12.43", [offer.release for offer in OFFERS])[0] == "6.12.43"
+
+
+@pytest.mark.parametrize(
+    ("release", "included"),
+    [
+        ("5.10.218", False),
+        ("5.10.246", True),
+        ("6.12.43", False),
+        ("6.12.57", True),
+        ("6.16.12", False),
+        ("6.17.8", True),
+        ("6.18", True),
+        ("7.3-rc7", True),
+        ("4.19.325", False),
+    ],
+)
+def test_a_change_is_in_a_series_from_its_first_release_on(release: str, included: bool) -> None:
+    (change,) = kernels.catalogue().changes
+    assert change.included(release) is included
+
+
+@pytest.mark.parametrize(
+    ("osrelease", "version", "release"),
+    [
+        ("6.1.0-56-amd64", "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-10-30)", "6.1.192"),
+        ("6.12.43+deb12-cloud-amd64", "#1 SMP Debian 6.12.43-1~bpo12+1 (2025-09-06)", "6.12.43"),
+        ("7.3-cloud-amd64", "#1 SMP PREEMPT_DYNAMIC Debian 7.3~rc7-1~exp1 (2026-11-02)", "7.3-rc7"),
+        ("6.18.44-fc", "#669 SMP Mon Nov 2 10:00:00 UTC 2026", "6.18.44-fc"),
+    ],
+)
+def test_a_running_debian_kernel_is_known_by_its_version(osrelease: str, version: str, release: str) -> None:
+    assert kernels.running_release(osrelease, version) == release
+
+
+def test_every_default_kernel_is_a_name_that_can_be_chosen() -> None:
+    assert {name.partition(".")[0] for name in kernels.catalogue().default} <= {"5", "6", "7", "newest"}
+
+
+def test_a_kernel_image_stands_on_the_emulator_and_the_plain_node() -> None:
+    image = kernel_images.image("kernel:6.12.43-otp25")
+    assert (image.base, image.node) == ("emulator", "node:otp25")
+
+
+def test_a_kernel_image_carries_the_arguments_of_its_node() -> None:
+    files = images.context_files(kernel_images.image("kernel:6.12.43-otp27"))
+    (content,) = [file.content for file in files if file.name == "arguments"]
+    assert isinstance(content, bytes)
+    assert b"-erl_epmd_port\n4370\n" in content
+
+
+@pytest.mark.parametrize("name", ["kernel:6.12.43", "kernel:6.12.43-otp22", "kernel:"])
+def test_a_kernel_image_that_cannot_be_is_refused(name: str) -> None:
+    with pytest.raises(UsageError):
+        kernel_images.image(name)
+
+
+def bz_image(*, magic: bytes = b"HdrS", flags: int = 1) -> bytes:
+    content = bytearray(0x2000)
+    content[0x1FE:0x200] = b"\x55\xaa"
+    content[0x202:0x206] = magic
+    content[0x206:0x208] = (0x20F).to_bytes(2, "little")
+    content[0x236] = flags
+    return bytes(content)
+
+
+def test_a_bzimage_is_a_kernel() -> None:
+    assert kernel_images.trouble_with(bz_image()) == ""
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\x7fELF" + bytes(0x2000), bz_image(magic=b"HdrX"), bz_image(flags=0)]
+)
+def test_what_is_no_64_bit_bzimage_is_no_kernel(content: bytes) -> None:
+    assert kernel_images.trouble_with(content) != ""
+
+
+def test_a_users_own_kernel_is_named_by_its_content(tmp_path: Path) -> None:
+    names = []
+    for number, flags in enumerate((1, 3)):
+        path = tmp_path / f"bzImage{number}"
+        path.write_bytes(bz_image(flags=flags))
+        names.append(kernel_images.own(path))
+    assert names[0] != names[1]
+
+
+def test_of_a_users_modules_those_of_a_virtual_network_card_go_along(tmp_path: Path) -> None:
+    (tmp_path / "bzImage").write_bytes(bz_image())
+    folder = tmp_path / "modules" / "kernel" / "drivers" / "net"
+    folder.mkdir(parents=True)
+    for name in ("virtio_net.ko", "e1000.ko"):
+        (folder / name).write_bytes(b"\x7fELF")
+    release = kernel_images.own(tmp_path / "bzImage")
+    files = images.context_files(kernel_images.image(f"kernel:{release}-otp27"))
+    own = {file.name for file in files if file.name.startswith("own/")}
+    assert own == {"own/bzImage", "own/modules/virtio_net.ko"}
+
+
+def test_a_file_that_is_no_kernel_is_refused_with_its_name(tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff")
+    with pytest.raises(UsageError, match=r"photo\.jpg is no kernel to boot"):
+        kernel_images.own(tmp_path / "photo.jpg")
+
+
+def test_the_counters_of_a_guest_whose_node_ended_are_read_from_its_log() -> None:
+    table = base64.b64encode(b"TcpExt: TCPAbortOnClose\nTcpExt: 3\nTcp: OutRsts\nTcp: 4\n")
+    found = kernel_images.counters_in(b"counters " + table + b"\nthe node ended with status 0\n")
+    assert found == {"TcpExt:TCPAbortOnClose": 3, "Tcp:OutRsts": 4}
+
+
+def test_half_a_line_of_counters_is_not_read_yet() -> None:
+    assert kernel_images.counters_in(b"counters VGNwRXh0") is None

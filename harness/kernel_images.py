@@ -56,10 +56,10 @@ def host_config(*, kvm: bool) -> dict[str, Any]:
 
 
 def counters_in(log: bytes) -> Mapping[str, int] | None:
-    """The guest kernel's TCP counters once its node has ended, from what its container wrote to stdout so far.
+    """A guest's TCP counters once its node has ended, from what the container wrote to stdout so far.
 
-    They stand in one line: `counters`, then /proc/net/netstat and /proc/net/snmp in base64. None where that has
-    not come yet. The namespace that the container itself is in counts what the host's kernel does.
+    They stand in one line: `counters`, then /proc/net/netstat and /proc/net/snmp in base64. None where that
+    has not come yet. (The container's own namespace counts what the host's kernel does.)
     """
     for line in log.splitlines(keepends=True):
         if line.startswith(b"counters ") and line.endswith(b"\n"):

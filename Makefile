@@ -6,9 +6,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CATALOGUE := $(patsubst scenarios/%.scenario.toml,%,$(wildcard scenarios/*.scenario.toml))
+KERNEL_CASES := close-with-unread-response recv-then-close resent-payload-with-fin
+# From nothing every time (-E): a page that was read before would not warn again. A warning is an error.
+SPHINX := $(BIN)/sphinx-build -E -W --keep-going -q -j auto -d build/doctrees docs
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce matrix test test-unit lint format bench doctor clean
+.PHONY: help setup reproduce matrix test test-unit test-all lint format docs docs-check docs-data bench doctor clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -36,7 +39,7 @@ reproduce: setup ## replay the published pair in containers: one RST, one FIN (A
 matrix: setup ## replay the published pair on every OTP and both backends (ARGS="recv-10-of-485 --otp 28,29" and the like)
 	@$(BIN)/rst-or-fin matrix $(or $(ARGS),--otp 23,25,27,28,29 --backend inet,socket)
 
-test: lint ## everything that has to hold: format, lint, types, imports, all tests
+test: lint docs-check ## everything that has to hold: format, lint, types, imports, documentation, all tests
 	$(BIN)/pytest $(ARGS)
 
 test-unit: setup ## the tests that need neither Docker nor namespaces: seconds
@@ -55,6 +58,21 @@ format: setup ## put the code into shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+docs: setup ## fill in the pages from stored evidence, draw the ladders, build the site into build/docs
+	$(BIN)/python docs/refresh.py
+	$(SPHINX) build/docs
+	@echo "the site is at build/docs/index.html"
+
+docs-check: setup ## what a page says must be what stored evidence gives, its commands must run, its links lead somewhere
+	$(BIN)/python docs/refresh.py --check
+	$(SPHINX) build/docs
+
+docs-data: setup ## play the whole catalogue on every OTP and backend, and the kernel cases on every kernel; store it all
+	$(BIN)/rst-or-fin matrix $(CATALOGUE) --runtime docker --otp 23,25,27,28,29 --backend inet,socket --out runs/docs-otp
+	$(BIN)/python docs/refresh.py --keep runs/docs-otp/matrix.json --name otp
+	$(BIN)/rst-or-fin matrix $(KERNEL_CASES) --kernel default --otp 27 --out runs/docs-kernels
+	$(BIN)/python docs/refresh.py --keep runs/docs-kernels/matrix.json --name kernels
+
 bench: setup ## cold start to verdicts, warm replays a second, where the time goes
 	@$(BIN)/rst-or-fin bench $(ARGS)
 
@@ -63,5 +81,5 @@ doctor: setup ## what this machine can and cannot do, and the remedy
 
 clean: ## remove caches, and what killed runs left in the engine (ARGS=--images: the images too)
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find harness tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find harness tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
 	@if [ -x $(BIN)/rst-or-fin ]; then $(BIN)/rst-or-fin clean $(ARGS); fi

@@ -21,7 +21,7 @@ from harness.report.markdown import escaped, fenced
 from harness.report.words import marked
 from harness.scenario import Scenario
 
-__all__ = ["case", "ladder", "mermaid", "session", "trace", "verdict"]
+__all__ = ["case", "ladder", "mermaid", "session", "trace", "verdict", "witnesses"]
 
 
 def case(folder: str | Path) -> str:
@@ -32,7 +32,7 @@ def case(folder: str | Path) -> str:
 def session(folder: str | Path) -> str:
     """The Erlang session with the node's answers, as a shell shows it."""
     _, judged = read(folder)
-    return _fenced(terminal.session(judged.replay.calls), "erlang")
+    return _fenced(terminal.session(judged.replay.calls), "erl")
 
 
 def trace(folder: str | Path) -> str:
@@ -60,6 +60,11 @@ def verdict(folder: str | Path) -> str:
     lines += [f"- {escaped(meaning)}" for meaning in marked(judged).values()]
     lines += [f"- inconclusive: {escaped(doubt)}" for doubt in judged.verdict.doubts]
     return "\n".join(lines)
+
+
+def witnesses(folder: str | Path) -> str:
+    """What each witness said, and whether it agrees with the wire."""
+    return _fenced(terminal.witnesses(read(folder)[1].verdict), "text")
 
 
 def svg(folder: str | Path, name: str) -> str:

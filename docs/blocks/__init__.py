@@ -1,0 +1,23 @@
+"""What the marked blocks in README.md and in docs/ may call."""
+
+from docs.blocks.sections import by_theme, drawing, theme
+from docs.blocks.tables import cures, kernel_releases, kernels, results, surprises
+from harness.blocks import case, ladder, mermaid, session, trace, verdict, witnesses
+
+__all__ = [
+    "by_theme",
+    "case",
+    "cures",
+    "drawing",
+    "kernel_releases",
+    "kernels",
+    "ladder",
+    "mermaid",
+    "results",
+    "session",
+    "surprises",
+    "theme",
+    "trace",
+    "verdict",
+    "witnesses",
+]

@@ -1,0 +1,148 @@
+"""The catalogue's pages: what each scenario claims, why it ends so, what to do, and what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+from docs.blocks.tables import counted, records
+from docs.blocks.words import linked, scenarios, slug, theme_of, to, when
+from harness.blocks import case, read
+from harness.report.ladder import ladder
+from harness.report.markdown import escaped
+from harness.scenario import Expectation, Scenario
+from harness.tcp import Cause, Ending
+
+EVIDENCE = Path("tests/golden/evidence")
+
+# What happens, and what to do about it, by how the end under test closes and why: (mechanism, advice).
+_BECAUSE: dict[tuple[Ending, Cause | None], tuple[str, str]] = {
+    (Ending.RST, Cause.UNREAD_DATA): (
+        "At the close bytes lie unread in the kernel's receive buffer: the kernel throws them away and tells"
+        " the peer so with a RST ([unread data](../phenomenon.md#unread-data)).",
+        "Read until the peer's end of file before closing: [cures](../cures.md).",
+    ),
+    (Ending.RST, Cause.ZERO_LINGER): (
+        "A linger time of zero makes every close an abort ([zero linger](../phenomenon.md#zero-linger)).",
+        "Do not set `{linger, {true, 0}}` unless an abort is what you want.",
+    ),
+    (Ending.FIN_THEN_RST, Cause.DATA_AFTER_CLOSE): (
+        "The close is a FIN. Data then comes for a socket that nobody holds any more, and is answered with a"
+        " RST ([data after the close](../phenomenon.md#data-after-the-close)).",
+        "Close in stages, and wait for the peer's end of file: [cures](../cures.md).",
+    ),
+    (Ending.FIN_THEN_RST, Cause.UNREAD_DATA): (
+        "`shutdown` sends the FIN; the close then finds unread bytes and sends a RST after it"
+        " ([unread data](../phenomenon.md#unread-data)).",
+        "After `shutdown(Sock, write)` go on reading until the peer's end of file: [cures](../cures.md).",
+    ),
+    (Ending.FIN, None): (
+        "Nothing lies unread in the kernel when the socket is closed: an orderly end"
+        " ([FIN](../phenomenon.md#an-orderly-end)).",
+        "Nothing.",
+    ),
+    (Ending.NONE, None): (
+        "The peer's RST has already ended the connection: there is nothing left to end.",
+        "Look at the peer: it is the peer that resets.",
+    ),
+}
+
+
+def by_theme(up: str = "") -> str:
+    """Every scenario, by theme: its ending and its claim."""
+    lines = []
+    for name, members in groupby(sorted(scenarios(), key=theme_of), key=theme_of):
+        page = f"{up}{slug(name)}.md"
+        lines += ["", f"## [{name.capitalize()}]({page})", "", "| scenario | ends | claim |", "|---|---|---|"]
+        lines += [
+            f"| [{each.name}]({page}#{each.name}) | {_tag(each)} | {escaped(each.claim)} |"
+            for each in members
+        ]
+    return "\n".join(lines).strip()
+
+
+def theme(name: str) -> str:
+    """One section a scenario of that theme."""
+    sections = [_section(each) for each in scenarios() if theme_of(each) == name]
+    if not sections:
+        raise ValueError(f"no scenario has the theme {name!r}")
+    return "\n\n".join(sections)
+
+
+def drawing(name: str, up: str = "") -> str:
+    """The ladder of a stored run; `make docs` draws the file."""
+    return f"![{escaped(ladder(*read(EVIDENCE / name)).title)}]({up}ladders/{name}.svg)"
+
+
+def _section(scenario: Scenario) -> str:
+    mechanism, advice = _explained(scenario)
+    lines = [f"## {scenario.name}", "", f"> {escaped(scenario.claim)}", ""]
+    lines += [f"**Mechanism.** {mechanism}", "", f"**What to do.** {advice}{_remedies(scenario)}", ""]
+    lines += ["```erlang", *scenario.session.strip().splitlines(), "```", ""]
+    lines += [*_peer(scenario), f"**Expected.** {_expected(scenario.expect)}", ""]
+    if scenario.race:
+        lines += ["Timing decides: the outcome is shown as a distribution and never passes or fails.", ""]
+    for variant in scenario.variants:
+        said = f"{when(variant.when)}: {_expected(variant.expect)} {linked(variant.reference)}."
+        lines += [f"- **Instead**, {said}"]
+    lines += [f"- **Not played** {when(each.when)}: {escaped(each.reason)}." for each in scenario.excluded]
+    cells = [record for record in records() if record.scenario == scenario.name]
+    if lines[-1]:
+        lines.append("")
+    lines += [f"**Seen.** {counted(cells)} ([all results](../results.md)).", ""] if cells else []
+    if (EVIDENCE / scenario.name).is_dir():
+        lines += ["<details><summary>A stored run</summary>", "", case(EVIDENCE / scenario.name)]
+        lines += ["", "</details>", ""]
+    lines += ["Sources:", "", *(f"- {linked(source)}" for source in scenario.sources)]
+    return "\n".join(lines)
+
+
+def _explained(scenario: Scenario) -> tuple[str, str]:
+    if scenario.race:
+        return (
+            "Two events race, and either may come first.",
+            "Do not rely on either outcome; wait for an event before you close.",
+        )
+    return _BECAUSE[scenario.expect.ending, scenario.expect.cause]
+
+
+def _remedies(scenario: Scenario) -> str:
+    remedies = [to(s, "") for s in scenarios() if s.before == scenario.name]
+    if remedies:
+        return f" Held against it: {', '.join(remedies)}."
+    case_of = [to(s, "") for s in scenarios() if s.name == scenario.before]
+    return f" A remedy held against {case_of[0]}." if case_of else ""
+
+
+def _peer(scenario: Scenario) -> Iterator[str]:
+    options = dict(scenario.server.options)
+    script = str(options.pop("script", ""))
+    told = ", ".join(f"`{name} = {value}`" for name, value in options.items())
+    if scenario.server.kind != "origin" or told:
+        yield f"Peer: `{scenario.server.kind}`{', ' if told else ''}{told}."
+        yield ""
+    if script:
+        yield from ("```text", *script.strip().splitlines(), "```", "")
+
+
+def _expected(expect: Expectation) -> str:
+    points = [f"{expect.ending}" + (f" ({expect.cause})" if expect.cause else "")]
+    if expect.closing_segment:
+        points.append(f"by `{expect.closing_segment}`")
+    if expect.peer_sees:
+        points.append(f"the peer sees {expect.peer_sees}")
+    if expect.peer_received is not None:
+        points.append(f"the peer reads {expect.peer_received} bytes")
+    if expect.returns:
+        points.append(f"the call returns `{expect.returns}`")
+    return ", ".join(points).replace(", by ", " by ", 1) + "."
+
+
+def _tag(scenario: Scenario) -> str:
+    if scenario.race:
+        return "a race"
+    others = dict.fromkeys(
+        v.expect.ending for v in scenario.variants if v.expect.ending != scenario.expect.ending
+    )
+    return str(scenario.expect.ending) + "".join(f" ({ending} on some axes)" for ending in others)

@@ -1,0 +1,141 @@
+"""What the stored matrices (docs/data/*.json, written by `make docs-data`) come to, as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from itertools import groupby
+from pathlib import Path
+
+import msgspec
+
+from docs.blocks.words import linked, scenarios, table, to, when
+from harness.axes import version
+from harness.matrix import Mark, Record, Summary
+from harness.scenario import Scenario
+from harness.tcp import Ending
+
+DATA = Path("docs/data")
+
+
+@cache
+def records() -> tuple[Record, ...]:
+    """Every stored cell."""
+    return tuple(
+        record
+        for path in sorted(DATA.glob("*.json"))
+        for record in msgspec.json.decode(path.read_bytes(), type=Summary).cells
+    )
+
+
+def results() -> str:
+    """Every scenario on every OTP and backend that was stored without a kernel of its own."""
+    return _table([record for record in records() if not record.combination.kernel], _otp_words)
+
+
+def surprises() -> str:
+    """Where the stored cells of one scenario did not all end alike, and what the scenario says to that."""
+    lines = []
+    for scenario in scenarios():
+        cells = [r for r in records() if r.scenario == scenario.name and r.endings]
+        if scenario.race or len({r.endings for r in cells}) < 2:
+            continue
+        lines.append(f"- **{scenario.name}**: {counted(cells)}")
+        lines += [f"  - {when(v.when)}: {v.expect.ending}. {linked(v.reference)}" for v in scenario.variants]
+    return "\n".join(lines) or "None of the stored cells."
+
+
+def kernel_releases() -> str:
+    """The kernels that the stored cells ran on, with how many cells each has."""
+    rows = [
+        (release, f"{len(list(members))}")
+        for release, members in groupby(sorted(filter(None, map(_release, records())), key=version))
+    ]
+    return table(("kernel of the closing host", "stored cells"), rows)
+
+
+def kernels() -> str:
+    """The scenarios that were played on kernels of their own, or else may differ there, by kernel."""
+    names = {record.scenario for record in records() if record.combination.kernel} or {
+        s.name for s in scenarios() if any(v.when.kernel for v in s.variants)
+    }
+    chosen = [record for record in records() if record.scenario in names]
+    return _table(chosen, lambda record: (_release(record) or record.combination.kernel,))
+
+
+def cures() -> str:
+    """Each remedy with its case, as the stored cells ended."""
+    rows = []
+    for after in sorted((s for s in scenarios() if s.before), key=lambda s: s.before):
+        before = next(s for s in scenarios() if s.name == after.before)
+        rows.append(
+            (to(before), _seen_briefly(before), to(after), _seen_briefly(after), _helps(before, after))
+        )
+    return table(("case", "ends", "remedy", "ends", "helps"), rows)
+
+
+def counted(cells: Sequence[Record]) -> str:
+    """How the stored cells of one scenario ended, the commonest first; which ones did so where few did."""
+    ended: dict[str, list[Record]] = {}
+    for record in cells:
+        ended.setdefault("/".join(record.endings) or str(record.mark), []).append(record)
+    parts = []
+    for index, (words, members) in enumerate(sorted(ended.items(), key=lambda item: -len(item[1]))):
+        odd = [record for record in members if record.mark in (Mark.DIFFERS, Mark.INCONCLUSIVE, Mark.TROUBLE)]
+        where = f" ({'; '.join(_where(r) for r in members)})" if index and len(members) <= 3 else ""
+        parts.append(
+            f"{words} in {len(members)} of {len(cells)} cells{where}" + " **as not expected**" * bool(odd)
+        )
+    return ", ".join(parts)
+
+
+def _where(record: Record) -> str:
+    return ", ".join(record.combination.words[:-1])
+
+
+def _helps(before: Scenario, after: Scenario) -> str:
+    resets = {str(Ending.RST), str(Ending.FIN_THEN_RST)}
+    ends = [{e for r in records() if r.scenario == s.name for e in r.endings} for s in (before, after)]
+    if not all(ends):
+        return "not stored"
+    return "yes" if ends[0] & resets and not ends[1] & resets else "**no**"
+
+
+def _seen_briefly(scenario: Scenario) -> str:
+    ends = dict.fromkeys(e for r in records() if r.scenario == scenario.name for e in r.endings)
+    return ", ".join(ends)
+
+
+def _table(played: Iterable[Record], column: Callable[[Record], tuple[str, ...]]) -> str:
+    ordered = sorted(played, key=lambda r: r.combination.order)
+    columns = list(dict.fromkeys(map(column, ordered)))
+    cells: dict[str, list[list[str]]] = {}
+    for record in ordered:
+        row = cells.setdefault(record.scenario, [[] for _ in columns])
+        row[columns.index(column(record))].append(_cell(record))
+    rows = [
+        (to(scenario), *(", ".join(dict.fromkeys(words)) for words in cells[scenario.name]))
+        for scenario in scenarios()
+        if scenario.name in cells
+    ]
+    return table(("scenario", *(" ".join(words) for words in columns)), rows)
+
+
+def _cell(record: Record) -> str:
+    if record.mark is Mark.EXCLUDED:
+        return "not played"
+    ends = "/".join(record.endings) or "none"
+    match record.mark:
+        case Mark.AS_EXPECTED:
+            return ends
+        case Mark.RACE:
+            return f"{ends} (race)"
+    return f"**{ends}: {record.mark}**"
+
+
+def _otp_words(record: Record) -> tuple[str, ...]:
+    return (record.combination.otp, record.combination.backend)
+
+
+def _release(record: Record) -> str:
+    return record.kernel_release

@@ -1,0 +1,69 @@
+"""What all blocks of our own pages share: the scenarios, links to them and to their sources, tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import cache
+
+from harness import catalogue
+from harness.axes import When
+from harness.report.markdown import escaped
+from harness.scenario import Scenario
+
+PUBLISHED = "the published pair"
+
+_LINKS = (
+    (re.compile(r"RFC (\d+) section ([\d.]*\d)"), r"https://www.rfc-editor.org/rfc/rfc\1#section-\2"),
+    (re.compile(r"RFC (\d+)"), r"https://www.rfc-editor.org/rfc/rfc\1"),
+    (re.compile(r"Linux (?:before )?commit ([0-9a-f]{12})"), r"https://git.kernel.org/linus/\1"),
+    (re.compile(r"OTP commit ([0-9a-f]{12})"), r"https://github.com/erlang/otp/commit/\1"),
+)
+
+
+@cache
+def scenarios() -> tuple[Scenario, ...]:
+    """The catalogue, in alphabetical order."""
+    return tuple(catalogue.find(name).scenario for name in catalogue.names())
+
+
+def theme_of(scenario: Scenario) -> str:
+    return PUBLISHED if scenario.name in catalogue.PUBLISHED_PAIR else scenario.theme
+
+
+def slug(words: str) -> str:
+    """A theme's file name."""
+    return words.replace(" ", "-")
+
+
+def to(scenario: Scenario, up: str = "catalogue/") -> str:
+    """A link to the scenario's section; `up` is the way from the page to the catalogue's folder."""
+    return f"[{scenario.name}]({up}{slug(theme_of(scenario))}.md#{scenario.name})"
+
+
+def when(condition: When) -> str:
+    """The condition in words: `with OTP >=29 and the backend socket`."""
+    axes = (
+        ("OTP", condition.otp),
+        ("the backend", condition.backend),
+        ("kernel", condition.kernel),
+        ("runtime", condition.runtime),
+    )
+    named = [f"{name} {escaped(' or '.join(map(str, values)))}" for name, values in axes if values]
+    named += [f"IPv{family}" for family in condition.family]
+    return "with " + " and ".join(named) if named else "everywhere"
+
+
+def linked(source: str) -> str:
+    """A source with its standard or its commit as a link."""
+    for pattern, target in _LINKS:
+        found = pattern.search(source)
+        if found:
+            head, tail = source[: found.start()], source[found.end() :]
+            return f"{escaped(head)}[{escaped(found.group())}]({found.expand(target)}){escaped(tail)}"
+    return escaped(source)
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])

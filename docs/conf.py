@@ -1,0 +1,60 @@
+"""The site: Sphinx reads the Markdown that GitHub shows. No network at build, none when it is read."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+
+from harness import __version__
+from harness.report.ladder_svg import STYLE
+
+project = "RST or FIN"
+author = "the authors of RST or FIN"
+release = __version__
+extensions = ["myst_parser"]
+exclude_patterns = ["blocks", "data"]
+myst_heading_anchors = 3
+highlight_language = "none"
+nitpicky = True
+
+html_theme = "furo"
+html_title = "RST or FIN"
+html_copy_source = False
+html_show_sourcelink = False
+html_show_copyright = False
+html_theme_options = {"navigation_with_keys": True}
+
+_LIGHT, _DARK = re.findall(r"--paper:.*?--mark:[^;]+;", STYLE, re.DOTALL)
+_STYLE = f"""
+body {{ --content-padding: 2rem; }}
+.content {{ width: 60em; max-width: 100%; }}
+.ladder-frame {{ overflow-x: auto; margin: 1rem 0 1.5rem; border: 1px solid var(--color-background-border);
+  border-radius: 8px; }}
+.ladder-frame svg {{ display: block; min-width: 940px; width: 100%; height: auto; }}
+body[data-theme="light"] .ladder {{ {_LIGHT} }}
+body[data-theme="dark"] .ladder {{ {_DARK} }}
+table.docutils td, table.docutils th {{ padding: .2rem .5rem; }}
+pre {{ line-height: 1.35; }}
+"""
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("doctree-resolved", _inline_ladders)
+    app.connect("html-page-context", _add_style)
+
+
+def _inline_ladders(app: Sphinx, doctree: nodes.document, name: str) -> None:
+    """A drawing inside the page has text that can be selected, and follows the page's light and dark."""
+    for image in list(doctree.findall(nodes.image)):
+        if "ladders/" in image["uri"]:
+            svg = (Path(app.srcdir) / image["uri"]).read_text(encoding="utf-8")
+            frame = f'<div class="ladder-frame" tabindex="0">{svg}</div>'
+            image.replace_self(nodes.raw("", frame, format="html"))
+
+
+def _add_style(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
+    context["metatags"] = context.get("metatags", "") + f"<style>{_STYLE}</style>"

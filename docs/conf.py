@@ -30,8 +30,9 @@ html_theme_options = {"navigation_with_keys": True}
 
 _LIGHT, _DARK = re.findall(r"--paper:.*?--mark:[^;]+;", STYLE, re.DOTALL)
 _STYLE = f"""
-body {{ --content-padding: 2rem; }}
-.content {{ width: 60em; max-width: 100%; }}
+.main, .content {{ min-width: 0; }}
+.content:has(.ladder-frame, table) {{ width: 72em; }}
+article :is(h1, h2, h3, p, ul, ol, blockquote, .highlight) {{ max-width: 50rem; }}
 .ladder-frame {{ overflow-x: auto; margin: 1rem 0 1.5rem; border: 1px solid var(--color-background-border);
   border-radius: 8px; }}
 .ladder-frame svg {{ display: block; min-width: 940px; width: 100%; height: auto; }}
@@ -44,7 +45,7 @@ pre {{ line-height: 1.35; }}
 
 def setup(app: Sphinx) -> None:
     app.connect("doctree-resolved", _inline_ladders)
-    app.connect("html-page-context", _add_style)
+    app.connect("html-page-context", _lay_out, priority=900)  # after the theme has had its say
 
 
 def _inline_ladders(app: Sphinx, doctree: nodes.document, name: str) -> None:
@@ -56,5 +57,8 @@ def _inline_ladders(app: Sphinx, doctree: nodes.document, name: str) -> None:
             image.replace_self(nodes.raw("", frame, format="html"))
 
 
-def _add_style(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
+def _lay_out(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
+    """Our style; and where a drawing or a wide table needs the room, no table of contents beside it."""
     context["metatags"] = context.get("metatags", "") + f"<style>{_STYLE}</style>"
+    if "ladder-frame" in context.get("body", "") or page == "results":
+        context["furo_hide_toc"] = True

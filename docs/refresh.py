@@ -24,7 +24,7 @@ from docs import documented, stored  # noqa: E402
 from harness import blocks  # noqa: E402
 from harness.errors import TroubleError  # noqa: E402
 
-_LADDER = re.compile(r"ladders/([\w-]+)\.svg")
+_LADDER = re.compile(r"ladders/([\w.-]+)\.svg")
 _LADDERS = Path("docs/ladders")
 _ABOUT_BLOCKS = Path("docs/embedding.md")  # shows the marks themselves, and so cannot be filled in
 

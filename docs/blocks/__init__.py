@@ -1,7 +1,7 @@
 """What the marked blocks in README.md and in docs/ may call."""
 
 from docs.blocks.sections import by_theme, drawing, theme
-from docs.blocks.tables import cures, kernel_releases, kernels, results, surprises
+from docs.blocks.tables import cures, kernels, results, surprises
 from harness.blocks import case, ladder, mermaid, session, trace, verdict, witnesses
 
 __all__ = [
@@ -9,7 +9,6 @@ __all__ = [
     "case",
     "cures",
     "drawing",
-    "kernel_releases",
     "kernels",
     "ladder",
     "mermaid",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
-from itertools import groupby
 from pathlib import Path
 
 import msgspec
@@ -30,7 +29,16 @@ def records() -> tuple[Record, ...]:
 
 def results() -> str:
     """Every scenario on every OTP and backend that was stored without a kernel of its own."""
-    return _table([record for record in records() if not record.combination.kernel], _otp_words)
+    ordered = sorted(
+        (record for record in records() if not record.combination.kernel), key=lambda r: r.combination.order
+    )
+    columns = list(dict.fromkeys((r.combination.otp, r.combination.backend) for r in ordered))
+    cells = {(r.scenario, r.combination.otp, r.combination.backend): _cell(r) for r in ordered}
+    rows = [
+        [to(scenario), *(cells.get((scenario.name, *column), "") for column in columns)]
+        for scenario in scenarios()
+    ]
+    return table(("scenario", *(" ".join(column) for column in columns)), rows)
 
 
 def surprises() -> str:
@@ -45,22 +53,19 @@ def surprises() -> str:
     return "\n".join(lines) or "None of the stored cells."
 
 
-def kernel_releases() -> str:
-    """The kernels that the stored cells ran on, with how many cells each has."""
-    rows = [
-        (release, f"{len(list(members))}")
-        for release, members in groupby(sorted(filter(None, map(_release, records())), key=version))
-    ]
-    return table(("kernel of the closing host", "stored cells"), rows)
-
-
 def kernels() -> str:
-    """The scenarios that were played on kernels of their own, or else may differ there, by kernel."""
-    names = {record.scenario for record in records() if record.combination.kernel} or {
-        s.name for s in scenarios() if any(v.when.kernel for v in s.variants)
-    }
-    chosen = [record for record in records() if record.scenario in names]
-    return _table(chosen, lambda record: (_release(record) or record.combination.kernel,))
+    """Every kernel that stored cells ran on, oldest first, by the scenarios whose ending may change there."""
+    chosen = {record.scenario for record in records() if record.combination.kernel}
+    shown = [scenario for scenario in scenarios() if scenario.name in chosen]
+    rows = []
+    for release in sorted({record.kernel_release for record in records() if record.endings}, key=version):
+        cells = [record for record in records() if record.kernel_release == release]
+        rows.append([release, *(_ended(cells, scenario) for scenario in shown)])
+    return table(("kernel", *(to(scenario) for scenario in shown)), rows)
+
+
+def _ended(cells: Sequence[Record], scenario: Scenario) -> str:
+    return ", ".join(dict.fromkeys(_cell(cell) for cell in cells if cell.scenario == scenario.name))
 
 
 def cures() -> str:
@@ -106,21 +111,6 @@ def _seen_briefly(scenario: Scenario) -> str:
     return ", ".join(ends)
 
 
-def _table(played: Iterable[Record], column: Callable[[Record], tuple[str, ...]]) -> str:
-    ordered = sorted(played, key=lambda r: r.combination.order)
-    columns = list(dict.fromkeys(map(column, ordered)))
-    cells: dict[str, list[list[str]]] = {}
-    for record in ordered:
-        row = cells.setdefault(record.scenario, [[] for _ in columns])
-        row[columns.index(column(record))].append(_cell(record))
-    rows = [
-        (to(scenario), *(", ".join(dict.fromkeys(words)) for words in cells[scenario.name]))
-        for scenario in scenarios()
-        if scenario.name in cells
-    ]
-    return table(("scenario", *(" ".join(words) for words in columns)), rows)
-
-
 def _cell(record: Record) -> str:
     if record.mark is Mark.EXCLUDED:
         return "not played"
@@ -131,11 +121,3 @@ def _cell(record: Record) -> str:
         case Mark.RACE:
             return f"{ends} (race)"
     return f"**{ends}: {record.mark}**"
-
-
-def _otp_words(record: Record) -> tuple[str, ...]:
-    return (record.combination.otp, record.combination.backend)
-
-
-def _release(record: Record) -> str:
-    return record.kernel_release

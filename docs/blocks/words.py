@@ -59,8 +59,8 @@ def linked(source: str) -> str:
     for pattern, target in _LINKS:
         found = pattern.search(source)
         if found:
-            head, tail = source[: found.start()], source[found.end() :]
-            return f"{escaped(head)}[{escaped(found.group())}]({found.expand(target)}){escaped(tail)}"
+            link = f"[{escaped(found.group())}]({found.expand(target)})"
+            return escaped(source).replace(escaped(found.group()), link, 1)
     return escaped(source)
 
 

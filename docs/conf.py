@@ -38,6 +38,8 @@ article :is(h1, h2, h3, p, ul, ol, blockquote, .highlight) {{ max-width: 50rem; 
 .ladder-frame svg {{ display: block; min-width: 940px; width: 100%; height: auto; }}
 body[data-theme="light"] .ladder {{ {_LIGHT} }}
 body[data-theme="dark"] .ladder {{ {_DARK} }}
+table.docutils {{ font-size: .9rem; }}
+table.docutils td:first-child a {{ white-space: nowrap; }}
 table.docutils td, table.docutils th {{ padding: .2rem .5rem; }}
 pre {{ line-height: 1.35; }}
 """

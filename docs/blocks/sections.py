@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 
 from docs.blocks.tables import counted, records
-from docs.blocks.words import linked, scenarios, slug, theme_of, to, when
+from docs.blocks.words import PUBLISHED, linked, scenarios, slug, theme_of, to, when
 from harness.blocks import case, read
 from harness.report.ladder import ladder
 from harness.report.markdown import escaped
@@ -40,7 +40,7 @@ _BECAUSE: dict[tuple[Ending, Cause | None], tuple[str, str]] = {
     (Ending.FIN, None): (
         "Nothing lies unread in the kernel when the socket is closed: an orderly end"
         " ([FIN](../phenomenon.md#an-orderly-end)).",
-        "Nothing.",
+        "Nothing, as far as the close goes.",
     ),
     (Ending.NONE, None): (
         "The peer's RST has already ended the connection: there is nothing left to end.",
@@ -48,11 +48,24 @@ _BECAUSE: dict[tuple[Ending, Cause | None], tuple[str, str]] = {
     ),
 }
 
+# FINs that leave with data unread: by a shutdown that is followed by reading, or by one that is not.
+_IN_STAGES = (
+    "`shutdown(write)` sends the FIN while data is unread; it is read before the close, which has nothing left to"
+    " reset ([FIN](../phenomenon.md#an-orderly-end)).",
+    "This: it is how to close ([cures](../cures.md)).",
+)
+_OVER_BEFORE = (
+    "`shutdown` sent the FIN and the peer's has come: the connection is over before the close, which throws the"
+    " unread data away and has nobody to tell.",
+    "Read before you close. Here the data is lost and neither end notices.",
+)
+
 
 def by_theme(up: str = "") -> str:
     """Every scenario, by theme: its ending and its claim."""
     lines = []
-    for name, members in groupby(sorted(scenarios(), key=theme_of), key=theme_of):
+    in_order = sorted(scenarios(), key=lambda s: (theme_of(s) != PUBLISHED, theme_of(s)))
+    for name, members in groupby(in_order, key=theme_of):
         page = f"{up}{slug(name)}.md"
         lines += ["", f"## [{name.capitalize()}]({page})", "", "| scenario | ends | claim |", "|---|---|---|"]
         lines += [
@@ -104,6 +117,8 @@ def _explained(scenario: Scenario) -> tuple[str, str]:
             "Two events race, and either may come first.",
             "Do not rely on either outcome; wait for an event before you close.",
         )
+    if scenario.expect.ending is Ending.FIN and scenario.gate.unread:
+        return _IN_STAGES if scenario.close_line else _OVER_BEFORE
     return _BECAUSE[scenario.expect.ending, scenario.expect.cause]
 
 
@@ -130,7 +145,9 @@ def _expected(expect: Expectation) -> str:
     points = [f"{expect.ending}" + (f" ({expect.cause})" if expect.cause else "")]
     if expect.closing_segment:
         points.append(f"by `{expect.closing_segment}`")
-    if expect.peer_sees:
+    if expect.peer_sees == "script played":
+        points.append("the peer's script is played to its end")
+    elif expect.peer_sees:
         points.append(f"the peer sees {expect.peer_sees}")
     if expect.peer_received is not None:
         points.append(f"the peer reads {expect.peer_received} bytes")

@@ -50,13 +50,13 @@ _BECAUSE: dict[tuple[Ending, Cause | None], tuple[str, str]] = {
 
 # FINs that leave with data unread: by a shutdown that is followed by reading, or by one that is not.
 _IN_STAGES = (
-    "`shutdown(write)` sends the FIN while data is unread; it is read before the close, which has nothing left to"
-    " reset ([FIN](../phenomenon.md#an-orderly-end)).",
+    "`shutdown(write)` sends the FIN while data is unread; it is read before the close, which has nothing"
+    " left to reset ([FIN](../phenomenon.md#an-orderly-end)).",
     "This: it is how to close ([cures](../cures.md)).",
 )
 _OVER_BEFORE = (
-    "`shutdown` sent the FIN and the peer's has come: the connection is over before the close, which throws the"
-    " unread data away and has nobody to tell.",
+    "`shutdown` sent the FIN and the peer's has come: the connection is over before the close, which throws"
+    " the unread data away and has nobody to tell.",
     "Read before you close. Here the data is lost and neither end notices.",
 )
 

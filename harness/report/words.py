@@ -47,8 +47,10 @@ def _because(judged: Judged, cause: Cause) -> str:
     if cause is not Cause.UNREAD_DATA:
         return _RESET_BECAUSE[cause]
     state = judged.replay.subject
-    if state is None or not state.unread:
+    if state is None:
         return "data lay unread at the close"
+    if not state.unread:  # a byte said twice, or an urgent one: queued, so counted, though nobody can read it
+        return f"the kernel counted data as unread, though 0 of {state.received} bytes were"
     return f"{state.unread} of {state.received} bytes lay unread at the close"
 
 

@@ -51,7 +51,9 @@ def choose(options: argparse.Namespace, progress: Progress) -> Runtime:
     if options.runtime == "local":
         return _local(options)
     try:
-        return _docker(options)
+        runtime = _docker(options)
+        _demand_images(options.otp or DEFAULT_OTP)
+        return runtime
     except EnvironmentTroubleError as error:
         progress(f"runtime local: {error} For containers: {error.remedy}")
         return _local(options)
@@ -76,6 +78,17 @@ def _docker(options: argparse.Namespace) -> Runtime:
             progress=progress,
         ),
     )
+
+
+def _demand_images(otp: str) -> None:
+    """Raises EnvironmentTroubleError where the images are neither there nor to be had."""
+    from harness import bases, engine, images
+
+    client = engine.connect()
+    names = [name for name in (f"node:otp{otp}", "peer") if images.present(client, name) is None]
+    possible, how = bases.source() if names else (True, "")
+    if not possible:
+        raise EnvironmentTroubleError(f"The images {' and '.join(names)} cannot be had here.", how)
 
 
 def _local(options: argparse.Namespace) -> Runtime:

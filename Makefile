@@ -36,8 +36,9 @@ $(READY): pyproject.toml
 reproduce: setup ## replay the published pair in containers: one RST, one FIN (ARGS="--json" and the like)
 	@$(BIN)/rst-or-fin reproduce $(ARGS)
 
-matrix: setup ## replay the published pair on every OTP and both backends (ARGS="recv-10-of-485 --otp 28,29" and the like)
-	@$(BIN)/rst-or-fin matrix $(or $(ARGS),--otp 23,25,27,28,29 --backend inet,socket)
+matrix: setup ## the published pair and the case that kernels differ on, on the default set of kernels
+	$(BIN)/rst-or-fin matrix $(or $(ARGS),$(KERNEL_CASES) --kernel default)
+
 
 test: lint docs-check ## everything that has to hold: format, lint, types, imports, documentation, all tests
 	$(BIN)/pytest $(ARGS)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from harness import kernel_images, node
-from harness.guest import identity, start, wiring
+from harness.guest import identity, slim, start, wiring
 from harness.guest.identity import Identity
 from harness.guest.wiring import Interface
 from harness.testbed import PINNED_SYSCTLS
@@ -91,3 +92,11 @@ def test_link_local_addresses_are_left_to_the_guest() -> None:
         "fd1775bb000000000000000000000003 05 40 00 80     eth1\n"
     )
     assert wiring.ipv6_addresses(table) == {"eth1": ["fd17:75bb::3/64"]}
+
+
+def test_a_slimmed_program_still_runs_and_is_smaller(tmp_path: Path) -> None:
+    program = Path("/bin/echo").read_bytes()
+    (tmp_path / "echo").write_bytes(slim.slim(program) if len(slim.slim(program)) < len(program) else b"")
+    (tmp_path / "echo").chmod(0o755)
+    said = subprocess.run([tmp_path / "echo", "hello"], capture_output=True, check=True)
+    assert said.stdout == b"hello\n"

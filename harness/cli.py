@@ -94,13 +94,11 @@ def _parser() -> argparse.ArgumentParser:
     reproduce = commands.add_parser("reproduce", help="replay the published pair: one RST, one FIN")
     _add_play_options(reproduce)
     _add_strace(reproduce)
-    _add_kernel(reproduce)
 
     run = commands.add_parser("run", help="replay scenarios, by name or by path")
     run.add_argument("scenarios", nargs="+", metavar="SCENARIO", help="a name (see `list`) or a .toml file")
     _add_play_options(run)
     _add_strace(run)
-    _add_kernel(run)
 
     sweep = commands.add_parser(
         "sweep", help="vary one parameter of a scenario, and find where one ending becomes another"
@@ -281,6 +279,11 @@ def _add_testbed_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--family", choices=("4", "6"), default="4", help="IPv4 or IPv6 on the test network (default: 4)"
     )
+    parser.add_argument(
+        "--kernel",
+        metavar="NAME",
+        help="boot this kernel under the node: a release, a series, `newest`, or a bzImage (docker only)",
+    )
 
 
 def _add_kernels(parser: argparse.ArgumentParser) -> None:
@@ -291,14 +294,6 @@ def _add_kernels(parser: argparse.ArgumentParser) -> None:
     build = actions.add_parser("build", help="make node images with these kernels")
     build.add_argument("kernels", nargs="*", metavar="KERNEL", help="default: the default set")
     build.add_argument("--otp", metavar="RELEASE", help="Erlang/OTP release of the node (default: 27)")
-
-
-def _add_kernel(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--kernel",
-        metavar="NAME",
-        help="boot this kernel under the node: a release, a series, `newest`, or a bzImage (docker only)",
-    )
 
 
 def _count(text: str) -> int:

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from harness.resets import Reset
 from harness.system_calls import SystemCall
 from harness.tcp import Endpoint
 
@@ -78,8 +79,9 @@ class Replay:
 
     `close_line` is the 1-based number of the line that closes; `sockets` and `counters_before` were taken
     right before it, `counters_after` right after it (None where it was never reached). `system_calls` are
-    those of the socket under test, as strace shows them (None where it was not asked to). `error` is the
-    Erlang error of a line that crashed, or what ended the session otherwise.
+    those of the socket under test, as strace shows them (None where it was not asked to); `resets` the RSTs
+    that its kernel sent for it, with the kernel's reasons (None where it gives none). `error` is the Erlang
+    error of a line that crashed, or what ended the session otherwise.
     """
 
     index: int
@@ -91,6 +93,7 @@ class Replay:
     counters_before: Mapping[str, int] | None
     counters_after: Mapping[str, int] | None
     system_calls: tuple[SystemCall, ...] | None = None
+    resets: tuple[Reset, ...] | None = None
 
     @property
     def subject(self) -> SocketState | None:

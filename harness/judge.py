@@ -22,6 +22,16 @@ _CAUSE_BY_COUNTER = {
     "TcpExt:TCPAbortOnClose": Cause.UNREAD_DATA,
     "TcpExt:TCPAbortOnData": Cause.ZERO_LINGER,
 }
+# What the tracepoint's reason for a RST says of its cause; of any other reason nothing follows. A zero linger
+# disconnects, and that gives the socket's state, or its unsent data, as the reason (__tcp_close,
+# tcp_disconnect and tcp_rcv_state_process, Linux 6.12).
+_CAUSE_BY_REASON = {
+    "TCP_ABORT_ON_CLOSE": Cause.UNREAD_DATA,
+    "TCP_STATE": Cause.ZERO_LINGER,
+    "TCP_DISCONNECT_WITH_DATA": Cause.ZERO_LINGER,
+    "TCP_ABORT_ON_DATA": Cause.DATA_AFTER_CLOSE,
+    "NO_SOCKET": Cause.DATA_AFTER_CLOSE,
+}
 _OUT_RSTS = "Tcp:OutRsts"
 _RESET_ERRORS = ("ECONNRESET", "EPIPE")
 _END_OF_FILE = "end of file"
@@ -100,6 +110,8 @@ def judge(
     endings = {role: _ending(connection, role) for role in Role}
     closing = {role: _closing(connection, role) for role in Role}
     delta = _delta(replay)
+    reasons = _reasons(replay)
+    cause = _cause(connection, subject, delta, reasons)
     if not _handshake_seen(connection):
         doubts.append("the connection's opening (SYN, SYN ACK) is not in the capture")
     doubts += _doubts_of_wire(connection)
@@ -108,6 +120,7 @@ def judge(
     witnesses = (
         _wire(connection, subject, endings[subject], closing[subject]),
         *_own_witnesses(connection, replay, gate or Gate(), delta, endings[subject], closing[subject]),
+        *_tracepoint(reasons, endings[subject], cause),
         _peer(testimony, endings[subject]),
     )
     doubts += [f"{w.name} contradicts the wire: {w.says}" for w in witnesses if w.agrees is False]
@@ -121,8 +134,8 @@ def judge(
         client=endings[Role.CLIENT],
         server=endings[Role.SERVER],
         active_closer=first[1] if first else None,
-        cause=_cause(connection, subject, delta),
-        peer_cause=_cause(connection, subject.other, None),
+        cause=cause,
+        peer_cause=_cause(connection, subject.other),
         closing_segment=_notation(connection, closing[subject]),
         deciding=_deciding(closing, first[1] if first else subject, subject),
         conn_state=conn_state(connection),
@@ -240,11 +253,20 @@ def _notation(connection: Connection, closing: Sequence[int]) -> str:
     return connection.notation(connection.segments[closing[0]]) if closing else ""
 
 
-def _cause(connection: Connection, role: Role, delta: Mapping[str, int] | None) -> Cause | None:
-    """Why this end sent its first RST. `delta`: the counters that its own kernel raised at the close."""
-    at = next((i for i in _closing(connection, role) if connection.segments[i].rst), None)
-    if at is None:
+def _cause(
+    connection: Connection,
+    role: Role,
+    delta: Mapping[str, int] | None = None,
+    reasons: Sequence[str] | None = None,
+) -> Cause | None:
+    """Why this end sent its first RST; of an abort whose RST was overtaken, why it aborted.
+
+    `delta` are the counters that its own kernel raised at the close, `reasons` those that it gave.
+    """
+    resets = [index for index in _closing(connection, role) if connection.segments[index].rst]
+    if not resets:
         return None
+    at = _abort(connection, role, resets) or resets[0]
     before = connection.segments[:at]
     own = [s for s in before if connection.role(s) is role]
     others = [s for s in before if connection.role(s) is not role]
@@ -257,10 +279,34 @@ def _cause(connection: Connection, role: Role, delta: Mapping[str, int] | None) 
         answered = any(s.payload_len and s.has_ack and s.ack == reset.seq for s in others)
         return Cause.DATA_AFTER_CLOSE if answered and any(s.fin for s in own) else Cause.UNKNOWN
     raised = [cause for counter, cause in _CAUSE_BY_COUNTER.items() if delta and delta.get(counter, 0) > 0]
-    return raised[0] if len(raised) == 1 else Cause.UNKNOWN
+    if len(raised) == 1:
+        return raised[0]
+    # Counters are those of a whole namespace; a reason is this connection's own.
+    told = _told(reasons)
+    return told[0] if told else Cause.UNKNOWN
+
+
+def _abort(connection: Connection, role: Role, resets: Sequence[int]) -> int | None:
+    """The RST of an abort behind bare ones that no FIN came before.
+
+    The socket is gone before the abort's RST leaves (__tcp_close, Linux 6.12: tcp_set_state, then
+    tcp_send_active_reset): a segment that comes in between is answered at once, and that answer is first.
+    """
+    first = connection.segments[resets[0]]
+    closed = any(s.fin and connection.role(s) is role for s in connection.segments[: resets[0]])
+    if first.has_ack or closed:
+        return None
+    return next((index for index in resets if connection.segments[index].has_ack), None)
 
 
 # What the others say
+
+
+def _reasons(replay: Replay | None) -> tuple[str, ...] | None:
+    """The kernel's reasons for each RST of the tested socket; None where it gives none."""
+    if replay is None or replay.resets is None:
+        return None
+    return tuple(reset.reason for reset in replay.resets)
 
 
 def _delta(replay: Replay | None) -> Mapping[str, int] | None:
@@ -353,6 +399,21 @@ def _system_calls(replay: Replay) -> list[Witness]:
     if replay.system_calls is None:
         return []
     return [Witness(name="the system call", says=closing_calls(replay.system_calls), agrees=None)]
+
+
+def _told(reasons: Sequence[str] | None) -> list[Cause]:
+    return [_CAUSE_BY_REASON[reason] for reason in reasons or () if reason in _CAUSE_BY_REASON]
+
+
+def _tracepoint(reasons: Sequence[str] | None, ending: Ending, cause: Cause | None) -> list[Witness]:
+    """The kernel's own word for why it sent a RST, or that it sent none."""
+    if reasons is None:
+        return []
+    says = f"RST sent: {', then '.join(reasons)}" if reasons else "no RST sent"
+    told = _told(reasons)
+    sent = bool(reasons) == (ending in (Ending.RST, Ending.FIN_THEN_RST))
+    fits = not told or cause is Cause.UNKNOWN or cause in told
+    return [Witness(name="the tracepoint", says=says, agrees=sent and fits)]
 
 
 def _peer(testimony: Testimony | None, ending: Ending) -> Witness:

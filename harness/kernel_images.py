@@ -6,7 +6,6 @@ digest of a user's file. What is in such an image: containers/kernel/Dockerfile.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import os
 import re
@@ -17,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from harness import images, kernels, node
 from harness.builds import Tell
 from harness.errors import UsageError
-from harness.hosts import counters
 
 if TYPE_CHECKING:
     import docker
@@ -53,18 +51,6 @@ def host_config(*, kvm: bool) -> dict[str, Any]:
     """
     devices = ["/dev/net/tun", *(["/dev/kvm"] if kvm else [])]
     return {"cap_add": list(_CAPABILITIES), "devices": devices}
-
-
-def counters_in(log: bytes) -> Mapping[str, int] | None:
-    """A guest's TCP counters once its node has ended, from what the container wrote to stdout so far.
-
-    They stand in one line: `counters`, then /proc/net/netstat and /proc/net/snmp in base64. None where that
-    has not come yet. (The container's own namespace counts what the host's kernel does.)
-    """
-    for line in log.splitlines(keepends=True):
-        if line.startswith(b"counters ") and line.endswith(b"\n"):
-            return counters.parse(base64.b64decode(line.split()[1]).decode("ascii"))
-    return None
 
 
 def image(name: str) -> images.Image:

@@ -1,7 +1,7 @@
 """Scenario files as pytest items: drop a `close.scenario.toml` into a repository and have a test.
 
 `pytest scenarios/` plays every scenario it finds, on one testbed for as long as they agree on the server.
-Options: --runtime, --otp, --backend, --family (as `rst-or-fin run` has them) and --evidence DIR.
+Options: --runtime, --otp, --backend, --family, --kernel (as `rst-or-fin run` has them) and --evidence DIR.
 A failure shows the connection in tcpdump's notation with the deciding segment, and the witnesses.
 """
 
@@ -30,6 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--otp", default=None, metavar="RELEASE", help="Erlang/OTP release of the node")
     group.addoption("--backend", choices=("inet", "socket"), default="inet", help="what gen_tcp runs on")
     group.addoption("--family", choices=("4", "6"), default="4", help="IPv4 or IPv6")
+    group.addoption("--kernel", default=None, metavar="NAME", help="boot this kernel under the node")
     group.addoption(
         "--evidence", metavar="DIR", help="where evidence folders go (default: a temporary folder)"
     )

@@ -21,7 +21,7 @@ from harness.evidence import COUNTERS, Call, CaptureFacts, Replay, SessionEnd, T
 from harness.judged import Judged, Wire, judge_replay
 from harness.kernels import running_release
 from harness.scenario import Scenario
-from harness.testbed import PINNED_SYSCTLS, Testbed, Traced
+from harness.testbed import PINNED_SYSCTLS, Reasoned, Testbed, Traced
 from harness.trace import Connection, is_over
 
 # How many replays the node may have before it at a time. More hides the link's latency; the node still
@@ -85,7 +85,7 @@ def run(
             cue = _cue(scenario, bed, on_call)
             replay = session.collect(bed.link, ref, index, _patience_s(scenario, len(begun)), cue)
             connection = _watch(scenario, bed, wire, writer, replay)
-            replay = _with_system_calls(bed, _with_counters(bed, replay))
+            replay = _with_inside_view(bed, _with_counters(bed, replay))
             testimony = _hear(scenario, bed, connection)
             writer.replay(replay, testimony)
             capture = CaptureFacts(dropped=dropped + bed.dropped(), fenced=True)
@@ -150,12 +150,16 @@ def _with_counters(bed: Testbed, replay: Replay) -> Replay:
     return replace(replay, counters_after={name: after[name] for name in COUNTERS if name in after})
 
 
-def _with_system_calls(bed: Testbed, replay: Replay) -> Replay:
-    """What strace saw of the tested socket, on a testbed that was asked to have it watched."""
+def _with_inside_view(bed: Testbed, replay: Replay) -> Replay:
+    """What strace and the kernel's tracepoint saw of the tested socket, on a testbed that has them."""
     socket = replay.subject
-    if not isinstance(bed, Traced) or socket is None:
+    if socket is None:
         return replay
-    return replace(replay, system_calls=bed.system_calls(socket.local, socket.remote))
+    return replace(
+        replay,
+        system_calls=bed.system_calls(socket.local, socket.remote) if isinstance(bed, Traced) else None,
+        resets=bed.resets(socket.local, socket.remote) if isinstance(bed, Reasoned) else None,
+    )
 
 
 def _hear(scenario: Scenario, bed: Testbed, connection: Connection | None) -> Testimony | None:

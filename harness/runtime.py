@@ -29,7 +29,7 @@ class Runtime:
 
 
 def choose(options: argparse.Namespace, progress: Progress) -> Runtime:
-    """The runtime to use, after `--runtime`, `--otp`, `--backend` and `--family`.
+    """The runtime to use, after `--runtime`, `--otp`, `--backend`, `--family` and `--kernel`.
 
     auto takes Docker where an engine answers and its images can be had, else the local one, and says in one
     line which and why. Raises EnvironmentTroubleError where none can be had.
@@ -39,7 +39,7 @@ def choose(options: argparse.Namespace, progress: Progress) -> Runtime:
         raise UsageError(
             "--strace needs containers: the local runtime records no system calls", "--runtime docker"
         )
-    kernel = getattr(options, "kernel", None)
+    kernel = options.kernel
     if kernel and options.runtime == "local":
         raise UsageError(
             "--kernel needs containers: a namespace shares this machine's kernel", "--runtime docker"
@@ -72,7 +72,7 @@ def _docker(options: argparse.Namespace) -> Runtime:
             otp=options.otp or DEFAULT_OTP,
             backend=options.backend,
             family=int(options.family),
-            kernel=getattr(options, "kernel", None),
+            kernel=options.kernel,
             server=server,
             strace=getattr(options, "strace", False),
             progress=progress,

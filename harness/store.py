@@ -10,6 +10,8 @@ Its format is described in docs/evidence.md and carries a version. A folder hold
     peer.jsonl         a line for each replay: what the peer's application saw (null where it was not heard)
     strace.jsonl       a line for each replay, only where --strace was asked for: the tested socket's system
                        calls as strace shows them
+    resets.jsonl       a line for each replay, only where the node's kernel gives reasons: the RSTs that it
+                       sent for the tested socket
     verdicts.jsonl     a line for each replay: the verdict and how it compares; the only file that is derived
 """
 
@@ -31,6 +33,7 @@ from harness import pcap
 from harness.axes import Axes
 from harness.errors import EnvironmentTroubleError, UsageError
 from harness.evidence import Call, CaptureFacts, Frame, Replay, SessionEnd, SocketState, Testimony
+from harness.resets import Reset
 from harness.scenario import Scenario, parse
 from harness.system_calls import SystemCall
 
@@ -45,6 +48,7 @@ _TRANSCRIPT = "transcript.jsonl"
 _COUNTERS = "counters.jsonl"
 _PEER = "peer.jsonl"
 _STRACE = "strace.jsonl"
+_RESETS = "resets.jsonl"
 _VERDICTS = "verdicts.jsonl"
 
 
@@ -78,6 +82,11 @@ class _Written(msgspec.Struct, frozen=True, kw_only=True):
 class _Strace(msgspec.Struct, frozen=True, kw_only=True):
     index: int
     calls: tuple[SystemCall, ...]
+
+
+class _Resets(msgspec.Struct, frozen=True, kw_only=True):
+    index: int
+    resets: tuple[Reset, ...]
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,6 +177,8 @@ class Writer:
         self._line(_PEER, _Peer(index=replay.index, testimony=testimony))
         if replay.system_calls is not None:
             self._line(_STRACE, _Strace(index=replay.index, calls=replay.system_calls))
+        if replay.resets is not None:
+            self._line(_RESETS, _Resets(index=replay.index, resets=replay.resets))
 
     def verdict(self, record: object) -> None:
         self._line(_VERDICTS, record)
@@ -226,6 +237,8 @@ def read(folder: Path) -> Evidence:
         capture = pcap.whole_records(capture)
     strace = _decode_lines(folder / _STRACE, _Strace) if (folder / _STRACE).exists() else []
     system_calls = {line.index: line.calls for line in strace}
+    traced = _decode_lines(folder / _RESETS, _Resets) if (folder / _RESETS).exists() else []
+    resets = {line.index: line.resets for line in traced}
     whole = min(len(transcripts), len(counters), len(peers))  # a run that was killed may lack its last line
     return Evidence(
         manifest=manifest,
@@ -244,6 +257,7 @@ def read(folder: Path) -> Evidence:
                 counters_before=counted.before,
                 counters_after=counted.after,
                 system_calls=system_calls.get(transcript.index),
+                resets=resets.get(transcript.index),
             )
             for transcript, counted in zip(transcripts[:whole], counters[:whole], strict=True)
         ),

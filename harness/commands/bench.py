@@ -39,9 +39,8 @@ def bench(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="rst-or-fin-bench-") as folder:
         _cold(options, runtime.name, Path(folder))
         with Beds(runtime, progress) as beds:
-            started = time.monotonic()
-            beds.get(catalogue.find(catalogue.PUBLISHED_PAIR[0]).scenario)
-            print(f"\ntestbed ready (both hosts, wire, capture, link): {time.monotonic() - started:.3f} s")
+            seconds = [_opening_s(beds) for _ in range(_COLD_RUNS)]
+            print(f"\ntestbed ready (both hosts, wire, capture, link): {_median(seconds)}")
             for name in catalogue.PUBLISHED_PAIR:
                 _warm(name, options.repeat, beds, Path(folder))
     if runtime.name == "local":
@@ -52,7 +51,9 @@ def bench(options: argparse.Namespace) -> int:
 def _cold(options: argparse.Namespace, runtime: str, folder: Path) -> None:
     """From the command to both verdicts, a process each; in turn with it, what it cannot do without."""
     command = [*_PROGRAM, "reproduce", "--runtime", runtime, "--out", str(folder / "cold")]
-    command += [*(("--otp", options.otp) if options.otp else ()), "--backend", options.backend]
+    for axis in ("otp", "backend", "family", "kernel"):
+        chosen = getattr(options, axis)
+        command += [f"--{axis}", chosen] if chosen else []
     rows: dict[str, Callable[[], float]] = {
         "cold, command to both verdicts": lambda: _seconds(command),
         "  beside it: starting the program": lambda: _seconds([*_PROGRAM, "--version"]),
@@ -67,8 +68,16 @@ def _cold(options: argparse.Namespace, runtime: str, folder: Path) -> None:
     timed = [{name: time_it() for name, time_it in rows.items()} for _ in range(_COLD_RUNS)]
     print()
     for name in rows:
-        seconds = [run[name] for run in timed]
-        print(f"{name}: {statistics.median(seconds):.3f} s ({min(seconds):.3f} to {max(seconds):.3f})")
+        print(f"{name}: {_median([run[name] for run in timed])}")
+
+
+def _opening_s(beds: Beds) -> float:
+    beds.discard()
+    return _timed(lambda: beds.get(catalogue.find(catalogue.PUBLISHED_PAIR[0]).scenario))[0]
+
+
+def _median(seconds: list[float]) -> str:
+    return f"{statistics.median(seconds):.3f} s ({min(seconds):.3f} to {max(seconds):.3f})"
 
 
 def _floor(repeat: int) -> None:

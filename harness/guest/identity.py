@@ -78,6 +78,7 @@ def script(identity: Identity, now_ns: int) -> str:
         *(f"echo {shlex.quote(value)} >{path(name)}" for name, value in identity.sysctls.items()),
         f"printf '%s\\n' {shlex.quote(identity.cookie)} {shlex.quote(identity.backend)} >/tmp/told",
         "read -r _ <&4",
+        "ip link set lo up",
     ]
     for number, interface in enumerate(identity.interfaces):
         lines += _card(f"eth{number}", interface)

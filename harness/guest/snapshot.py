@@ -18,6 +18,7 @@ from . import machine
 from .monitor import Monitor
 
 _BOOT_LIMIT_S = 90.0
+_SILENCE_LIMIT_S = 30.0  # a kernel that boots has something to say all the time; starting the node takes 3 s
 _SAVE_LIMIT_S = 60.0
 _SETTLE_S = 0.5  # the guest goes idle, which makes the snapshot smaller
 _LAST_LINES = 30
@@ -46,9 +47,10 @@ def _await_node(guest: machine.Machine) -> str:
     said, console = b"", b""
     deadline_s = time.monotonic() + _BOOT_LIMIT_S
     while b"ready\n" not in said:
-        readable, _, _ = select.select(
-            [guest.console, guest.channel], [], [], max(0.0, deadline_s - time.monotonic())
-        )
+        patience_s = min(_SILENCE_LIMIT_S, max(0.0, deadline_s - time.monotonic()))
+        readable, _, _ = select.select([guest.console, guest.channel], [], [], patience_s)
+        if not readable and patience_s == _SILENCE_LIMIT_S:
+            return _epitaph(f"This kernel hangs: it has said nothing for {_SILENCE_LIMIT_S:.0f} s.", console)
         if not readable:
             return _epitaph(f"This kernel has not brought the node up within {_BOOT_LIMIT_S:.0f} s.", console)
         for line in readable:
@@ -62,6 +64,10 @@ def _await_node(guest: machine.Machine) -> str:
         if b"no network card\n" in said:
             return _epitaph(
                 "This kernel found no virtio network card: it, or its modules, must drive one.", console
+            )
+        if b"connected " in said:
+            return _epitaph(
+                "The node used TCP before the snapshot: all clones would share its secrets.", console
             )
         if b"ended" in said:
             return _epitaph("The node ended at its start.", console)

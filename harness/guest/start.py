@@ -4,10 +4,10 @@
 $HOME/.erlang.cookie, and the sysctls that a testbed pins from this container. Every interface of the
 container becomes one of the guest: whoever speaks to the container's addresses is answered by the guest.
 
-It ends when its standard input does, or as the node does: with its exit status, after a line `counters TEXT`
-with the guest's TCP counters (/proc/net/netstat and /proc/net/snmp in base64). QEMU is left running then, as
-a container's kernel is when its node has ended: something must answer what still arrives. It goes with the
-container.
+It ends when its standard input does. What is written there until then are orders to the guest's /init, and
+what that says of its node and its kernel is written to standard output (containers/kernel/root/init has
+both), after a line that says on what QEMU runs it: `accelerator kvm` or `tcg`. It outlives its node, because
+the guest's kernel must answer what still arrives, as a container's would.
 
 Where /dev/kvm was given to the container it is used, and the kernel boots; else TCG restores its snapshot.
 """
@@ -56,7 +56,9 @@ def main(arguments: Sequence[str]) -> int:
     nics = [f"tap,id=net{number},fd={tap}" for number, tap in enumerate(taps)]
     nics += [machine.unconnected(number) for number in range(len(nics), machine.NICS)]
     if os.path.exists(_KVM):
+        print("accelerator kvm", flush=True)
         return _Run(_booted(nics, taps), who).until_end()
+    print("accelerator tcg", flush=True)
     run = _Run(_restored(nics, taps), who)
     run.identify()
     return run.until_end()
@@ -101,7 +103,7 @@ class _Run:
         self._connected = False
 
     def until_end(self) -> int:
-        """Serves the guest until the end of its node, of itself, or of standard input: the exit status."""
+        """Serves the guest until its own end or that of standard input: the exit status."""
         stdin = sys.stdin.fileno()
         sources = [stdin, self._guest.console, self._guest.channel]
         limit_s = time.monotonic() + _IDENTIFY_LIMIT_S
@@ -110,23 +112,24 @@ class _Run:
             readable, _, _ = select.select(sources, [], [], left_s)
             if not readable:
                 return self._died(f"the guest was not up within {_IDENTIFY_LIMIT_S:.0f} s")
-            if stdin in readable and not os.read(stdin, 4096):
-                return 0
+            if stdin in readable:
+                order = os.read(stdin, 4096)
+                if not order:
+                    return 0
+                self._guest.channel.sendall(order)
             for line in readable:
                 if isinstance(line, socket.socket) and not self._listen(line):
                     return self._died("the guest's kernel stopped")
             for answer in self._answers():
-                match answer:
+                match answer.split():
                     case ["ready"]:
                         self.identify()
                     case ["ran", "0"]:
                         self._connect()
                     case ["ran", _]:
                         return self._died("the guest refused its identity")
-                    case ["counters", _]:
-                        print(*answer, flush=True)
-                    case ["ended", status]:
-                        return int(status)
+                    case _:
+                        print(answer, flush=True)
 
     def identify(self) -> None:
         """Tells the guest who it is; it must be running by now, or what it is told is lost."""
@@ -149,9 +152,9 @@ class _Run:
             self._said += data
         return bool(data)
 
-    def _answers(self) -> list[list[str]]:
+    def _answers(self) -> list[str]:
         *lines, self._said = self._said.split(b"\n")
-        return [line.decode("ascii", "replace").split() for line in lines]
+        return [line.decode("ascii", "replace") for line in lines]
 
     def _died(self, why: str) -> int:
         self._guest.end()

@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from harness.evidence import Frame, Testimony
 from harness.link import Link
+from harness.resets import Reset
 from harness.system_calls import SystemCall
 from harness.tcp import Endpoint
 
@@ -33,6 +34,14 @@ class Traced(Protocol):
 
     def system_calls(self, local: Endpoint, remote: Endpoint) -> tuple[SystemCall, ...] | None:
         """Those of the socket between these two, complete up to this call; None where nobody asked."""
+
+
+@runtime_checkable
+class Reasoned(Protocol):
+    """A testbed whose node may have a kernel that says why it sent a RST."""
+
+    def resets(self, local: Endpoint, remote: Endpoint) -> tuple[Reset, ...] | None:
+        """Those from `local` to `remote`, complete up to this call; None where the kernel does not say."""
 
 
 class Testbed(Protocol):

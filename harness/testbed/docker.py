@@ -7,7 +7,6 @@ network, published on 127.0.0.1 only, because a published port ends a connection
 
 from __future__ import annotations
 
-import base64
 import random
 import secrets
 import socket
@@ -20,14 +19,16 @@ from typing import TYPE_CHECKING, Any
 from harness import engine, images, node, servers
 from harness.errors import EnvironmentTroubleError, LinkError, LinkTimeoutError
 from harness.evidence import Frame, Testimony
-from harness.hosts import counters, frames
+from harness.hosts import frames
 from harness.link import Link
+from harness.resets import Reset
 from harness.scenario import Server
 from harness.system_calls import Recording, SystemCall
 from harness.system_calls import command as strace_command
 from harness.tcp import Endpoint
 from harness.testbed import PINNED_SYSCTLS
 from harness.testbed.attached import Attached
+from harness.testbed.guest import Guest
 from harness.testbed.testimonies import Testimonies
 
 if TYPE_CHECKING:
@@ -43,9 +44,10 @@ _SUBNET_TRIES = 20
 
 # The cookie comes over stdin, into a file on the container's tmpfs: neither `docker inspect` nor a process
 # list shows it. The shell outlives the node, so that the network stays while the node's sockets are closed.
-_START_NODE = """\
+_ENDED = b"the node ended"
+_START_NODE = f"""\
 umask 077; read -r cookie; printf %s "$cookie" > "$HOME/.erlang.cookie"
-"$@"; echo "the node ended with status $?"; cat > /dev/null
+"$@"; echo "{_ENDED.decode()} with status $?"; cat > /dev/null
 """
 
 # What no container of ours gets beyond: no privilege can be gained, nothing is written to its own disk.
@@ -126,7 +128,7 @@ class DockerTestbed:
 
     def counters(self) -> Mapping[str, int]:
         if self._own_kernel:
-            return self._guests_counters()
+            return self._guest.counters()
         for record in self._answers(frames.COUNT):
             if isinstance(record, frames.Counted):
                 return record.counters
@@ -155,6 +157,10 @@ class DockerTestbed:
         self._recorded_len += len(text)
         self._recording.feed(text.decode("utf-8", "replace"))
         return self._recording.take(local, remote)
+
+    def resets(self, local: Endpoint, remote: Endpoint) -> tuple[Reset, ...] | None:
+        """As the protocol says. The host's own kernel is not asked: its tracepoint is the whole machine's."""
+        return self._guest.resets(local, remote) if self._own_kernel else None
 
     def facts(self) -> dict[str, object]:
         return dict(self._facts)
@@ -202,6 +208,8 @@ class DockerTestbed:
             "server": {"kind": server.kind, "options": dict(server.options)},
             "capture": capture_facts,
         }
+        if self._own_kernel:
+            self._facts["accelerator"] = self._guest.accelerator()
 
     def _node_name(self, otp: str, kernel: str | None, progress: Callable[[object], None]) -> str:
         if kernel is not None:
@@ -310,6 +318,7 @@ class DockerTestbed:
         self._client.api.connect_container_to_network(container, test, **_at(self._client_address))
         self._node_id = container
         self._node_log = self._attach(container, "node")
+        self._guest = Guest(self._node_log)
         self._client.api.start(container)
         self._node_log.write(f"{self._cookie}\n".encode(), _ANSWER_TIMEOUT_S)
         return container
@@ -393,7 +402,9 @@ class DockerTestbed:
                         f"the Erlang node did not answer within {_START_TIMEOUT_S:.0f} s: {error}",
                         "see `rst-or-fin doctor`",
                     ) from error
-                if self._node_log.read(0.02):  # a node that is well says nothing
+                said = self._node_log.read(0.02)
+                self._guest.feed(said)
+                if _ENDED in said:
                     raise EnvironmentTroubleError(
                         f"the Erlang node did not start: {self._node_log.complaint}",
                         "see `rst-or-fin doctor`",
@@ -415,17 +426,6 @@ class DockerTestbed:
                 self._dropped = record.dropped
                 break
         return taken
-
-    def _guests_counters(self) -> Mapping[str, int]:
-        """A guest's counters when its node has ended: the guest says them then, on the container's output."""
-        deadline = time.monotonic() + _ANSWER_TIMEOUT_S
-        said = b""
-        while (remaining := deadline - time.monotonic()) > 0:
-            said += self._node_log.read(remaining)
-            for line in said.split(b"\n")[:-1]:
-                if line.startswith(b"counters "):
-                    return counters.parse(base64.b64decode(line.split()[1]).decode("ascii"))
-        return {}
 
     def _answers(self, order: bytes) -> Iterator[frames.Record]:
         """What the capture answers to an order. Raises EnvironmentTroubleError when it takes too long."""

@@ -5,11 +5,12 @@ One table, read by the judge's tests and by the mutants that must not survive it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from harness.evidence import COUNTERS, Call, CaptureFacts, Gate, Replay, SessionEnd, SocketState, Testimony
+from harness.resets import Reset
 from harness.tcp import Cause, Ending, Endpoint
 from harness.tcp import Validity as V
 from tests.unit.segments import EXCHANGE, HANDSHAKE, A, B, connection
@@ -29,8 +30,12 @@ def replay(
     remote: Endpoint = B,
     end: SessionEnd = SessionEnd.DONE,
     returned: str = "ok",
+    reasons: Sequence[str] | None = None,
 ) -> Replay:
-    """A session that connected and closed; `raised` is what its close added to the kernel's counters."""
+    """A session that connected and closed; `raised` is what its close added to the kernel's counters.
+
+    `reasons` are those that the kernel gave for the RSTs it sent; None: it gives none.
+    """
     before = dict.fromkeys(COUNTERS, 7)
     return Replay(
         index=index,
@@ -50,6 +55,9 @@ def replay(
         ),
         counters_before=before,
         counters_after={name: count + (raised or {}).get(name, 0) for name, count in before.items()},
+        resets=None
+        if reasons is None
+        else tuple(Reset(source=local, destination=remote, reason=reason) for reason in reasons),
     )
 
 
@@ -136,6 +144,45 @@ CASES = {
         wire=ABORT,
         replay=replay(raised=ABORT_ON_CLOSE | ABORT_ON_DATA),
         owed=(RST, NONE, Cause.UNKNOWN, V.CONCLUSIVE),
+    ),
+    "the tracepoint gives the counter's reason": Case(
+        **PUBLISHED_ABORT | {"replay": replay(raised=ABORT_ON_CLOSE, reasons=["TCP_ABORT_ON_CLOSE"])},
+        owed=(RST, NONE, Cause.UNREAD_DATA, V.CONCLUSIVE),
+    ),
+    "the tracepoint gives a zero linger's reason": Case(
+        wire=ABORT,
+        replay=replay(unread=0, raised=ABORT_ON_DATA, reasons=["TCP_STATE"]),
+        owed=(RST, NONE, Cause.ZERO_LINGER, V.CONCLUSIVE),
+    ),
+    "the tracepoint settles what the counters leave open": Case(
+        wire=ABORT,
+        replay=replay(raised=ABORT_ON_CLOSE | ABORT_ON_DATA, reasons=["TCP_ABORT_ON_CLOSE"]),
+        owed=(RST, NONE, Cause.UNREAD_DATA, V.CONCLUSIVE),
+    ),
+    "the tracepoint gives a reason of which nothing follows": Case(
+        wire=ABORT,
+        replay=replay(raised=ABORT_ON_CLOSE, reasons=["NOT_SPECIFIED"]),
+        owed=(RST, NONE, Cause.UNREAD_DATA, V.CONCLUSIVE),
+    ),
+    "the tracepoint knows of no RST where the wire has none": Case(
+        wire=CLOSE, replay=replay(unread=0, reasons=[]), owed=(FIN, FIN, None, V.CONCLUSIVE)
+    ),
+    "the tracepoint calls a RST whose cause nobody knows an answer": Case(
+        wire=EXCHANGE + "> R 77:77(0)",
+        replay=replay(raised={"Tcp:OutRsts": 1}, reasons=["NO_SOCKET"]),
+        owed=(RST, NONE, Cause.UNKNOWN, V.CONCLUSIVE),
+    ),
+    "an abort that is overtaken by the answer to what came in between": Case(
+        wire=EXCHANGE + "< . 486:486(0) ack 19\n> R 19:19(0)\n> R. 19:19(0) ack 486",
+        replay=replay(
+            raised=ABORT_ON_CLOSE | {"Tcp:OutRsts": 2}, reasons=["NO_SOCKET", "TCP_ABORT_ON_CLOSE"]
+        ),
+        owed=(RST, NONE, Cause.UNREAD_DATA, V.CONCLUSIVE),
+    ),
+    "a bare RST after a FIN is no abort, whatever follows": Case(
+        wire=LATE_DATA + "\n> R. 20:20(0) ack 179",
+        replay=replay(unread=0, received=0, raised=ABORT_ON_CLOSE),
+        owed=(FIN_RST, NONE, Cause.DATA_AFTER_CLOSE, V.CONCLUSIVE),
     ),
     "an abort in somebody else's capture has no known cause": Case(
         wire=ABORT, owed=(RST, NONE, Cause.UNKNOWN, V.CONCLUSIVE)
@@ -269,6 +316,18 @@ CASES = {
     ),
     "the counters know of a RST that the wire does not": Case(
         wire=CLOSE, replay=replay(unread=0, raised=ABORT_ON_CLOSE), owed=(FIN, FIN, None, V.INCONCLUSIVE)
+    ),
+    "the tracepoint knows of no RST that the wire has": Case(
+        **PUBLISHED_ABORT | {"replay": replay(raised=ABORT_ON_CLOSE, reasons=[])}, owed=DOUBTED_ABORT
+    ),
+    "the tracepoint knows of a RST that the wire does not have": Case(
+        wire=CLOSE,
+        replay=replay(unread=0, reasons=["TCP_ABORT_ON_CLOSE"]),
+        owed=(FIN, FIN, None, V.INCONCLUSIVE),
+    ),
+    "the tracepoint gives another reason than the counter": Case(
+        **PUBLISHED_ABORT | {"replay": replay(raised=ABORT_ON_CLOSE, reasons=["TCP_STATE"])},
+        owed=DOUBTED_ABORT,
     ),
     "the peer saw an end of file where the wire has a RST": Case(
         **PUBLISHED_ABORT | {"testimony": heard("end of file")}, owed=DOUBTED_ABORT

@@ -49,6 +49,7 @@ def test_no_card_comes_up_before_everything_else_is_done() -> None:
     lines = identity.script(WHO, 0).splitlines()
     first = next(place for place, line in enumerate(lines) if line.startswith("ip link set"))
     assert lines[first:] == [
+        "ip link set lo up",
         "ip link set eth0 address 02:42:c6:12:00:03 up",
         "ip addr add 198.18.0.3/28 dev eth0",
     ]

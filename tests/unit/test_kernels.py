@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 
 import pytest
@@ -186,13 +185,3 @@ def test_a_file_that_is_no_kernel_is_refused_with_its_name(tmp_path: Path) -> No
     (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff")
     with pytest.raises(UsageError, match=r"photo\.jpg is no kernel to boot"):
         kernel_images.own(tmp_path / "photo.jpg")
-
-
-def test_the_counters_of_a_guest_whose_node_ended_are_read_from_its_log() -> None:
-    table = base64.b64encode(b"TcpExt: TCPAbortOnClose\nTcpExt: 3\nTcp: OutRsts\nTcp: 4\n")
-    found = kernel_images.counters_in(b"counters " + table + b"\nthe node ended with status 0\n")
-    assert found == {"TcpExt:TCPAbortOnClose": 3, "Tcp:OutRsts": 4}
-
-
-def test_half_a_line_of_counters_is_not_read_yet() -> None:
-    assert kernel_images.counters_in(b"counters VGNwRXh0") is None

@@ -9,7 +9,7 @@ import pytest
 from harness import bases, engine, images, runtime
 from harness.errors import EnvironmentTroubleError, UsageError
 
-OPTIONS = argparse.Namespace(runtime="auto", otp=None, backend="inet", family="4")
+OPTIONS = argparse.Namespace(runtime="auto", otp=None, backend="inet", family="4", kernel=None)
 
 
 def no_engine() -> None:

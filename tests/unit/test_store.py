@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any
@@ -47,11 +48,11 @@ LINE_FILES = ("transcript.jsonl", "counters.jsonl", "peer.jsonl")
 
 replays = st.builds(
     replay,
-    index=st.integers(0, 99),
     unread=st.integers(0, 2**40),
     received=st.integers(0, 2**40),
     raised=st.dictionaries(st.sampled_from(["Tcp:OutRsts", "TcpExt:TCPAbortOnClose"]), st.integers(0, 9)),
     returned=st.text(),
+    reasons=st.none() | st.lists(st.text(), max_size=2),
 )
 testimonies = st.none() | st.builds(heard, st.text(), trouble=st.text())
 
@@ -74,6 +75,7 @@ def folder(tmp_path: Path) -> Path:
 @settings(max_examples=30)
 @given(st.lists(st.tuples(replays, testimonies), max_size=4))
 def test_what_was_told_comes_back(told: list[tuple[Replay, Testimony | None]]) -> None:
+    told = [(replace(one, index=number), testimony) for number, (one, testimony) in enumerate(told)]
     with TemporaryDirectory() as place:
         read = store.read(write(Path(place, "run"), told))
     assert list(zip(read.replays, read.testimonies, strict=True)) == told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
@@ -133,7 +134,7 @@ def _remedies(scenario: Scenario) -> str:
 def _peer(scenario: Scenario) -> Iterator[str]:
     options = dict(scenario.server.options)
     script = str(options.pop("script", ""))
-    told = ", ".join(f"`{name} = {value}`" for name, value in options.items())
+    told = ", ".join(f"`{name} = {json.dumps(value)}`" for name, value in options.items())
     if scenario.server.kind != "origin" or told:
         yield f"Peer: `{scenario.server.kind}`{', ' if told else ''}{told}."
         yield ""

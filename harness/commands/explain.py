@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import textwrap
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +14,7 @@ from harness.commands.console import palette, print_json
 from harness.errors import UsageError
 from harness.evidence import Gate
 from harness.report import terminal
-from harness.scenario import Expectation, Scenario, Variant
+from harness.scenario import Expectation, Scenario, Server, Variant
 from harness.tcp import Ending
 
 
@@ -58,7 +59,7 @@ def explain(options: argparse.Namespace) -> int:
         ("A cure for", [scenario.before] if scenario.before else []),
         ("Parameters", [f"{name} = {value}" for name, value in scenario.parameters.items()]),
         ("Session", scenario.session.strip().splitlines()),
-        ("Server", [f"{scenario.server.kind} {_options(scenario)}".strip()]),
+        ("Server", _server(scenario.server)),
         ("Right before the close", _gate(scenario.gate)),
         ("Expect" + _race(scenario), _expectation(scenario.expect)),
         *(_variant(variant) for variant in reversed(scenario.variants)),
@@ -133,8 +134,11 @@ def _flat(text: str) -> str:
     return " ".join(text.split())
 
 
-def _options(scenario: Scenario) -> str:
-    return ", ".join(f"{name} = {value}" for name, value in scenario.server.options.items())
+def _server(server: Server) -> list[str]:
+    options = dict(server.options)
+    script = str(options.pop("script", ""))
+    told = ", ".join(f"{name} = {json.dumps(value)}" for name, value in options.items())
+    return [f"{server.kind} {told}".strip(), *(f"  {line}" for line in script.splitlines())]
 
 
 def _gate(gate: Gate) -> list[str]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import statistics
+import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import session
+from harness import images, kernel_images, session
 from harness.errors import EnvironmentTroubleError
 from harness.evidence import SessionEnd
 from harness.testbed import PINNED_SYSCTLS
@@ -21,18 +24,33 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]  # images may have to be made first
 
-BEFORE, SINCE = "6.12.43", "6.12.57"  # commit 5f9238530970
+# Before and since commit 5f9238530970, each with another OTP, because the axes combine.
+BEFORE, SINCE = ("6.12.43", "27"), ("6.12.57", "25")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def made(client: docker.DockerClient) -> None:
+    for kernel, otp in (BEFORE, SINCE):
+        images.ensure(client, kernel_images.image_name(client, kernel, otp))
 
 
 @pytest.fixture(scope="module")
-def clones(client: docker.DockerClient) -> Iterator[tuple[DockerTestbed, DockerTestbed]]:
-    with DockerTestbed(client, kernel=BEFORE) as one, DockerTestbed(client, kernel=BEFORE) as other:
+def clones(client: docker.DockerClient, made: None) -> Iterator[tuple[DockerTestbed, DockerTestbed]]:
+    kernel, otp = BEFORE
+    with (
+        DockerTestbed(client, kernel=kernel, otp=otp) as one,
+        DockerTestbed(client, kernel=kernel, otp=otp) as other,
+    ):
         yield one, other
 
 
 @pytest.fixture(scope="module")
 def bed(clones: tuple[DockerTestbed, DockerTestbed]) -> DockerTestbed:
     return clones[0]
+
+
+def on(kernel: str, otp: str) -> tuple[str, ...]:
+    return ("--kernel", kernel, "--otp", otp, "--json")
 
 
 def evaluated(bed: DockerTestbed, expression: str) -> str:
@@ -45,26 +63,87 @@ def evaluated(bed: DockerTestbed, expression: str) -> str:
     return replay.calls[0].result
 
 
-@pytest.mark.parametrize(("kernel", "ending"), [(BEFORE, "RST"), (SINCE, "FIN")])
+def said(run: Any, witness: str) -> list[str]:
+    witnesses = [witness for replay in run["replays"] for witness in replay["witnesses"]]
+    return [w["says"] for w in witnesses if w["name"] == witness]
+
+
+# What a kernel of one's own changes, and what it does not
+
+
+def test_the_published_pair_is_the_same_and_the_kernel_says_why(command: Command) -> None:
+    result = document(command("reproduce", *on(*SINCE)))
+    assert [
+        (list(run["endings"]), run["outcome"], said(run, "the tracepoint")) for run in result["runs"]
+    ] == [
+        (["RST"], "as expected", ["RST sent: TCP_ABORT_ON_CLOSE"]),
+        (["FIN"], "as expected", ["no RST sent"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("where", "ending", "word"),
+    [(BEFORE, "RST", "RST sent: TCP_ABORT_ON_CLOSE"), (SINCE, "FIN", "no RST sent")],
+)
 def test_a_payload_sent_again_with_the_fin_is_unread_until_5f9238530970(
-    command: Command, kernel: str, ending: str
+    command: Command, where: tuple[str, str], ending: str, word: str
 ) -> None:
-    result = document(command("run", "resent-payload-with-fin", "--kernel", kernel, "--json"))
-    (replay,) = result["runs"][0]["replays"]
-    assert (replay["ending"], result["outcome"]) == (ending, "as expected")
+    [run] = document(command("run", "resent-payload-with-fin", *on(*where)))["runs"]
+    found = (run["replays"][0]["ending"], run["outcome"], said(run, "the tracepoint"))
+    assert found == (ending, "as expected", [word])
+
+
+def test_that_difference_is_found_by_bisection_and_known(command: Command) -> None:
+    names = ("bisect", "resent-payload-with-fin", "--from", BEFORE[0], "--to", SINCE[0])
+    found = document(command(*names, "--otp", BEFORE[1], "--json"))
+    assert (found["first"], "5f9238530970" in str(found)) == (SINCE[0], True)
+
+
+@pytest.mark.parametrize("scenario", ["halt-unread", "sigkill-unread"])
+def test_a_node_that_is_gone_leaves_a_kernel_that_still_tells(command: Command, scenario: str) -> None:
+    [run] = document(command("run", scenario, *on(*BEFORE)))["runs"]
+    [counters] = said(run, "the kernel's counters")
+    found = (run["outcome"], said(run, "the tracepoint"), "TCPAbortOnClose +1" in counters)
+    assert found == ("as expected", ["RST sent: TCP_ABORT_ON_CLOSE"], True)
+
+
+def test_data_after_the_close_is_answered_by_the_guests_kernel(command: Command) -> None:
+    [run] = document(command("run", "close-before-the-response", *on(*SINCE)))["runs"]
+    assert (run["outcome"], list(run["endings"])) == ("as expected", ["FIN then RST"])
+
+
+def test_a_parameter_can_be_varied_on_it(command: Command) -> None:
+    sweep = ("sweep", "recv-10-of-485", "--vary", "Read", "--from", "484", "--to", "485")
+    found = document(command(*sweep, *on(*BEFORE)))
+    assert [run["ending"] for run in found["runs"]] == ["RST", "FIN"]
 
 
 def test_the_node_names_the_kernel_of_its_image(bed: DockerTestbed) -> None:
-    assert session.node_facts(bed.link)["kernel"].startswith(BEFORE)
+    assert session.node_facts(bed.link)["kernel"].startswith(BEFORE[0])
+
+
+def test_the_manifest_says_what_the_guest_ran_on(bed: DockerTestbed) -> None:
+    assert bed.facts()["accelerator"] in ("kvm", "tcg")
 
 
 def test_the_pinned_sysctls_reach_the_guest(bed: DockerTestbed) -> None:
     assert session.sysctls(bed.link, PINNED_SYSCTLS) == PINNED_SYSCTLS
 
 
+# What tells clones of one snapshot apart
+
+
 def test_the_clock_is_the_hosts(bed: DockerTestbed) -> None:
     told_s = int(evaluated(bed, "os:system_time(second)."))
     assert abs(told_s - time.time()) < 5
+
+
+def test_the_snapshot_had_used_no_tcp_so_its_secrets_were_not_drawn(
+    client: docker.DockerClient,
+) -> None:
+    with DockerTestbed(client, kernel=BEFORE[0], otp=BEFORE[1]) as fresh:
+        tried = session.counters(fresh.link, ["Tcp:ActiveOpens", "Tcp:AttemptFails"])
+    assert tried == {"Tcp:ActiveOpens": 0, "Tcp:AttemptFails": 0}
 
 
 @pytest.mark.parametrize(
@@ -83,13 +162,70 @@ def test_clones_of_a_snapshot_do_not_share(
     assert one != other
 
 
-def test_a_kernel_that_hangs_at_boot_is_called_that(client: docker.DockerClient, tmp_path: Path) -> None:
-    hanging = bytearray(b"\xeb\xfe" * 0x8000)  # jmp to itself
-    hanging[0x1F1] = 1  # sectors of real-mode code
-    hanging[0x1FE:0x200] = b"\x55\xaa"
-    hanging[0x202:0x208] = b"HdrS\x0f\x02"
-    hanging[0x211] = 1  # load it high
-    hanging[0x236] = 1  # 64-bit entry
-    (tmp_path / "bzImage").write_bytes(hanging)
-    with pytest.raises(EnvironmentTroubleError, match="has not brought the node up within 90 s"):
+# What it costs
+
+
+def test_a_testbed_with_it_is_ready_within_three_seconds(client: docker.DockerClient) -> None:
+    seconds = []
+    for _ in range(5):
+        started = time.monotonic()
+        with DockerTestbed(client, kernel=BEFORE[0], otp=BEFORE[1]):
+            seconds.append(time.monotonic() - started)
+    assert statistics.median(seconds) < 3
+
+
+@pytest.mark.parametrize(("kernel", "otp"), [BEFORE, SINCE])
+def test_its_image_takes_at_most_150_mb_more_than_what_all_share(
+    client: docker.DockerClient, kernel: str, otp: str
+) -> None:
+    own = client.images.get(f"rst-or-fin/kernel:{kernel}-otp{otp}").attrs["Size"]
+    shared = client.images.get("rst-or-fin/emulator").attrs["Size"]
+    assert own - shared < 150_000_000
+
+
+# A user's own kernel
+
+
+@pytest.fixture(scope="module")
+def own_kernel(client: docker.DockerClient, made: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bzImage of a kernel image, with the modules of its guest unpacked beside it."""
+    folder = tmp_path_factory.mktemp("own")
+    kept = "/opt/rst-or-fin/kernel"
+    unpack = f"cd /tmp && zcat {kept}/initrd | busybox cpio -id 'modules/*' && cp {kept}/bzImage ."
+    container = client.containers.create(
+        f"rst-or-fin/kernel:{BEFORE[0]}-otp{BEFORE[1]}", ["sh", "-ec", unpack]
+    )
+    try:
+        container.start()
+        assert container.wait()["StatusCode"] == 0
+        packed = b"".join(container.get_archive("/tmp")[0])
+    finally:
+        container.remove(force=True)
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        archive.extractall(folder, filter="data")
+    return folder / "tmp" / "bzImage"
+
+
+def test_a_users_own_kernel_is_booted_with_the_modules_beside_it(command: Command, own_kernel: Path) -> None:
+    [run] = document(command("run", "resent-payload-with-fin", "--kernel", str(own_kernel), "--json"))["runs"]
+    assert (list(run["endings"]), run["outcome"]) == (["RST"], "as expected")
+
+
+def test_without_its_modules_it_lacks_a_network_card(
+    client: docker.DockerClient, own_kernel: Path, tmp_path: Path
+) -> None:
+    alone = tmp_path / "bzImage"
+    alone.write_bytes(own_kernel.read_bytes())
+    with pytest.raises(EnvironmentTroubleError, match="found no virtio network card"):
+        DockerTestbed(client, kernel=str(alone))
+
+
+def test_a_kernel_that_hangs_at_boot_is_called_that(
+    client: docker.DockerClient, own_kernel: Path, tmp_path: Path
+) -> None:
+    corrupt = bytearray(own_kernel.read_bytes())
+    middle = len(corrupt) // 2
+    corrupt[middle : middle + 64] = bytes(64)  # of what it unpacks itself from
+    (tmp_path / "bzImage").write_bytes(corrupt)
+    with pytest.raises(EnvironmentTroubleError, match="This kernel hangs: it has said nothing for 30 s"):
         DockerTestbed(client, kernel=str(tmp_path / "bzImage"))

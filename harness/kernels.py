@@ -37,12 +37,16 @@ _DEBIAN_VERSION = re.compile(r"\bDebian (\d[^\s-]*)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """A kernel package of a Debian suite; `release` is the upstream release that it is made from."""
+    """A kernel package of a Debian suite; `release` is the upstream release that it is made from.
+
+    `whole`: its modules are offered too; without them it could not drive a network card.
+    """
 
     release: str
     suite: str
     package: str
     version: str
+    whole: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,33 +115,37 @@ def offers(
 def chosen_offers(text: str) -> tuple[Offer, ...]:
     """One offer for each release, oldest first, of lines SUITE PACKAGE VERSION (containers/kernel/offers).
 
-    A kernel without its modules is none: it could not drive a network card. Of several the newest version is
-    taken, and of that the suite that the catalogue names first.
+    A whole one is taken rather than one without its modules, then the newest version, and of that the suite
+    that the catalogue names first.
     """
     listed = {tuple(line.split()) for line in text.splitlines()}
     found: dict[str, Offer] = {}
     for suite, package, version in sorted(listed):
-        if not _is_whole(suite, package, version, listed):
+        if not _holds_kernel(suite, package, version, listed):
             continue
-        offer = Offer(release=release_of(version), suite=suite, package=package, version=version)
+        offer = Offer(
+            release=release_of(version),
+            suite=suite,
+            package=package,
+            version=version,
+            whole=package.startswith("linux-image-")
+            or (suite, package.replace("-binary-", "-modules-", 1), version) in listed,
+        )
         if offer.release not in found or _preference(offer) > _preference(found[offer.release]):
             found[offer.release] = offer
     return tuple(sorted(found.values(), key=lambda offer: _order(offer.release)))
 
 
-def _is_whole(suite: str, package: str, version: str, listed: Container[tuple[str, ...]]) -> bool:
-    """Whether a package holds a kernel, and it or another of that suite its modules.
+def _holds_kernel(suite: str, package: str, version: str, listed: Container[tuple[str, ...]]) -> bool:
+    """Whether there is a kernel in a package.
 
     From 6.19 on linux-image is a metapackage over linux-binary and linux-modules. Of a version that was
     replaced a suite may go on offering the first two without the third.
     """
     kind, _, name = package.removeprefix("linux-").partition("-")
-    match kind:
-        case "binary":
-            return (suite, f"linux-modules-{name}", version) in listed
-        case "image":
-            return not _METAPACKAGE.match(package) and (suite, f"linux-binary-{name}", version) not in listed
-    return False
+    if kind == "image":
+        return not _METAPACKAGE.match(package) and (suite, f"linux-binary-{name}", version) not in listed
+    return kind == "binary"
 
 
 def release_of(version: str) -> str:
@@ -158,21 +166,25 @@ def running_release(osrelease: str, version: str) -> str:
 def choose(name: str, offered: Iterable[Offer]) -> Offer:
     """The offer that a name means: a release, a series such as "6.12" (its newest), or "newest" (no -rc).
 
-    Raises UsageError with the nearest ones for a name that is none.
+    Raises UsageError with the nearest ones for a name that is none, or of a kernel that has lost its modules.
     """
     every = list(offered)
-    for offer in every:
-        if offer.release == name:
-            return offer
-    settled = [offer for offer in every if "-rc" not in offer.release]
-    series = [offer for offer in settled if name == _NEWEST or offer.release.startswith(f"{name}.")]
-    if series:
-        return max(series, key=lambda offer: _order(offer.release))
+    named = [offer for offer in every if _means(name, offer.release)]
+    whole = [offer for offer in named if offer.whole]
+    if whole:
+        return max(whole, key=lambda offer: _order(offer.release))
+    near = nearest(name, [offer.release for offer in every if offer.whole])
     raise UsageError(
-        f"No configured Debian suite offers the kernel {name!r}.",
-        f"the nearest: {', '.join(nearest(name, [offer.release for offer in every]))}; "
-        "`rst-or-fin kernels list` shows all of them",
+        f"The configured Debian suites offer the kernel {name} without its modules: it has no network card."
+        if named
+        else f"No configured Debian suite offers the kernel {name!r}.",
+        f"the nearest: {', '.join(near)}; `rst-or-fin kernels list` shows all of them",
     )
+
+
+def _means(name: str, release: str) -> bool:
+    settled = "-rc" not in release
+    return name == release or (settled and (name == _NEWEST or release.startswith(f"{name}.")))
 
 
 def nearest(name: str, releases: Iterable[str], count: int = 4) -> list[str]:
@@ -184,12 +196,12 @@ def nearest(name: str, releases: Iterable[str], count: int = 4) -> list[str]:
     return ordered[max(0, place - count // 2) : place + count // 2]
 
 
-def _preference(offer: Offer) -> tuple[str, int]:
+def _preference(offer: Offer) -> tuple[bool, str, int]:
     suites = catalogue().suites
     place = suites.index(offer.suite) if offer.suite in suites else len(suites)
     # A release's revisions have one digit each; "~" marks a rebuild for an older suite, which is as good.
     revision = offer.version.partition("-")[2].partition("~")[0]
-    return revision, -place
+    return offer.whole, revision, -place
 
 
 def _order(release: str) -> tuple[int, ...]:

@@ -30,13 +30,17 @@ from harness.shelf import Shelf
 # The releases on each axis, oldest first.
 _RELEASES: Mapping[str, Callable[[], Sequence[str]]] = {
     "otp": matrix.otp_releases,
-    "kernel": lambda: [offer.release for offer in matrix.offered_kernels()],
+    "kernel": lambda: [offer.release for offer in matrix.offered_kernels() if offer.whole],
 }
 
 
 def bisect(options: argparse.Namespace) -> int:
     """Exit code 0 where the place is found, 1 where nothing changes, 3 where some releases say nothing."""
     entry = catalogue.find(options.scenario)
+    if options.axis == "kernel":
+        options.since, options.until = (
+            matrix.settled_kernel(name) for name in (options.since, options.until)
+        )
     releases = between(_RELEASES[options.axis](), options.since, options.until, options.axis)
     combination = Combination(
         runtime="docker",

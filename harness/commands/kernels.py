@@ -28,6 +28,7 @@ def list_kernels(options: argparse.Namespace) -> int:
             "version": offer.version,
             "changes": [change.commit for change in known.changes if change.included(offer.release)],
             "default": offer.release in default,
+            "whole": offer.whole,
         }
         for offer in offered
     ]
@@ -36,10 +37,12 @@ def list_kernels(options: argparse.Namespace) -> int:
         return EXIT_AS_EXPECTED
     print(f"  {'release':<12} {'suite':<20} {'version':<28} has")
     for offer in offered:
-        mark = "*" if offer.release in default else " "
+        mark = "*" if offer.release in default else " " if offer.whole else "-"
         changes = " ".join(change.commit for change in known.changes if change.included(offer.release))
-        print(f"{mark} {offer.release:<12} {offer.suite:<20} {offer.version:<28} {changes or '-'}")
+        print(f"{mark} {offer.release:<12} {offer.suite:<20} {offer.version:<28} {changes}".rstrip())
     print("\n* in the default set (containers/kernels.toml)")
+    if not all(offer.whole for offer in offered):
+        print("- offered without its modules: it could drive no network card")
     for change in known.changes:
         print(f"{change.commit}: {change.title}")
     return EXIT_AS_EXPECTED

@@ -41,13 +41,21 @@ def test_offers_come_oldest_first_and_a_release_candidate_before_what_follows_it
         "6.1.176",
         "6.12.43",
         "6.12.90",
+        "7.0.13",
         "7.2.13",
         "7.3-rc7",
     ]
 
 
-def test_a_kernel_whose_modules_have_gone_from_the_archive_is_not_offered() -> None:
-    assert "7.0.13" not in {offer.release for offer in OFFERS}
+def test_a_kernel_whose_modules_have_gone_from_the_archive_is_not_whole() -> None:
+    assert [offer.release for offer in OFFERS if not offer.whole] == ["7.0.13"]
+
+
+@pytest.mark.parametrize("name", ["7.0.13", "7.0"])
+def test_asking_for_it_is_answered_with_what_it_lacks_and_what_is_near(name: str) -> None:
+    with pytest.raises(UsageError, match="without its modules") as caught:
+        kernels.choose(name, OFFERS)
+    assert "the nearest: 6.12.43, 6.12.90, 7.2.13, 7.3-rc7;" in caught.value.remedy
 
 
 def test_of_one_release_the_newest_revision_is_taken() -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import bisect
 import difflib
-import os
 import re
 import secrets
 import time
@@ -15,7 +14,6 @@ import tomllib
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import engine, images, resources
@@ -98,7 +96,7 @@ def offers(
     Asks the package archive at most once a day, unless told to `refresh`; where it cannot be reached, an
     older answer will do. Raises EnvironmentTroubleError where there is none at all.
     """
-    kept = _cache_folder() / "kernel-offers.txt"
+    kept = resources.cache() / "kernel-offers.txt"
     if not refresh and kept.is_file() and time.time() - kept.stat().st_mtime < _OFFERS_FRESH_S:
         return chosen_offers(kept.read_text())
     try:
@@ -237,7 +235,3 @@ def _ask_archive(client: docker.DockerClient, tell: Tell) -> str:
             "see to the network or the proxy, then run again; kernel images that are there are not affected",
         )
     return said
-
-
-def _cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rst-or-fin"

@@ -7,10 +7,9 @@ every kernel hangs.
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
-from harness import engine
+from harness import engine, resources
 from harness.errors import EnvironmentTroubleError
 
 _DEVICE = "/dev/kvm"
@@ -25,7 +24,7 @@ def works() -> tuple[bool, str]:
     """
     if not os.path.exists(_DEVICE):
         return False, f"there is no {_DEVICE}"
-    kept = Path(tempfile.gettempdir()) / f"rst-or-fin-{os.getuid()}.kvm"
+    kept = resources.cache() / "kvm"
     boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     known = kept.read_text().splitlines() if kept.is_file() else []
     if len(known) == 3 and known[0] == boot_id:
@@ -38,6 +37,7 @@ def works() -> tuple[bool, str]:
         return False, f"{_DEVICE} exists; whether it works is tried with the first kernel image"
     status, said = proof
     says = said if status == 0 else f"{_DEVICE} exists, but {said}"
+    kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_text(f"{boot_id}\n{'works' if status == 0 else 'fails'}\n{says}\n")
     return status == 0, says
 

@@ -190,13 +190,22 @@ IMAGES: Mapping[str, Image] = {
 }
 
 
-def ensure(client: docker.DockerClient, name: str, tell: Tell = lambda line: None) -> str:
-    """The id of that image, made first (with all it stands on) where it is missing or out of date.
+def row(name: str) -> Image:
+    """The table's image of that name. Raises UsageError for an unknown one."""
+    try:
+        return IMAGES[name]
+    except KeyError:
+        raise UsageError(f"There is no image {name!r}.", f"one of: {', '.join(IMAGES)}") from None
+
+
+def ensure(client: docker.DockerClient, which: str | Image, tell: Tell = lambda line: None) -> str:
+    """The id of an image of the table, or of one more; made first, with all it stands on, where it is missing
+    or out of date.
 
     `tell` hears one Progress a line, and nothing while all is there. Raises UsageError for an unknown image,
     EnvironmentTroubleError where it cannot be made.
     """
-    image = _known(name)
+    image = row(which) if isinstance(which, str) else which
     # Before the lock: the base has its own.
     base_id = " ".join(ensure(client, name, tell) for name in (image.base, image.node) if name)
     files = context_files(image)
@@ -210,7 +219,7 @@ def ensure(client: docker.DockerClient, name: str, tell: Tell = lambda line: Non
 
 def present(client: docker.DockerClient, name: str) -> str | None:
     """The id of that image where it is there and up to date, else None; makes nothing."""
-    image = _known(name)
+    image = row(name)
     below = [present(client, name) for name in (image.base, image.node) if name]
     there = [found for found in below if found is not None]
     if len(there) < len(below):
@@ -270,17 +279,6 @@ def context_files(image: Image) -> tuple[ContextFile, ...]:
         if source.is_file()
     ]
     return (*own, *(file for carried in image.carries for file in carried()))
-
-
-def _known(name: str) -> Image:
-    if name.startswith("kernel:"):
-        from harness import kernel_images
-
-        return kernel_images.image(name)
-    try:
-        return IMAGES[name]
-    except KeyError:
-        raise UsageError(f"There is no image {name!r}.", f"one of: {', '.join(IMAGES)}") from None
 
 
 def _find(client: docker.DockerClient, image: Image, wanted: str) -> str | None:

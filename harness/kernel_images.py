@@ -30,18 +30,20 @@ _FULL_RELEASE = re.compile(r"\d+\.\d+(\.\d+|-rc\d+)")
 _MODULES = ("virtio*.ko*", "failover.ko*", "net_failover.ko*")
 
 
-def image_name(client: docker.DockerClient, kernel: str, otp: str, tell: Tell = lambda line: None) -> str:
-    """The name for images.ensure() of a node with that OTP release on that kernel.
+def image_of(
+    client: docker.DockerClient, kernel: str, otp: str, tell: Tell = lambda line: None
+) -> images.Image:
+    """The image, for images.ensure(), of a node with that OTP release on that kernel.
 
     `kernel` is a release, a series, "newest", or the path of a bzImage; what it needs of modules is taken
     from a folder `modules` beside that. Raises UsageError for what is none of these.
     """
     if os.sep in kernel or Path(kernel).is_file():
-        return f"kernel:{own(Path(kernel))}-otp{otp}"
+        return image(f"kernel:{own(Path(kernel))}-otp{otp}")
     # A full release needs no look at the archive while its image is there.
     exact = _FULL_RELEASE.fullmatch(kernel)
     release = kernel if exact else kernels.choose(kernel, kernels.offers(client, tell)).release
-    return f"kernel:{release}-otp{otp}"
+    return image(f"kernel:{release}-otp{otp}")
 
 
 def host_config(*, kvm: bool) -> dict[str, Any]:

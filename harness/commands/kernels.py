@@ -53,7 +53,8 @@ def build(options: argparse.Namespace) -> int:
     client = engine.connect()
     wanted = options.kernels or kernels.catalogue().default
     otp = options.otp or DEFAULT_OTP
-    for name in dict.fromkeys(kernel_images.image_name(client, kernel, otp, progress) for kernel in wanted):
-        images.ensure(client, name, progress)
-        print(name)
+    every = [kernel_images.image_of(client, kernel, otp, progress) for kernel in wanted]
+    for image in {image.name: image for image in every}.values():
+        images.ensure(client, image, progress)
+        print(image.name)
     return EXIT_AS_EXPECTED

@@ -180,8 +180,8 @@ class DockerTestbed:
         progress: Callable[[object], None],
     ) -> None:
         engine.remove(self._client, engine.leftovers(self._client))
-        node_name = self._node_name(otp, kernel, progress)
-        node_image = images.ensure(self._client, node_name, progress)
+        node_row = self._node_row(otp, kernel, progress)
+        node_image = images.ensure(self._client, node_row, progress)
         peer_image = images.ensure(self._client, "peer", progress)
         server_name = servers.kind_of(server).image
         server_image = images.ensure(self._client, server_name, progress)
@@ -204,19 +204,19 @@ class DockerTestbed:
             "run": self._run_id,
             "engine": version["Version"],
             "host_kernel": version["KernelVersion"],
-            "images": {node_name: node_image, "peer": peer_image, server_name: server_image},
+            "images": {node_row.name: node_image, "peer": peer_image, server_name: server_image},
             "server": {"kind": server.kind, "options": dict(server.options)},
             "capture": capture_facts,
         }
         if self._own_kernel:
             self._facts["accelerator"] = self._guest.accelerator()
 
-    def _node_name(self, otp: str, kernel: str | None, progress: Callable[[object], None]) -> str:
+    def _node_row(self, otp: str, kernel: str | None, progress: Callable[[object], None]) -> images.Image:
         if kernel is not None:
             from harness import kernel_images
 
-            return kernel_images.image_name(self._client, kernel, otp, progress)
-        return f"node-strace:otp{otp}" if self._recording else f"node:otp{otp}"
+            return kernel_images.image_of(self._client, kernel, otp, progress)
+        return images.row(f"node-strace:otp{otp}" if self._recording else f"node:otp{otp}")
 
     def _rights(self) -> dict[str, Any]:
         """What the node's container gets beyond its confinement: nothing, but for a kernel of its own."""

@@ -31,7 +31,7 @@ BEFORE, SINCE = ("6.12.43", "27"), ("6.12.57", "25")
 @pytest.fixture(scope="module", autouse=True)
 def made(client: docker.DockerClient) -> None:
     for kernel, otp in (BEFORE, SINCE):
-        images.ensure(client, kernel_images.image_name(client, kernel, otp))
+        images.ensure(client, kernel_images.image_of(client, kernel, otp))
 
 
 @pytest.fixture(scope="module")

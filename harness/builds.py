@@ -23,6 +23,7 @@ _UNREACHABLE = re.compile(
     re.IGNORECASE,
 )
 _NO_RELEASE = re.compile(r"does not have a release file|404\s+not found", re.IGNORECASE)
+_GONE = re.compile(r"unable to locate package|version '.*' for '.*' was not found", re.IGNORECASE)
 _UNTRUSTED = re.compile(r"NO_PUBKEY|is not signed|couldn.t be verified|EXPKEYSIG", re.IGNORECASE)
 
 
@@ -52,6 +53,8 @@ def failure(image: str, step: str, said: Iterable[str]) -> EnvironmentTroubleErr
         remedy = (
             "the configured package archive does not carry this release (any more): use a mirror that does"
         )
+    elif _GONE.search(text):
+        remedy = "the package archive has this package no more; `rst-or-fin kernels list --refresh` shows what it has"
     elif _UNTRUSTED.search(text):
         remedy = "install a newer debian-archive-keyring: the archive's key is unknown here or has expired"
     elif _UNREACHABLE.search(text):

@@ -198,6 +198,18 @@ def row(name: str) -> Image:
         raise UsageError(f"There is no image {name!r}.", f"one of: {', '.join(IMAGES)}") from None
 
 
+def otp_releases() -> list[str]:
+    """The OTP releases that there are nodes of, oldest first."""
+    names = (name.removeprefix("node:otp") for name in IMAGES if name.startswith("node:otp"))
+    return sorted(names, key=int)
+
+
+def check_otp(release: str) -> None:
+    """Raises UsageError where there is no node of that OTP release."""
+    if release not in otp_releases():
+        raise UsageError(f"there is no image of OTP {release}", f"there is {', '.join(otp_releases())}")
+
+
 def ensure(client: docker.DockerClient, which: str | Image, tell: Tell = lambda line: None) -> str:
     """The id of an image of the table, or of one more; made first, with all it stands on, where it is missing
     or out of date.

@@ -60,9 +60,10 @@ def choose(options: argparse.Namespace, progress: Progress) -> Runtime:
 
 
 def _docker(options: argparse.Namespace) -> Runtime:
-    from harness import engine
+    from harness import engine, images
     from harness.testbed.docker import DockerTestbed
 
+    images.check_otp(options.otp or DEFAULT_OTP)
     client = engine.connect()
     return Runtime(
         "docker",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness import campaign, catalogue
+from harness import campaign, catalogue, images
 from harness.change import Change, UndecidedEndError, first_change
 from harness.commands import matrix
 from harness.commands.console import print_json, progress
@@ -29,7 +29,7 @@ from harness.shelf import Shelf
 
 # The releases on each axis, oldest first.
 _RELEASES: Mapping[str, Callable[[], Sequence[str]]] = {
-    "otp": matrix.otp_releases,
+    "otp": images.otp_releases,
     "kernel": lambda: [offer.release for offer in matrix.offered_kernels() if offer.whole],
 }
 
@@ -49,7 +49,7 @@ def bisect(options: argparse.Namespace) -> int:
         family=int(options.family),
         kernel=matrix.settled_kernel(options.kernel) if options.kernel else "",
     )
-    matrix.check_otp(combination.otp)
+    images.check_otp(combination.otp)
     shelf = Shelf(Path(options.out))
     asked: dict[str, dict[str, str]] = {}
     with ExitStack() as stack:
@@ -97,7 +97,10 @@ def between(releases: Sequence[str], first: str, last: str, axis: str) -> list[s
             raise UsageError(f"no {axis} release {release!r} here", f"there is {', '.join(near)}")
     start, end = releases.index(first), releases.index(last)
     if start >= end:
-        raise UsageError(f"{first} does not come before {last}", f"the order is {', '.join(releases)}")
+        raise UsageError(
+            f"{first} does not come before {last}",
+            f"--from {last} --to {first}" if start > end else "name two releases, the older one with --from",
+        )
     return list(releases[start : end + 1])
 
 

@@ -62,7 +62,7 @@ def combinations(options: argparse.Namespace, runtime: str) -> list[Combination]
     releases = options.otp or ["" if runtime == "local" else DEFAULT_OTP]
     if runtime == "docker":
         for release in releases:
-            check_otp(release)
+            images.check_otp(release)
     return [
         Combination(runtime=runtime, otp=otp, backend=backend, family=int(family), kernel=kernel)
         for kernel, otp, backend, family in product(
@@ -98,17 +98,6 @@ def offered_kernels() -> tuple[kernels.Offer, ...]:
     """What there is to choose from, oldest first."""
     with closing(engine.connect()) as client:
         return kernels.offers(client, progress)
-
-
-def otp_releases() -> list[str]:
-    """The OTP releases that there are images for, oldest first."""
-    names = (name.removeprefix("node:otp") for name in images.IMAGES if name.startswith("node:otp"))
-    return sorted(names, key=int)
-
-
-def check_otp(release: str) -> None:
-    if release not in otp_releases():
-        raise UsageError(f"there is no image of OTP {release}", f"there is {', '.join(otp_releases())}")
 
 
 def cell(entry: Entry, combination: Combination, repeat: int) -> Cell:

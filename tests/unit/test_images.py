@@ -140,6 +140,8 @@ def test_an_image_with_another_digest_is_not_up_to_date(monkeypatch: pytest.Monk
             "E: The repository 'x bullseye Release' does not have a Release file.",
             "does not carry this release",
         ),
+        ("E: Unable to locate package linux-image-6.12.58+deb12-cloud-amd64", "kernels list --refresh"),
+        ("E: Version '6.12.58-1' for 'linux-image-x' was not found", "kernels list --refresh"),
         ("W: GPG error: NO_PUBKEY 0E98404D386FA1D9", "debian-archive-keyring"),
         ("E: something else", "last words"),
     ],

@@ -54,7 +54,7 @@ def failure(image: str, step: str, said: Iterable[str]) -> EnvironmentTroubleErr
             "the configured package archive does not carry this release (any more): use a mirror that does"
         )
     elif _GONE.search(text):
-        remedy = "the package archive has this package no more; `rst-or-fin kernels list --refresh` shows what it has"
+        remedy = "the archive has this package no more; `rst-or-fin kernels list --refresh` shows what it has"
     elif _UNTRUSTED.search(text):
         remedy = "install a newer debian-archive-keyring: the archive's key is unknown here or has expired"
     elif _UNREACHABLE.search(text):

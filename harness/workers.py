@@ -34,6 +34,7 @@ _OPENINGS = 2  # testbeds of one group that may fail to open, one after another,
 _SLACK_S = 60.0
 _SPAWN_S = 60.0
 _SCHEDULER_TIMEOUT_S = 10.0
+_LATE_S = 1.5  # how long after a process was killed the engine may still make what it was told to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -343,13 +344,21 @@ def _contents(folder: Path) -> dict[str, bytes]:
 
 
 def _sweep() -> None:
-    """Remove from the engine, if there is one, what a killed process has left there."""
+    """Remove from the engine, if there is one, what a killed process has left there.
+
+    An order that it had given is carried out all the same: what that makes is there a little later.
+    """
     try:
         client = engine.connect()
     except EnvironmentTroubleError:
         return  # then there is nothing on it either
+    deadline = time.monotonic() + _LATE_S
     try:
-        engine.remove(client, engine.leftovers(client))
+        while True:
+            engine.remove(client, engine.leftovers(client))
+            if time.monotonic() > deadline:
+                return
+            time.sleep(_LATE_S / 5)
     except TroubleError as error:
         print(f"rst-or-fin: {error}; `rst-or-fin clean` tries again", file=sys.stderr)
     finally:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TypeVar
 
 import msgspec
@@ -456,3 +457,16 @@ def test_a_summary_says_what_its_format_is(tmp_path: Path) -> None:
     Shelf(tmp_path).write_table(summary)
     written = json.loads((tmp_path / "matrix.json").read_text())
     assert (written["format"], written["cells"][1]["mark"], len(written["cells"])) == (1, "differs", 4)
+
+
+def test_what_the_engine_makes_after_its_asker_was_killed_is_removed_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks = iter([["container"], [], ["network"]])
+    removed: list[str] = []
+    monkeypatch.setattr(workers, "_LATE_S", 0.1)
+    monkeypatch.setattr(engine, "connect", lambda: SimpleNamespace(close=lambda: None))
+    monkeypatch.setattr(engine, "leftovers", lambda client: next(looks, []))
+    monkeypatch.setattr(engine, "remove", lambda client, things: removed.extend(things))
+    workers._sweep()
+    assert removed == ["container", "network"]

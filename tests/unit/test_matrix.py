@@ -37,6 +37,12 @@ from tests.unit.segments import frame, segments
 
 Found = TypeVar("Found")
 
+
+@pytest.fixture(autouse=True)
+def swept_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "_LATE_S", 0.0)  # nothing here is on an engine
+
+
 TEXT = """
 claim = "A claim."
 sources = ["a test"]

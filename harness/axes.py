@@ -16,7 +16,7 @@ _COMPARISON = re.compile(r"(<=|>=|<|>|==)\s*(\d+(?:\.\d+)*)")
 class Axes(msgspec.Struct, frozen=True, kw_only=True):
     """Where a replay stood on every axis; an empty text stands for what is not known (yet).
 
-    `kernel` is the closing host's release as uname gives it.
+    `kernel` is the closing host's upstream release (harness.kernels.running_release).
     """
 
     runtime: str = ""

@@ -13,9 +13,10 @@ Spread = Callable[[Sequence[Group]], Iterator[Done]]
 
 
 def play(
-    cells: Sequence[Cell], shelf: Shelf, spread: Spread, *, again: bool = False
+    cells: Sequence[Cell], shelf: Shelf, spread: Spread, *, again: bool = False, host: str = ""
 ) -> Generator[Record, None, None]:
-    """A record for every cell. What the shelf holds is not played again, unless `again`.
+    """A record for every cell. What the shelf holds is not played again, unless `again`; nor is what it holds
+    of the host's own kernel where that is not `host` any more.
 
     `spread` plays groups somewhere (harness.workers); evidence is on the shelf before its record is told.
     Raises EnvironmentTroubleError where the shelf cannot be written.
@@ -23,7 +24,7 @@ def play(
     to_play = []
     for cell in cells:
         why = matrix.excluded_beforehand(cell)
-        run = None if again or why else shelf.kept(cell)
+        run = None if again or why else shelf.kept(cell, host)
         if why:
             yield matrix.excluded(cell, why)
         elif run is not None:

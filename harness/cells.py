@@ -18,11 +18,10 @@ from multiprocessing.connection import wait
 from pathlib import Path
 
 from harness import run as conductor
-from harness.axes import version
 from harness.beds import Beds
 from harness.errors import EnvironmentTroubleError, TroubleError
 from harness.evidence import SessionEnd
-from harness.matrix import Cell, Combination
+from harness.matrix import Cell, Combination, same_kernel
 from harness.runtime import choose
 
 
@@ -94,8 +93,8 @@ def _leave_with(parent: int) -> None:
 
 
 def _check_kernel(asked: str, running: str) -> None:
-    """A verdict under a kernel's name is that kernel's; a user's own one is whatever it says it is."""
-    if os.sep not in asked and version(running)[: len(version(asked))] != version(asked):
+    """A verdict under a kernel's name is that kernel's."""
+    if not same_kernel(asked, running):
         raise EnvironmentTroubleError(
             f"the testbed runs kernel {running}, not the {asked} that was asked for",
             "make its image anew: `rst-or-fin kernels build`",

@@ -28,6 +28,12 @@ class UsageError(TroubleError):
     exit_code: ClassVar[int] = EXIT_USAGE
 
 
+class InconclusiveError(TroubleError):
+    """What was asked for rests on a verdict that cannot be relied on."""
+
+    exit_code: ClassVar[int] = EXIT_INCONCLUSIVE
+
+
 class EnvironmentTroubleError(TroubleError):
     """This machine cannot run it as it is: no engine, no permission, no space, namespaces refused."""
 

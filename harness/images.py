@@ -229,9 +229,9 @@ def ensure(client: docker.DockerClient, which: str | Image, tell: Tell = lambda 
         return _find(client, image, wanted) or _make(client, image, wanted, files, tell)
 
 
-def present(client: docker.DockerClient, name: str) -> str | None:
+def present(client: docker.DockerClient, which: str | Image) -> str | None:
     """The id of that image where it is there and up to date, else None; makes nothing."""
-    image = row(name)
+    image = row(which) if isinstance(which, str) else which
     below = [present(client, name) for name in (image.base, image.node) if name]
     there = [found for found in below if found is not None]
     if len(there) < len(below):

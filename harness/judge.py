@@ -282,7 +282,8 @@ def _cause(
     if len(raised) == 1:
         return raised[0]
     # Counters are those of a whole namespace; a reason is this connection's own.
-    told = _told(reasons)
+    # A late segment is answered without an ACK (RFC 9293 section 3.5.2): that is no reason for this RST.
+    told = [cause for cause in _told(reasons) if cause is not Cause.DATA_AFTER_CLOSE]
     return told[0] if told else Cause.UNKNOWN
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import images, kernels, node
+from harness import engine, images, kernels, node
 from harness.builds import Tell
 from harness.errors import UsageError
 
@@ -27,7 +27,7 @@ _CAPABILITIES = ("NET_ADMIN", "SETGID", "SETUID")
 _NAME = re.compile(r"kernel:(?P<release>.+)-otp(?P<otp>\d+)")
 _FULL_RELEASE = re.compile(r"\d+\.\d+(\.\d+|-rc\d+)")
 # Of a user's modules: what drives a virtual network card.
-_MODULES = ("virtio*.ko*", "failover.ko*", "net_failover.ko*")
+_MODULES = ("virtio*.ko*", "failover.ko*", "net_failover.ko*", "dimlib.ko*")
 
 
 def image_of(
@@ -41,9 +41,27 @@ def image_of(
     if os.sep in kernel or Path(kernel).is_file():
         return image(f"kernel:{own(Path(kernel))}-otp{otp}")
     # A full release needs no look at the archive while its image is there.
-    exact = _FULL_RELEASE.fullmatch(kernel)
-    release = kernel if exact else kernels.choose(kernel, kernels.offers(client, tell)).release
+    if is_release(kernel):
+        exactly = image(f"kernel:{kernel}-otp{otp}")
+        if images.present(client, exactly) is not None:
+            return exactly
+    release = kernels.choose(kernel, kernels.offers(client, tell)).release
     return image(f"kernel:{release}-otp{otp}")
+
+
+def is_release(name: str) -> bool:
+    """Whether a kernel's name is a full release, and no series."""
+    return _FULL_RELEASE.fullmatch(name) is not None
+
+
+def is_made(client: docker.DockerClient, release: str) -> bool:
+    """Whether there is an image with that kernel, whichever OTP it has."""
+    with engine.calls("looking for kernel images"):
+        return any(
+            tag.startswith(f"rst-or-fin/kernel:{release}-otp")
+            for found in client.images.list("rst-or-fin/kernel")
+            for tag in found.tags
+        )
 
 
 def host_config(*, kvm: bool) -> dict[str, Any]:

@@ -9,7 +9,6 @@ import bisect
 import difflib
 import re
 import secrets
-import time
 import tomllib
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
@@ -26,8 +25,11 @@ if TYPE_CHECKING:
 _NEWEST = "newest"
 _OFFERS_BASE = "base:trixie"
 _OFFERS_LIMIT_S = 120
+_OFFERS = "kernel-offers.txt"
 _OFFERS_FRESH_S = 24 * 3600
-_RELEASE = re.compile(r"\d+(?:\.\d+)+(?:-rc\d+)?")
+_PARTIAL = "# some suites cannot be read"  # containers/kernel/offers
+_PARTIAL_FRESH_S = 600
+_RELEASE = re.compile(r"\d+(?:\.\d+)*(?:-rc\d+)?")
 # linux-image-6.1-cloud-amd64 and its like.
 _METAPACKAGE = re.compile(r"linux-image-\d+\.\d+-cloud-")
 _DEBIAN_VERSION = re.compile(r"\bDebian (\d[^\s-]*)")
@@ -93,21 +95,25 @@ def offers(
 ) -> tuple[Offer, ...]:
     """What the configured suites offer, oldest kernel first; one offer for each release.
 
-    Asks the package archive at most once a day, unless told to `refresh`; where it cannot be reached, an
-    older answer will do. Raises EnvironmentTroubleError where there is none at all.
+    Asks the package archive at most once a day, unless told to `refresh`, and again after ten minutes where
+    some suite could not be read; where the archive cannot be reached, an older answer will do. Raises
+    EnvironmentTroubleError where there is none at all.
     """
-    kept = resources.cache() / "kernel-offers.txt"
-    if not refresh and kept.is_file() and time.time() - kept.stat().st_mtime < _OFFERS_FRESH_S:
-        return chosen_offers(kept.read_text())
-    try:
-        text = _ask_archive(client, tell)
-    except EnvironmentTroubleError:
-        if refresh or not kept.is_file():
-            raise
-        return chosen_offers(kept.read_text())
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    kept.write_text(text)
-    return chosen_offers(text)
+    head = f"# {' '.join(catalogue().suites)}\n"
+    text, age_s = resources.remembered(_OFFERS) or ("", 0.0)
+    known = text.removeprefix(head) if text.startswith(head) else ""
+    fresh_s = _PARTIAL_FRESH_S if _PARTIAL in known else _OFFERS_FRESH_S
+    if refresh or not known or age_s > fresh_s:
+        try:
+            known = _ask_archive(client, tell)
+        except EnvironmentTroubleError as error:
+            if refresh or not known:
+                raise
+            what = f"taking what the archive had {age_s / 3600:.0f} hours ago: {error}"
+            tell(Progress(image="kernels", step="offers", what=what))
+        else:
+            resources.remember(_OFFERS, head + known)
+    return chosen_offers(known)
 
 
 def chosen_offers(text: str) -> tuple[Offer, ...]:
@@ -116,7 +122,7 @@ def chosen_offers(text: str) -> tuple[Offer, ...]:
     A whole one is taken rather than one without its modules, then the newest version, and of that the suite
     that the catalogue names first.
     """
-    listed = {tuple(line.split()) for line in text.splitlines()}
+    listed = {tuple(line.split()) for line in text.splitlines() if not line.startswith("#")}
     found: dict[str, Offer] = {}
     for suite, package, version in sorted(listed):
         if not _holds_kernel(suite, package, version, listed):
@@ -188,7 +194,7 @@ def _means(name: str, release: str) -> bool:
 def nearest(name: str, releases: Iterable[str], count: int = 4) -> list[str]:
     """What a user may have meant: a number's neighbours, else what looks alike."""
     ordered = sorted(releases, key=_order)
-    if not _RELEASE.match(name):
+    if not _RELEASE.fullmatch(name):
         return difflib.get_close_matches(name, ordered, count, cutoff=0.0)
     place = bisect.bisect(ordered, _order(name), key=_order)
     return ordered[max(0, place - count // 2) : place + count // 2]
@@ -228,7 +234,7 @@ def _ask_archive(client: docker.DockerClient, tell: Tell) -> str:
             complaint = container.logs(stdout=False, stderr=True).decode()
         finally:
             container.remove(force=True)
-    if status != 0 or not said.strip():
+    if status != 0 or not chosen_offers(said):
         last = (complaint.strip().splitlines() or ["it said nothing"])[-1]
         raise EnvironmentTroubleError(
             f"The package archive did not tell which kernels it has: {last}",

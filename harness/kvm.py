@@ -15,6 +15,7 @@ from harness.errors import EnvironmentTroubleError
 _DEVICE = "/dev/kvm"
 _KERNEL_IMAGES = "rst-or-fin/kernel"
 _LIMIT_S = 30
+_PROOF = "kvm"  # what its probe is remembered as
 
 
 def works() -> tuple[bool, str]:
@@ -24,9 +25,8 @@ def works() -> tuple[bool, str]:
     """
     if not os.path.exists(_DEVICE):
         return False, f"there is no {_DEVICE}"
-    kept = resources.cache() / "kvm"
     boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    known = kept.read_text().splitlines() if kept.is_file() else []
+    known = (resources.remembered(_PROOF) or ("", 0.0))[0].splitlines()
     if len(known) == 3 and known[0] == boot_id:
         return known[1] == "works", known[2]
     try:
@@ -37,8 +37,7 @@ def works() -> tuple[bool, str]:
         return False, f"{_DEVICE} exists; whether it works is tried with the first kernel image"
     status, said = proof
     says = said if status == 0 else f"{_DEVICE} exists, but {said}"
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    kept.write_text(f"{boot_id}\n{'works' if status == 0 else 'fails'}\n{says}\n")
+    resources.remember(_PROOF, f"{boot_id}\n{'works' if status == 0 else 'fails'}\n{says}\n")
     return status == 0, says
 
 

@@ -69,17 +69,21 @@ class Combination(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One scenario (with its file's own text) at one combination, to be played `repeat` times."""
+    """One scenario (with its file's own text) at one combination, to be played `repeat` times.
+
+    `kernel_digest` is that of a user's own kernel, which another may take the path of.
+    """
 
     scenario: Scenario
     text: str
     combination: Combination
     repeat: int = 1
+    kernel_digest: str = ""
 
     @property
     def inputs(self) -> str:
         """A digest of what the cell's evidence is made from; while it is the same, evidence may be old."""
-        parts = (self.scenario.name, self.text, self.combination, self.repeat)
+        parts = (self.scenario.name, self.text, self.combination, self.repeat, self.kernel_digest)
         return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
     def __str__(self) -> str:
@@ -131,7 +135,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     `endings` are those of the end under test, several where replays disagree. `why` explains every mark but
     "as expected"; `evidence` is relative to matrix.json's folder, empty where there is none; `kernel_release`
-    is what the closing host's uname said. `reused`: an earlier run had left the evidence.
+    is the closing host's release. `reused`: an earlier run had left the evidence.
     """
 
     scenario: str
@@ -179,6 +183,17 @@ def check_names(scenarios: Sequence[Scenario]) -> None:
                 f"two scenarios are called {scenario.name!r}", "name each once; rename one of two files"
             )
         seen.add(scenario.name)
+
+
+def same_kernel(asked: str, running: str, host: str = "") -> bool:
+    """Whether a verdict from a `running` kernel may stand under the name that was `asked` for.
+
+    "" asks for the kernel of the `host` (itself "" where nobody knows which that is); a user's own one, named
+    by its path, is whatever it says it is.
+    """
+    if not asked:
+        return host in ("", running)
+    return "/" in asked or version(running)[: len(version(asked))] == version(asked)
 
 
 def excluded_beforehand(cell: Cell) -> str:

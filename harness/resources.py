@@ -5,6 +5,8 @@ was found out about this machine is kept.
 from __future__ import annotations
 
 import os
+import tempfile
+import time
 from pathlib import Path
 from typing import Literal
 
@@ -19,9 +21,29 @@ def path(name: Name) -> Path:
     return packed if packed.is_dir() else _PACKAGE.parent / name
 
 
-def cache() -> Path:
-    """This user's folder for what can be found out again (XDG Base Directory Specification).
+def remembered(name: str) -> tuple[str, float] | None:
+    """What was found out about this machine under that name, and how many seconds ago; None: nothing yet.
 
-    It may not exist yet.
+    It lies in this user's cache folder (XDG Base Directory Specification).
     """
+    path = _cache() / name
+    try:
+        return path.read_text(encoding="utf-8"), time.time() - path.stat().st_mtime
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def remember(name: str, text: str) -> None:
+    """Keep that for later, as a whole or not at all. It can be found out again: a full disk is no error."""
+    path = _cache() / name
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as fresh:
+            fresh.write(text)
+        os.replace(fresh.name, path)
+    except OSError:
+        return
+
+
+def _cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rst-or-fin"

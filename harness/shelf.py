@@ -18,7 +18,7 @@ from harness import pcap, store
 from harness.compare import Played
 from harness.errors import EnvironmentTroubleError, UsageError
 from harness.judged import judge_all
-from harness.matrix import FORMAT, Cell, Summary
+from harness.matrix import FORMAT, Cell, Summary, same_kernel
 
 TABLE = "matrix.json"
 _CELL = "cell.json"
@@ -39,8 +39,10 @@ class Shelf:
         """Where a cell's evidence goes, relative to the folder."""
         return f"{cell.combination.folder}/{cell.scenario.name}"
 
-    def kept(self, cell: Cell) -> Played | None:
-        """The cell's evidence, judged anew, if it is whole and was made from the same inputs."""
+    def kept(self, cell: Cell, host: str = "") -> Played | None:
+        """The cell's evidence, judged anew, if it is whole, was made from the same inputs, and on the kernel
+        that the cell asks for. `host` is the release of the host's own kernel, where that is known.
+        """
         folder = self._root / self.place(cell)
         try:
             note = msgspec.json.decode((folder / _CELL).read_bytes(), type=_Note)
@@ -49,7 +51,8 @@ class Shelf:
             run = read(folder)
         except (OSError, msgspec.DecodeError, UsageError):
             return None  # not there, or damaged: played again either way
-        return run if len(run.judgements) == cell.repeat else None
+        whole = len(run.judgements) == cell.repeat
+        return run if whole and same_kernel(cell.combination.kernel, run.axes.kernel, host) else None
 
     def keep(self, cell: Cell, files: Mapping[str, bytes], *, complete: bool) -> Played | None:
         """Put a cell's evidence in place of any older; None where it cannot be read back as evidence.
@@ -59,16 +62,17 @@ class Shelf:
         folder = self._root / self.place(cell)
         fresh = folder.with_name(f".{folder.name}.new")
         try:
-            for old in (fresh, folder):
-                if old.exists():
-                    shutil.rmtree(old)
             if not files:
-                return None
+                return None  # whatever is there stays: nothing takes its place
+            if fresh.exists():
+                shutil.rmtree(fresh)
             fresh.mkdir(parents=True)
             for name, content in files.items():
                 (fresh / Path(name).name).write_bytes(content)
             if complete:
                 (fresh / _CELL).write_bytes(msgspec.json.encode(_note(cell)) + b"\n")
+            if folder.exists():
+                shutil.rmtree(folder)
             os.replace(fresh, folder)
         except OSError as error:
             raise EnvironmentTroubleError(

@@ -7,6 +7,7 @@ Dask cluster's machines, from which the evidence comes back as bytes.
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import pickle
@@ -146,7 +147,10 @@ class Guard:
         if not finished:
             self._kill()
             raise _LostError(
-                f"{what} took longer than {limit_s:g} s and was ended", "give it longer with --limit SECONDS"
+                f"{what} took longer than {limit_s:g} s and was ended",
+                "give it longer with --limit SECONDS"
+                if function is self._steps.play
+                else "make its images beforehand (`rst-or-fin kernels build`), then run it again",
             )
         broken = future.exception()
         if broken is None:
@@ -154,6 +158,12 @@ class Guard:
         self._kill()  # what it left behind is nothing to build on
         if isinstance(broken, BrokenProcessPool):
             raise _LostError(f"the worker process died during {what}") from broken
+        if isinstance(broken, OSError):
+            disk = broken.errno in (errno.ENOSPC, errno.EDQUOT)
+            raise _LostError(
+                f"{what} broke off: {broken}",
+                "free some space, then run it again" if disk else "run it again",
+            ) from broken
         raise _LostError(
             f"{what} broke off with {type(broken).__name__}: {broken}",
             "that is a mistake in rst-or-fin itself: please report it, with this line and the evidence",

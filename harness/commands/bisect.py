@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from harness import campaign, catalogue, images
+from harness.axes import version
 from harness.change import Change, UndecidedEndError, first_change
 from harness.commands import matrix
 from harness.commands.console import print_json, progress
@@ -19,7 +20,7 @@ from harness.errors import (
     EXIT_AS_EXPECTED,
     EXIT_DIFFERS,
     EXIT_INCONCLUSIVE,
-    EnvironmentTroubleError,
+    InconclusiveError,
     UsageError,
 )
 from harness.matrix import Combination
@@ -37,6 +38,7 @@ _RELEASES: Mapping[str, Callable[[], Sequence[str]]] = {
 def bisect(options: argparse.Namespace) -> int:
     """Exit code 0 where the place is found, 1 where nothing changes, 3 where some releases say nothing."""
     entry = catalogue.find(options.scenario)
+    _check(entry, options)
     if options.axis == "kernel":
         options.since, options.until = (
             matrix.settled_kernel(name) for name in (options.since, options.until)
@@ -58,9 +60,10 @@ def bisect(options: argparse.Namespace) -> int:
         def ask(release: str) -> tuple[tuple[str, str], ...] | None:
             place = msgspec.structs.replace(combination, **{options.axis: release})
             cell = matrix.cell(entry, place, options.repeat)
-            [record] = campaign.play([cell], shelf, spread, again=options.again)
+            host = matrix.host_kernel(options)
+            [record] = campaign.play([cell], shelf, spread, again=options.again, host=host)
             progress(matrix_table.line(record))
-            run = shelf.kept(cell)
+            run = shelf.kept(cell, host)
             points = observe(run) if run is not None and len(run.conclusive) == len(run.judgements) else {}
             asked[release] = points
             return tuple(points.items()) or None
@@ -68,9 +71,9 @@ def bisect(options: argparse.Namespace) -> int:
         try:
             change = first_change(releases, ask)
         except UndecidedEndError as error:
-            raise EnvironmentTroubleError(
+            raise InconclusiveError(
                 f"{entry.scenario.name} says nothing conclusive on {options.axis} {error}",
-                "see the line above; choose other ends with --from and --to",
+                "see the line above; play it anew with --again, or choose other ends with --from and --to",
             ) from error
     if options.json:
         print_json(
@@ -87,6 +90,16 @@ def bisect(options: argparse.Namespace) -> int:
     if change is None:
         return EXIT_DIFFERS
     return EXIT_INCONCLUSIVE if change.undecided else EXIT_AS_EXPECTED
+
+
+def _check(entry: catalogue.Entry, options: argparse.Namespace) -> None:
+    if entry.scenario.race:
+        raise UsageError(
+            f"timing decides how {entry.scenario.name} ends: there is no release to find",
+            "`rst-or-fin run --repeat N` shows how often it ends in which way",
+        )
+    if getattr(options, options.axis):
+        raise UsageError(f"--{options.axis} contradicts --axis {options.axis}", "leave it out")
 
 
 def between(releases: Sequence[str], first: str, last: str, axis: str) -> list[str]:
@@ -116,6 +129,12 @@ def _told(
             f"{options.scenario}: the change lies after {options.axis} {change.last_same} and not after "
             f"{change.first_different}; nothing conclusive from {', '.join(change.undecided)}"
         ]
+    series = {version(release)[:2] for release in (options.since, options.until)}
+    if options.axis == "kernel" and len(series) > 1:
+        lines.append(
+            "  That is one of the places: a change is brought to each series at a release of its own. "
+            "Look within one series."
+        )
     points = [point for point in after if after[point] != before.get(point)]
     width = max(len(point) for point in points)
     lines += [

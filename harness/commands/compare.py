@@ -17,6 +17,7 @@ from harness.errors import (
     EXIT_AS_EXPECTED,
     EXIT_DIFFERS,
     EXIT_INCONCLUSIVE,
+    EXIT_USAGE,
     EnvironmentTroubleError,
     UsageError,
 )
@@ -26,7 +27,9 @@ _MANIFEST = "manifest.json"
 
 
 def compare(options: argparse.Namespace) -> int:
-    """Exit code 1 where a difference is unexplained, else 3 where a run was inconclusive, else 0."""
+    """Exit code 1 where a difference is unexplained, else 3 where a run was inconclusive, else 2 where no two
+    runs played the same, else 0.
+    """
     folders = dict.fromkeys(folder for given in options.runs for folder in _folders(Path(given)))
     found = find(shelf.read(folder) for folder in folders)
     content = _FORMATS[options.format](found)
@@ -37,7 +40,9 @@ def compare(options: argparse.Namespace) -> int:
         _write(Path(options.out), content)
     if found.unexplained:
         return EXIT_DIFFERS
-    return EXIT_INCONCLUSIVE if any(map(is_doubtful, found.set_aside)) else EXIT_AS_EXPECTED
+    if any(map(is_doubtful, found.set_aside)):
+        return EXIT_INCONCLUSIVE
+    return EXIT_AS_EXPECTED if found.differences or found.same else EXIT_USAGE
 
 
 def _folders(path: Path) -> Iterator[Path]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from harness import engine, images, kernel_images, kernels
 from harness.commands.console import print_json, progress
-from harness.errors import EXIT_AS_EXPECTED
+from harness.errors import EXIT_AS_EXPECTED, TroubleError, UsageError
 from harness.runtime import DEFAULT_OTP
 
 
@@ -19,7 +20,12 @@ def list_kernels(options: argparse.Namespace) -> int:
     client = engine.connect()
     offered = kernels.offers(client, progress, refresh=options.refresh)
     known = kernels.catalogue()
-    default = {kernels.choose(name, offered).release for name in known.default}
+    default, gone = set(), []
+    for name in known.default:
+        try:
+            default.add(kernels.choose(name, offered).release)
+        except UsageError:
+            gone.append(name)
     rows = [
         {
             "release": offer.release,
@@ -41,6 +47,8 @@ def list_kernels(options: argparse.Namespace) -> int:
         changes = " ".join(change.commit for change in known.changes if change.included(offer.release))
         print(f"{mark} {offer.release:<12} {offer.suite:<20} {offer.version:<28} {changes}".rstrip())
     print("\n* in the default set (containers/kernels.toml)")
+    if gone:
+        print(f"of the default set not offered any more: {', '.join(gone)}")
     if not all(offer.whole for offer in offered):
         print("- offered without its modules: it could drive no network card")
     for change in known.changes:
@@ -49,12 +57,22 @@ def list_kernels(options: argparse.Namespace) -> int:
 
 
 def build(options: argparse.Namespace) -> int:
-    """Make the images of these kernels, or of the default set; one that is there and up to date stays."""
+    """Make the images of these kernels, or of the default set; one that is there and up to date stays.
+
+    One that cannot be made keeps no other from being made; the exit code is then that of the last such one.
+    """
     client = engine.connect()
     wanted = options.kernels or kernels.catalogue().default
     otp = options.otp or DEFAULT_OTP
-    every = [kernel_images.image_of(client, kernel, otp, progress) for kernel in wanted]
-    for image in {image.name: image for image in every}.values():
-        images.ensure(client, image, progress)
-        print(image.name)
-    return EXIT_AS_EXPECTED
+    images.check_otp(otp)
+    code = EXIT_AS_EXPECTED
+    for kernel in dict.fromkeys(wanted):
+        try:
+            image = kernel_images.image_of(client, kernel, otp, progress)
+            images.ensure(client, image, progress)
+        except TroubleError as error:
+            print(f"rst-or-fin: {kernel}: {error}\n  remedy: {error.remedy}", file=sys.stderr)
+            code = error.exit_code
+        else:
+            print(image.name)
+    return code

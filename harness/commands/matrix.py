@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from functools import cache
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness import __version__, campaign, catalogue, engine, images, kernels, workers
+from harness import __version__, campaign, catalogue, engine, images, kernel_images, kernels, workers
 from harness.catalogue import Entry
 from harness.commands.console import palette, progress
 from harness.errors import UsageError
@@ -38,7 +38,8 @@ def matrix(options: argparse.Namespace) -> int:
     records: list[Record] = []
     with ExitStack() as stack:
         spread = spread_over(options, stack)
-        coming = stack.enter_context(closing(campaign.play(cells, shelf, spread, again=options.again)))
+        playing = campaign.play(cells, shelf, spread, again=options.again, host=host_kernel(options))
+        coming = stack.enter_context(closing(playing))
         for record in coming:
             records.append(record)
             shelf.write_table(_summary(options, started, records, finished=len(records) == len(cells)))
@@ -53,7 +54,8 @@ def settled_runtime(options: argparse.Namespace) -> str:
     """The runtime's name: of a cluster's machines each chooses for itself, where nothing was asked for."""
     if options.scheduler or options.runtime != "auto":
         return str(options.runtime)
-    one = argparse.Namespace(runtime="auto", otp=None, backend="inet", family="4", kernel=None)
+    kernel = options.kernel[0] if options.kernel else None
+    one = argparse.Namespace(runtime="auto", otp=None, backend="inet", family="4", kernel=kernel)
     return choose(one, progress).name
 
 
@@ -81,16 +83,53 @@ def settled_kernels(names: Sequence[str], runtime: str) -> list[str]:
     if runtime == "local":
         raise UsageError("--kernel needs containers", "--runtime docker")
     wanted = [
-        kernel for name in names for kernel in (kernels.catalogue().default if name == "default" else (name,))
+        kernel
+        for name in names
+        for kernel in (_default_kernels() if name == "default" else (settled_kernel(name),))
     ]
-    return list(dict.fromkeys("" if name == "host" else settled_kernel(name) for name in wanted))
+    return list(dict.fromkeys(wanted))
 
 
 def settled_kernel(name: str) -> str:
-    """A kernel's full release; a path stays what it is."""
-    if os.sep in name or Path(name).is_file():
+    """A kernel's full release; a path stays what it is, and "host" is "".
+
+    What is there as an image needs no package in the archive. Raises UsageError for a kernel that nobody
+    offers, and for a file that is none.
+    """
+    if name == "host":
+        return ""
+    if is_path(name):
+        kernel_images.own(Path(name))
         return str(Path(name).resolve())
+    if kernel_images.is_release(name) and _is_made(name):
+        return name
     return kernels.choose(name, offered_kernels()).release
+
+
+def _default_kernels() -> Iterator[str]:
+    """The default set; one that has gone from the archive is a cell's trouble, not the end of all others."""
+    for name in kernels.catalogue().default:
+        try:
+            yield settled_kernel(name)
+        except UsageError:
+            yield name
+
+
+def _is_made(release: str) -> bool:
+    with closing(engine.connect()) as client:
+        return kernel_images.is_made(client, release)
+
+
+def is_path(kernel: str) -> bool:
+    """Whether a kernel is named by where its file is."""
+    return os.sep in kernel or Path(kernel).is_file()
+
+
+def host_kernel(options: argparse.Namespace) -> str:
+    """The release of this machine's kernel, where cells without a kernel of their own are played on that."""
+    if options.scheduler or os.environ.get("DOCKER_HOST"):
+        return ""
+    return kernels.running_release(os.uname().release, os.uname().version)
 
 
 @cache
@@ -101,7 +140,14 @@ def offered_kernels() -> tuple[kernels.Offer, ...]:
 
 
 def cell(entry: Entry, combination: Combination, repeat: int) -> Cell:
-    return Cell(scenario=entry.scenario, text=entry.text, combination=combination, repeat=repeat)
+    own = is_path(combination.kernel)
+    return Cell(
+        scenario=entry.scenario,
+        text=entry.text,
+        combination=combination,
+        repeat=repeat,
+        kernel_digest=kernel_images.own(Path(combination.kernel)) if own else "",
+    )
 
 
 def spread_over(options: argparse.Namespace, stack: ExitStack) -> campaign.Spread:

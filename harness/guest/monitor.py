@@ -7,14 +7,14 @@ import socket
 import time
 from typing import Any
 
-_ANSWER_LIMIT_S = 60.0
-
 
 class Monitor:
-    """One end of a QMP line. Every method raises RuntimeError where QEMU refuses, fails or has ended."""
+    """One end of a QMP line. Every method raises RuntimeError where QEMU refuses, fails or has ended, and
+    TimeoutError where it does not answer within `limit_s`.
+    """
 
-    def __init__(self, line: socket.socket) -> None:
-        line.settimeout(_ANSWER_LIMIT_S)
+    def __init__(self, line: socket.socket, limit_s: float = 60.0) -> None:
+        line.settimeout(limit_s)
         self._line = line
         self._messages = line.makefile("r", encoding="utf-8")
         self._messages.readline()  # the greeting

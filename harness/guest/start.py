@@ -32,7 +32,10 @@ _FOLDER = Path("/opt/rst-or-fin/kernel")
 _KVM = "/dev/kvm"
 _UNPRIVILEGED = ("-run-with", "user=nobody")  # what QEMU becomes once it has its devices open
 _BACKEND = "inet_backend"  # the argument before the one that may differ from what the snapshot was made with
-_IDENTIFY_LIMIT_S = 30.0
+# Both together end before the driver gives up on its link (harness/testbed/docker.py: 30 s), so that it is
+# this program that says what is wrong.
+_RESTORE_LIMIT_S = 12.0
+_IDENTIFY_LIMIT_S = 14.0
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -59,7 +62,11 @@ def main(arguments: Sequence[str]) -> int:
         print("accelerator kvm", flush=True)
         return _Run(_booted(nics, taps), who).until_end()
     print("accelerator tcg", flush=True)
-    run = _Run(_restored(nics, taps), who)
+    try:
+        guest = _restored(nics, taps)
+    except (RuntimeError, TimeoutError) as error:
+        return _fail(f"the snapshot could not be restored: {error}")
+    run = _Run(guest, who)
     run.identify()
     return run.until_end()
 
@@ -88,7 +95,7 @@ def _restored(nics: Sequence[str], taps: Sequence[int]) -> machine.Machine:
         arguments = [*machine.accelerator("tcg"), "-incoming", f"fd:{snapshot}", *_UNPRIVILEGED]
         guest = machine.Machine(arguments, nics=nics, pass_fds=[*taps, snapshot])
         unpacking.stdout.close()
-    Monitor(guest.monitor).await_running()
+    Monitor(guest.monitor, _RESTORE_LIMIT_S).await_running()
     return guest
 
 

@@ -91,7 +91,7 @@ def headline(found: Findings) -> str:
     unexplained = sum(difference.unexplained for difference in found.differences)
     known = len(found.differences) - unexplained
     if not found.differences:
-        return "Nothing differs."
+        return "Nothing differs." if found.same else "Nothing could be compared."
     verb = "differs" if len(found.differences) == 1 else "differ"
     return f"{_count(len(found.differences), 'scenario')} {verb}: {known} known, {unexplained} unexplained."
 

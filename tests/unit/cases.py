@@ -179,6 +179,11 @@ CASES = {
         ),
         owed=(RST, NONE, Cause.UNREAD_DATA, V.CONCLUSIVE),
     ),
+    "of an overtaken abort the tracepoint's own reason is taken, not that of the answer": Case(
+        wire=EXCHANGE + "< . 486:486(0) ack 19\n> R 19:19(0)\n> R. 19:19(0) ack 486",
+        replay=replay(unread=0, raised=ABORT_ON_CLOSE | ABORT_ON_DATA, reasons=["NO_SOCKET", "TCP_STATE"]),
+        owed=(RST, NONE, Cause.ZERO_LINGER, V.CONCLUSIVE),
+    ),
     "a bare RST after a FIN is no abort, whatever follows": Case(
         wire=LATE_DATA + "\n> R. 20:20(0) ack 179",
         replay=replay(unread=0, received=0, raised=ABORT_ON_CLOSE),

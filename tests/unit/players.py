@@ -5,6 +5,7 @@ A module of its own: a worker process imports it anew, and finds these functions
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import threading
@@ -24,6 +25,15 @@ def open_excluded(cell: Cell) -> Said:
 
 def open_never(cell: Cell) -> Said:
     return Said(trouble="the testbed does not open", remedy="open it")
+
+
+def open_slowly(cell: Cell) -> Said:
+    threading.Event().wait(30)
+    return Said()
+
+
+def play_on_a_full_disk(cell: Cell, folder: str, command_line: tuple[str, ...]) -> Said:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def play(cell: Cell, folder: str, command_line: tuple[str, ...]) -> Said:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import math
 from collections.abc import Sequence
 from itertools import pairwise
@@ -10,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.change import UndecidedEndError, first_change
-from harness.commands.bisect import between
+from harness import cli
+from harness.change import Change, UndecidedEndError, first_change
+from harness.commands.bisect import _told, between, bisect
 from harness.errors import UsageError
 
 OUTCOMES = st.lists(st.sampled_from(["RST", "FIN", None]), min_size=2, max_size=40)
@@ -96,6 +98,32 @@ def test_ends_that_agree_hold_no_change() -> None:
 def test_an_end_that_says_nothing_is_named(silent: str) -> None:
     with pytest.raises(UndecidedEndError, match=silent):
         first_change("abc", lambda release: None if release == silent else release)
+
+
+def options(*words: str) -> argparse.Namespace:
+    return cli._parser().parse_args(["bisect", *words, "--from", "6.12.43", "--to", "6.12.57"])
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("send-and-close-at-once",), "timing decides how send-and-close-at-once ends"),
+        (("recv-then-close", "--kernel", "6.1"), "--kernel contradicts --axis kernel"),
+        (("recv-then-close", "--axis", "otp", "--otp", "25"), "--otp contradicts --axis otp"),
+    ],
+)
+def test_what_has_no_answer_is_not_asked(words: tuple[str, ...], why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        bisect(options(*words))
+
+
+@pytest.mark.parametrize(("since", "one_of"), [("6.12.43", False), ("6.1.90", True)])
+def test_between_series_one_of_the_places_is_found_and_that_is_said(since: str, one_of: bool) -> None:
+    change = Change(last_same="6.12.43", first_different="6.12.57", undecided=())
+    asked = {"6.12.43": {"ending": "RST"}, "6.12.57": {"ending": "FIN"}}
+    wanted = options("resent-payload-with-fin")
+    wanted.since = since
+    assert ("one of the places" in _told(change, wanted, asked)) is one_of
 
 
 RELEASES = ["5.10.221", "6.1.90", "6.12.43", "6.12.57"]

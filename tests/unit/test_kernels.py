@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
-from harness import images, kernel_images, kernels
-from harness.errors import UsageError
+from harness import catalogue, images, kernel_images, kernels
+from harness.axes import Axes, version
+from harness.commands import matrix
+from harness.errors import EnvironmentTroubleError, UsageError
 from harness.kernels import Offer
 
 LISTED = """\
@@ -90,6 +96,16 @@ def test_an_unknown_release_is_answered_with_the_ones_around_it() -> None:
     assert "the nearest: 6.1.176, 6.12.43, 6.12.90, 7.2.13;" in caught.value.remedy
 
 
+@pytest.mark.parametrize("name", ["7.3-rcfoo", "6.12.43-rc1-foo", "6.1-rc1.2", "", "-rc", "99"])
+def test_no_name_whatever_breaks_it(name: str) -> None:
+    with pytest.raises(UsageError):
+        kernels.choose(name, OFFERS)
+
+
+def test_a_bare_number_has_neighbours() -> None:
+    assert kernels.nearest("99", [offer.release for offer in OFFERS])[-1] == "7.3-rc7"
+
+
 def test_something_that_is_no_number_is_answered_with_what_looks_like_it() -> None:
     assert kernels.nearest("v6.12.43", [offer.release for offer in OFFERS])[0] == "6.12.43"
 
@@ -126,8 +142,129 @@ def test_a_running_debian_kernel_is_known_by_its_version(osrelease: str, version
     assert kernels.running_release(osrelease, version) == release
 
 
-def test_every_default_kernel_is_a_name_that_can_be_chosen() -> None:
-    assert {name.partition(".")[0] for name in kernels.catalogue().default} <= {"5", "6", "7", "newest"}
+@pytest.mark.parametrize("name", kernels.catalogue().default)
+def test_every_default_kernel_is_newest_a_series_or_a_release(name: str) -> None:
+    assert re.fullmatch(r"newest|\d+\.\d+(\.\d+)?", name)
+
+
+def test_the_known_change_is_where_the_scenario_says_it_is() -> None:
+    [change] = kernels.catalogue().changes
+    [variant] = catalogue.find("resent-payload-with-fin").scenario.variants
+    edges = [
+        (*version(since)[:2], (*version(since), 0)[2] + step) for since in change.since for step in (-1, 0)
+    ]
+    releases = [".".join(map(str, edge)) for edge in edges if edge[2] >= 0]
+    told = {release: not variant.when.holds(Axes(kernel=release)) for release in releases}
+    assert told == {release: change.included(release) for release in releases}
+
+
+# What is remembered of the archive
+
+
+class Archive:
+    """Stands in for the package archive: counts who asks, and answers, or not."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+        self.asked = 0
+        self.said: str | None = LISTED
+        self.heard: list[str] = []
+        monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+        monkeypatch.setattr(kernels, "_ask_archive", self._ask)
+
+    def _ask(self, client: object, tell: object) -> str:
+        self.asked += 1
+        if self.said is None:
+            raise EnvironmentTroubleError("the archive is out of reach")
+        return self.said
+
+    def offers(self) -> tuple[Offer, ...]:
+        return kernels.offers(cast(Any, None), lambda line: self.heard.append(str(line)))
+
+    def grows_older(self, folder: Path, seconds: float) -> None:
+        kept = folder / "rst-or-fin" / "kernel-offers.txt"
+        then = kept.stat().st_mtime - seconds
+        os.utime(kept, (then, then))
+
+
+@pytest.fixture
+def archive(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Archive:
+    return Archive(monkeypatch, tmp_path)
+
+
+def test_the_archive_is_asked_once_a_day(archive: Archive, tmp_path: Path) -> None:
+    archive.offers()
+    archive.grows_older(tmp_path, 23 * 3600)
+    assert (archive.offers(), archive.asked) == (OFFERS, 1)
+
+
+def test_where_a_suite_could_not_be_read_it_is_soon_asked_again(archive: Archive, tmp_path: Path) -> None:
+    archive.said = f"# some suites cannot be read\n{LISTED}"
+    archive.offers()
+    archive.grows_older(tmp_path, 3600)
+    assert (archive.offers(), archive.asked) == (OFFERS, 2)
+
+
+def test_other_suites_are_another_question(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive.offers()
+    other = replace(kernels.catalogue(), suites=("sid",))
+    monkeypatch.setattr(kernels, "catalogue", lambda: other)
+    archive.offers()
+    assert archive.asked == 2
+
+
+def test_an_older_answer_will_do_where_the_archive_is_out_of_reach_and_that_is_said(
+    archive: Archive, tmp_path: Path
+) -> None:
+    archive.offers()
+    archive.said = None
+    archive.grows_older(tmp_path, 48 * 3600)
+    assert (archive.offers(), "taking what the archive had 48 hours ago" in archive.heard[-1]) == (
+        OFFERS,
+        True,
+    )
+
+
+def test_where_nothing_can_be_kept_it_is_asked_every_time(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/nowhere")
+    assert ([archive.offers(), archive.offers()], archive.asked) == ([OFFERS, OFFERS], 2)
+
+
+# What commands make of names
+
+
+@pytest.fixture
+def no_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matrix, "_is_made", lambda release: False)
+    monkeypatch.setattr(matrix, "offered_kernels", lambda: OFFERS)
+
+
+def test_a_default_kernel_that_has_gone_from_the_archive_takes_no_other_with_it(no_images: None) -> None:
+    settled = matrix.settled_kernels(["default"], "docker")
+    assert {"6.12.43", "6.12.57", "6.1.176"} <= set(settled)  # of these nobody offers 6.12.57
+
+
+def test_a_kernel_that_somebody_named_must_be_offered(no_images: None) -> None:
+    with pytest.raises(UsageError, match=r"6\.12\.57"):
+        matrix.settled_kernels(["6.12.57"], "docker")
+
+
+def test_a_kernel_whose_image_is_there_needs_no_offer(
+    no_images: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(matrix, "_is_made", lambda release: release == "6.12.57")
+    assert matrix.settled_kernels(["6.12.57", "host"], "docker") == ["6.12.57", ""]
+
+
+def test_a_file_that_is_no_kernel_is_refused_before_anything_is_played(
+    no_images: None, tmp_path: Path
+) -> None:
+    (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8")
+    with pytest.raises(UsageError, match="is no kernel to boot"):
+        matrix.settled_kernels([str(tmp_path / "photo.jpg")], "docker")
 
 
 def test_a_kernel_image_stands_on_the_emulator_and_the_plain_node() -> None:

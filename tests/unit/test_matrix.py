@@ -242,6 +242,21 @@ def await_for(fact: Callable[[], Found]) -> Found:
     return found
 
 
+@pytest.mark.parametrize(
+    ("prepare", "play", "remedy"),
+    [
+        (players.open_slowly, players.play, "make its images beforehand"),
+        (players.open_nothing, players.play_on_a_full_disk, "free some space"),
+    ],
+)
+def test_the_remedy_is_for_the_step_that_failed(
+    prepare: Callable[[Cell], Said], play: Callable[[Cell, str, tuple[str, ...]], Said], remedy: str
+) -> None:
+    steps = dataclasses.replace(QUICK, prepare=prepare, play=play, open_s=1.0)
+    [done] = Guard(group("a"), steps).play()
+    assert remedy in done.said.remedy
+
+
 # Spreading
 
 
@@ -355,19 +370,48 @@ def test_a_cell_whose_evidence_is_there_is_not_played_again(tmp_path: Path) -> N
     assert (len(spread.played), record.reused, record.mark) == (1, True, Mark.AS_EXPECTED)
 
 
-@pytest.mark.parametrize("change", ["text", "again", "damaged", "repeat"])
+@pytest.mark.parametrize("change", ["text", "again", "damaged", "repeat", "own kernel"])
 def test_a_cell_is_played_again_when_it_has_to_be(tmp_path: Path, change: str) -> None:
     shelf, spread = Shelf(tmp_path / "out"), Spread(evidence(tmp_path / "run", cell()))
     play(shelf, spread, cell())
     second = cell()
     if change == "text":
         second = dataclasses.replace(second, text=TEXT + "# another\n")
+    elif change == "own kernel":
+        second = dataclasses.replace(second, kernel_digest="own-2")  # made anew, at the same place
     elif change == "repeat":
         second = dataclasses.replace(second, repeat=2)
     elif change == "damaged":
         (tmp_path / "out" / shelf.place(cell()) / "transcript.jsonl").unlink()
     play(shelf, spread, second, again=change == "again")
     assert len(spread.played) == 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "host", "plays"),
+    [
+        ("", "6.12.43", 1),
+        ("", "6.12.57", 2),
+        ("", "", 1),
+        ("6.12.43", "6.18.1", 1),
+        ("6.12.57", "6.12.43", 2),
+    ],
+)
+def test_what_another_kernel_showed_is_not_taken_for_this_ones(
+    tmp_path: Path, asked: str, host: str, plays: int
+) -> None:
+    one = cell(combination=msgspec.structs.replace(HERE, kernel=asked))
+    shelf, spread = Shelf(tmp_path / "out"), Spread(evidence(tmp_path / "run", one))  # of 6.12.43
+    for _ in range(2):
+        list(campaign.play([one], shelf, spread, host=host))
+    assert len(spread.played) == plays
+
+
+def test_what_is_there_stays_where_nothing_could_be_played_in_its_place(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path / "out")
+    play(shelf, Spread(evidence(tmp_path / "run", cell())), cell())
+    play(shelf, Spread({}, Said(trouble="no engine")), cell(), again=True)
+    assert shelf.kept(cell()) is not None
 
 
 def test_what_was_left_by_a_cell_in_trouble_is_not_taken_for_whole(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from . import machine
 from .monitor import Monitor
 
 _BOOT_LIMIT_S = 90.0
-_SILENCE_LIMIT_S = 30.0  # a kernel that boots has something to say all the time; starting the node takes 3 s
+_SILENCE_LIMIT_S = 20.0  # a kernel that boots has something to say all the time; starting the node takes 3 s
 _SAVE_LIMIT_S = 60.0
 _SETTLE_S = 0.5  # the guest goes idle, which makes the snapshot smaller
 _LAST_LINES = 30

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 
 _LAST_LINES = 15
 
+# What the engine puts around a step's output, and what a step says of itself when it knows what is wrong.
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_ENGINES_OWN = re.compile(
+    r"\s*---> |Removing intermediate container |The command .* returned a non-zero code"
+)
+_VERDICT = "rst-or-fin: "
+
 # What apt says where the archive cannot be reached, and where it is reached but lacks the release.
 _UNREACHABLE = re.compile(
     r"could not resolve|temporary failure resolving|could not connect|unable to connect|connection timed out"
@@ -47,9 +54,12 @@ def failure(image: str, step: str, said: Iterable[str]) -> EnvironmentTroubleErr
     """The error for a step that failed, with the last lines of its output and the remedy they suggest."""
     lines = [line for line in said if line.strip()][-_LAST_LINES:]
     text = "\n".join(lines)
+    verdict = next((line.removeprefix(_VERDICT) for line in lines if line.startswith(_VERDICT)), "")
     if engine.disk_is_full(text):
         return engine.disk_trouble("no space left on device", f"making the image {image} ({step})")
-    if _NO_RELEASE.search(text):
+    if verdict:
+        remedy = "another kernel may do, or this one with its modules beside it"
+    elif _NO_RELEASE.search(text):
         remedy = (
             "the configured package archive does not carry this release (any more): use a mirror that does"
         )
@@ -61,8 +71,9 @@ def failure(image: str, step: str, said: Iterable[str]) -> EnvironmentTroubleErr
         remedy = "the package archive can't be reached: see to the network or the proxy, then run again"
     else:
         remedy = "the lines above are the step's last words"
-    shown = "".join(f"\n    {line}" for line in lines)
-    return EnvironmentTroubleError(f"The image {image} could not be made: {step} failed.{shown}", remedy)
+    shown = "".join(f"\n    {line}" for line in lines if not line.startswith(_VERDICT))
+    what = verdict or f"{step} failed."
+    return EnvironmentTroubleError(f"The image {image} could not be made: {what}{shown}", remedy)
 
 
 def build(
@@ -93,18 +104,22 @@ def build(
 
 
 def _follow(image: str, events: Iterable[Mapping[str, Any]], tell: Tell) -> str:
-    step, said, built = "the build", deque[str](maxlen=_LAST_LINES), ""
+    step, said, built, rest = "the build", deque[str](maxlen=_LAST_LINES), "", ""
     for event in events:
         if "error" in event:
-            raise failure(image, step, [*said, str(event["error"])])
+            said.append(rest)
+            ended = str(event["error"])
+            raise failure(image, step, said if _ENGINES_OWN.match(ended) else [*said, ended])
         built = event.get("aux", {}).get("ID", built)
-        for line in str(event.get("stream", "")).splitlines():
+        # A program's line comes in as many pieces as it was written in.
+        *lines, rest = re.split(r"[\r\n]", rest + _COLOUR.sub("", str(event.get("stream", ""))))
+        for line in lines:
             if line.startswith("Step "):
                 number, _, instruction = line.removeprefix("Step ").partition(" : ")
                 step = f"step {number} ({instruction})"
                 said.clear()
                 tell(Progress(image=image, step=f"step {number}", what=instruction))
-            elif line.strip():
+            elif line.strip() and not _ENGINES_OWN.match(line):
                 said.append(line)
                 tell(Progress(image=image, step=step, what=line.strip(), detail=True))
     return built

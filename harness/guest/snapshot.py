@@ -77,7 +77,8 @@ def _await_node(guest: machine.Machine) -> str:
 def _epitaph(what: str, console: bytes) -> str:
     lines = [line for line in console.decode("utf-8", "replace").splitlines() if line.strip()]
     last = "\n".join(lines[-_LAST_LINES:]) or "(nothing)"
-    return f"The last lines of its console:\n{last}\n{what}"
+    # The last line is the answer (harness/builds.py), those above it are how one gets there.
+    return f"The last lines of its console:\n{last}\nrst-or-fin: {what}"
 
 
 def _save(guest: machine.Machine, state: str) -> None:

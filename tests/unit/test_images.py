@@ -131,6 +131,29 @@ def test_an_image_with_another_digest_is_not_up_to_date(monkeypatch: pytest.Monk
     assert images.present(fake_client(monkeypatch, {engine.LABEL: "old"}), "base:trixie") is None
 
 
+def test_a_step_that_knows_what_is_wrong_is_quoted_first() -> None:
+    said = ["The last lines of its console:", "(nothing)", "rst-or-fin: This kernel hangs."]
+    trouble = builds.failure("kernel:6.12.43-otp27", "step 18/27 (RUN ...)", said)
+    assert str(trouble) == (
+        "The image kernel:6.12.43-otp27 could not be made: This kernel hangs.\n"
+        "    The last lines of its console:\n    (nothing)"
+    )
+
+
+def test_a_failed_step_is_shown_without_the_engines_own_words_and_colours() -> None:
+    events = [
+        {"stream": "Step 9/27 : RUN sh /kernel/fetch\n"},
+        {"stream": " ---> Running in 3c041faf5de9\n"},
+        {"stream": "\x1b[91mE: \x1b[0m"},
+        {"stream": "\x1b[91mit went wrong\n\x1b[0m"},
+        {"stream": "Removing intermediate container 3c041faf5de9\n"},
+        {"error": "The command '/bin/sh -c sh /kernel/fetch' returned a non-zero code: 100"},
+    ]
+    with pytest.raises(EnvironmentTroubleError) as caught:
+        builds._follow("x", events, lambda line: None)
+    assert str(caught.value).splitlines()[1:] == ["    E: it went wrong"]
+
+
 @pytest.mark.parametrize(
     ("line", "remedy"),
     [

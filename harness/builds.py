@@ -18,9 +18,8 @@ _LAST_LINES = 15
 
 # What the engine puts around a step's output, and what a step says of itself when it knows what is wrong.
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_ENGINES_OWN = re.compile(
-    r"\s*---> |Removing intermediate container |The command .* returned a non-zero code"
-)
+_ENGINES_OWN = re.compile(r"\s*---> |Removing intermediate container ")
+_STATUS = re.compile(r"The command .* returned a non-zero code: (\d+)", re.DOTALL)
 _VERDICT = "rst-or-fin: "
 
 # What apt says where the archive cannot be reached, and where it is reached but lacks the release.
@@ -107,9 +106,9 @@ def _follow(image: str, events: Iterable[Mapping[str, Any]], tell: Tell) -> str:
     step, said, built, rest = "the build", deque[str](maxlen=_LAST_LINES), "", ""
     for event in events:
         if "error" in event:
-            said.append(rest)
-            ended = str(event["error"])
-            raise failure(image, step, said if _ENGINES_OWN.match(ended) else [*said, ended])
+            error = str(event["error"])
+            status = _STATUS.match(error)
+            raise failure(image, step, [*said, rest, f"exit status {status[1]}" if status else error])
         built = event.get("aux", {}).get("ID", built)
         # A program's line comes in as many pieces as it was written in.
         *lines, rest = re.split(r"[\r\n]", rest + _COLOUR.sub("", str(event.get("stream", ""))))

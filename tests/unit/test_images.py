@@ -151,7 +151,7 @@ def test_a_failed_step_is_shown_without_the_engines_own_words_and_colours() -> N
     ]
     with pytest.raises(EnvironmentTroubleError) as caught:
         builds._follow("x", events, lambda line: None)
-    assert str(caught.value).splitlines()[1:] == ["    E: it went wrong"]
+    assert str(caught.value).splitlines()[1:] == ["    E: it went wrong", "    exit status 100"]
 
 
 @pytest.mark.parametrize(

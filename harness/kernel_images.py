@@ -38,7 +38,7 @@ def image_of(
     `kernel` is a release, a series, "newest", or the path of a bzImage; what it needs of modules is taken
     from a folder `modules` beside that. Raises UsageError for what is none of these.
     """
-    if os.sep in kernel or Path(kernel).is_file():
+    if is_path(kernel):
         return image(f"kernel:{own(Path(kernel))}-otp{otp}")
     # A full release needs no look at the archive while its image is there.
     if is_release(kernel):
@@ -47,6 +47,11 @@ def image_of(
             return exactly
     release = kernels.choose(kernel, kernels.offers(client, tell)).release
     return image(f"kernel:{release}-otp{otp}")
+
+
+def is_path(kernel: str) -> bool:
+    """Whether a kernel is named by where its file is."""
+    return os.sep in kernel or Path(kernel).is_file()
 
 
 def is_release(name: str) -> bool:

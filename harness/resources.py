@@ -5,8 +5,8 @@ was found out about this machine is kept.
 from __future__ import annotations
 
 import os
-import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -36,13 +36,14 @@ def remembered(name: str) -> tuple[str, float] | None:
 def remember(name: str, text: str) -> None:
     """Keep that for later, as a whole or not at all. It can be found out again: a full disk is no error."""
     path = _cache() / name
+    fresh = path.with_name(f"{name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as fresh:
-            fresh.write(text)
-        os.replace(fresh.name, path)
+        fresh.write_text(text, encoding="utf-8")
+        os.replace(fresh, path)
     except OSError:
-        return
+        with suppress(OSError):
+            fresh.unlink()
 
 
 def _cache() -> Path:

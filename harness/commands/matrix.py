@@ -98,7 +98,7 @@ def settled_kernel(name: str) -> str:
     """
     if name == "host":
         return ""
-    if is_path(name):
+    if kernel_images.is_path(name):
         kernel_images.own(Path(name))
         return str(Path(name).resolve())
     if kernel_images.is_release(name) and _is_made(name):
@@ -120,11 +120,6 @@ def _is_made(release: str) -> bool:
         return kernel_images.is_made(client, release)
 
 
-def is_path(kernel: str) -> bool:
-    """Whether a kernel is named by where its file is."""
-    return os.sep in kernel or Path(kernel).is_file()
-
-
 def host_kernel(options: argparse.Namespace) -> str:
     """The release of this machine's kernel, where cells without a kernel of their own are played on that."""
     if options.scheduler or os.environ.get("DOCKER_HOST"):
@@ -140,7 +135,7 @@ def offered_kernels() -> tuple[kernels.Offer, ...]:
 
 
 def cell(entry: Entry, combination: Combination, repeat: int) -> Cell:
-    own = is_path(combination.kernel)
+    own = kernel_images.is_path(combination.kernel)
     return Cell(
         scenario=entry.scenario,
         text=entry.text,

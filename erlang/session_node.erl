@@ -24,8 +24,9 @@
 %%   await_received(Sock, N)  bytes received in all, once there are at least N
 %%   await_read(Sock, N)      bytes that the runtime has read from the kernel, once there are at least N
 %%   await_peer_fin(Sock)     ok once the kernel has the peer's FIN, read or not
-%%   await_closed(Sock)       ok once the socket is closed, by whoever closes it
-%% and whatever shell_default exports (flush/0, for one). None of them reads from the socket.
+%%   await_closed(Sock)       ok once the kernel's socket has sent its FIN or RST, whoever closed it
+%% and whatever shell_default exports (flush/0, for one). None of them reads from the socket; of a socket that is
+%% closed they say {error, closed}. They take gen_tcp's sockets, on either backend, and those of `socket`.
 -module(session_node).
 -mode(interpret).
 -export([main/1]).
@@ -37,6 +38,7 @@
 -define(TEXT_MAX, 8192).         % bytes of one printed result: a message must not need fragments (64 KB)
 -define(CACHED_MAX, 64).         % parsed sessions remembered
 -define(HEAP_WORDS, 20000).      % of the server and of each session
+-define(WIDE_MAX, 64).           % elements of a tuple in which sockets are looked for
 -define(PROC_MAX, 65536).        % bytes of /proc/net/netstat that are read: it has 4 to 6 thousand
 
 -define(TCP, 6).                 % IPPROTO_TCP
@@ -46,15 +48,18 @@
 -type text() :: binary().
 -type ref() :: binary().
 -type form() :: {Source :: text(), [erl_parse:abstract_expr()]}.
--type socket() :: inet:socket() | {'$inet', module(), term()}.
+-type socket() :: inet:socket() | {'$inet', module(), term()} | {'$socket', reference()}.
 -type endpoint() :: {text(), inet:port_number()}.
+-type address() :: {inet:ip_address(), inet:port_number()}.
 -type layout() :: [{file:filename(), [{[text()], Pattern :: tuple()}]}].
 -type request() :: {From :: pid(), ref(), map()}.
 -type play() :: none | #{pid := pid(), monitor := reference(), ref := ref(), from := pid(), forms := [form()],
                          close := pos_integer(), layout := layout(), index := pos_integer(),
-                         held := [tuple()], output := iodata(), late := boolean(),
+                         held := [tuple()], output := iodata(), late := boolean(), live := boolean(),
                          timeout_ms := pos_integer(), said_ms := integer(), timer := reference()}.
 -type facts() :: {State :: 1..12, Received :: non_neg_integer(), Unread :: non_neg_integer()}.
+-type ends() :: {Local :: address(), Remote :: address()}.
+-type reading() :: {FromNs :: integer(), ToNs :: integer(), #{text() => integer()}}.
 
 %%% ---------------------------------------------------------------------------------------------------------
 %%% Start and halt
@@ -117,23 +122,23 @@ server() ->
 serve(Play, Queue, Last) ->
     receive
         {Pid, said, Index, Event} when Pid =:= map_get(pid, Play) ->
-            serve(said(Event, Play#{index := Index + 1}, Queue), Queue, Last);
+            serve(said(Event, Play#{index := Index + 1}), Queue, Last);
         {Pid, closing, States, Source} when Pid =:= map_get(pid, Play) ->
             #{ref := Ref, from := From, layout := Layout} = Play,
-            Next = tell({closing, States, counters(Layout), Source}, Play),
+            Next = tell({closing, States, reading(Layout), Source, now_ns()}, Play),
             ok = flush_link(node(From)),
             Pid ! {?NAME, go, Ref},
             serve(Next, Queue, Last);
         {Pid, closed} when Pid =:= map_get(pid, Play) ->
             #{ref := Ref, layout := Layout} = Play,
-            Next = hold({closed, counters(Layout)}, Play),
+            Next = hold({closed, reading(Layout)}, Play),
             Pid ! {?NAME, go, Ref},
             serve(Next, Queue, Last);
-        {Pid, done} when Pid =:= map_get(pid, Play) ->
+        {Pid, done, Listening} when Pid =:= map_get(pid, Play) ->
             #{ref := Ref, monitor := Monitor, timer := Timer} = Play,
             true = demonitor(Monitor, [flush]),
             _ = erlang:cancel_timer(Timer),
-            _ = tell({done}, Play),
+            _ = tell({done, Listening}, Play),
             next(Queue, {Ref, Pid});
         {'DOWN', _, process, Pid, Reason} when Pid =:= map_get(pid, Play) ->
             ok = clear_up(Pid),
@@ -181,9 +186,13 @@ timer(Ms, #{ref := Ref}) -> erlang:send_after(Ms, self(), {overdue, Ref}).
 -spec now_ms() -> integer().
 now_ms() -> erlang:monotonic_time(millisecond).
 
+%% The clock of the kernel, and so of a capture on it: erlang:system_time/1 may lag behind.
+-spec now_ns() -> integer().
+now_ns() -> os:system_time(nanosecond).
+
 -spec answer(ref(), term()) -> tuple().
 answer(Ref, ping) -> {Ref, pong, node_facts()};
-answer(Ref, {counters, Names}) -> {Ref, counters, counters(layout(Names))};
+answer(Ref, {counters, Names}) -> {Ref, counters, reading(layout(Names))};
 answer(Ref, {sysctls, Names}) -> {Ref, sysctls, sysctls(Names)};
 answer(Ref, _) -> {Ref, unknown_command}.
 
@@ -221,7 +230,7 @@ next(Queue, Last) ->
 
 -spec begin_play(pid(), ref(), map()) -> play() | {unparsable, non_neg_integer(), text()}.
 begin_play(From, Ref, #{session := Text, bindings := Given, close_line := CloseLine, counters := Names,
-                        line_timeout_ms := TimeoutMs}) ->
+                        line_timeout_ms := TimeoutMs, live := Live}) ->
     case cached(Text) of
         {ok, Forms} ->
             Length = length(Forms),
@@ -230,9 +239,11 @@ begin_play(From, Ref, #{session := Text, bindings := Given, close_line := CloseL
                 {{ok, Bindings}, true} ->
                     {Pid, Monitor} = spawn_roomy(session),
                     true = group_leader(self(), Pid),
+                    Layout = layout(Names),
+                    Begun = {begun, reading(Layout)},
                     Pid ! {?NAME, play, self(), Ref, Forms, Bindings, Close},
                     #{pid => Pid, monitor => Monitor, ref => Ref, from => From, forms => Forms, close => Close,
-                      layout => layout(Names), index => 1, held => [], output => [], late => false,
+                      layout => Layout, index => 1, held => [Begun], output => [], late => false, live => Live,
                       timeout_ms => TimeoutMs, said_ms => now_ms(), timer => timer(TimeoutMs, #{ref => Ref})};
                 {{ok, _}, false} ->
                     {unparsable, 0, text("the close line is ~w, but the session has ~w", [Close, Length])};
@@ -243,14 +254,18 @@ begin_play(From, Ref, #{session := Text, bindings := Given, close_line := CloseL
             {unparsable, LineNo, Why}
     end.
 
-%% What happened in a play is told at once while nothing waits behind it. Otherwise speed matters more than
-%% somebody who looks on: events are held until the close line, or the end, and told in one message.
--spec said(tuple(), play(), queue:queue(request())) -> play().
-said(Event, #{output := Output} = Play, Queue) ->
+%% What happened in a play is told at once where somebody looks on. Otherwise speed matters more: events are held
+%% until the close line, or the end, and told in one message. A line may halt the node: what was told has left.
+-spec said(tuple(), play()) -> play().
+said(Event, #{output := Output, live := Live, from := From} = Play) ->
     Next = hold(with_output_before(Event, Output), Play#{output := [], said_ms := now_ms()}),
-    case queue:is_empty(Queue) of
-        true -> told(Next);
-        false -> Next
+    case Live of
+        true ->
+            Told = told(Next),
+            ok = flush_link(node(From)),
+            Told;
+        false ->
+            Next
     end.
 
 -spec hold(tuple(), play()) -> play().
@@ -266,8 +281,8 @@ told(#{from := From, ref := Ref, held := Held} = Play) ->
 
 %% What a line wrote stands before its result, as in a shell.
 -spec with_output_before(tuple(), iodata()) -> tuple().
-with_output_before({line, Index, Source, Printed, DurationUs}, [_ | _] = Output) ->
-    {line, Index, Source, shortened(iolist_to_binary([Output, Printed])), DurationUs};
+with_output_before({line, Index, Source, Printed, DurationUs, StartNs, Bound}, [_ | _] = Output) ->
+    {line, Index, Source, shortened(iolist_to_binary([Output, Printed])), DurationUs, StartNs, Bound};
 with_output_before(Event, _) ->
     Event.
 
@@ -277,7 +292,7 @@ report_death(Reason, #{forms := Forms, index := Index, close := Close, layout :=
     _ = erlang:cancel_timer(Timer),
     {Source, _} = lists:nth(Index, Forms),
     Next = case Index of
-               Close -> hold({closed, counters(Layout)}, Play);
+               Close -> hold({closed, reading(Layout)}, Play);
                _ -> Play
            end,
     _ = tell(case {Late, Reason} of
@@ -378,32 +393,34 @@ io_reply(_) -> {{error, enotsup}, []}.
 session() ->
     receive
         {?NAME, play, Server, Ref, Forms, Bindings, Close} ->
-            ok = lines(Forms, 1, Bindings, [], {Server, Ref, Close}),
-            Server ! {self(), done},
+            ok = lines(Forms, 1, Bindings, {Server, Ref, Close}),
+            Server ! {self(), done, [listening(L) || L <- listeners()]},
             receive after infinity -> ok end
     end.
 
--spec lines([form()], pos_integer(), erl_eval:binding_struct(), [{socket(), endpoint()}], tuple()) -> ok.
-lines([], _, _, _, _) -> ok;
-lines([{Source, Exprs} | Forms], Index, Bindings, Peers, {Server, _, _} = Play) ->
-    ok = before_line(Index, Source, Bindings, Peers, Play),
+-spec lines([form()], pos_integer(), erl_eval:binding_struct(), tuple()) -> ok.
+lines([], _, _, _) -> ok;
+lines([{Source, Exprs} | Forms], Index, Bindings, {Server, _, _} = Play) ->
+    ok = before_line(Index, Source, Bindings, Play),
+    StartNs = now_ns(),
     Start = erlang:monotonic_time(microsecond),
     case evaluate(Exprs, Bindings) of
         {value, Value, Next} ->
             End = erlang:monotonic_time(microsecond),
             ok = after_line(Index, Play),
-            Server ! {self(), said, Index, {line, Index, Source, printed(Value), End - Start}},
-            lines(Forms, Index + 1, Next, peers(Value, Peers), Play);
+            Bound = bound(Value, Bindings, Next),
+            Server ! {self(), said, Index, {line, Index, Source, printed(Value), End - Start, StartNs, Bound}},
+            lines(Forms, Index + 1, Next, Play);
         {crashed, Class, Reason, Stack} ->
             %% As a shell's evaluator, the process that crashed ends, and its sockets with it.
             exit({?NAME, crashed, error_text(Class, Reason, Stack)})
     end.
 
--spec before_line(pos_integer(), text(), erl_eval:binding_struct(), [{socket(), endpoint()}], tuple()) -> ok.
-before_line(Close, Source, Bindings, Peers, {Server, Ref, Close}) ->
-    Server ! {self(), closing, socket_states(Bindings, Peers), Source},
+-spec before_line(pos_integer(), text(), erl_eval:binding_struct(), tuple()) -> ok.
+before_line(Close, Source, Bindings, {Server, Ref, Close}) ->
+    Server ! {self(), closing, socket_states(Bindings), Source},
     await_go(Ref);
-before_line(_, _, _, _, _) ->
+before_line(_, _, _, _) ->
     ok.
 
 -spec after_line(pos_integer(), tuple()) -> ok.
@@ -564,52 +581,80 @@ term(Text) ->
 %%% ---------------------------------------------------------------------------------------------------------
 %%% Bytes unread, as the kernel counts them
 
--spec unread(socket()) -> non_neg_integer().
+-spec unread(socket()) -> non_neg_integer() | {error, closed}.
 unread(Socket) ->
     case unread_hint(Socket) of
-        unknown -> element(3, facts(Socket));
-        Unread -> Unread
+        unknown ->
+            case facts(Socket) of
+                {_, _, Unread} -> Unread;
+                closed -> {error, closed}
+            end;
+        Unread ->
+            Unread
     end.
 
--spec await_unread(socket(), non_neg_integer()) -> non_neg_integer().
+-spec await_unread(socket(), non_neg_integer()) -> non_neg_integer() | {error, closed}.
 await_unread(Socket, N) ->
     await(fun() -> enough(unread(Socket), N) end, fun(Have) -> {unread_timeout, Have, N} end).
 
--spec await_received(socket(), non_neg_integer()) -> non_neg_integer().
+-spec await_received(socket(), non_neg_integer()) -> non_neg_integer() | {error, closed}.
 await_received(Socket, N) ->
-    await(fun() -> enough(element(2, facts(Socket)), N) end, fun(Have) -> {received_timeout, Have, N} end).
+    await(fun() -> enough(of_facts(Socket, fun({_, Received, _}) -> Received end), N) end,
+          fun(Have) -> {received_timeout, Have, N} end).
 
--spec await_read(socket(), non_neg_integer()) -> non_neg_integer().
+-spec await_read(socket(), non_neg_integer()) -> non_neg_integer() | {error, closed}.
 await_read(Socket, N) ->
-    await(fun() ->
-                  {_, Received, Unread} = facts(Socket),
-                  enough(Received - Unread, N)
-          end, fun(Have) -> {read_timeout, Have, N} end).
+    await(fun() -> enough(of_facts(Socket, fun({_, Received, Unread}) -> Received - Unread end), N) end,
+          fun(Have) -> {read_timeout, Have, N} end).
 
-%% A port, or the process that stands for a socket of the other backend, is gone after its socket is closed.
--spec await_closed(socket()) -> ok.
-await_closed({'$inet', gen_tcp_socket, {Pid, _}}) -> await_down(monitor(process, Pid));
-await_closed(Port) -> await_down(monitor(port, Port)).
-
--spec await_down(reference()) -> ok.
-await_down(Monitor) ->
-    receive
-        {'DOWN', Monitor, _, _, _} -> ok
-    after ?AWAIT_MS ->
-        error(closed_timeout)
+-spec of_facts(socket(), fun((facts()) -> Result)) -> Result | {error, closed}.
+of_facts(Socket, Of) ->
+    case facts(Socket) of
+        closed -> {error, closed};
+        Facts -> Of(Facts)
     end.
 
--spec await_peer_fin(socket()) -> ok.
+%% The kernel's own list tells: a port whose owner died stays for as long as its driver has something to send, and
+%% a socket whose close has returned may still have its FIN before it.
+-spec await_closed(socket()) -> ok.
+await_closed(Socket) ->
+    Ends = ends(Socket),
+    await(fun() ->
+                  case is_closed(Socket) andalso (Ends =:= unknown orelse has_left(listed(Ends))) of
+                      true -> {ok, ok};
+                      false -> {not_yet, ok}
+                  end
+          end, fun(_) -> closed_timeout end).
+
+%% Whether the runtime has let go of the socket.
+-spec is_closed(socket()) -> boolean().
+is_closed(Port) when is_port(Port) -> erlang:port_info(Port) =:= undefined;
+is_closed({'$inet', gen_tcp_socket, {Pid, _}}) -> not is_process_alive(Pid);
+is_closed({'$socket', _} = Socket) -> socket:sockname(Socket) =:= {error, closed}.
+
+%% Whether a socket that was closed has sent its FIN or RST: it is gone, or has nothing but an unacknowledged FIN,
+%% which does not wait for the peer's window (a timer of kind 4 is that of the window probe: get_tcp4_sock, Linux
+%% 6.12). FIN_WAIT1 4, FIN_WAIT2 5, LAST_ACK 9, CLOSING 11.
+-spec has_left(none | {1..12, non_neg_integer(), non_neg_integer(), 0..4}) -> boolean().
+has_left(none) -> true;
+has_left({State, Unacked, _, Timer}) when State =:= 4; State =:= 9; State =:= 11 -> Unacked =< 1 andalso Timer =/= 4;
+has_left({State, _, _, _}) -> lists:member(State, [5, 6, 7]).
+
+-spec await_peer_fin(socket()) -> ok | {error, closed}.
 await_peer_fin(Socket) ->
     await(fun() ->
-                  State = element(1, facts(Socket)),
-                  case has_fin(State) of
-                      true -> {ok, ok};
-                      false -> {not_yet, State}
+                  case facts(Socket) of
+                      closed -> {ok, {error, closed}};
+                      {State, _, _} ->
+                          case has_fin(State) of
+                              true -> {ok, ok};
+                              false -> {not_yet, State}
+                          end
                   end
           end, fun(State) -> {peer_fin_timeout, {tcp_state, State}} end).
 
--spec enough(non_neg_integer(), non_neg_integer()) -> {ok | not_yet, non_neg_integer()}.
+-spec enough(Have, non_neg_integer()) -> {ok | not_yet, Have} when Have :: non_neg_integer() | {error, closed}.
+enough({error, closed}, _) -> {ok, {error, closed}};
 enough(Have, N) when Have >= N -> {ok, Have};
 enough(Have, _) -> {not_yet, Have}.
 
@@ -639,15 +684,22 @@ has_fin(State) -> lists:member(State, [6, 7, 8, 9, 11]).
 fin_len(State) -> case has_fin(State) of true -> 1; false -> 0 end.
 
 %% State, bytes received and bytes unread. The kernel counts the peer's FIN among the bytes received; a socket
-%% in CLOSE was either reset, or has had the FIN.
--spec facts(socket()) -> facts().
+%% in CLOSE was either reset, or has had the FIN. A socket may be closed at any moment, by its owner's death or
+%% because it is active and the peer's FIN was read: it is `closed` then.
+-spec facts(socket()) -> facts() | closed.
 facts(Socket) ->
-    case tcp_info(Socket) of
-        unknown ->
-            {State, Unread} = listed(Socket),
-            {State, read_count(Socket) + Unread, Unread};
-        {State, Count} ->
-            facts(Socket, State, Count, read_count(Socket))
+    case {tcp_info(Socket), read_count(Socket)} of
+        {_, closed} ->
+            closed;
+        {unknown, Read} ->
+            case ends(Socket) of
+                unknown -> closed;
+                Ends ->
+                    {State, Unread} = state_and_unread(listed(Ends)),
+                    {State, Read + Unread, Unread}
+            end;
+        {{State, Count}, Read} ->
+            facts(Socket, State, Count, Read)
     end.
 
 -spec facts(socket(), 1..12, non_neg_integer(), non_neg_integer()) -> facts().
@@ -666,9 +718,14 @@ facts(Socket, State, Count, Read) ->
 %% that timed out, part of the difference lies in the driver. The kernel's list is right, and slow.
 -spec many_unread(socket(), 1..12, non_neg_integer()) -> non_neg_integer().
 many_unread(_, _, 0) -> 0;
-many_unread({'$inet', _, _}, _, Rest) -> Rest;
+many_unread({_, _, _}, _, Rest) -> Rest;
+many_unread({'$socket', _}, _, Rest) -> Rest;
 many_unread(_, 7, Rest) -> Rest;
-many_unread(Socket, _, _) -> element(2, listed(Socket)).
+many_unread(Socket, _, Rest) ->
+    case ends(Socket) of
+        unknown -> Rest;
+        Ends -> element(2, state_and_unread(listed(Ends)))
+    end.
 
 %% The kernel's own number of unread bytes, without the FIN: recv_skip_hint of TCP_ZEROCOPY_RECEIVE with no
 %% memory to map (tcp_zerocopy_receive of Linux 5.11 and later). It is not told from a page (4096) on, nor
@@ -677,54 +734,100 @@ many_unread(Socket, _, _) -> element(2, listed(Socket)).
 unread_hint(Socket) ->
     case raw_option(Socket, ?TCP_ZEROCOPY_RECEIVE, <<0:128>>) of
         <<_:12/binary, Hint:4/binary>> -> binary:decode_unsigned(Hint, erlang:system_info(endian));
-        unknown -> unknown
+        _ -> unknown
     end.
 
 %% TCP_INFO (Linux 4.1 and later): the state in its first byte, tcpi_bytes_received at byte 128.
 -spec tcp_info(socket()) -> {1..12, non_neg_integer()} | unknown.
 tcp_info(Socket) ->
-    case {raw_option(Socket, ?TCP_INFO, 256), Socket} of
-        {<<State, _:127/binary, Received:8/binary, _/binary>>, _} ->
+    case raw_option(Socket, ?TCP_INFO, 256) of
+        <<State, _:127/binary, Received:8/binary, _/binary>> ->
             {State, binary:decode_unsigned(Received, erlang:system_info(endian))};
-        {unknown, {'$inet', _, _}} -> unknown;
-        {unknown, _} -> error(not_a_tcp_socket)
+        _ ->
+            unknown
     end.
 
 %% On OTP 23, which has no socket:getopt_native/3, this call kills a socket of the socket backend.
 -spec raw_option(socket(), pos_integer(), pos_integer() | binary()) -> binary() | unknown.
 raw_option(Socket, Option, Spec) ->
-    case is_port(Socket) orelse erlang:function_exported(socket, getopt_native, 3) of
-        true ->
+    case {is_port(Socket) orelse erlang:function_exported(socket, getopt_native, 3), Socket} of
+        {true, {'$socket', _}} ->
+            case socket:getopt_native(Socket, {?TCP, Option}, Spec) of
+                {ok, Value} -> Value;
+                {error, _} -> unknown
+            end;
+        {true, _} ->
             case inet:getopts(Socket, [{raw, ?TCP, Option, Spec}]) of
                 {ok, [{raw, ?TCP, Option, Value}]} -> Value;
                 _ -> unknown
             end;
-        false ->
+        {false, _} ->
             unknown
     end.
 
--spec read_count(socket()) -> non_neg_integer().
+-spec read_count(socket()) -> non_neg_integer() | closed.
+read_count({'$socket', _} = Socket) ->
+    case socket:info(Socket) of
+        #{counters := #{read_byte := Read}} -> Read;
+        #{counters := Counters} -> proplists:get_value(read_byte, Counters, 0);
+        _ -> closed
+    end;
 read_count(Socket) ->
-    {ok, [{recv_oct, Read}]} = inet:getstat(Socket, [recv_oct]),
-    Read.
+    case inet:getstat(Socket, [recv_oct]) of
+        {ok, [{recv_oct, Read}]} -> Read;
+        {error, _} -> closed
+    end.
 
-%% State and unread bytes from the kernel's own list; a socket in CLOSE is in no list.
--spec listed(socket()) -> {1..12, non_neg_integer()}.
-listed(Socket) ->
-    case {inet:sockname(Socket), inet:peername(Socket)} of
-        {{ok, {Address, _} = Local}, {ok, Remote}} ->
-            Path = case tuple_size(Address) of 4 -> "/proc/net/tcp"; 8 -> "/proc/net/tcp6" end,
-            {ok, List} = file:read_file(Path),
-            Row = iolist_to_binary([" ", hex(Local), " ", hex(Remote), " "]),
-            case binary:split(List, Row) of
-                [_, <<State:2/binary, " ", _:8/binary, ":", Queue:8/binary, _/binary>>] ->
-                    Number = binary_to_integer(State, 16),
-                    {Number, max(0, binary_to_integer(Queue, 16) - fin_len(Number))};
-                _ ->
-                    {7, 0}
-            end;
+%% A socket's two ends; of one that was reset or closed, as they were when it was bound to a variable.
+-spec ends(socket()) -> ends() | unknown.
+ends(Socket) ->
+    case {local(Socket), peer(Socket)} of
+        {{ok, Local}, {ok, Remote}} -> {Local, Remote};
+        {{ok, Local}, _} -> known(Socket, Local);
+        _ -> known(Socket, unknown)
+    end.
+
+-spec known(socket(), address() | unknown) -> ends() | unknown.
+known(Socket, Local) ->
+    case {get({ends, Socket}), Local} of
+        {undefined, _} -> unknown;
+        {Ends, unknown} -> Ends;
+        {{_, Remote}, _} -> {Local, Remote}
+    end.
+
+-spec local(socket()) -> {ok, address()} | error.
+local({'$socket', _} = Socket) -> of_map(socket:sockname(Socket));
+local(Socket) -> of_pair(inet:sockname(Socket)).
+
+-spec peer(socket()) -> {ok, address()} | error.
+peer({'$socket', _} = Socket) -> of_map(socket:peername(Socket));
+peer(Socket) -> of_pair(inet:peername(Socket)).
+
+-spec of_map({ok, map()} | {error, term()}) -> {ok, address()} | error.
+of_map({ok, #{addr := Address, port := Port}}) -> of_pair({ok, {Address, Port}});
+of_map(_) -> error.
+
+-spec of_pair({ok, {inet:ip_address(), inet:port_number()}} | {error, term()}) -> {ok, address()} | error.
+of_pair({ok, {Address, Port}}) when is_tuple(Address) -> {ok, {Address, Port}};
+of_pair(_) -> error.
+
+-spec state_and_unread(none | {1..12, non_neg_integer(), non_neg_integer(), 0..4}) -> {1..12, non_neg_integer()}.
+state_and_unread(none) -> {7, 0};
+state_and_unread({State, _, Queue, _}) -> {State, max(0, Queue - fin_len(State))}.
+
+%% A socket's row in the kernel's own list: its state, bytes sent and not acknowledged, bytes received and not read
+%% (both with the FIN), and the kind of its timer. A socket in CLOSE is in no list.
+-spec listed(ends()) -> none | {1..12, non_neg_integer(), non_neg_integer(), 0..4}.
+listed({{Address, _} = Local, Remote}) ->
+    Path = case tuple_size(Address) of 4 -> "/proc/net/tcp"; 8 -> "/proc/net/tcp6" end,
+    {ok, List} = file:read_file(Path),
+    Row = iolist_to_binary([" ", hex(Local), " ", hex(Remote), " "]),
+    case binary:split(List, Row) of
+        [_, <<State:2/binary, " ", Unacked:8/binary, ":", Queue:8/binary, " ", Timer:2/binary, _/binary>>] ->
+            {binary_to_integer(State, 16), binary_to_integer(Unacked, 16), binary_to_integer(Queue, 16),
+             binary_to_integer(Timer, 16)};
         _ ->
-            {7, 0}
+            none
     end.
 
 -spec hex({inet:ip_address(), inet:port_number()}) -> iolist().
@@ -736,54 +839,95 @@ hex({Address, Port}) ->
 %%% ---------------------------------------------------------------------------------------------------------
 %%% Snapshots
 
--spec socket_states(erl_eval:binding_struct(), [{socket(), endpoint()}]) -> [map()].
-socket_states(Bindings, Peers) ->
-    Named = [{Socket, Name} || {Name, Value} <- erl_eval:bindings(Bindings), Socket <- sockets(Value)],
-    lists:append([socket_state(Socket, Name, Peers) || {Socket, Name} <- lists:ukeysort(1, Named)]).
+-spec socket_states(erl_eval:binding_struct()) -> [map()].
+socket_states(Bindings) ->
+    Named = [Named || {Name, Value} <- erl_eval:bindings(Bindings), Named <- named(Name, Value)],
+    {First, Rest} = lists:partition(fun({_, Name}) -> Name =:= <<"Sock">> end, Named),
+    lists:append([socket_state(Socket, Name) || {Socket, Name} <- lists:ukeysort(1, First ++ Rest)]).
 
--spec socket_state(socket(), atom(), [{socket(), endpoint()}]) -> [map()].
-socket_state(Socket, Name, Peers) ->
-    case {inet:sockname(Socket), remote(Socket, Peers)} of
-        {{ok, Local}, {ok, Remote}} ->
-            {State, Received, Unread} = facts(Socket),
-            [#{name => atom_to_binary(Name, utf8), local => endpoint(Local), remote => Remote,
+-spec socket_state(socket(), text()) -> [map()].
+socket_state(Socket, Name) ->
+    case {local(Socket), ends(Socket), facts_of_open(Socket)} of
+        {{ok, _}, {Local, Remote}, {State, Received, Unread}} ->
+            [#{name => Name, local => endpoint(Local), remote => endpoint(Remote),
                received => Received, unread => Unread, state => State}];
         _ ->
             []    % closed, listening, or never connected
     end.
 
-%% The sockets in a result: itself, or within a tuple such as {ok, Sock}.
+-spec facts_of_open(socket()) -> facts() | closed.
+facts_of_open(Socket) ->
+    case ends(Socket) of
+        unknown -> closed;
+        _ -> facts(Socket)
+    end.
+
+%% The connected sockets that a line bound to variables, each with its ends. These are remembered: a socket that
+%% was reset has no peer name any more, and one that is closed no name at all. A socket that the line returned
+%% is remembered, too: the line may have bound it under no name of its own.
+-spec bound(term(), erl_eval:binding_struct(), erl_eval:binding_struct()) -> [map()].
+bound(Value, Before, After) ->
+    Known = erl_eval:bindings(Before),
+    Fresh = [Fresh || {Name, _} = Fresh <- erl_eval:bindings(After), not lists:keymember(Name, 1, Known)],
+    _ = [remember(Socket) || {Socket, _} <- named('', Value)],
+    lists:append([bound_socket(Socket, Name) || {Variable, Term} <- Fresh, {Socket, Name} <- named(Variable, Term)]).
+
+-spec bound_socket(socket(), text()) -> [map()].
+bound_socket(Socket, Name) ->
+    case remember(Socket) of
+        {Local, Remote} -> [#{name => Name, local => endpoint(Local), remote => endpoint(Remote)}];
+        unknown -> remember_listener(Socket, Name)
+    end.
+
+-spec remember(socket()) -> ends() | unknown.
+remember(Socket) ->
+    case ends(Socket) of
+        unknown -> unknown;
+        Ends ->
+            _ = put({ends, Socket}, Ends),
+            Ends
+    end.
+
+%% A socket with a name of its own and no peer listens, or will.
+-spec remember_listener(socket(), text()) -> [].
+remember_listener(Socket, Name) ->
+    _ = case local(Socket) of
+            {ok, Local} -> put({listener, Socket}, {Name, Local});
+            error -> ok
+        end,
+    [].
+
+-spec listeners() -> [{socket(), {text(), address()}}].
+listeners() -> [{Socket, Known} || {{listener, Socket}, Known} <- get()].
+
+-spec listening({socket(), {text(), address()}}) -> map().
+listening({Socket, {Name, Local}}) ->
+    #{name => Name, local => endpoint(Local), closed => is_closed(Socket)}.
+
+%% The sockets in a value, and what each of them is called: a variable's own by its name, those in its tuples and
+%% lists by their place among them, unless there is only one.
+-spec named(atom(), term()) -> [{socket(), text()}].
+named(Variable, Value) ->
+    Name = atom_to_binary(Variable, utf8),
+    case sockets(Value) of
+        [Socket] -> [{Socket, Name}];
+        Sockets -> [{S, text("~ts[~w]", [Name, I])} || {S, I} <- lists:zip(Sockets, lists:seq(1, length(Sockets)))]
+    end.
+
 -spec sockets(term()) -> [socket()].
 sockets({'$inet', gen_tcp_socket, _} = Socket) -> [Socket];
+sockets({'$socket', _} = Socket) -> [Socket];
 sockets(Port) when is_port(Port) ->
     case erlang:port_info(Port, name) of
         {name, "tcp_inet"} -> [Port];
         _ -> []
     end;
-sockets({_, Value}) when is_port(Value); is_tuple(Value) -> sockets(Value);
+sockets(Tuple) when is_tuple(Tuple), tuple_size(Tuple) =< ?WIDE_MAX -> sockets(tuple_to_list(Tuple));
+sockets([Value | Values]) when is_tuple(Value); is_port(Value); is_list(Value); is_atom(Value) ->
+    sockets(Value) ++ sockets(Values);
 sockets(_) -> [].
 
-%% A socket that was reset has no peer name any more: the name is taken when the socket is made.
--spec peers(term(), [{socket(), endpoint()}]) -> [{socket(), endpoint()}].
-peers(Value, Peers) ->
-    case sockets(Value) of
-        [] -> Peers;
-        [Socket] ->
-            case remote(Socket, []) of
-                {ok, Remote} -> [{Socket, Remote} | Peers];
-                error -> Peers
-            end
-    end.
-
--spec remote(socket(), [{socket(), endpoint()}]) -> {ok, endpoint()} | error.
-remote(Socket, Peers) ->
-    case {lists:keyfind(Socket, 1, Peers), inet:peername(Socket)} of
-        {{Socket, Remote}, _} -> {ok, Remote};
-        {false, {ok, Remote}} -> {ok, endpoint(Remote)};
-        {false, _} -> error
-    end.
-
--spec endpoint({inet:ip_address(), inet:port_number()}) -> endpoint().
+-spec endpoint(address()) -> endpoint().
 endpoint({Address, Port}) -> {list_to_binary(inet:ntoa(Address)), Port}.
 
 %% How to find each counter in /proc/net/netstat and /proc/net/snmp (a line of names, then one of numbers):
@@ -813,6 +957,13 @@ pattern(Group, All, Names) ->
     Columns = [case lists:member(N, Names) of true -> " ([-0-9]++)"; false -> " [-0-9]++" end || N <- All],
     {ok, Pattern} = re:compile(["^", Group, Columns, "$"], [multiline]),
     {[N || N <- All, lists:member(N, Names)], Pattern}.
+
+%% The counters, and between which two moments they were read.
+-spec reading(layout()) -> reading().
+reading(Layout) ->
+    FromNs = now_ns(),
+    Counters = counters(Layout),
+    {FromNs, now_ns(), Counters}.
 
 -spec counters(layout()) -> #{text() => integer()}.
 counters(Layout) -> maps:from_list(lists:append([numbers(Path, Patterns) || {Path, Patterns} <- Layout])).

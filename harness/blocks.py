@@ -40,7 +40,8 @@ def trace(folder: str | Path) -> str:
     _, judged = read(folder)
     if judged.connection is None:
         return ""
-    return _fenced(terminal.wire(judged.connection, judged.verdict.deciding), "text")
+    verdict = judged.verdict
+    return _fenced(terminal.wire(judged.connection, verdict.deciding, node=verdict.subject), "text")
 
 
 def ladder(folder: str | Path) -> str:

@@ -15,6 +15,8 @@ from itertools import combinations
 from typing import Any
 
 from harness.axes import Axes, version
+from harness.evidence import Moment
+from harness.judge import NODE, PEER
 from harness.judged import Judged
 from harness.outcome import Outcome
 from harness.scenario import Expectation, Scenario, Variant
@@ -241,17 +243,24 @@ def _decided_by(judged: Judged) -> str:
     if connection is None:
         return "none"
     return ", then ".join(
-        f"{connection.role(connection.segments[i])} {connection.notation(connection.segments[i])}"
-        for i in judged.verdict.deciding
+        f"{_host(judged, i)} {connection.notation(connection.segments[i])}" for i in judged.verdict.deciding
     )
+
+
+def _host(judged: Judged, index: int) -> str:
+    """Which host sent that segment."""
+    connection = judged.connection
+    assert connection is not None
+    return NODE if connection.role(connection.segments[index]) is judged.verdict.subject else PEER
 
 
 def _counters(judged: Judged) -> str:
     if judged.verdict.cause is Cause.DATA_AFTER_CLOSE:
         return "not compared: its RST may come after they were read"
-    before, after = judged.replay.counters_before, judged.replay.counters_after
-    if before is None or after is None:
+    readings = [judged.replay.reading(moment) for moment in (Moment.BEFORE, Moment.AFTER)]
+    if readings[0] is None or readings[1] is None:
         return "not read"
+    before, after = readings[0].counters, readings[1].counters
     raised = (
         f"{name.partition(':')[2]} +{after[name] - before[name]}"
         for name in sorted(after)
@@ -261,7 +270,7 @@ def _counters(judged: Judged) -> str:
 
 
 def _unread(judged: Judged) -> str:
-    state = judged.replay.subject
+    state = judged.socket
     return "not read" if state is None else f"{state.unread} of {state.received} bytes"
 
 

@@ -25,6 +25,7 @@ COUNTERS = (
     "TcpExt:TCPAbortOnData",
     "TcpExt:TCPAbortOnLinger",
     "TcpExt:TCPAbortOnTimeout",
+    "TcpExt:TCPAbortOnMemory",
     "Tcp:OutRsts",
     "Tcp:EstabResets",
     "Tcp:RetransSegs",
@@ -41,11 +42,38 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One line of the Erlang session: its source, the result as the shell prints it, and how long it took."""
+    """One line of the Erlang session: its source, the result as the shell prints it, and how long it took.
+
+    `t_ns` is when it began, on the capture's clock; None where nobody told.
+    """
 
     source: str
     result: str
     duration_us: int
+    t_ns: int | None = None
+
+    @property
+    def end_ns(self) -> int | None:
+        return None if self.t_ns is None else self.t_ns + self.duration_us * 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoundSocket:
+    """A connected socket that a session's line bound to a variable, and which line (from 1) that was."""
+
+    name: str
+    local: Endpoint
+    remote: Endpoint
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListeningSocket:
+    """A listening socket that a session's line bound, and whether it was closed when the session ended."""
+
+    name: str
+    local: Endpoint
+    closed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +92,49 @@ class SocketState:
     state: int
 
 
+class Moment(StrEnum):
+    """When the kernel's counters were read."""
+
+    BEGUN = "begun"
+    BEFORE = "before the close line"
+    AFTER = "after the close line"
+    SETTLED = "settled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CounterReading:
+    """The kernel's counters of the closing host's network namespace, as they stood at one moment.
+
+    They were read between `from_ns` and `to_ns` on the capture's clock; None where nobody told.
+    """
+
+    moment: Moment
+    counters: Mapping[str, int]
+    from_ns: int | None = None
+    to_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """How long the wire was watched for one replay.
+
+    `first_frame` and `last_frame` number the capture's frames (from 1) that passed in its time; `until_ns` is
+    when the watch ended, on the capture's clock: when every connection had ended for both hosts' kernels, or
+    the time to settle was over. `left_open` are the connections, each by its two ends, that had not.
+    `dropped` counts the frames that the capture had lost until then.
+    """
+
+    first_frame: int
+    last_frame: int
+    until_ns: int
+    dropped: int = 0
+    left_open: tuple[tuple[Endpoint, Endpoint], ...] = ()
+
+    def left(self, one: Endpoint, other: Endpoint) -> bool:
+        """Whether the connection between these two was still open when the watch ended."""
+        return (one, other) in self.left_open or (other, one) in self.left_open
+
+
 class SessionEnd(StrEnum):
     """How a session's evaluation ended on the node."""
 
@@ -77,11 +148,12 @@ class SessionEnd(StrEnum):
 class Replay:
     """One session, played once: what every line returned and what the kernel said around the close.
 
-    `close_line` is the 1-based number of the line that closes; `sockets` and `counters_before` were taken
-    right before it, `counters_after` right after it (None where it was never reached). `system_calls` are
-    those of the socket under test, as strace shows them (None where it was not asked to); `resets` the RSTs
-    that its kernel sent for it, with the kernel's reasons (None where it gives none). `error` is the Erlang
-    error of a line that crashed, or what ended the session otherwise.
+    `close_line` is the 1-based number of the line that closes (0 where it was never reached); `sockets` were
+    looked at right before it. `bound` are all connected sockets that lines bound to variables, `listening`
+    those that listened or did. `readings` are in order of time. `system_calls` are those of the socket under
+    test, as strace shows them (None where nobody asked); `resets` the RSTs that its kernel sent for it,
+    with the kernel's reasons (None where it gives none). `error` is the Erlang error of a line that crashed,
+    or what ended the session otherwise.
     """
 
     index: int
@@ -90,16 +162,21 @@ class Replay:
     error: str
     close_line: int
     sockets: tuple[SocketState, ...]
-    counters_before: Mapping[str, int] | None
-    counters_after: Mapping[str, int] | None
+    readings: tuple[CounterReading, ...] = ()
+    bound: tuple[BoundSocket, ...] = ()
+    listening: tuple[ListeningSocket, ...] = ()
+    watch: Watch | None = None
     system_calls: tuple[SystemCall, ...] | None = None
     resets: tuple[Reset, ...] | None = None
 
+    def reading(self, moment: Moment) -> CounterReading | None:
+        """The counters as they were read at that moment; None where they were not."""
+        return next((reading for reading in self.readings if reading.moment is moment), None)
+
     @property
-    def subject(self) -> SocketState | None:
-        """The socket whose end is under test: the one bound to `Sock`, or else the first connected one."""
-        named = [socket for socket in self.sockets if socket.name == "Sock"]
-        return next(iter(named or self.sockets), None)
+    def close_returned(self) -> bool:
+        """Whether the close line was reached, and came to an end."""
+        return 0 < self.close_line <= len(self.calls)
 
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -123,7 +200,7 @@ class Testimony:
 
     `peer` is the end that connected. `end` is what its last read or write gave: "end of file", or an errno's
     name such as "ECONNRESET". `trouble` says why it could not do its part (empty where it could): what
-    happened then is not what the scenario is about.
+    happened then is not what the scenario is about. `t_ns` is when it said so, on its own clock.
     """
 
     __test__ = False  # not a pytest class, whatever its name begins with
@@ -133,6 +210,7 @@ class Testimony:
     sent: int
     end: str
     trouble: str = ""
+    t_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,49 +1,28 @@
 """One connection and its witnesses in, one verdict out. No kernels, no expectations, no clocks.
 
-The wire decides; the other witnesses corroborate. A witness that contradicts the wire makes the verdict
-inconclusive: it is reported, never averaged away. What packets cannot say (unread data and a zero linger
-look alike) is taken from the closing host's own counters, or left unknown.
+The wire decides (`reading`: which segments count); the other witnesses corroborate. A witness that
+contradicts the wire makes the verdict inconclusive: it is reported, never averaged away. What packets cannot
+say (unread data and a zero linger look alike) is taken from the closing host's own counters, or left unknown
+(`causes`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from harness import causes, witnesses
+from harness.aborts import abort_index, abort_of
+from harness.causes import Form
 from harness.conn_state import conn_state
-from harness.evidence import CaptureFacts, Gate, Replay, SessionEnd, SocketState, Testimony
-from harness.system_calls import closing as closing_calls
+from harness.evidence import CaptureFacts, Gate, SessionEnd, Testimony
+from harness.reading import Why
 from harness.tcp import Cause, Ending, Role, Validity
-from harness.trace import Connection, distance
+from harness.trace import Connection
+from harness.witnesses import HostReport, Witness
 
-# A RST of the closing host, told apart by the counter that the kernel raised with it
-# (tcp_close and tcp_disconnect, Linux 6.12: LINUX_MIB_TCPABORTONCLOSE, LINUX_MIB_TCPABORTONDATA).
-_CAUSE_BY_COUNTER = {
-    "TcpExt:TCPAbortOnClose": Cause.UNREAD_DATA,
-    "TcpExt:TCPAbortOnData": Cause.ZERO_LINGER,
-}
-# What the tracepoint's reason for a RST says of its cause; of any other reason nothing follows. A zero linger
-# disconnects, and that gives the socket's state, or its unsent data, as the reason (__tcp_close,
-# tcp_disconnect and tcp_rcv_state_process, Linux 6.12).
-_CAUSE_BY_REASON = {
-    "TCP_ABORT_ON_CLOSE": Cause.UNREAD_DATA,
-    "TCP_STATE": Cause.ZERO_LINGER,
-    "TCP_DISCONNECT_WITH_DATA": Cause.ZERO_LINGER,
-    "TCP_ABORT_ON_DATA": Cause.DATA_AFTER_CLOSE,
-    "NO_SOCKET": Cause.DATA_AFTER_CLOSE,
-}
-_OUT_RSTS = "Tcp:OutRsts"
-_RESET_ERRORS = ("ECONNRESET", "EPIPE")
-_END_OF_FILE = "end of file"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Witness:
-    """What one witness says; `agrees` with the wire, or None where it cannot tell."""
-
-    name: str
-    says: str
-    agrees: bool | None
+NODE, PEER = "Erlang node", "peer"
+_REPORTED = (Why.OUT_OF_WINDOW, Why.ACKS_NO_SYN, Why.AFTER_THE_END, Why.WENT_ON, Why.FOREIGN, Why.CORRUPT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +31,10 @@ class Verdict:
 
     `subject` is the end under test; `deciding` are indices into the connection's segments: the active
     closer's first closing segment, then what follows it; `closing_segment` is the first of the subject's
-    in tcpdump's notation. `cause` explains the subject's RST (None where it sent none), `peer_cause` the
-    peer's. `doubts` are the reasons why the verdict is inconclusive; it is conclusive when there are none.
+    in tcpdump's notation. `cause` explains the subject's RST, or that its kernel gave up without one (None
+    where neither was seen), `peer_cause` the peer's; where it is unknown, `candidates` are what the evidence
+    leaves open. `remarks` are RSTs that decide nothing, and why. `doubts` are the reasons why the verdict is
+    inconclusive; it is conclusive when there are none.
     """
 
     subject: Role
@@ -62,10 +43,13 @@ class Verdict:
     active_closer: Role | None
     cause: Cause | None
     peer_cause: Cause | None
+    candidates: tuple[Cause, ...] = ()
+    peer_candidates: tuple[Cause, ...] = ()
     closing_segment: str
     deciding: tuple[int, ...]
     conn_state: str
     witnesses: tuple[Witness, ...]
+    remarks: tuple[str, ...] = ()
     doubts: tuple[str, ...]
 
     @property
@@ -81,65 +65,71 @@ class Verdict:
     def peer_ending(self) -> Ending:
         return self.server if self.subject is Role.CLIENT else self.client
 
+    @property
+    def told_apart_by(self) -> str:
+        """What would tell the candidates of an unknown cause apart; empty where it is known."""
+        return causes.told_apart_by(self.candidates)
+
+    @property
+    def peer_told_apart_by(self) -> str:
+        return causes.told_apart_by(self.peer_candidates)
+
 
 def judge(
     connection: Connection | None,
     *,
     capture: CaptureFacts,
-    replay: Replay | None = None,
+    subject: Role = Role.CLIENT,
+    report: HostReport | None = None,
     testimony: Testimony | None = None,
     gate: Gate | None = None,
     must_testify: bool = False,
+    settle_ms: int = 0,
 ) -> Verdict:
     """Judge one connection.
 
-    `replay` is what the closing host told (None for somebody else's capture), `testimony` what its peer's
+    `report` is what the closing host told (None for somebody else's capture), `testimony` what its peer's
     application saw, `gate` what must have been true of the receive buffer right before the close.
-    `must_testify`: nothing can be concluded where the peer's application was not heard.
+    `must_testify`: nothing can be concluded where the peer's application was not heard. `settle_ms` is how
+    long the wire was watched after the session.
     """
-    state = replay.subject if replay else None
+    gate = gate or Gate()
     doubts = [
         *_doubts_of_capture(capture),
-        *_doubts_of_replay(replay, state, gate or Gate()),
+        *_doubts_of_replay(report, gate),
         *_doubts_of_peer(testimony, must_testify),
     ]
     if connection is None:
         doubts.append("no segment of the connection was captured")
-        return _nothing_seen(doubts)
-    subject = _subject(connection, state)
+        return _nothing_seen(subject, doubts)
     endings = {role: _ending(connection, role) for role in Role}
-    closing = {role: _closing(connection, role) for role in Role}
-    delta = _delta(replay)
-    reasons = _reasons(replay)
-    cause = _cause(connection, subject, delta, reasons)
-    if not _handshake_seen(connection):
-        doubts.append("the connection's opening (SYN, SYN ACK) is not in the capture")
-    doubts += _doubts_of_wire(connection)
-    if state is not None and {state.local, state.remote} != {connection.client, connection.server}:
-        doubts.append(f"the closed socket ({state.local}) is not of this connection")
-    witnesses = (
-        _wire(connection, subject, endings[subject], closing[subject]),
-        *_own_witnesses(connection, replay, gate or Gate(), delta, endings[subject], closing[subject]),
-        *_tracepoint(reasons, endings[subject], cause),
-        _peer(testimony, endings[subject]),
+    closing = {role: closing_segments(connection, role) for role in Role}
+    reasons = _reasons(report)
+    cause, candidates = _cause(connection, subject, report, reasons)
+    peer_cause, peer_candidates = _cause(connection, subject.other, None, None)
+    doubts += _doubts_of_wire(connection, report, subject, settle_ms)
+    found = _witnesses(
+        connection, subject, report, gate, closing[subject], endings[subject], cause, reasons, testimony
     )
-    doubts += [f"{w.name} contradicts the wire: {w.says}" for w in witnesses if w.agrees is False]
-    first = (
-        min((indices[0], role) for role, indices in closing.items() if indices)
-        if any(closing.values())
-        else None
-    )
+    doubts += [f"{w.name} contradicts the wire: {w.says}" for w in found if w.agrees is False]
+    first = min(((indices[0], role) for role, indices in closing.items() if indices), default=None)
+    closer = first[1] if first else None
     return Verdict(
         subject=subject,
         client=endings[Role.CLIENT],
         server=endings[Role.SERVER],
-        active_closer=first[1] if first else None,
+        active_closer=closer,
         cause=cause,
-        peer_cause=_cause(connection, subject.other),
-        closing_segment=_notation(connection, closing[subject]),
-        deciding=_deciding(closing, first[1] if first else subject, subject),
-        conn_state=conn_state(connection),
-        witnesses=witnesses,
+        peer_cause=peer_cause,
+        candidates=candidates,
+        peer_candidates=peer_candidates,
+        closing_segment=connection.notation(connection.segments[closing[subject][0]])
+        if closing[subject]
+        else "",
+        deciding=_deciding(closing, closer or subject, subject),
+        conn_state=conn_state(_counting(connection)),
+        witnesses=found,
+        remarks=tuple(_remarks(connection)),
         doubts=tuple(doubts),
     )
 
@@ -156,13 +146,16 @@ def _doubts_of_capture(capture: CaptureFacts) -> list[str]:
     return doubts
 
 
-def _doubts_of_replay(replay: Replay | None, state: SocketState | None, gate: Gate) -> list[str]:
-    if replay is None:
+def _doubts_of_replay(report: HostReport | None, gate: Gate) -> list[str]:
+    if report is None:
         return [] if gate == Gate() else ["nobody told what the receive buffer held at the close"]
     doubts = []
-    died_at_close = replay.end is SessionEnd.NODE_GONE and len(replay.calls) == replay.close_line
+    replay, state = report.replay, report.socket
+    died_at_close = replay.end is SessionEnd.NODE_GONE and 0 < replay.close_line == len(replay.calls)
     if replay.end is not SessionEnd.DONE and not died_at_close:
         doubts.append(f"the session ended early: {replay.end}, line {len(replay.calls)}: {replay.error}")
+    elif not replay.close_returned:
+        doubts.append("the close line was never reached")
     for what, wanted in (("unread", gate.unread), ("received", gate.received)):
         if wanted is None:
             continue
@@ -187,253 +180,193 @@ def _doubts_of_peer(testimony: Testimony | None, must_testify: bool) -> list[str
     return [f"the peer could not do its part: {testimony.trouble}"] if testimony.trouble else []
 
 
-def _handshake_seen(connection: Connection) -> bool:
-    refused = any(connection.role(s) is Role.SERVER and s.rst for s in connection.segments)
-    opened = any(s.syn and not s.has_ack for s in connection.segments)
-    answered = any(s.syn and s.has_ack for s in connection.segments)
-    return opened and (answered or (refused and not any(s.payload_len for s in connection.segments)))
+def _doubts_of_wire(
+    connection: Connection, report: HostReport | None, subject: Role, settle_ms: int
+) -> list[str]:
+    reading, doubts = connection.reading, []
+    if not reading.opened:
+        doubts.append("the connection's opening (SYN, SYN ACK) is not in the capture")
+    hole = reading.hole()
+    if hole is not None:
+        notation = connection.notation(connection.segments[hole])
+        doubts.append(f"the capture has a hole: {notation} acknowledges what was never captured")
+    for index, by_ttl in reading.foreign():
+        doubts.append(
+            f"{_named(connection, index)} may be a middlebox's: {_foreign(connection, index, by_ttl)}"
+        )
+    for index in reading.contested():
+        doubts.append(f"{_named(connection, index)} may not be its own: that end went on sending")
+    for index in reading.unsure():
+        doubts.append(
+            f"{_named(connection, index)} answers a FIN that was sent again: its ACK may have been lost"
+        )
+    for index, beyond in reading.beyond():
+        doubts.append(
+            f"{_named(connection, index)} lies {beyond} bytes beyond all that was captured from that end:"
+            " segments are missing, or it is a middlebox's"
+        )
+    doubts += _doubts_of_end(connection, report, subject, settle_ms)
+    return doubts
 
 
-def _doubts_of_wire(connection: Connection) -> list[str]:
-    """A byte that was acknowledged but never captured betrays a hole, whatever the drop count says."""
-    whole = {Role.CLIENT: 0, Role.SERVER: 0}  # every number below was captured
-    beyond: dict[Role, list[tuple[int, int]]] = {Role.CLIENT: [], Role.SERVER: []}
-    for segment in connection.segments:
-        role = connection.role(segment)
-        seq, ack = connection.relative(segment)
-        if ack > whole[role.other]:
-            return [
-                f"the capture has a hole: {connection.notation(segment)} acknowledges what was never captured"
-            ]
-        beyond[role].append((seq, seq + segment.payload_len + segment.syn + segment.fin))
-        for first, end in sorted(beyond[role]):
-            if first <= whole[role]:
-                whole[role] = max(whole[role], end)
-        beyond[role] = [piece for piece in beyond[role] if piece[1] > whole[role]]
-    return []
+def _doubts_of_end(
+    connection: Connection, report: HostReport | None, subject: Role, settle_ms: int
+) -> list[str]:
+    """Whether the connection had ended when the capture did, or when the watch of it did."""
+    reading = connection.reading
+    watch = report.replay.watch if report is not None else None
+    if watch is None:
+        if reading.over or reading.foreign() or reading.beyond():
+            return []
+        return ["the connection is still open where the capture ends"]
+    if not watch.left(connection.client, connection.server):
+        return []
+    own = reading.end(connection.endpoint(subject))
+    unacknowledged = (own.sent_to or 0) - (own.acked_to if own.acked_to is not None else own.sent_to or 0)
+    if reading.is_reset:
+        what = "the peer's kernel still had the connection"
+    elif unacknowledged > 0:
+        what = f"the {NODE} was still sending ({unacknowledged} bytes not acknowledged)"
+    else:
+        what = "the connection was still open"
+    return [f"{what} when the time to settle was over: raise settle_ms (it is {settle_ms})"]
 
 
 # What the wire shows
 
 
-def _subject(connection: Connection, state: SocketState | None) -> Role:
-    return Role.SERVER if state is not None and state.local == connection.server else Role.CLIENT
-
-
-def _closing(connection: Connection, role: Role) -> list[int]:
-    """Indices of this end's FIN and RST, each as first sent: a retransmission decides nothing."""
-    found: list[int] = []
-    # A RST before this end's (repeated) SYN cleared an older connection: RFC 9293 section 3.5.1, figure 9.
-    own_syns = (i for i, s in enumerate(connection.segments) if s.syn and connection.role(s) is role)
-    opened = max(own_syns, default=0)
-    for index, segment in enumerate(connection.segments):
-        if index < opened or connection.role(segment) is not role:
-            continue
-        if segment.rst or (segment.fin and not any(connection.segments[i].fin for i in found)):
-            found.append(index)
+def closing_segments(connection: Connection, role: Role) -> list[int]:
+    """Indices of this end's FIN and of the RSTs that count, each as first sent."""
+    end = connection.reading.end(connection.endpoint(role))
+    reset = end.reset()
+    found = [index for index in (end.fin, reset.index if reset else None) if index is not None]
+    # A RST whose number is past the FIN left after it, whatever order the capture shows.
+    if reset is not None and end.fin is not None and reset.index < end.fin and reset.seq < (end.fin_end or 0):
+        return [reset.index]
     return found
 
 
 def _ending(connection: Connection, role: Role) -> Ending:
-    closing = [connection.segments[index] for index in _closing(connection, role)]
+    closing = [connection.segments[index] for index in closing_segments(connection, role)]
     if not closing:
         return Ending.NONE
     if closing[0].rst:
         return Ending.RST
-    return Ending.FIN_THEN_RST if any(segment.rst for segment in closing) else Ending.FIN
+    return Ending.FIN_THEN_RST if len(closing) > 1 else Ending.FIN
 
 
 def _deciding(closing: Mapping[Role, Sequence[int]], closer: Role, subject: Role) -> tuple[int, ...]:
     """What the active closer and the end under test closed with: the first segment, and a RST after it."""
-    own = list(closing[closer][:2]) or list(closing[closer.other][:1])
-    return tuple(sorted({*own, *closing[subject][:2]}))
+    own = list(closing[closer]) or list(closing[closer.other][:1])
+    return tuple(sorted({*own, *closing[subject]}))
 
 
-def _notation(connection: Connection, closing: Sequence[int]) -> str:
-    return connection.notation(connection.segments[closing[0]]) if closing else ""
+def _counting(connection: Connection) -> Connection:
+    """The connection without what decides nothing, for Zeek's word."""
+    reading = connection.reading
+    left_out = {ignored.index for ignored in reading.ignored()} | {index for index, _ in reading.foreign()}
+    if not left_out:
+        return connection
+    kept = tuple(s for index, s in enumerate(connection.segments) if index not in left_out)
+    return replace(connection, segments=kept)
+
+
+def _remarks(connection: Connection) -> list[str]:
+    """RSTs that decide nothing, each with the reason, and what that points to."""
+    said = []
+    for ignored in connection.reading.ignored():
+        segment = connection.segments[ignored.index]
+        if not segment.rst or ignored.why not in _REPORTED:
+            continue
+        text = f"{_named(connection, ignored.index)} decides nothing: {ignored.why}"
+        if ignored.why in (Why.OUT_OF_WINDOW, Why.WENT_ON, Why.FOREIGN):
+            text += "; look for a middlebox"
+        said.append(text)
+    return said
+
+
+def _named(connection: Connection, index: int) -> str:
+    segment = connection.segments[index]
+    return f"{connection.notation(segment)} from the {connection.name(connection.role(segment))}"
+
+
+def _foreign(connection: Connection, index: int, by_ttl: bool) -> str:
+    segment = connection.segments[index]
+    others = connection.reading.end(segment.src)
+    if by_ttl:
+        return f"its TTL is {segment.ttl}, that end's other segments have {', '.join(map(str, others.ttls))}"
+    return f"its IP ID is {segment.ip_id}, far from that end's others"
+
+
+# Why
 
 
 def _cause(
-    connection: Connection,
-    role: Role,
-    delta: Mapping[str, int] | None = None,
-    reasons: Sequence[str] | None = None,
-) -> Cause | None:
-    """Why this end sent its first RST; of an abort whose RST was overtaken, why it aborted.
+    connection: Connection, role: Role, report: HostReport | None, reasons: Sequence[str] | None
+) -> tuple[Cause | None, tuple[Cause, ...]]:
+    """Why this end reset the connection, or gave it up; where that is unknown, what it may have been.
 
-    `delta` are the counters that its own kernel raised at the close, `reasons` those that it gave.
+    `report` and `reasons` are what its own kernel told.
     """
-    resets = [index for index in _closing(connection, role) if connection.segments[index].rst]
-    if not resets:
+    abort = abort_of(connection, role)
+    if abort is None:
+        return None, ()
+    index = abort_index(connection, role)
+    t_ns = connection.segments[index].t_ns if index is not None else None
+    abort = replace(
+        abort,
+        waiting=report.waiting if report is not None else None,
+        raised=witnesses.aborts_raised(report, t_ns),
+        reasons=reasons,
+    )
+    cause = causes.cause_of(abort)
+    if abort.form is Form.NOTHING and cause is Cause.UNKNOWN:
+        return None, ()
+    return cause, causes.candidates(abort) if cause is Cause.UNKNOWN else ()
+
+
+def _reasons(report: HostReport | None) -> tuple[str, ...] | None:
+    """The kernel's reasons for each RST of the tested socket; None where it gives none."""
+    if report is None or report.replay.resets is None:
         return None
-    at = _abort(connection, role, resets) or resets[0]
-    before = connection.segments[:at]
-    own = [s for s in before if connection.role(s) is role]
-    others = [s for s in before if connection.role(s) is not role]
-    reset = connection.segments[at]
-    if not own and any(s.syn and not s.has_ack for s in others):
-        return Cause.CLOSED_PORT
-    if not reset.has_ack:
-        # RFC 9293 section 3.5.2, group 1: the answer to a segment for a connection that is gone takes
-        # its sequence number from that segment's ACK field.
-        answered = any(s.payload_len and s.has_ack and s.ack == reset.seq for s in others)
-        return Cause.DATA_AFTER_CLOSE if answered and any(s.fin for s in own) else Cause.UNKNOWN
-    raised = [cause for counter, cause in _CAUSE_BY_COUNTER.items() if delta and delta.get(counter, 0) > 0]
-    if len(raised) == 1:
-        return raised[0]
-    # Counters are those of a whole namespace; a reason is this connection's own.
-    # A late segment is answered without an ACK (RFC 9293 section 3.5.2): that is no reason for this RST.
-    told = [cause for cause in _told(reasons) if cause is not Cause.DATA_AFTER_CLOSE]
-    return told[0] if told else Cause.UNKNOWN
-
-
-def _abort(connection: Connection, role: Role, resets: Sequence[int]) -> int | None:
-    """The RST of an abort behind bare ones that no FIN came before.
-
-    The socket is gone before the abort's RST leaves (__tcp_close, Linux 6.12: tcp_set_state, then
-    tcp_send_active_reset): a segment that comes in between is answered at once, and that answer is first.
-    """
-    first = connection.segments[resets[0]]
-    closed = any(s.fin and connection.role(s) is role for s in connection.segments[: resets[0]])
-    if first.has_ack or closed:
-        return None
-    return next((index for index in resets if connection.segments[index].has_ack), None)
+    return tuple(reset.reason for reset in report.replay.resets)
 
 
 # What the others say
 
 
-def _reasons(replay: Replay | None) -> tuple[str, ...] | None:
-    """The kernel's reasons for each RST of the tested socket; None where it gives none."""
-    if replay is None or replay.resets is None:
-        return None
-    return tuple(reset.reason for reset in replay.resets)
-
-
-def _delta(replay: Replay | None) -> Mapping[str, int] | None:
-    if replay is None or replay.counters_before is None or replay.counters_after is None:
-        return None
-    before = replay.counters_before
-    return {name: after - before[name] for name, after in replay.counters_after.items() if name in before}
-
-
-def _wire(connection: Connection, subject: Role, ending: Ending, closing: Sequence[int]) -> Witness:
-    says = ", then ".join(connection.notation(connection.segments[index]) for index in closing)
-    return Witness(name="the wire", says=f"{subject} sent {says or 'neither FIN nor RST'}", agrees=True)
-
-
-def _own_witnesses(
+def _witnesses(
     connection: Connection,
-    replay: Replay | None,
+    subject: Role,
+    report: HostReport | None,
     gate: Gate,
-    delta: Mapping[str, int] | None,
-    ending: Ending,
     closing: Sequence[int],
-) -> list[Witness]:
-    if replay is None:
-        return []
-    return [
-        _counters(delta, ending),
-        _buffer(connection, replay.subject, gate, closing),
-        _calls(replay),
-        *_system_calls(replay),
-    ]
+    ending: Ending,
+    cause: Cause | None,
+    reasons: Sequence[str] | None,
+    testimony: Testimony | None,
+) -> tuple[Witness, ...]:
+    name = connection.name(subject) if report is None else f"the {NODE}"
+    found = [witnesses.wire(connection, name, closing)]
+    if report is not None:
+        replay = report.replay
+        index = abort_index(connection, subject)
+        t_ns = connection.segments[index].t_ns if index is not None else None
+        close = replay.calls[replay.close_line - 1].source if replay.close_returned else ""
+        found += [
+            witnesses.counters(report, ending, t_ns),
+            witnesses.buffer(connection, report, gate, closing, close),
+            witnesses.calls(replay),
+            *witnesses.system_calls(replay),
+        ]
+    found += witnesses.tracepoint(reasons, ending, cause)
+    found.append(witnesses.peer(testimony, ending, connection.reading.over))
+    return tuple(found)
 
 
-def _counters(delta: Mapping[str, int] | None, ending: Ending) -> Witness:
-    name = "the kernel's counters"
-    if delta is None:
-        return Witness(name=name, says="not read", agrees=None)
-    says = (
-        ", ".join(f"{key.partition(':')[2]} +{value}" for key, value in delta.items() if value) or "unchanged"
-    )
-    aborted = delta.get("TcpExt:TCPAbortOnClose", 0) > 0
-    reset_sent = delta.get(_OUT_RSTS, 0) > 0
-    agrees: bool | None
-    if ending is Ending.RST:
-        agrees = reset_sent if _OUT_RSTS in delta else None
-    elif ending is Ending.FIN_THEN_RST:
-        agrees = None if not (aborted or reset_sent) else True
-    else:
-        agrees = not (aborted or reset_sent)
-    return Witness(name=name, says=says, agrees=agrees)
-
-
-def _buffer(connection: Connection, state: SocketState | None, gate: Gate, closing: Sequence[int]) -> Witness:
-    """The buffer's witness also checks the gate's instant: what the close acknowledged had been counted.
-
-    Where the gate names no number, more may have come in between: then the buffer is no witness of the close.
-    """
-    name = "the receive buffer"
-    if state is None:
-        return Witness(name=name, says="not read before the close", agrees=None)
-    says = f"{state.unread} of {state.received} bytes unread at the close"
-    first = connection.segments[closing[0]] if closing else None
-    if first is None or not first.has_ack:
-        return Witness(name=name, says=says, agrees=None)
-    role = connection.role(first)
-    _, acknowledged = connection.relative(first)
-    peer_fin = any(
-        s.fin and connection.role(s) is not role and distance(first.ack, s.seq + s.payload_len) > 0
-        for s in connection.segments[: closing[0]]
-    )
-    arrived = acknowledged - 1 - (1 if peer_fin else 0)
-    # A FIN may have left before the close line (a shutdown), and data may have come in between.
-    if arrived == state.received or (first.fin and arrived < state.received):
-        return Witness(name=name, says=says, agrees=True)
-    return Witness(
-        name=name,
-        says=f"{says}, but the close acknowledges {arrived}",
-        agrees=None if gate.received is None and gate.unread in (None, "some") else False,
-    )
-
-
-def _calls(replay: Replay) -> Witness:
-    if not 0 < replay.close_line <= len(replay.calls):
-        return Witness(name="the closing call", says=f"was never reached: {replay.end}", agrees=None)
-    call = replay.calls[replay.close_line - 1]
-    return Witness(name="the closing call", says=f"{call.source} -> {call.result}", agrees=None)
-
-
-def _system_calls(replay: Replay) -> list[Witness]:
-    """What strace saw. It cannot tell a RST from a FIN: both are a plain close(2); that is the point."""
-    if replay.system_calls is None:
-        return []
-    return [Witness(name="the system call", says=closing_calls(replay.system_calls), agrees=None)]
-
-
-def _told(reasons: Sequence[str] | None) -> list[Cause]:
-    return [_CAUSE_BY_REASON[reason] for reason in reasons or () if reason in _CAUSE_BY_REASON]
-
-
-def _tracepoint(reasons: Sequence[str] | None, ending: Ending, cause: Cause | None) -> list[Witness]:
-    """The kernel's own word for why it sent a RST, or that it sent none."""
-    if reasons is None:
-        return []
-    says = f"RST sent: {', then '.join(reasons)}" if reasons else "no RST sent"
-    told = _told(reasons)
-    sent = bool(reasons) == (ending in (Ending.RST, Ending.FIN_THEN_RST))
-    fits = not told or cause is Cause.UNKNOWN or cause in told
-    return [Witness(name="the tracepoint", says=says, agrees=sent and fits)]
-
-
-def _peer(testimony: Testimony | None, ending: Ending) -> Witness:
-    """A peer's end of file needs a FIN, a peer's reset needs a RST; nothing more can be asked of it."""
-    name = "the peer's application"
-    if testimony is None:
-        return Witness(name=name, says="not heard", agrees=None)
-    says = f"{testimony.end} after {testimony.received} bytes read, {testimony.sent} sent"
-    agrees: bool | None = None
-    if testimony.end == _END_OF_FILE:
-        agrees = ending in (Ending.FIN, Ending.FIN_THEN_RST)
-    elif testimony.end in _RESET_ERRORS:
-        agrees = ending in (Ending.RST, Ending.FIN_THEN_RST)
-    return Witness(name=name, says=says, agrees=agrees)
-
-
-def _nothing_seen(doubts: Sequence[str]) -> Verdict:
+def _nothing_seen(subject: Role, doubts: Sequence[str]) -> Verdict:
     return Verdict(
-        subject=Role.CLIENT,
+        subject=subject,
         client=Ending.NONE,
         server=Ending.NONE,
         active_closer=None,

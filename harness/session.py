@@ -4,14 +4,20 @@ A command is sent as `{From, Ref, Command}`; every string in it and in an event 
 
     ping                -> {Ref, pong, #{<<"otp">> => <<"27">>, erts, kernel, kernel_build, backend}}
     {sysctls, Names}    -> {Ref, sysctls, #{Name => Value}}
-    {counters, Names}   -> {Ref, counters, #{Name => integer()}}
+    {counters, Names}   -> {Ref, counters, Reading}
     {forget, Ref0}      -> {Ref, forgotten}
-    {play, #{session, bindings, close_line, counters, line_timeout_ms}}
+    {play, #{session, bindings, close_line, counters, line_timeout_ms, live}}
                         -> {Ref, events, [Event]}, again and again until one of them ends the play:
-        {line, Index, Source, Printed, DurationUs}      after each expression
-        {closing, SocketStates, Counters, Source}       right before the close line
-        {closed, Counters}                              right after it
-        {done} | {crashed, Index, Source, ErrorText} | {timed_out, Index, Source} | {unparsable, LineNo, Why}
+        {begun, Reading}                                        before the first line
+        {line, Index, Source, Printed, DurationUs, StartNs, Bound}      after each expression
+        {closing, SocketStates, Reading, Source, StartNs}       right before the close line
+        {closed, Reading}                                       right after it
+        {done, Listening} | {crashed, Index, Source, ErrorText} | {timed_out, Index, Source}
+        | {unparsable, LineNo, Why}
+
+A Reading is {FromNs, ToNs, #{Counter => integer()}}, the times being those of the node's kernel. Bound are
+the connected sockets that the line bound to variables, as maps of name, local and remote; Listening those
+that listen or did, as maps of name, local and closed.
 
 Plays that are begun before the last one ended wait for it. A session's process, and its sockets with it,
 stays until it is forgotten or the next play begins; one that crashed or timed out is gone at once.
@@ -23,7 +29,16 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 from harness.errors import LinkError, LinkLostError, UsageError
-from harness.evidence import Call, Replay, SessionEnd, SocketState
+from harness.evidence import (
+    BoundSocket,
+    Call,
+    CounterReading,
+    ListeningSocket,
+    Moment,
+    Replay,
+    SessionEnd,
+    SocketState,
+)
 from harness.link import Atom, Event, Link, Term
 from harness.tcp import Endpoint
 
@@ -38,10 +53,12 @@ def begin(
     close_line: int,
     counters: Iterable[str],
     line_timeout_s: float,
+    live: bool = True,
 ) -> bytes:
     """Asks the node to play a session, and returns the ref to `collect` it by.
 
-    `bindings` holds Erlang terms as text; `close_line` counts expressions from 1 (0 is the last one).
+    `bindings` holds Erlang terms as text; `close_line` counts expressions from 1 (0 is the last one). `live`:
+    every line is told as it returns, rather than together with the close line.
     """
     play = {
         Atom("session"): session,
@@ -49,6 +66,7 @@ def begin(
         Atom("close_line"): close_line,
         Atom("counters"): list(counters),
         Atom("line_timeout_ms"): round(line_timeout_s * 1000),
+        Atom("live"): Atom("true" if live else "false"),
     }
     return link.send((Atom("play"), play))
 
@@ -87,9 +105,26 @@ def sysctls(link: Link, names: Iterable[str]) -> dict[str, str]:
     return _texts(link.call((Atom("sysctls"), list(names)), _ANSWER_S))
 
 
-def counters(link: Link, names: Iterable[str]) -> dict[str, int]:
-    """Counters of the node's network namespace, named as in `evidence.COUNTERS`; unknown ones left out."""
-    return _numbers(link.call((Atom("counters"), list(names)), _ANSWER_S))
+def counters(link: Link, names: Iterable[str], moment: Moment = Moment.SETTLED) -> CounterReading:
+    """Read counters of the node's namespace, named as in `evidence.COUNTERS`; unknown ones are left out."""
+    return _reading(moment, link.call((Atom("counters"), list(names)), _ANSWER_S))
+
+
+def ask_counters(link: Link, names: Iterable[str]) -> bytes:
+    """Ask for the counters as they stand before anything that is sent after this; the ref to get them by."""
+    return link.send((Atom("counters"), list(names)))
+
+
+def told_counters(link: Link, ref: bytes, moment: Moment) -> CounterReading:
+    """The answer to `ask_counters`. Raises LinkLostError where the node is gone, LinkTimeoutError."""
+    try:
+        match link.next_event(ref, _ANSWER_S):
+            case ("counters", reading):
+                return _reading(moment, reading)
+            case event:
+                raise _foreign(event)
+    finally:
+        link.release(ref)
 
 
 class _Gathering:
@@ -101,8 +136,10 @@ class _Gathering:
         self._close_line = 0
         self._closing_source = ""
         self._sockets: tuple[SocketState, ...] = ()
-        self._before: dict[str, int] | None = None
-        self._after: dict[str, int] | None = None
+        self._readings: list[CounterReading] = []
+        self._bound: list[BoundSocket] = []
+        self._listening: tuple[ListeningSocket, ...] = ()
+        self._closing_ns: int | None = None
         self._error = ""
         self.end: SessionEnd | None = None
 
@@ -116,16 +153,20 @@ class _Gathering:
 
     def _take(self, *event: Any) -> None:
         match event:
-            case ("line", _, source, printed, duration_us):
-                self._call(_text(source), _text(printed), duration_us)
-            case ("closing", sockets, numbers, source):
+            case ("begun", reading):
+                self._readings.append(_reading(Moment.BEGUN, reading))
+            case ("line", _, source, printed, duration_us, start_ns, bound):
+                self._call(_text(source), _text(printed), duration_us, start_ns)
+                self._bound += [_bound_socket(socket, len(self._calls)) for socket in bound]
+            case ("closing", sockets, reading, source, start_ns):
                 self._close_line = len(self._calls) + 1
-                self._closing_source = _text(source)
+                self._closing_source, self._closing_ns = _text(source), start_ns
                 self._sockets = tuple(_socket_state(socket) for socket in sockets)
-                self._before = _numbers(numbers)
-            case ("closed", numbers):
-                self._after = _numbers(numbers)
-            case ("done",):
+                self._readings.append(_reading(Moment.BEFORE, reading))
+            case ("closed", reading):
+                self._readings.append(_reading(Moment.AFTER, reading))
+            case ("done", listening):
+                self._listening = tuple(_listening_socket(socket) for socket in listening)
                 self.end = SessionEnd.DONE
             case ("crashed", _, source, error):
                 self._call(_text(source), _text(error), 0)
@@ -141,7 +182,7 @@ class _Gathering:
     def node_gone(self, why: str) -> None:
         """The node's end, perhaps on purpose: it was asked to close, and took the close's result with it."""
         if self._close_line == len(self._calls) + 1:
-            self._call(self._closing_source, "** the node is gone", 0)
+            self._call(self._closing_source, "** the node is gone", 0, self._closing_ns)
         self._finish(SessionEnd.NODE_GONE, why)
 
     def finished(self, index: int) -> Replay:
@@ -153,12 +194,13 @@ class _Gathering:
             error=self._error,
             close_line=self._close_line,
             sockets=self._sockets,
-            counters_before=self._before,
-            counters_after=self._after,
+            readings=tuple(self._readings),
+            bound=tuple(self._bound),
+            listening=self._listening,
         )
 
-    def _call(self, source: str, result: str, duration_us: int) -> None:
-        call = Call(source=source, result=result, duration_us=duration_us)
+    def _call(self, source: str, result: str, duration_us: int, t_ns: int | None = None) -> None:
+        call = Call(source=source, result=result, duration_us=duration_us, t_ns=t_ns)
         self._calls.append(call)
         if self._on_call is not None:
             self._on_call(call)
@@ -193,6 +235,28 @@ def _socket_state(fields: Mapping[Atom, Any]) -> SocketState:
         unread=fields[Atom("unread")],
         state=fields[Atom("state")],
     )
+
+
+def _bound_socket(fields: Mapping[Atom, Any], line: int) -> BoundSocket:
+    return BoundSocket(
+        name=_text(fields[Atom("name")]),
+        local=_endpoint(fields[Atom("local")]),
+        remote=_endpoint(fields[Atom("remote")]),
+        line=line,
+    )
+
+
+def _listening_socket(fields: Mapping[Atom, Any]) -> ListeningSocket:
+    return ListeningSocket(
+        name=_text(fields[Atom("name")]),
+        local=_endpoint(fields[Atom("local")]),
+        closed=bool(fields[Atom("closed")]),
+    )
+
+
+def _reading(moment: Moment, reading: Any) -> CounterReading:
+    from_ns, to_ns, numbers = reading
+    return CounterReading(moment=moment, counters=_numbers(numbers), from_ns=from_ns, to_ns=to_ns)
 
 
 def _endpoint(pair: tuple[bytes, int]) -> Endpoint:

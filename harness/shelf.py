@@ -14,10 +14,9 @@ from pathlib import Path
 
 import msgspec
 
-from harness import pcap, store
 from harness.compare import Played
 from harness.errors import EnvironmentTroubleError, UsageError
-from harness.judged import judge_all
+from harness.load_run import load_run
 from harness.matrix import FORMAT, Cell, Summary, same_kernel
 
 TABLE = "matrix.json"
@@ -101,16 +100,13 @@ class Shelf:
 
 def read(folder: Path) -> Played:
     """One evidence folder, judged. Raises UsageError where it is none, or damaged."""
-    evidence = store.read(folder)
-    axes = evidence.manifest.axes
-    judgements = judge_all(
-        evidence.scenario.at(axes),
-        pcap.segments(evidence.capture),
-        evidence.manifest.capture,
-        evidence.replays,
-        evidence.testimonies,
+    run = load_run(folder)
+    return Played(
+        source=str(folder),
+        axes=run.evidence.manifest.axes,
+        scenario=run.evidence.scenario,
+        judgements=run.judgements,
     )
-    return Played(source=str(folder), axes=axes, scenario=evidence.scenario, judgements=tuple(judgements))
 
 
 def _note(cell: Cell) -> _Note:

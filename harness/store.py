@@ -6,8 +6,10 @@ Its format is described in docs/evidence.md and carries a version. A folder hold
     scenario.toml      the scenario, word for word
     capture.pcap       everything on the test network's wire, Ethernet frames with nanosecond time stamps
     transcript.jsonl   a line for each replay: what every session line returned, and how the session ended
-    counters.jsonl     a line for each replay: sockets and kernel counters around the close
+    counters.jsonl     a line for each replay: sockets, and kernel counters from its begin until it settled
     peer.jsonl         a line for each replay: what the peer's application saw (null where it was not heard)
+    watch.jsonl        a line for each replay: which of the capture's frames passed in its time, until when
+                       the wire was watched, and which connections were still open then
     strace.jsonl       a line for each replay, only where --strace was asked for: the tested socket's system
                        calls as strace shows them
     resets.jsonl       a line for each replay, only where the node's kernel gives reasons: the RSTs that it
@@ -19,7 +21,7 @@ from __future__ import annotations
 
 import errno
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,7 +34,20 @@ import msgspec
 from harness import pcap
 from harness.axes import Axes
 from harness.errors import EnvironmentTroubleError, UsageError
-from harness.evidence import Call, CaptureFacts, Frame, Replay, SessionEnd, SocketState, Testimony
+from harness.evidence import (
+    BoundSocket,
+    Call,
+    CaptureFacts,
+    CounterReading,
+    Frame,
+    ListeningSocket,
+    Moment,
+    Replay,
+    SessionEnd,
+    SocketState,
+    Testimony,
+    Watch,
+)
 from harness.resets import Reset
 from harness.scenario import Scenario, parse
 from harness.system_calls import SystemCall
@@ -47,6 +62,7 @@ _CAPTURE = "capture.pcap"
 _TRANSCRIPT = "transcript.jsonl"
 _COUNTERS = "counters.jsonl"
 _PEER = "peer.jsonl"
+_WATCH = "watch.jsonl"
 _STRACE = "strace.jsonl"
 _RESETS = "resets.jsonl"
 _VERDICTS = "verdicts.jsonl"
@@ -61,15 +77,31 @@ class _Transcript(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Counters(msgspec.Struct, frozen=True, kw_only=True):
+    """`before` and `after` stand among the readings, too; older programs wrote these two alone."""
+
     index: int
     sockets: tuple[SocketState, ...]
     before: dict[str, int] | None
     after: dict[str, int] | None
+    readings: tuple[CounterReading, ...] = ()
+    bound: tuple[BoundSocket, ...] = ()
+    listening: tuple[ListeningSocket, ...] = ()
 
 
 class _Peer(msgspec.Struct, frozen=True, kw_only=True):
+    """`testimony` is that of the connection under test, which older programs wrote alone; `every` has all."""
+
     index: int
     testimony: Testimony | None
+    every: tuple[Testimony, ...] = ()
+
+    def testimonies(self) -> tuple[Testimony, ...]:
+        return self.every or tuple(t for t in (self.testimony,) if t is not None)
+
+
+class _Watch(msgspec.Struct, frozen=True, kw_only=True):
+    index: int
+    watch: Watch
 
 
 class _Written(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,6 +139,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     capture: CaptureFacts
     facts: dict[str, Any]
     parameters: dict[str, int] = {}  # values given in place of the scenario's own
+    clock_error_ns: int = 0  # how far times that the node told may be off the capture's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +150,7 @@ class Evidence:
     scenario: Scenario
     capture: bytes
     replays: tuple[Replay, ...]
-    testimonies: tuple[Testimony | None, ...]
+    testimonies: tuple[tuple[Testimony, ...], ...]
 
 
 class Writer:
@@ -135,7 +168,7 @@ class Writer:
             (folder / _SCENARIO).write_text(scenario_text, encoding="utf-8")
         self._files: dict[str, BinaryIO] = {}
         with _writing(folder), ExitStack() as opened:
-            for name in (_CAPTURE, _TRANSCRIPT, _COUNTERS, _PEER, _VERDICTS):
+            for name in (_CAPTURE, _TRANSCRIPT, _COUNTERS, _PEER, _WATCH, _VERDICTS):
                 self._files[name] = opened.enter_context((folder / name).open("wb"))
             self._files[_CAPTURE].write(pcap.header())
             self._files[_CAPTURE].flush()
@@ -154,7 +187,8 @@ class Writer:
         with _writing(self.folder):
             self._files[_CAPTURE].write(pcap.records(frames))
 
-    def replay(self, replay: Replay, testimony: Testimony | None) -> None:
+    def replay(self, replay: Replay, testimonies: Sequence[Testimony], tested: Testimony | None) -> None:
+        """Write down one replay. `tested` is the testimony of the connection under test."""
         self._line(
             _TRANSCRIPT,
             _Transcript(
@@ -170,11 +204,16 @@ class Writer:
             _Counters(
                 index=replay.index,
                 sockets=replay.sockets,
-                before=_plain(replay.counters_before),
-                after=_plain(replay.counters_after),
+                before=_plain(replay.reading(Moment.BEFORE)),
+                after=_plain(replay.reading(Moment.AFTER)),
+                readings=replay.readings,
+                bound=replay.bound,
+                listening=replay.listening,
             ),
         )
-        self._line(_PEER, _Peer(index=replay.index, testimony=testimony))
+        self._line(_PEER, _Peer(index=replay.index, testimony=tested, every=tuple(testimonies)))
+        if replay.watch is not None:
+            self._line(_WATCH, _Watch(index=replay.index, watch=replay.watch))
         if replay.system_calls is not None:
             self._line(_STRACE, _Strace(index=replay.index, calls=replay.system_calls))
         if replay.resets is not None:
@@ -239,7 +278,10 @@ def read(folder: Path) -> Evidence:
     system_calls = {line.index: line.calls for line in strace}
     traced = _decode_lines(folder / _RESETS, _Resets) if (folder / _RESETS).exists() else []
     resets = {line.index: line.resets for line in traced}
-    whole = min(len(transcripts), len(counters), len(peers))  # a run that was killed may lack its last line
+    watched = _decode_lines(folder / _WATCH, _Watch) if (folder / _WATCH).exists() else []
+    watches = {line.index: line.watch for line in watched}
+    # A run that was killed may lack its last line.
+    whole = min(len(transcripts), len(counters), len(peers), len(watched) or len(peers))
     return Evidence(
         manifest=manifest,
         scenario=parse(
@@ -254,14 +296,16 @@ def read(folder: Path) -> Evidence:
                 error=transcript.error,
                 close_line=transcript.close_line,
                 sockets=counted.sockets,
-                counters_before=counted.before,
-                counters_after=counted.after,
+                readings=counted.readings or _readings(counted),
+                bound=counted.bound,
+                listening=counted.listening,
+                watch=watches.get(transcript.index),
                 system_calls=system_calls.get(transcript.index),
                 resets=resets.get(transcript.index),
             )
             for transcript, counted in zip(transcripts[:whole], counters[:whole], strict=True)
         ),
-        testimonies=tuple(peer.testimony for peer in peers[:whole]),
+        testimonies=tuple(peer.testimonies() for peer in peers[:whole]),
     )
 
 
@@ -281,8 +325,14 @@ def read_scenario_text(folder: Path) -> str:
     return _read(folder / _SCENARIO).decode("utf-8", "replace")
 
 
-def _plain(counters: Mapping[str, int] | None) -> dict[str, int] | None:
-    return None if counters is None else dict(counters)
+def _plain(reading: CounterReading | None) -> dict[str, int] | None:
+    return None if reading is None else dict(reading.counters)
+
+
+def _readings(counted: _Counters) -> tuple[CounterReading, ...]:
+    """What an older program wrote: two readings, without their times."""
+    pairs = ((Moment.BEFORE, counted.before), (Moment.AFTER, counted.after))
+    return tuple(CounterReading(moment=m, counters=c) for m, c in pairs if c is not None)
 
 
 def _read(path: Path) -> bytes:

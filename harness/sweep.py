@@ -62,7 +62,7 @@ class Point:
 def point(value: int, judgements: Iterable[Judged], evidence: str) -> Point:
     """What the replays (at least one) at a value add up to."""
     judged = list(judgements)
-    states = [j.replay.subject for j in judged if j.replay.subject is not None]
+    states = [j.socket for j in judged if j.socket is not None]
     return Point(
         value=value,
         endings=Counter(str(j.verdict.ending) for j in judged if not j.verdict.doubts),

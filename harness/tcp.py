@@ -23,6 +23,15 @@ class Flags(IntFlag):
     CWR = 0x80
 
 
+HALF = 1 << 31
+SPACE = 1 << 32  # of sequence numbers
+
+
+def distance(later: int, earlier: int) -> int:
+    """Return `later - earlier` in sequence space: signed, right across the wrap (RFC 9293 section 3.4)."""
+    return (later - earlier + HALF) % SPACE - HALF
+
+
 class Endpoint(NamedTuple):
     """One end of a connection: an IP address in text form and a port."""
 
@@ -33,12 +42,23 @@ class Endpoint(NamedTuple):
         return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 
 
+class Checksum(StrEnum):
+    """What a segment's checksums say. PARTIAL: the sum of the pseudo-header alone, left to a network card."""
+
+    GOOD = "good"
+    BAD = "bad"
+    PARTIAL = "partial"
+    UNVERIFIED = "unverified"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
     """One TCP segment as it crossed the wire.
 
     `t_ns` is the capture's clock in nanoseconds since the epoch; `seq` and `ack` are absolute (32 bit);
     `payload_len` counts the bytes the IP header announces, also where the capture cut the payload short.
+    `ttl` is the hop limit over IPv6, `ip_id` IPv4's identification; `frame_no` counts the capture's frames
+    from 1.
     """
 
     t_ns: int
@@ -51,6 +71,10 @@ class Segment:
     payload_len: int
     payload: bytes = b""
     options: bytes = b""
+    ttl: int | None = None
+    ip_id: int | None = None
+    checksum: Checksum = Checksum.UNVERIFIED
+    frame_no: int = 0
 
     @property
     def syn(self) -> bool:
@@ -90,12 +114,22 @@ class Ending(StrEnum):
 
 
 class Cause(StrEnum):
-    """Why an endpoint sent a RST. UNKNOWN is a legitimate answer: packets alone often cannot say."""
+    """Why an endpoint sent a RST, or gave up. UNKNOWN is a legitimate answer: packets alone often cannot say.
+
+    What proves each of them is in `harness.causes`.
+    """
 
     UNREAD_DATA = "unread data at close"
     ZERO_LINGER = "zero linger"
     DATA_AFTER_CLOSE = "data after close"
+    LATE_SEGMENT = "late segment after close"
     CLOSED_PORT = "closed port"
+    LISTENER_CLOSED = "listener closed"
+    KEEPALIVE_TIMEOUT = "keepalive timeout"
+    USER_TIMEOUT = "user timeout"
+    RETRANSMISSIONS = "retransmissions given up"
+    FIN_WAIT2_TIMEOUT = "linger timeout in FIN_WAIT2"
+    OUT_OF_MEMORY = "out of memory"
     UNKNOWN = "unknown"
 
 

@@ -1,38 +1,52 @@
 """One connection as a person reads it: relative sequence numbers and tcpdump's notation.
 
-Knows how segments belong together; not what is right or wrong about them.
+Knows who is the client and how numbers are printed; not what is right or wrong about the segments.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
 
-from harness.tcp import Endpoint, Role, Segment
+from harness.reading import Reading, read
+from harness.tcp import SPACE, Endpoint, Role, Segment, distance
 
-_HALF = 1 << 31
-_SPACE = 1 << 32
+_WELL_KNOWN_END = 1024  # of the system ports (RFC 6335 section 6)
 
 
-def distance(later: int, earlier: int) -> int:
-    """`later - earlier` in sequence space: signed, right across the wrap (RFC 9293 section 3.4)."""
-    return (later - earlier + _HALF) % _SPACE - _HALF
+class Roles(StrEnum):
+    """What tells who is the client: the SYN, a well-known port at one end, or nothing."""
+
+    HANDSHAKE = "the handshake"
+    PORTS = "the ports"
+    NOT_SEEN = "nothing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
     """The segments of one connection in the order they were captured.
 
-    `client` is the end that sent the SYN (where none was seen, the end that the first segment left).
-    `client_isn` and `server_isn` are the initial sequence numbers, or the first number seen in that
-    direction less one, so that relative numbers start as tcpdump prints them.
+    `client` is the end that sent the SYN. Where none was seen it is the end whose peer has a well-known port,
+    or else the end that the first segment left, and no client in any other sense: see `roles`. `client_isn`
+    and `server_isn` are the initial sequence numbers, or the first number seen in that direction less one, so
+    that relative numbers start as tcpdump prints them.
     """
 
     client: Endpoint
     server: Endpoint
+    roles: Roles
     segments: tuple[Segment, ...]
     client_isn: int | None
     server_isn: int | None
+    reading: Reading = field(compare=False, repr=False)
+
+    def endpoint(self, role: Role) -> Endpoint:
+        return self.client if role is Role.CLIENT else self.server
+
+    def name(self, role: Role) -> str:
+        """Name an end: "client" or "server"; its address where nothing tells which is which."""
+        return str(self.endpoint(role)) if self.roles is Roles.NOT_SEEN else str(role)
 
     def role(self, segment: Segment) -> Role:
         """Which end sent this segment."""
@@ -75,63 +89,39 @@ def flag_letters(segment: Segment) -> str:
     return letters + "." if flags & 0x10 else letters or "none"
 
 
-def connections(segments: Iterable[Segment]) -> list[Connection]:
-    """Sort segments into connections, in order of their first segment."""
-    last_by_pair: dict[frozenset[Endpoint], list[Segment]] = {}
-    found: list[list[Segment]] = []
-    for segment in segments:
-        pair = frozenset((segment.src, segment.dst))
-        members = last_by_pair.get(pair)
-        if members is None or starts_anew(members, segment):
-            members = last_by_pair[pair] = []
-            found.append(members)
-        members.append(segment)
-    return [connection(members) for members in found]
+def connection(members: Sequence[Segment], known: Reading | None = None) -> Connection:
+    """Build one connection from its own segments (at least one), in the order they were captured.
 
-
-def starts_anew(members: Sequence[Segment], segment: Segment) -> bool:
-    """True for a SYN that none of the known segments repeats: a port used twice is two connections.
-
-    A SYN that meets nothing but the other end's SYN opens the same connection (RFC 9293 3.5, figure 7).
+    `known`: what was read of exactly these segments, where somebody has done it already.
     """
-    return (
-        segment.syn
-        and not segment.has_ack
-        and not any(known.syn and known.src == segment.src and known.seq == segment.seq for known in members)
-        and not all(known.syn and not known.has_ack and known.src == segment.dst for known in members)
-    )
-
-
-def connection(members: Sequence[Segment]) -> Connection:
-    """One connection from its own segments (at least one), in the order they were captured."""
-    first = members[0]
-    client, server = (first.dst, first.src) if first.syn and first.has_ack else (first.src, first.dst)
+    found = known or read(members)
+    one = members[0].src, members[0].dst
+    client, server, roles = _roles(members, found, *one)
     return Connection(
         client=client,
         server=server,
+        roles=roles,
         segments=tuple(members),
         client_isn=_initial(members, client),
         server_isn=_initial(members, server),
+        reading=found,
     )
 
 
-def is_over(connection: Connection) -> bool:
-    """True once nothing more can come: a RST that ends it for both ends, or both FINs acknowledged."""
-    if any(segment.rst for segment in connection.segments):
-        return True
-    return fin_acknowledged(connection, Role.CLIENT) and fin_acknowledged(connection, Role.SERVER)
-
-
-def fin_acknowledged(connection: Connection, role: Role) -> bool:
-    """True once the other end has acknowledged the FIN of this one."""
-    fin_end = None
-    for segment in connection.segments:
-        if connection.role(segment) is role:
-            if segment.fin:
-                fin_end = segment.seq + segment.payload_len + (1 if segment.syn else 0) + 1
-        elif fin_end is not None and segment.has_ack and distance(segment.ack, fin_end) >= 0:
-            return True
-    return False
+def _roles(
+    members: Sequence[Segment], found: Reading, one: Endpoint, other: Endpoint
+) -> tuple[Endpoint, Endpoint, Roles]:
+    """Say who is the client, who the server, and what tells: the first SYN, or else the ports."""
+    openings = sorted((index, end) for end in (one, other) if (index := found.end(end).syn) is not None)
+    for index, end in openings:
+        if not members[index].has_ack:
+            return end, other if end == one else one, Roles.HANDSHAKE
+    for _, end in openings:  # a SYN ACK alone: whom it answers is the client
+        return other if end == one else one, end, Roles.HANDSHAKE
+    low, high = sorted((one, other), key=lambda end: end.port)
+    if low.port < _WELL_KNOWN_END and low.port < high.port:
+        return high, low, Roles.PORTS
+    return one, other, Roles.NOT_SEEN
 
 
 def _initial(members: Sequence[Segment], endpoint: Endpoint) -> int | None:
@@ -140,8 +130,8 @@ def _initial(members: Sequence[Segment], endpoint: Endpoint) -> int | None:
             return segment.seq
     for segment in members:
         if segment.src == endpoint and not segment.rst:
-            return (segment.seq - 1) % _SPACE
+            return (segment.seq - 1) % SPACE
     for segment in members:  # only ever acknowledged, or only ever reset: the numbers its peer used for it
         if segment.dst == endpoint and segment.has_ack:
-            return (segment.ack - 1) % _SPACE
+            return (segment.ack - 1) % SPACE
     return None

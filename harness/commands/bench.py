@@ -14,12 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from harness import catalogue, pcap, run, store
+from harness import catalogue, run
 from harness.beds import Beds
 from harness.commands.console import progress
 from harness.errors import EXIT_AS_EXPECTED
 from harness.evidence import Frame, Testimony
-from harness.judged import judge_all
+from harness.load_run import load_run
 from harness.outcome import Outcome
 from harness.report.terminal import Tally
 from harness.runtime import choose
@@ -119,9 +119,7 @@ def _warm(name: str, repeat: int, beds: Beds, folder: Path) -> None:
 
 
 def _judge_again(folder: Path) -> None:
-    evidence = store.read(folder)
-    segments = pcap.segments(evidence.capture)
-    judge_all(evidence.scenario, segments, evidence.manifest.capture, evidence.replays, evidence.testimonies)
+    load_run(folder)
 
 
 def _timed(call: Callable[[], _Result]) -> tuple[float, _Result]:
@@ -137,6 +135,7 @@ class Timed:
         self._bed = bed
         self.spent: defaultdict[str, float] = defaultdict(float)
         self.link, self.server, self.client_address = bed.link, bed.server, bed.client_address
+        self.shares_clock = bed.shares_clock
 
     def drain(self, timeout_s: float = 0.0) -> list[Frame]:
         return self._spend("waiting for the capture", lambda: self._bed.drain(timeout_s))
@@ -146,6 +145,12 @@ class Timed:
 
     def dropped(self) -> int:
         return self._bed.dropped()
+
+    def now_ns(self) -> int:
+        return self._bed.now_ns()
+
+    def holds(self, one: Endpoint, other: Endpoint) -> bool | None:
+        return self._spend("asking the kernels", lambda: self._bed.holds(one, other))
 
     def counters(self) -> Mapping[str, int]:
         return self._bed.counters()

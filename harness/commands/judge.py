@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from harness import pcap, store, trace
+from harness import pcap, store, tracker
 from harness.commands.console import palette, print_json
 from harness.errors import UsageError
 from harness.evidence import CaptureFacts
 from harness.judge import Verdict
 from harness.judge import judge as judge_connection
-from harness.judged import judge_all
+from harness.load_run import load_run
 from harness.outcome import worst
 from harness.report import terminal
 from harness.tcp import Validity
@@ -28,15 +28,8 @@ def judge(options: argparse.Namespace) -> int:
 
 
 def _folder(folder: Path, options: argparse.Namespace) -> int:
-    evidence = store.read(folder)
-    scenario = evidence.scenario.at(evidence.manifest.axes)
-    judgements = judge_all(
-        scenario,
-        pcap.segments(evidence.capture),
-        evidence.manifest.capture,
-        evidence.replays,
-        evidence.testimonies,
-    )
+    run = load_run(folder)
+    scenario, judgements = run.scenario, run.judgements
     if not judgements:
         raise UsageError(f"{folder} holds no replay: the run ended before its first one did", "run it again")
     records = [judged.record() for judged in judgements]
@@ -44,7 +37,7 @@ def _folder(folder: Path, options: argparse.Namespace) -> int:
         store.write_verdicts(folder, records)
     overall = worst(judged.outcome for judged in judgements)
     if options.json:
-        print_json({"format": 1, "outcome": overall, "scenario": evidence.scenario.name, "replays": records})
+        print_json({"format": 1, "outcome": overall, "scenario": scenario.name, "replays": records})
     elif len(judgements) == 1:
         print(terminal.case(scenario, judgements[0], palette()))
     else:
@@ -62,7 +55,7 @@ def _capture(path: Path, options: argparse.Namespace) -> int:
         capture = path.read_bytes()
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}", "check its permissions") from error
-    connections = trace.connections(pcap.segments(capture))
+    connections = tracker.connections(pcap.segments(capture))
     if not connections:
         raise UsageError(f"{path} holds no TCP segment", "give a capture of the connection in question")
     facts = CaptureFacts(dropped=0, fenced=True)  # what it missed, a classic pcap cannot say

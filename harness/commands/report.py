@@ -9,10 +9,9 @@ from pathlib import Path
 
 import msgspec
 
-from harness import pcap, store
 from harness.commands.console import palette
 from harness.errors import EXIT_AS_EXPECTED, EnvironmentTroubleError, UsageError
-from harness.judged import judge_all
+from harness.load_run import load_run
 from harness.report import ladder_mermaid, ladder_svg, ladder_text
 from harness.report.ladder import Ladder, ladder
 from harness.report.records import Run, documents
@@ -45,17 +44,9 @@ def _folders(path: Path) -> Iterator[Path]:
 
 
 def _read(folder: Path) -> Run:
-    evidence = store.read(folder)
-    manifest = evidence.manifest
-    scenario = evidence.scenario.at(manifest.axes)
-    judgements = judge_all(
-        scenario,
-        pcap.segments(evidence.capture),
-        manifest.capture,
-        evidence.replays,
-        evidence.testimonies,
-    )
-    if not judgements:
+    run = load_run(folder)
+    evidence, manifest = run.evidence, run.evidence.manifest
+    if not run.judgements:
         raise UsageError(f"{folder} holds no replay: the run ended before its first one did", "run it again")
     return Run(
         folder=visible(folder.resolve().name),
@@ -65,8 +56,8 @@ def _read(folder: Path) -> Run:
         axes=manifest.axes,
         facts=manifest.facts,
         capture=evidence.capture,
-        scenario=scenario,
-        judgements=tuple(judgements),
+        scenario=run.scenario,
+        judgements=run.judgements,
     )
 
 

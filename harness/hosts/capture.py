@@ -14,6 +14,7 @@ import select
 import socket
 import struct
 import sys
+import time
 from collections.abc import Sequence
 
 from . import counters, frames, interfaces
@@ -87,7 +88,7 @@ def serve(tap: socket.socket, commands: int, answers: int) -> None:
             if order == frames.COUNT[0]:
                 _write_all(answers, frames.encode_counted(counters.read_all()))
             elif order == frames.DRAIN[0]:
-                _write_all(answers, frames.encode_drained(taken, dropped))
+                _write_all(answers, frames.encode_drained(taken, dropped, time.time_ns()))
                 taken = []
 
 

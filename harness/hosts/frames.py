@@ -3,7 +3,7 @@
 capture -> driver: a stream of records, each one kind byte, a 32-bit length (big-endian) and that many bytes:
     R  ready: JSON facts. Sent once, when the capture is already running.
     F  a frame: t_ns (64 bit, nanoseconds since the epoch), then the frame as captured.
-    E  end of a drain: how many frames the kernel dropped so far (64 bit).
+    E  end of a drain: how many frames the kernel dropped so far, and the time now (64 bit each).
     C  the kernel's TCP counters of the namespace: JSON.
     X  the capture could not start: JSON {"error": ...}. Nothing follows it.
 driver -> capture: the byte DRAIN, answered with every frame since the last drain, then one E. End of file:
@@ -22,6 +22,7 @@ COUNT = b"c"
 
 _HEAD = struct.Struct(">cI")
 _TIME = struct.Struct(">Q")
+_END = struct.Struct(">QQ")
 _MAX_LENGTH = 1 << 20  # no frame is longer; a longer record means that the stream is not ours
 
 
@@ -39,9 +40,13 @@ class Captured(NamedTuple):
 
 
 class Drained(NamedTuple):
-    """Every frame up to here has been sent; `dropped` is the kernel's drop count since the start."""
+    """Every frame up to here has been sent; `dropped` is the kernel's drop count since the start.
+
+    `now_ns` is the capturing host's clock, nanoseconds since the epoch.
+    """
 
     dropped: int
+    now_ns: int
 
 
 class Counted(NamedTuple):
@@ -71,10 +76,10 @@ def encode_counted(counters: Mapping[str, int]) -> bytes:
     return _record(b"C", json.dumps(counters).encode())
 
 
-def encode_drained(frames: Iterable[tuple[int, bytes]], dropped: int) -> bytes:
+def encode_drained(frames: Iterable[tuple[int, bytes]], dropped: int, now_ns: int) -> bytes:
     """One whole answer to DRAIN: the frames as (t_ns, data), then the end record."""
     parts = [_record(b"F", _TIME.pack(t_ns) + data) for t_ns, data in frames]
-    parts.append(_record(b"E", _TIME.pack(dropped)))
+    parts.append(_record(b"E", _END.pack(dropped, now_ns)))
     return b"".join(parts)
 
 
@@ -114,7 +119,7 @@ def _decode(kind: bytes, payload: bytes) -> Record:
     if kind == b"F":
         return Captured(_TIME.unpack_from(payload)[0], payload[_TIME.size :])
     if kind == b"E":
-        return Drained(_TIME.unpack(payload)[0])
+        return Drained(*_END.unpack(payload))
     if kind == b"R":
         return Ready(json.loads(payload))
     if kind == b"C":

@@ -125,6 +125,7 @@ class _Inner:
                 link.make_veth(_INTERFACE, _INTERFACE, client_host)
                 link.up("lo")
                 server_facts = self._join(link, self._order.server_addresses)
+            server_table = _socket_table()
             log, orders = self._start_server()
         with _step("the wire"):
             namespaces.enter_network(client_host)
@@ -134,10 +135,11 @@ class _Inner:
             from harness.hosts.capture import open_tap
 
             tap = open_tap(_INTERFACE).detach()
+            node_table = _socket_table()
         # An open file of /proc/net belongs to the namespace that it was opened in, whoever reads it.
         counters = [os.open(f"/proc/self/net/{file}", os.O_RDONLY) for file in ("netstat", "snmp")]
         facts = {"namespaces": self._kind, "node_host": client_facts, "server_host": server_facts}
-        handed_out = [tap, log, orders, *counters]
+        handed_out = [tap, log, orders, node_table, server_table, *counters]
         send(self._channel, {"event": "wired", "facts": facts}, handed_out)
         for fd in handed_out:
             os.close(fd)
@@ -237,6 +239,13 @@ class _Inner:
             for program in self._programs:
                 if program.pid == pid:
                     send(self._channel, program.obituary(status))
+
+
+def _socket_table() -> int:
+    """A file descriptor to ask this namespace's kernel for its TCP sockets by."""
+    from harness.hosts.socket_table import open_table
+
+    return open_table().detach()
 
 
 def _own_network() -> int:

@@ -117,7 +117,7 @@ def _wire(judged: Judged) -> Iterator[dict[str, Any]]:
         yield {"text": "no segment was captured", "tone": ""}
         return
     deciding = marked(judged)
-    ends, *lines = terminal.wire(judged.connection).splitlines()
+    ends, *lines = terminal.wire(judged.connection, node=judged.verdict.subject).splitlines()
     yield {"text": ends, "tone": ""}
     for index, line in enumerate(lines):
         if index in deciding:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from harness.evidence import Testimony
+from harness.judge import NODE, PEER
 from harness.judged import Judged
 from harness.report.terminal import headline
 from harness.report.timeline import Timeline, timeline
@@ -131,7 +132,7 @@ _ON_THE_WIRE, _AT_A_HOST = range(2)
 def ladder(scenario: Scenario, judged: Judged) -> Ladder:
     """Lay out one replay."""
     verdict, connection = judged.verdict, judged.connection
-    calls = timeline(judged.replay, connection, verdict.subject)
+    calls = timeline(judged.replay, connection, verdict.subject, judged.socket)
     start_ns = connection.segments[0].t_ns if connection else 0
     events = list(_calls(judged, calls, start_ns))
     if connection is not None:
@@ -144,8 +145,8 @@ def ladder(scenario: Scenario, judged: Judged) -> Ladder:
     return Ladder(
         title=f"{name}: {said}",
         description=f"{visible(' '.join(scenario.claim.split()))} {_outline(judged)}",
-        left=_host(judged, verdict.subject, "Erlang node"),
-        right=_host(judged, verdict.subject.other, "peer"),
+        left=_host(judged, verdict.subject, NODE),
+        right=_host(judged, verdict.subject.other, PEER),
         rows=tuple(_folded(_joined([event.row for event in events]))),
         verdict=said,
         notes=tuple(_notes(judged, calls)),
@@ -156,8 +157,8 @@ def _calls(judged: Judged, calls: Timeline, start_ns: int) -> Iterator[_Event]:
     replay = judged.replay
     for number, (call, moment) in enumerate(zip(replay.calls, calls.moments, strict=True), start=1):
         closes = number == replay.close_line
-        if closes and replay.subject is not None:
-            state = replay.subject
+        if closes and judged.socket is not None:
+            state = judged.socket
             yield _Event(
                 t_ns=calls.snapshot_ns,
                 rank=_AT_A_HOST,
@@ -215,7 +216,7 @@ def _peer(testimony: Testimony, connection: Connection, subject: Role) -> _Event
 
 def _heard_ns(testimony: Testimony, connection: Connection, subject: Role) -> tuple[int, bool]:
     first, last = connection.segments[0].t_ns, connection.segments[-1].t_ns
-    said: int | None = getattr(testimony, "t_ns", None)
+    said = testimony.t_ns
     if said and first <= said <= last + 1_000_000_000:
         return said, True
     peers = [s for s in connection.segments if connection.role(s) is not subject]
@@ -282,13 +283,17 @@ def _host(judged: Judged, role: Role, name: str) -> Host:
     return Host(name=name, role=str(role), address=visible(str(endpoint)))
 
 
+def _names(judged: Judged) -> dict[Role, str]:
+    return {judged.verdict.subject: NODE, judged.verdict.subject.other: PEER}
+
+
 def _outline(judged: Judged) -> str:
     """The picture in words, for who cannot see it."""
     connection = judged.connection
     if connection is None:
         return "No segment of the connection was captured."
     said = [
-        f"the {connection.role(connection.segments[index])} sends"
+        f"the {_names(judged)[connection.role(connection.segments[index])]} sends"
         f" {connection.notation(connection.segments[index])}, {meaning}"
         for index, meaning in marked(judged).items()
     ]

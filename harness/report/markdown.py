@@ -78,7 +78,8 @@ def _replay(run: Run, alike: Alike) -> Iterator[str]:
         yield ""
     yield from fenced(session(judged.replay.calls), "erlang")
     if judged.connection is not None:
-        yield from fenced(wire(judged.connection, judged.verdict.deciding), "text")
+        shown = wire(judged.connection, judged.verdict.deciding, node=judged.verdict.subject)
+        yield from fenced(shown, "text")
     yield from fenced(ladder_mermaid.render(ladder(run.scenario, judged)).rstrip(), "mermaid")
     rows = [(w.name, _AGREES[w.agrees], w.says) for w in judged.verdict.witnesses]
     yield from _table(("witness", "", "what it says"), rows)

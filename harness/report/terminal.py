@@ -11,14 +11,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.evidence import Call
-from harness.judge import Verdict
+from harness.judge import NODE, PEER, Verdict
 from harness.judged import Judged
 from harness.outcome import Outcome, worst
 from harness.proportions import shares
 from harness.report.visible import visible, visible_lines
 from harness.scenario import Scenario
-from harness.tcp import Ending
-from harness.trace import Connection
+from harness.tcp import Cause, Ending, Role
+from harness.trace import Connection, Roles
 
 _WIDTH = 100
 _INDENT = "  "
@@ -50,7 +50,11 @@ def case(scenario: Scenario, judged: Judged, palette: Palette = PLAIN) -> str:
         _section("Session", session(judged.replay.calls)),
     ]
     if judged.connection is not None:
-        blocks.append(_section("On the wire", wire(judged.connection, judged.verdict.deciding, palette)))
+        found = judged.verdict
+        shown = wire(judged.connection, found.deciding, palette, found.subject)
+        blocks.append(_section("On the wire", shown))
+    if judged.others:
+        blocks.append(_section("Other connections", others(judged, palette)))
     blocks.append(_section("Witnesses", witnesses(judged.verdict, palette)))
     if judged.comparisons:
         blocks.append(_section("Expected and seen", comparisons(judged, palette)))
@@ -88,14 +92,23 @@ def prompt(number: int, call: Call) -> Iterator[str]:
     yield from result
 
 
-def wire(connection: Connection, deciding: Sequence[int] = (), palette: Palette = PLAIN) -> str:
-    """The connection in tcpdump's notation, relative numbers; times in seconds since its first segment."""
+def wire(
+    connection: Connection,
+    deciding: Sequence[int] = (),
+    palette: Palette = PLAIN,
+    node: Role | None = None,
+) -> str:
+    """The connection in tcpdump's notation, relative numbers; times in seconds since its first segment.
+
+    `node` is the role of the Erlang node, where there is one.
+    """
     start_ns = connection.segments[0].t_ns
-    lines = [f"client {connection.client}, server {connection.server}"]
+    names = {role: _short_name(connection, role, node) for role in Role}
+    lines = [", ".join(_long_name(connection, role, node) for role in _left_first(node))]
     for index, segment in enumerate(connection.segments):
         role = connection.role(segment)
         text = (
-            f"{(segment.t_ns - start_ns) / 1e9:9.6f}  {role} > {role.other}  "
+            f"{(segment.t_ns - start_ns) / 1e9:9.6f}  {names[role]} > {names[role.other]}  "
             f"{connection.notation(segment)} win {segment.window}"
         )
         if index in deciding:
@@ -104,6 +117,24 @@ def wire(connection: Connection, deciding: Sequence[int] = (), palette: Palette 
         else:
             lines.append(f"  {text}")
     return "\n".join(lines)
+
+
+def _left_first(node: Role | None) -> tuple[Role, Role]:
+    return (node, node.other) if node is not None else (Role.CLIENT, Role.SERVER)
+
+
+def _short_name(connection: Connection, role: Role, node: Role | None) -> str:
+    if node is None:
+        return connection.name(role)
+    return "node" if role is node else "peer"
+
+
+def _long_name(connection: Connection, role: Role, node: Role | None) -> str:
+    """`Erlang node 10.0.0.2:40000 (client)`, or `client 10.0.0.2:40000` where there is no node."""
+    endpoint = connection.endpoint(role)
+    if node is not None:
+        return f"{NODE if role is node else PEER} {endpoint} ({role})"
+    return str(endpoint) if connection.roles is Roles.NOT_SEEN else f"{role} {endpoint}"
 
 
 def witnesses(verdict: Verdict, palette: Palette = PLAIN) -> str:
@@ -134,22 +165,54 @@ def comparisons(judged: Judged, palette: Palette = PLAIN) -> str:
 
 
 def verdict(judged: Judged, palette: Palette = PLAIN) -> str:
-    lines = [headline(judged, palette)]
+    found = judged.verdict
+    lines = [headline(judged, palette), *why(found.candidates, found.told_apart_by)]
+    lines += [f"note: {visible(remark)}" for remark in found.remarks]
     lines += [
         f"{palette.warn}inconclusive: {visible(doubt)}{palette.plain}" for doubt in judged.verdict.doubts
     ]
     return "\n".join(lines)
 
 
+def why(candidates: Sequence[Cause], told_apart_by: str) -> list[str]:
+    """What an unknown cause may be, and what would tell: `it may be unread data at close or zero linger`."""
+    if not candidates:
+        return []
+    apart = f"; {told_apart_by} would tell" if told_apart_by else ""
+    return [f"it may be {' or '.join(candidates)}{apart}"]
+
+
+def others(judged: Judged, palette: Palette = PLAIN) -> str:
+    """Every connection of the replay beside the one under test, in a line each."""
+    lines = []
+    for other in judged.others:
+        name = f"{visible(other.name)}: " if other.name else ""
+        ends = " ".join(
+            _long_name(other.connection, role, other.verdict.subject)
+            for role in _left_first(other.verdict.subject)
+        )
+        lines.append(f"{other.order}. {name}{summary(other.verdict, palette)}; {ends}")
+        lines += [f"   {palette.warn}inconclusive: {visible(d)}{palette.plain}" for d in other.verdict.doubts]
+    return "\n".join(lines)
+
+
+def _the(name: str) -> str:
+    return f"the {name}" if name in tuple(Role) else name
+
+
 def headline(judged: Judged, palette: Palette = PLAIN) -> str:
     """The verdict in one line: ending, cause, the segment that shows it, and what came of the expectation."""
-    found = judged.verdict
+    return f"{summary(judged.verdict, palette)}: {outcome_word(judged.outcome, palette)}"
+
+
+def summary(found: Verdict, palette: Palette = PLAIN) -> str:
+    """A verdict in one line: ending, cause, the segment that shows it, and how far it can be relied on."""
     colour = palette.bad if found.ending in (Ending.RST, Ending.FIN_THEN_RST) else palette.good
     because = f" ({found.cause})" if found.cause else ""
     segment = f" by {found.closing_segment}" if found.closing_segment else ""
     return (
         f"{palette.bold}{colour}{found.ending}{palette.plain}{because}{segment},"
-        f" conn_state {found.conn_state}, {found.validity}: {outcome_word(judged.outcome, palette)}"
+        f" conn_state {found.conn_state}, {found.validity}"
     )
 
 
@@ -211,12 +274,14 @@ def _section(title: str, body: str) -> str:
 def foreign(connection: Connection, found: Verdict, palette: Palette = PLAIN) -> str:
     """A connection out of somebody else's capture: what the wire alone can say of it."""
     lines = [wire(connection, found.deciding, palette)]
-    for role, ending, cause in (
-        ("client", found.client, found.cause),
-        ("server", found.server, found.peer_cause),
+    for role, ending, cause, candidates, apart in (
+        (Role.CLIENT, found.client, found.cause, found.candidates, found.told_apart_by),
+        (Role.SERVER, found.server, found.peer_cause, found.peer_candidates, found.peer_told_apart_by),
     ):
-        lines.append(f"{role}: {ending}" + (f" ({cause})" if cause else ""))
-    closer = f"the {found.active_closer} closed first, " if found.active_closer else ""
+        lines.append(f"{connection.name(role)}: {ending}" + (f" ({cause})" if cause else ""))
+        lines += [f"  {line}" for line in why(candidates, apart)]
+    closer = f"{_the(connection.name(found.active_closer))} closed first, " if found.active_closer else ""
+    lines += [f"note: {visible(remark)}" for remark in found.remarks]
     lines.append(f"{closer}conn_state {found.conn_state}, {found.validity}")
     lines += [f"{palette.warn}inconclusive: {visible(doubt)}{palette.plain}" for doubt in found.doubts]
     return "\n".join(lines)

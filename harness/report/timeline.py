@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from harness.evidence import Call, Replay
+from harness.evidence import Call, Replay, SocketState
 from harness.tcp import Role, Segment
 from harness.trace import Connection
 
@@ -41,13 +41,18 @@ class Timeline:
     measured: bool
 
 
-def timeline(replay: Replay, connection: Connection | None, subject: Role) -> Timeline:
-    """Place every call of the replay; without a connection only their order is known."""
+def timeline(
+    replay: Replay, connection: Connection | None, subject: Role, socket: SocketState | None
+) -> Timeline:
+    """Place every call of the replay; without a connection only their order is known.
+
+    `socket` is the state of the end under test right before the close line.
+    """
     if connection is None:
         count = len(replay.calls)
         order = tuple(Moment(start_ns=2 * i, end_ns=2 * i + 1) for i in range(count))
         return Timeline(moments=order, snapshot_ns=2 * (replay.close_line - 1), measured=False)
-    wire = _Wire(connection, subject)
+    wire = _Wire(connection, subject, socket)
     anchors, deduced = _deduce(replay, wire)
     measured = _measured(replay.calls, anchors, wire)
     moments = measured or deduced
@@ -61,7 +66,8 @@ def timeline(replay: Replay, connection: Connection | None, subject: Role) -> Ti
 class _Wire:
     """The connection's segments as the end under test sees them."""
 
-    def __init__(self, connection: Connection, subject: Role) -> None:
+    def __init__(self, connection: Connection, subject: Role, socket: SocketState | None) -> None:
+        self.socket = socket
         self.segments = connection.segments
         self._ends = tuple(
             connection.relative(segment)[0] + segment.payload_len - 1 if segment.payload_len else 0
@@ -97,8 +103,8 @@ def _deduce(replay: Replay, wire: _Wire) -> tuple[list[int | None], tuple[Moment
             done = _connected(wire, first) if wire.segments[first].syn else wire.segments[last].t_ns
         else:
             start = done = now
-            if closes and replay.subject is not None:
-                start = done = max(now, wire.arrival_ns(replay.subject.received) or 0)
+            if closes and wire.socket is not None:
+                start = done = max(now, wire.arrival_ns(wire.socket.received) or 0)
         end = max(start + call.duration_us * 1000, done, _awaited(call, wire, cursor))
         moments.append(Moment(start_ns=start, end_ns=end))
         now = end
@@ -154,7 +160,7 @@ def _snapshot_ns(replay: Replay, moments: Sequence[Moment], wire: _Wire) -> int:
     if not 0 < replay.close_line <= len(moments):
         return wire.last_ns
     begun = moments[replay.close_line - 1].start_ns
-    more_ns = wire.arrival_ns(replay.subject.received + 1) if replay.subject is not None else None
+    more_ns = wire.arrival_ns(wire.socket.received + 1) if wire.socket is not None else None
     return begun if more_ns is None else min(begun, more_ns - 1)
 
 
@@ -178,8 +184,8 @@ def _measured(calls: Sequence[Call], anchors: Sequence[int | None], wire: _Wire)
     """The moments by the calls' own start times; None where one is missing or the wire contradicts it."""
     moments = []
     for call, anchor in zip(calls, anchors, strict=True):
-        start: int | None = getattr(call, "t_ns", None)
-        if not start:
+        start = call.t_ns
+        if start is None:
             return None
         end = start + call.duration_us * 1000
         if anchor is not None:

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from harness.judge import Verdict
+from harness.causes import BY_CAUSE
+from harness.judge import Verdict, closing_segments
 from harness.judged import Judged
 from harness.tcp import Cause, Ending, Role
-
-_RESET_BECAUSE = {
-    Cause.ZERO_LINGER: "the socket's linger time is zero",
-    Cause.DATA_AFTER_CLOSE: "data came for a socket that was closed",
-    Cause.CLOSED_PORT: "nobody listens on this port",
-    Cause.UNKNOWN: "the evidence does not say why",
-}
 
 
 def marked(judged: Judged) -> dict[int, str]:
@@ -19,12 +13,7 @@ def marked(judged: Judged) -> dict[int, str]:
     connection, verdict = judged.connection, judged.verdict
     if connection is None:
         return {}
-    own = [i for i, s in enumerate(connection.segments) if connection.role(s) is verdict.subject]
-    first_fin = next((i for i in own if connection.segments[i].fin), None)
-    first_rst = next((i for i in own if connection.segments[i].rst), None)
-    if first_fin is not None and first_rst is not None and first_rst < first_fin:
-        first_fin = None
-    chosen = {*verdict.deciding, *(i for i in (first_fin, first_rst) if i is not None)}
+    chosen = {*verdict.deciding, *closing_segments(connection, verdict.subject)}
     return {
         index: meaning(judged, connection.role(connection.segments[index]), connection.segments[index].rst)
         for index in sorted(chosen)
@@ -44,9 +33,11 @@ def meaning(judged: Judged, role: Role, reset: bool) -> str:
 
 
 def _because(judged: Judged, cause: Cause) -> str:
+    if cause is Cause.UNKNOWN:
+        return "the evidence does not say why"
     if cause is not Cause.UNREAD_DATA:
-        return _RESET_BECAUSE[cause]
-    state = judged.replay.subject
+        return BY_CAUSE[cause].means
+    state = judged.socket
     if state is None:
         return "data lay unread at the close"
     if not state.unread:  # a byte said twice, or an urgent one: queued, so counted, though nobody can read it
@@ -55,7 +46,7 @@ def _because(judged: Judged, cause: Cause) -> str:
 
 
 def _orderly(judged: Judged, verdict: Verdict) -> str:
-    state = judged.replay.subject
+    state = judged.socket
     if verdict.ending is Ending.FIN_THEN_RST:
         return "this end sends no more; a RST follows"
     if state is None:

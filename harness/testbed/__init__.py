@@ -71,6 +71,19 @@ class Testbed(Protocol):
     def dropped(self) -> int:
         """How many frames the kernel dropped from the capture since it began."""
 
+    @property
+    def shares_clock(self) -> bool:
+        """Whether the node's kernel is the one that the capture's time stamps come from."""
+
+    def now_ns(self) -> int:
+        """The capture's clock when it was last drained, or later, in nanoseconds since the epoch."""
+
+    def holds(self, one: Endpoint, other: Endpoint) -> bool | None:
+        """Whether the kernel of either host still has the connection between these two, TIME_WAIT aside.
+
+        None where a kernel cannot be asked.
+        """
+
     def counters(self) -> Mapping[str, int]:
         """The kernel's counters of the node's network namespace, read from beside the node.
 

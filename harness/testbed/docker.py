@@ -83,7 +83,7 @@ class DockerTestbed:
         self._labels = engine.labels(self._run_id)
         self._cookie = secrets.token_hex(16)
         self._undo = ExitStack()
-        self._dropped = 0
+        self._dropped = self._now_ns = 0
         self._recording = Recording() if strace else None
         self._recorded_len = 0
         self._testimonies = Testimonies()
@@ -125,6 +125,16 @@ class DockerTestbed:
 
     def dropped(self) -> int:
         return self._dropped
+
+    @property
+    def shares_clock(self) -> bool:
+        return not self._own_kernel
+
+    def now_ns(self) -> int:
+        return self._now_ns
+
+    def holds(self, one: Endpoint, other: Endpoint) -> bool | None:
+        return None
 
     def counters(self) -> Mapping[str, int]:
         if self._own_kernel:
@@ -423,7 +433,7 @@ class DockerTestbed:
             if isinstance(record, frames.Captured):
                 taken.append(Frame(t_ns=record.t_ns, data=record.data))
             elif isinstance(record, frames.Drained):
-                self._dropped = record.dropped
+                self._dropped, self._now_ns = record.dropped, record.now_ns
                 break
         return taken
 

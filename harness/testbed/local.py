@@ -20,7 +20,7 @@ from typing import Any, Self
 from harness import node, resources, servers
 from harness.errors import LinkError, UsageError
 from harness.evidence import Frame, Testimony
-from harness.hosts import capture, counters
+from harness.hosts import capture, counters, socket_table
 from harness.link import Link
 from harness.netns.messages import Order
 from harness.scenario import Server
@@ -120,6 +120,19 @@ class LocalTestbed:
             found.update(counters.parse(os.pread(fd, _PROC_FILE_LEN, 0).decode()))
         return found
 
+    @property
+    def shares_clock(self) -> bool:
+        return True
+
+    def now_ns(self) -> int:
+        return time.time_ns()
+
+    def holds(self, one: Endpoint, other: Endpoint) -> bool | None:
+        node, peer = (one, other) if one.address == self._client_address else (other, one)
+        return socket_table.holds(self._node_table, node, peer) or socket_table.holds(
+            self._server_table, peer, node
+        )
+
     def start_peer(self) -> None:
         os.write(self._orders, b"connect\n")
 
@@ -140,11 +153,15 @@ class LocalTestbed:
     # Setting up: what the holder does meanwhile, in the order in which it is done
 
     def _set_up(self) -> dict[str, Any]:
-        wired, (tap, *files) = self._held.wait_for("wired", _SET_UP_TIMEOUT_S)
-        for fd in files:
+        wired, (tap, log, orders, node_table, server_table, *counter_files) = self._held.wait_for(
+            "wired", _SET_UP_TIMEOUT_S
+        )
+        self._log, self._orders, self._counter_files = log, orders, counter_files
+        for fd in (log, orders, *counter_files):
             self._undo.callback(os.close, fd)
-        self._tap = self._undo.enter_context(socket.socket(fileno=tap))
-        self._log, self._orders, *self._counter_files = files
+        self._tap, self._node_table, self._server_table = (
+            self._undo.enter_context(socket.socket(fileno=fd)) for fd in (tap, node_table, server_table)
+        )
         os.set_blocking(self._log, False)
         if not self._hear(_SET_UP_TIMEOUT_S):  # it has ended, or it does not come to listening
             self._held.wait_for("listening", _LOST_NODE_TIMEOUT_S)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 
 from harness.evidence import Testimony
 from harness.tcp import Endpoint
@@ -15,7 +16,7 @@ class Testimonies:
 
     def __init__(self) -> None:
         self._rest = b""
-        self._heard: dict[Endpoint, Testimony] = {}
+        self._heard: dict[Endpoint, deque[Testimony]] = {}
 
     def feed(self, log: bytes) -> None:
         """Take in more of the log. Raises ValueError on a line that is no JSON."""
@@ -24,17 +25,25 @@ class Testimonies:
             event = json.loads(line)
             if event["event"] == "ended":
                 peer = Endpoint(*event["peer"])
-                self._heard[peer] = Testimony(
+                testimony = Testimony(
                     peer=peer,
                     received=event["received"],
                     sent=event["sent"],
                     end=event["end"],
                     trouble=event.get("trouble", ""),
+                    t_ns=event.get("t_ns"),
                 )
+                self._heard.setdefault(peer, deque()).append(testimony)
 
     def __contains__(self, peer: object) -> bool:
         return peer in self._heard
 
     def take(self, peer: Endpoint) -> Testimony | None:
-        """What was said of the connection from `peer`; None where nothing was. It is forgotten then."""
-        return self._heard.pop(peer, None)
+        """What was said of the first connection from `peer`; None where nothing was. It is forgotten then."""
+        told = self._heard.get(peer)
+        if not told:
+            return None
+        first = told.popleft()
+        if not told:
+            del self._heard[peer]
+        return first

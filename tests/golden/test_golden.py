@@ -13,10 +13,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness import pcap, store, trace
+from harness import pcap, store, trace, tracker
 from harness.catalogue import PUBLISHED_PAIR
-from harness.judged import judge_all
-from harness.tcp import Segment
+from harness.load_run import load_run
+from harness.tcp import SPACE, Segment
 from tests.golden import oracle
 from tests.golden.oracle import Seen
 from tests.unit.cases import CASES
@@ -28,32 +28,27 @@ of_every_run = pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: fol
 
 
 def judged_again(folder: Path) -> list[Any]:
-    evidence = store.read(folder)
-    judgements = judge_all(
-        evidence.scenario.at(evidence.manifest.axes),
-        pcap.segments(evidence.capture),
-        evidence.manifest.capture,
-        evidence.replays,
-        evidence.testimonies,
-    )
+    judgements = load_run(folder).judgements
     return [json.loads(msgspec.json.encode(judged.record())) for judged in judgements]
 
 
 def as_we_read_it(data: bytes) -> list[Seen]:
     """Our own reading in tshark's terms: streams are numbered in the order of their first segments.
 
-    An end that sent nothing but a RST has no initial number; tshark then calls the RST's own number 1.
+    An end that sent nothing but a RST has no initial number; tshark then calls the RST's own number 1. Its
+    numbers are relative modulo 2**32.
     """
     found: list[Segment] = list(pcap.segments(data))
     place: dict[int, tuple[int, trace.Connection]] = {}
-    for stream, connection in enumerate(trace.connections(found)):
+    for stream, connection in enumerate(tracker.connections(found)):
         place |= {id(segment): (stream, connection) for segment in connection.segments}
     reading = []
     for segment in found:
         stream, connection = place[id(segment)]
         seq, ack = connection.relative(segment)
         isn = connection.client_isn if segment.src == connection.client else connection.server_isn
-        reading.append(Seen(stream, segment.flags, 1 if isn is None else seq, ack, segment.payload_len))
+        seen = 1 if isn is None else seq % SPACE
+        reading.append(Seen(stream, segment.flags, seen, ack % SPACE, segment.payload_len))
     return reading
 
 
@@ -94,6 +89,11 @@ def test_tshark_finds_no_damage(folder: Path, tmp_path: Path) -> None:
     assert (reading.bad_checksums, reading.malformed) == ([], [])
 
 
+# A segment with a wrong checksum is one of ours on purpose; from a RST ahead of its end's SYN ACK tshark takes
+# that end's initial number.
+_ODD = re.compile(r" bad|9000:9000")
+
+
 # The same oracle over every way to end a connection that the unit tests know, written by our own writer
 
 
@@ -104,7 +104,7 @@ def every_case(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     near_the_end = {"a_isn": (1 << 32) - 10, "b_isn": (1 << 32) - 200}
     whole = [
         segment
-        for number, case in enumerate(CASES.values())
+        for number, case in enumerate(c for c in CASES.values() if not _ODD.search(c.wire))
         for segment in segments(case.wire, a=a._replace(port=40000 + number), b=b, **near_the_end)
     ]
     path = tmp_path / "every-case.pcap"

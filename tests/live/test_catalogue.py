@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from harness import catalogue, pcap, store
-from harness.judged import judge_all
+from harness import catalogue, store
+from harness.load_run import judge_evidence
 from harness.outcome import Outcome
 from harness.scenario import Expectation
 from harness.tcp import Ending
@@ -23,14 +24,8 @@ def inverted(expect: Expectation) -> Expectation:
 
 def outcome_of(folder: Path, expect: Expectation) -> Outcome:
     evidence = store.read(folder)
-    scenario = msgspec.structs.replace(evidence.scenario.at(evidence.manifest.axes), expect=expect)
-    [judged] = judge_all(
-        scenario,
-        pcap.segments(evidence.capture),
-        evidence.manifest.capture,
-        evidence.replays,
-        evidence.testimonies,
-    )
+    inverse = msgspec.structs.replace(evidence.scenario, expect=expect, variants=())
+    [judged] = judge_evidence(replace(evidence, scenario=inverse)).judgements
     return judged.outcome
 
 

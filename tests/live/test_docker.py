@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import engine, pcap, trace
+from harness import engine, pcap, tracker
 from harness.scenario import Server
 from harness.testbed.docker import DockerTestbed
 from tests.live.conftest import Command, document
@@ -78,7 +78,7 @@ def test_every_witness_that_can_tell_agrees(reproduced: Any) -> None:
 @pytest.mark.parametrize("number", [0, 1])
 def test_the_wire_carries_the_tested_connection_only(reproduced: Any, number: int) -> None:
     capture = (evidence(reproduced, number) / "capture.pcap").read_bytes()
-    assert len(trace.connections(pcap.segments(capture))) == 1
+    assert len(tracker.connections(pcap.segments(capture))) == 1
 
 
 @pytest.mark.parametrize("number", [0, 1])
@@ -99,7 +99,7 @@ def test_tshark_finds_nothing_wrong_with_the_capture(reproduced: Any, number: in
 
 def test_the_response_arrives_as_the_two_published_segments(reproduced: Any) -> None:
     capture = (evidence(reproduced, 0) / "capture.pcap").read_bytes()
-    [connection] = trace.connections(pcap.segments(capture))
+    [connection] = tracker.connections(pcap.segments(capture))
     payloads = [s.payload_len for s in connection.segments if s.src == connection.server and s.payload_len]
     assert payloads == [178, 307]
 

@@ -254,7 +254,7 @@ def test_the_counters_can_be_read_from_beside_the_node(bed: LocalTestbed) -> Non
 
 
 def test_the_counters_are_those_that_the_node_reads(bed: LocalTestbed) -> None:
-    inside = session.counters(bed.link, COUNTERS)
+    inside = session.counters(bed.link, COUNTERS).counters
     assert {name: bed.counters()[name] for name in inside} == inside
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness import pcap, trace
+from harness import pcap, tracker
 from harness.errors import EnvironmentTroubleError
 from harness.testbed import local
 from tests.live.conftest import Command, document, skip_or_fail
@@ -75,7 +75,9 @@ def only_run(command: Command, runtime: str, *arguments: str) -> Any:
 
 
 def sent_by_the_server(folder: Path, run: Any) -> list[str]:
-    [connection] = trace.connections(pcap.segments((folder / run["evidence"] / "capture.pcap").read_bytes()))
+    [connection] = tracker.connections(
+        pcap.segments((folder / run["evidence"] / "capture.pcap").read_bytes())
+    )
     return [connection.notation(s) for s in connection.segments if s.src == connection.server]
 
 

@@ -9,10 +9,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.evidence import COUNTERS, Call, CaptureFacts, Gate, Replay, SessionEnd, SocketState, Testimony
+from harness.evidence import (
+    COUNTERS,
+    Call,
+    CaptureFacts,
+    CounterReading,
+    Gate,
+    Moment,
+    Replay,
+    SessionEnd,
+    SocketState,
+    Testimony,
+)
+from harness.judged import Judged, judge_replay
 from harness.resets import Reset
-from harness.tcp import Cause, Ending, Endpoint
+from harness.scenario import Scenario
+from harness.tcp import Cause, Ending, Endpoint, Role
 from harness.tcp import Validity as V
+from harness.trace import Connection
+from harness.witnesses import HostReport
 from tests.unit.segments import EXCHANGE, HANDSHAKE, A, B, connection
 
 WHOLE = CaptureFacts(dropped=0, fenced=True)
@@ -53,12 +68,54 @@ def replay(
         sockets=(
             SocketState(name="Sock", local=local, remote=remote, received=received, unread=unread, state=1),
         ),
-        counters_before=before,
-        counters_after={name: count + (raised or {}).get(name, 0) for name, count in before.items()},
+        readings=(
+            CounterReading(moment=Moment.BEFORE, counters=before),
+            CounterReading(
+                moment=Moment.AFTER,
+                counters={name: count + (raised or {}).get(name, 0) for name, count in before.items()},
+            ),
+        ),
         resets=None
         if reasons is None
         else tuple(Reset(source=local, destination=remote, reason=reason) for reason in reasons),
     )
+
+
+def role_in(of: Connection, told: Replay | None) -> Role:
+    """The role of the end under test: that of the replay's socket; the client's where nobody told."""
+    local = told.sockets[0].local if told and told.sockets else of.client
+    return Role.SERVER if local == of.server else Role.CLIENT
+
+
+def report(
+    of: Connection,
+    told: Replay | None,
+    *,
+    other_aborts: int = 0,
+    waiting: bool | None = False,
+) -> HostReport | None:
+    """What the closing host tells of a connection; `other_aborts` of its connections were reset besides."""
+    if told is None:
+        return None
+    role = role_in(of, told)
+    resets = [s.t_ns for s in of.segments if s.rst and of.role(s) is role]
+    socket = next(iter(told.sockets), None)
+    others = [segment.t_ns for segment in of.segments[:1]] * other_aborts
+    return HostReport(
+        replay=told,
+        socket=socket,
+        resets_ns=(*others, *resets),
+        aborts_ns=(*others, *resets[:1]),
+        waiting=waiting,
+    )
+
+
+def judge_one(
+    scenario: Scenario, of: Connection, capture: CaptureFacts, told: Replay, said: Testimony | None = None
+) -> Judged:
+    """Judge a replay of one connection, the end under test being where the replay's socket is."""
+    node = of.server if role_in(of, told) is Role.SERVER else of.client
+    return judge_replay(scenario, [of], capture, told, [said] if said else [], node.address)
 
 
 def heard(end: str, *, peer: Endpoint = A, trouble: str = "") -> Testimony:
@@ -76,13 +133,17 @@ class Case:
     gate: Gate = field(default_factory=Gate)
     capture: CaptureFacts = WHOLE
     must_testify: bool = False
+    other_aborts: int = 0
+    waiting: bool | None = False
 
     def answer(self, judge: Any) -> tuple[str, str, str, str]:
         """What a judge (a module such as harness.judge) says of it, as text."""
+        found = connection(self.wire)
         verdict = judge.judge(
-            connection(self.wire),
+            found,
             capture=self.capture,
-            replay=self.replay,
+            subject=role_in(found, self.replay),
+            report=report(found, self.replay, other_aborts=self.other_aborts, waiting=self.waiting),
             testimony=self.testimony,
             gate=self.gate,
             must_testify=self.must_testify,
@@ -168,7 +229,7 @@ CASES = {
         wire=CLOSE, replay=replay(unread=0, reasons=[]), owed=(FIN, FIN, None, V.CONCLUSIVE)
     ),
     "the tracepoint calls a RST whose cause nobody knows an answer": Case(
-        wire=EXCHANGE + "> R 77:77(0)",
+        wire=EXCHANGE + "> R 19:19(0)",
         replay=replay(raised={"Tcp:OutRsts": 1}, reasons=["NO_SOCKET"]),
         owed=(RST, NONE, Cause.UNKNOWN, V.CONCLUSIVE),
     ),
@@ -221,7 +282,7 @@ CASES = {
         owed=(FIN_RST, NONE, Cause.UNREAD_DATA, V.CONCLUSIVE),
     ),
     "a bare RST that answers nothing seen": Case(
-        wire=EXCHANGE + "> R 77:77(0)", owed=(RST, NONE, Cause.UNKNOWN, V.CONCLUSIVE)
+        wire=EXCHANGE + "> R 19:19(0)", owed=(RST, NONE, Cause.UNKNOWN, V.CONCLUSIVE)
     ),
     "a bare RST after data, but no FIN before it": Case(
         wire=EXCHANGE + "< P. 486:496(10) ack 19\n> R 19:19(0)", owed=(RST, NONE, Cause.UNKNOWN, V.CONCLUSIVE)
@@ -252,8 +313,149 @@ CASES = {
     "the peer resets": Case(
         wire=EXCHANGE + "< R. 486:486(0) ack 19", replay=replay(), owed=(NONE, RST, None, V.CONCLUSIVE)
     ),
-    "nobody closes": Case(wire=EXCHANGE, replay=replay(), owed=(NONE, NONE, None, V.CONCLUSIVE)),
     "a closed port": Case(wire="> S 0:0(0)\n< R. 0:0(0) ack 1", owed=(NONE, RST, None, V.CONCLUSIVE)),
+    "a closed port on the end under test": Case(
+        wire="> S 0:0(0)\n< R. 0:0(0) ack 1",
+        replay=replay(local=B, remote=A, raised={"Tcp:OutRsts": 1}),
+        owed=(RST, NONE, Cause.CLOSED_PORT, V.CONCLUSIVE),
+    ),
+    "FIN_WAIT2 has expired when the peer's FIN comes": Case(
+        wire=EXCHANGE + "> F. 19:19(0) ack 486\n< . 486:486(0) ack 20\n< F. 486:486(0) ack 20\n> R 20:20(0)",
+        replay=replay(unread=0),
+        owed=(FIN_RST, FIN, Cause.LATE_SEGMENT, V.CONCLUSIVE),
+    ),
+    "data that had been acknowledged comes again after the close": Case(
+        wire=EXCHANGE + "> F. 19:19(0) ack 486\n< P. 179:486(307) ack 20\n> R 20:20(0)",
+        replay=replay(unread=0),
+        owed=(FIN_RST, NONE, Cause.LATE_SEGMENT, V.CONCLUSIVE),
+    ),
+    "keepalive probes go unanswered": Case(
+        wire=EXCHANGE + "> . 18:18(0) ack 486\n> . 18:18(0) ack 486\n> R. 19:19(0) ack 486",
+        replay=replay(unread=0, raised={"TcpExt:TCPAbortOnTimeout": 1, "Tcp:OutRsts": 1}),
+        owed=(RST, NONE, Cause.KEEPALIVE_TIMEOUT, V.CONCLUSIVE),
+    ),
+    "a timeout is counted, but no probe was sent": Case(
+        wire=EXCHANGE + "> R. 19:19(0) ack 486",
+        replay=replay(unread=0, raised={"TcpExt:TCPAbortOnTimeout": 1, "Tcp:OutRsts": 1}),
+        owed=(RST, NONE, Cause.UNKNOWN, V.CONCLUSIVE),
+    ),
+    "a listener closed with the connection waiting": Case(
+        wire=HANDSHAKE + "> P. 1:19(18) ack 1\n< . 1:1(0) ack 19\n< R. 1:1(0) ack 19",
+        replay=replay(local=B, remote=A, unread=18, received=18, raised={"Tcp:OutRsts": 1}),
+        waiting=True,
+        owed=(RST, NONE, Cause.LISTENER_CLOSED, V.CONCLUSIVE),
+    ),
+    "a listener closed, but this connection was accepted and answered": Case(
+        wire=EXCHANGE + "< R. 486:486(0) ack 19",
+        replay=replay(local=B, remote=A, unread=0, received=18, raised={"Tcp:OutRsts": 1}),
+        waiting=True,
+        owed=(RST, NONE, Cause.UNKNOWN, V.CONCLUSIVE),
+    ),
+    "the peer's FIN does not come within TCP_LINGER2": Case(
+        wire=EXCHANGE + "> F. 19:19(0) ack 486\n< . 486:486(0) ack 20\n> R. 20:20(0) ack 486",
+        replay=replay(unread=0, raised={"TcpExt:TCPAbortOnLinger": 1, "Tcp:OutRsts": 1}),
+        owed=(FIN_RST, NONE, Cause.FIN_WAIT2_TIMEOUT, V.CONCLUSIVE),
+    ),
+    "an abort for want of memory": Case(
+        wire=ABORT,
+        replay=replay(raised={"TcpExt:TCPAbortOnMemory": 1, "Tcp:OutRsts": 1}),
+        owed=(RST, NONE, Cause.OUT_OF_MEMORY, V.CONCLUSIVE),
+    ),
+    "retransmissions given up by an open socket: the user timeout": Case(
+        wire=EXCHANGE + "> P. 19:29(10) ack 486\n> P. 19:29(10) ack 486",
+        replay=replay(unread=0, raised={"TcpExt:TCPAbortOnTimeout": 1}),
+        owed=(NONE, NONE, Cause.USER_TIMEOUT, V.INCONCLUSIVE),
+    ),
+    "retransmissions given up by a socket that was closed": Case(
+        wire=EXCHANGE + "> F. 19:19(0) ack 486\n> F. 19:19(0) ack 486",
+        replay=replay(unread=0, raised={"TcpExt:TCPAbortOnTimeout": 1}),
+        owed=(FIN, NONE, Cause.RETRANSMISSIONS, V.INCONCLUSIVE),
+    ),
+    "two connections were reset in the interval, for one reason": Case(
+        wire=ABORT,
+        replay=replay(raised={"TcpExt:TCPAbortOnClose": 2, "Tcp:OutRsts": 2}),
+        other_aborts=1,
+        owed=(RST, NONE, Cause.UNREAD_DATA, V.CONCLUSIVE),
+    ),
+    "two connections were reset in the interval, for two reasons": Case(
+        wire=ABORT,
+        replay=replay(raised={"TcpExt:TCPAbortOnClose": 1, "TcpExt:TCPAbortOnData": 1, "Tcp:OutRsts": 2}),
+        other_aborts=1,
+        owed=(RST, NONE, Cause.UNKNOWN, V.CONCLUSIVE),
+    ),
+    "two connections were reset in the interval, and one abort was counted": Case(
+        wire=ABORT,
+        replay=replay(raised={"TcpExt:TCPAbortOnClose": 1, "Tcp:OutRsts": 2}),
+        other_aborts=1,
+        owed=(RST, NONE, Cause.UNKNOWN, V.CONCLUSIVE),
+    ),
+    "a RST outside the window decides nothing": Case(
+        wire=CLOSE.replace("> F. 19", "< R 9999999:9999999(0)\n> F. 19"),
+        replay=replay(unread=0),
+        owed=(FIN, FIN, None, V.CONCLUSIVE),
+    ),
+    "a RST behind what its receiver has acknowledged decides nothing": Case(
+        wire=CLOSE.replace("> F. 19", "< R. 179:179(0) ack 19\n> F. 19"),
+        replay=replay(unread=0),
+        owed=(FIN, FIN, None, V.CONCLUSIVE),
+    ),
+    "a RST with a TTL that its end never uses decides nothing": Case(
+        wire=EXCHANGE.replace("ack 19\n", "ack 19 ttl 64\n")
+        + "< R. 486:486(0) ack 19 ttl 250\n< . 486:486(0) ack 19 ttl 64\n> F. 19:19(0) ack 486\n"
+        "< F. 486:486(0) ack 20 ttl 64\n> . 20:20(0) ack 487",
+        replay=replay(unread=0),
+        owed=(FIN, FIN, None, V.CONCLUSIVE),
+    ),
+    "a RST with a foreign TTL, and silence after it": Case(
+        wire=EXCHANGE.replace("ack 19\n", "ack 19 ttl 64\n") + "< R. 486:486(0) ack 19 ttl 250",
+        owed=(NONE, NONE, None, V.INCONCLUSIVE),
+    ),
+    "a RST with an IP ID far from its end's, and silence after it": Case(
+        wire=HANDSHAKE + "< P. 1:2(1) ack 1 id 100\n< P. 2:3(1) ack 1 id 101\n< P. 3:4(1) ack 1 id 102\n"
+        "> . 1:1(0) ack 4\n< R. 4:4(0) ack 1 id 40000",
+        owed=(NONE, NONE, None, V.INCONCLUSIVE),
+    ),
+    "an end that goes on after its RST did not send it": Case(
+        wire=EXCHANGE + "< R. 486:486(0) ack 19\n< P. 486:536(50) ack 19\n> R 19:19(0)",
+        owed=(RST, NONE, Cause.UNKNOWN, V.CONCLUSIVE),
+    ),
+    "an end that acknowledges what came after its RST did not send it": Case(
+        wire=EXCHANGE
+        + "< R 486:486(0)\n> P. 19:29(10) ack 486\n< . 486:486(0) ack 29\n> F. 29:29(0) ack 486\n"
+        "< F. 486:486(0) ack 30\n> . 30:30(0) ack 487",
+        owed=(FIN, FIN, None, V.CONCLUSIVE),
+    ),
+    "an end that may have gone on after its bare RST": Case(
+        wire=EXCHANGE + "< R 486:486(0)\n< P. 486:496(10) ack 19",
+        owed=(NONE, RST, None, V.INCONCLUSIVE),
+    ),
+    "a RST with a wrong checksum was not received": Case(
+        wire=CLOSE.replace("> F. 19", "< R. 486:486(0) ack 19 bad\n> F. 19"),
+        replay=replay(unread=0),
+        owed=(FIN, FIN, None, V.CONCLUSIVE),
+    ),
+    "a RST that does not acknowledge the SYN refuses nothing": Case(
+        wire="> S 0:0(0)\n< R. 9000:9000(0) ack -77\n< S. 0:0(0) ack 1\n> . 1:1(0) ack 1\n> R. 1:1(0) ack 1",
+        owed=(RST, NONE, Cause.UNKNOWN, V.CONCLUSIVE),
+    ),
+    "a RST long after both FINs changes nothing": Case(
+        wire=CLOSE + "\n< R 487:487(0)", owed=(FIN, FIN, None, V.CONCLUSIVE)
+    ),
+    "a RST that answers a FIN that was sent again": Case(
+        wire=CLOSE + "\n< F. 486:486(0) ack 20\n> R 20:20(0)", owed=(FIN, FIN, None, V.INCONCLUSIVE)
+    ),
+    "aborts that cross each other": Case(
+        wire=EXCHANGE + "> R. 19:19(0) ack 486\n< R. 486:486(0) ack 19",
+        owed=(RST, RST, Cause.UNKNOWN, V.CONCLUSIVE),
+    ),
+    "the answer of a socket that was reset is no ending of its own": Case(
+        wire=EXCHANGE + "> R. 19:19(0) ack 486\n> . 19:19(0) ack 486\n< R 486:486(0)",
+        owed=(RST, NONE, Cause.UNKNOWN, V.CONCLUSIVE),
+    ),
+    "an abort seen before the last data of its end": Case(
+        wire=EXCHANGE + "> R. 29:29(0) ack 486\n> P. 19:29(10) ack 486",
+        owed=(RST, NONE, Cause.UNKNOWN, V.CONCLUSIVE),
+    ),
     "the end under test was called, and aborts": Case(
         wire=EXCHANGE + "< R. 486:486(0) ack 19",
         replay=replay(local=B, remote=A, unread=18, received=18, raised=ABORT_ON_CLOSE),
@@ -311,6 +513,21 @@ CASES = {
     ),
     "nothing but a RST was captured": Case(
         wire="> R 5000:5000(0)", owed=(RST, NONE, Cause.UNKNOWN, V.INCONCLUSIVE)
+    ),
+    "nobody closes": Case(wire=EXCHANGE, replay=replay(), owed=(NONE, NONE, None, V.INCONCLUSIVE)),
+    "the peer's FIN has not been acknowledged": Case(
+        wire=CLOSE.replace("\n> . 20:20(0) ack 487", ""),
+        replay=replay(unread=0),
+        owed=(FIN, FIN, None, V.INCONCLUSIVE),
+    ),
+    "a bare RST past all that was captured": Case(
+        wire=EXCHANGE + "> R 77:77(0)", owed=(NONE, NONE, None, V.INCONCLUSIVE)
+    ),
+    "a RST with a wrong checksum, and silence after it": Case(
+        wire=EXCHANGE + "< R. 486:486(0) ack 19 bad", owed=(NONE, NONE, None, V.INCONCLUSIVE)
+    ),
+    "a RST that does not acknowledge the SYN, and silence after it": Case(
+        wire="> S 0:0(0)\n< R. 9000:9000(0) ack -77", owed=(NONE, NONE, None, V.INCONCLUSIVE)
     ),
     "nobody answers": Case(wire="> S 0:0(0)\n> S 0:0(0)", owed=(NONE, NONE, None, V.INCONCLUSIVE)),
     "the last data is missing": Case(

@@ -99,10 +99,11 @@ def _run(
     frames = capture(segment for own, _, _ in replays for segment in own)
     judgements = judge_all(
         of,
-        pcap.segments(frames),
+        (frame for _, frame in pcap.frames(frames)),
         whole,
         [each for _, each, _ in replays],
-        [each for _, _, each in replays],
+        [[each] if each else [] for _, _, each in replays],
+        replays[0][1].sockets[0].local.address if replays[0][1].sockets else A.address,
     )
     return Run(
         folder=folder,

@@ -5,7 +5,8 @@
     > R. 19:19(0) ack 486
 
 `>` leaves A, `<` leaves B; numbers are relative to the initial sequence number of the end they count for, as
-tcpdump and `Connection.notation` print them. `#` opens a comment.
+tcpdump and `Connection.notation` print them. `win`, `ttl` and `id` (of IPv4) may follow, and `bad` for a
+wrong checksum. `#` opens a comment.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from ipaddress import ip_address
 
 from harness import pcap, trace
 from harness.evidence import Frame
-from harness.tcp import Endpoint, Segment
+from harness.tcp import Checksum, Endpoint, Segment
 from harness.trace import Connection
 
 A = Endpoint("10.0.0.2", 40000)
@@ -48,7 +49,7 @@ _STEP_NS = 1_000_000
 _BITS = {"F": 0x01, "S": 0x02, "R": 0x04, "P": 0x08, ".": 0x10, "U": 0x20, "E": 0x40, "W": 0x80}
 _LINE = re.compile(
     r"(?P<way>[<>]) (?P<flags>none|[FSRPUEW]*\.?) (?P<first>-?\d+):(?P<last>-?\d+)\((?P<len>\d+)\)"
-    r"(?: ack (?P<ack>-?\d+))?"
+    r"(?: ack (?P<ack>-?\d+))?(?: win (?P<win>\d+))?(?: ttl (?P<ttl>\d+))?(?: id (?P<id>\d+))?(?P<bad> bad)?"
 )
 
 
@@ -80,7 +81,10 @@ def segments(
                 seq=(own_isn + int(note["first"])) % _SPACE,
                 ack=(other_isn + int(note["ack"])) % _SPACE if note["ack"] else 0,
                 flags=0 if note["flags"] == "none" else sum(_BITS[letter] for letter in note["flags"]),
-                window=502,
+                window=int(note["win"] or 502),
+                ttl=int(note["ttl"]) if note["ttl"] else None,
+                ip_id=int(note["id"]) if note["id"] else None,
+                checksum=Checksum.BAD if note["bad"] else Checksum.UNVERIFIED,
                 payload_len=int(note["len"]),
                 payload=b"x" * int(note["len"]),
             )
@@ -120,13 +124,18 @@ def frame(segment: Segment) -> Frame:
     )
     tcp += segment.options + segment.payload
     pseudo = source.packed + destination.packed + struct.pack("!II", len(tcp), 6)
-    tcp = tcp[:16] + struct.pack("!H", _checksum(pseudo + tcp)) + tcp[18:]
+    right = _checksum(pseudo + tcp)
+    tcp = tcp[:16] + struct.pack("!H", right ^ (segment.checksum is Checksum.BAD)) + tcp[18:]
     if source.version == 4:
-        fixed = struct.pack("!BBHHHBB", 0x45, 0, 20 + len(tcp), 0, 0x4000, 64, 6)
+        fixed = struct.pack(
+            "!BBHHHBB", 0x45, 0, 20 + len(tcp), segment.ip_id or 0, 0x4000, segment.ttl or 64, 6
+        )
         addresses = source.packed + destination.packed
         ip = fixed + struct.pack("!H", _checksum(fixed + b"\0\0" + addresses)) + addresses
     else:
-        ip = struct.pack("!IHBB", 6 << 28, len(tcp), 6, 64) + source.packed + destination.packed
+        ip = (
+            struct.pack("!IHBB", 6 << 28, len(tcp), 6, segment.ttl or 64) + source.packed + destination.packed
+        )
     ethertype = b"\x08\x00" if source.version == 4 else b"\x86\xdd"
     return Frame(t_ns=segment.t_ns, data=b"\x02" * 6 + b"\x04" * 6 + ethertype + ip + tcp)
 

@@ -14,8 +14,8 @@ from harness import trace
 from harness.axes import Axes, When
 from harness.commands.compare import _FORMATS
 from harness.compare import COUNTERS, Findings, Played, compare, observe
-from harness.evidence import CaptureFacts, Gate, Replay, SocketState, Testimony
-from harness.judged import Judged, judge_replay
+from harness.evidence import CaptureFacts, Gate, Testimony
+from harness.judged import Judged
 from harness.report import differences, differences_html
 from harness.scenario import Expectation, Scenario, Variant
 from harness.tcp import Cause, Ending, Endpoint
@@ -77,7 +77,7 @@ def run(
     )
     told = replace(told, calls=tuple(replace(call, duration_us=duration_us) for call in told.calls))
     heard = cases.heard("ECONNRESET" if ending is Ending.RST else "end of file", peer=a)
-    judged = judge_replay(
+    judged = cases.judge_one(
         of.at(axes), trace.connection(passed), CaptureFacts(dropped=dropped, fenced=True), told, heard
     )
     return Played(source=source, axes=axes, scenario=of, judgements=(judged,))
@@ -215,8 +215,9 @@ def test_retransmissions_are_not_among_the_counters_compared() -> None:
 
 def test_a_counter_alone_makes_a_difference() -> None:
     [judged] = run(KNOWN).judgements
-    after = {**(judged.replay.counters_after or {}), "TcpExt:TCPAbortOnData": 9}
-    other = replace(judged, replay=replace(judged.replay, counters_after=after))
+    before, after = judged.replay.readings
+    more = replace(after, counters={**after.counters, "TcpExt:TCPAbortOnData": 9})
+    other = replace(judged, replay=replace(judged.replay, readings=(before, more)))
     ran = run(KNOWN)
     assert found(ran, replace(ran, judgements=(other,))).differences[0].points == (COUNTERS,)
 
@@ -239,7 +240,7 @@ def test_how_much_had_arrived_at_the_close_counts_only_where_a_scenario_states_i
 def test_a_counter_that_a_late_reset_raises_is_not_compared() -> None:
     def reset_counted(times: int) -> Played:
         told = cases.replay(unread=0, received=0, raised={"Tcp:OutRsts": times})
-        judged = judge_replay(
+        judged = cases.judge_one(
             KNOWN, trace.connection(segments(cases.LATE_DATA)), cases.WHOLE, told, cases.heard("end of file")
         )
         return Played(source="", axes=Axes(), scenario=KNOWN, judgements=(judged,))
@@ -248,9 +249,8 @@ def test_a_counter_that_a_late_reset_raises_is_not_compared() -> None:
 
 
 def _unread(judged: Judged, unread: int) -> Judged:
-    state: SocketState = judged.replay.sockets[0]
-    replay: Replay = replace(judged.replay, sockets=(replace(state, unread=unread),))
-    return replace(judged, replay=replay)
+    assert judged.socket is not None
+    return replace(judged, socket=replace(judged.socket, unread=unread))
 
 
 @pytest.mark.parametrize(("gate", "differ"), [(Gate(unread=485), True), (Gate(), False)])

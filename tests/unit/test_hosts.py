@@ -205,13 +205,13 @@ captured = st.tuples(st.integers(0, 2**63), st.binary(max_size=100))
 
 @given(st.lists(captured), st.integers(0, 2**40), st.integers(1, 50))
 def test_records_survive_any_cut(frames_in: list[tuple[int, bytes]], dropped: int, step: int) -> None:
-    stream = frames.encode_ready({"interface": "eth0"}) + frames.encode_drained(frames_in, dropped)
+    stream = frames.encode_ready({"interface": "eth0"}) + frames.encode_drained(frames_in, dropped, 5)
     decoder = frames.Decoder()
     records = [r for i in range(0, len(stream), step) for r in decoder.feed(stream[i : i + step])]
     assert records == [
         frames.Ready({"interface": "eth0"}),
         *(frames.Captured(t_ns, data) for t_ns, data in frames_in),
-        frames.Drained(dropped),
+        frames.Drained(dropped, 5),
     ]
 
 

@@ -1,109 +1,159 @@
 """A judge that looked the other way would be caught: every mutant here gives some case another answer.
 
-Each mutant is harness/judge.py with one thing changed in its syntax tree, loaded beside the real module.
+Each mutant is a module of the harness with one thing changed in its syntax tree, or the table of causes
+without one of its rows, or with one inverted.
 """
 
 from __future__ import annotations
 
 import ast
-import inspect
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from types import ModuleType
 
 import pytest
 
-from harness import judge
+from harness import aborts, causes, judge, reading, witnesses
+from harness.causes import CAUSES, Row
 from tests.unit.cases import CASES
+from tests.unit.mutants import BeginWith, Swap, functions, mutated
 
-SOURCE = inspect.getsource(judge)
-
-# What is wrong with the judge -> (the function that is changed, the statement that it now begins with).
-BEGINS_WITH = {
-    "ignores the gate": ("judge", "gate = None"),
-    "ignores dropped frames": ("judge", "capture = CaptureFacts(dropped=0, fenced=capture.fenced)"),
-    "ignores a missing fence": ("judge", "capture = CaptureFacts(dropped=capture.dropped, fenced=True)"),
-    "ignores what the closing host told": ("judge", "replay = None"),
-    "ignores the peer's application": ("judge", "testimony = None"),
-    "ignores the kernel's counters": ("_delta", "return None"),
-    "ignores the tracepoint": ("_reasons", "return None"),
-    "takes any reason for the counter's": ("_tracepoint", "cause = Cause.UNKNOWN"),
-    "takes the first RST for the abort": ("_abort", "return None"),
-    "takes every RST with an ACK for the abort": ("_abort", "return resets[-1]"),
-    "ignores a missing handshake": ("_handshake_seen", "return True"),
-    "ignores a hole in the capture": ("_doubts_of_wire", "return []"),
-    "ignores a peer that was not heard": ("judge", "must_testify = False"),
-    "ignores a peer in trouble": ("_doubts_of_peer", "return []"),
-    "takes any unread byte for all of them": ("_holds", 'wanted = "some" if wanted == "all" else wanted'),
-    "takes every session for a whole one": ("_doubts_of_replay", "return []"),
-    "sees a FIN in every ending": ("_ending", "return Ending.FIN"),
-    "sees a RST in every ending": ("_ending", "return Ending.RST"),
-    "blames every RST on unread data": ("_cause", "return Cause.UNREAD_DATA"),
-    "knows no cause": ("_cause", "return Cause.UNKNOWN if _closing(connection, role) else None"),
-    "always judges the client": ("_subject", "return Role.CLIENT"),
+# What is wrong with the judge -> (the module and function that are changed, what the function begins with).
+BEGINS_WITH: dict[str, tuple[ModuleType, str, str]] = {
+    "ignores the gate": (judge, "judge", "gate = None"),
+    "ignores dropped frames": (
+        judge,
+        "_doubts_of_capture",
+        "capture = type(capture)(dropped=0, fenced=False)",
+    ),
+    "ignores a missing fence": (
+        judge,
+        "_doubts_of_capture",
+        "capture = type(capture)(dropped=capture.dropped, fenced=True)",
+    ),
+    "ignores what the closing host told": (judge, "judge", "report = None"),
+    "ignores the peer's application": (judge, "judge", "testimony = None"),
+    "ignores a peer that was not heard": (judge, "judge", "must_testify = False"),
+    "ignores a peer in trouble": (judge, "_doubts_of_peer", "return []"),
+    "takes any unread byte for all of them": (
+        judge,
+        "_holds",
+        'wanted = "some" if wanted == "all" else wanted',
+    ),
+    "takes every session for a whole one": (judge, "_doubts_of_replay", "return []"),
+    "concludes what is still open": (judge, "_doubts_of_end", "return []"),
+    "sees a FIN in every ending": (judge, "_ending", "return Ending.FIN"),
+    "sees a RST in every ending": (judge, "_ending", "return Ending.RST"),
+    "ignores the kernel's counters": (witnesses, "interval", "return None"),
+    "takes every reset in an interval for its own": (
+        witnesses,
+        "aborts_raised",
+        "report = replace(report, aborts_ns=()) if report else None",
+    ),
+    "takes any reason for the counter's": (witnesses, "tracepoint", "cause = None"),
+    "ignores the tracepoint": (judge, "_reasons", "return None"),
+    "takes the first RST for the abort": (
+        aborts,
+        "abort_index",
+        "r = connection.reading.end(connection.endpoint(role)).reset(); return r.index if r else None",
+    ),
+    "takes a repeated byte for news": (aborts, "_answered", "return Answered.NEW_DATA"),
+    "ignores keepalive probes": (aborts, "_unanswered", "return 0, 0"),
+    "ignores a missing handshake": (reading, "opened", "return True"),
+    "ignores a hole in the capture": (reading, "hole", "return None"),
+    "takes a wrong checksum for a right one": (reading, "add", "segment = _intact(segment)"),
+    "takes a RST anywhere in the sequence space": (reading, "_acceptable", "return seq, seq"),
+    "takes a RST with any TTL": (reading, "has_ttl_of", "return True"),
+    "takes a RST with any IP ID": (reading, "has_id_of", "return True"),
+    "believes a RST of an end that went on": (reading, "_goes_on", "return"),
+    "takes any RST for a refusal": (reading, "_refusal", "segment = _acknowledging(segment, peer)"),
+    "takes what comes after both FINs": (reading, "closed_by_fins", "return False"),
+    "blames every RST on unread data": (causes, "cause_of", "return Cause.UNREAD_DATA"),
+    "knows no cause": (causes, "cause_of", "return Cause.UNKNOWN"),
+    "takes every reason for a fitting one": (causes, "fits_reason", "return True"),
 }
+HELPERS = """
+from dataclasses import replace
+from harness.tcp import Checksum
 
 
-class Swap(ast.NodeTransformer):
-    """Puts one attribute wherever the judge has the other, and the other way round."""
+def _intact(segment):
+    return replace(segment, checksum=Checksum.GOOD)
 
-    def __init__(self, one: str, other: str) -> None:
-        self.other = {one: other, other: one}
 
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+def _acknowledging(segment, peer):
+    return replace(segment, flags=segment.flags | 0x10, ack=(peer.isn or 0) + 1)
+"""
+
+
+class _WithHelpers(BeginWith):
+    def visit_Module(self, node: ast.Module) -> ast.AST:
         self.generic_visit(node)
-        node.attr = self.other.get(node.attr, node.attr)
+        after_future = next(i for i, s in enumerate(node.body) if isinstance(s, ast.ImportFrom)) + 1
+        node.body[after_future:after_future] = ast.parse(HELPERS).body
         return node
 
 
-class BeginWith(ast.NodeTransformer):
-    """Puts one statement before all others of a function."""
-
-    def __init__(self, function: str, statement: str) -> None:
-        self.function, self.statement = function, statement
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        if node.name == self.function:
-            node.body[:0] = ast.parse(self.statement).body
-        return node
+def wrong_answers() -> list[str]:
+    return [name for name, case in CASES.items() if case.answer(judge) != case.answer_owed]
 
 
-MUTANTS: dict[str, ast.NodeTransformer] = {
-    "reads RST for FIN": Swap("rst", "fin"),
-    "takes one cause for another": Swap("UNREAD_DATA", "ZERO_LINGER"),
-    **{name: BeginWith(*change) for name, change in BEGINS_WITH.items()},
-}
+def test_the_judge_itself_gives_every_answer_owed() -> None:
+    assert wrong_answers() == []
+
+
+def test_a_module_that_is_loaded_the_same_way_unchanged_changes_no_answer() -> None:
+    with mutated(reading, BeginWith("no such function", "")):
+        assert wrong_answers() == []
+
+
+@pytest.mark.parametrize("mutant", BEGINS_WITH)
+def test_some_case_tells_the_judge_from_one_that(mutant: str) -> None:
+    module, function, statement = BEGINS_WITH[mutant]
+    with mutated(module, _WithHelpers(function, statement)):
+        assert wrong_answers(), "no case notices"
+
+
+@pytest.mark.parametrize(
+    ("module", "one", "other"),
+    [
+        (reading, "whole_to", "acked_to"),
+        (causes, "UNREAD_DATA", "ZERO_LINGER"),
+        (aborts, "NEW_DATA", "NOTHING_NEW"),
+    ],
+)
+def test_some_case_tells_the_judge_from_one_that_swaps(module: ModuleType, one: str, other: str) -> None:
+    with mutated(module, Swap(one, other)):
+        assert wrong_answers(), "no case notices"
+
+
+@pytest.mark.parametrize("mutant", BEGINS_WITH)
+def test_every_mutant_changes_a_function_that_exists(mutant: str) -> None:
+    module, function, _ = BEGINS_WITH[mutant]
+    assert function in functions(module)
+
+
+# The table of causes, row by row
 
 
 @contextmanager
-def loaded(tree: ast.Module) -> Iterator[ModuleType]:
-    """The module that a changed syntax tree makes, for as long as it is asked."""
-    module = ModuleType("tests.unit.mutant")
-    sys.modules[module.__name__] = module  # dataclasses look their own module up
-    try:
-        exec(compile(ast.fix_missing_locations(tree), "mutant", "exec"), module.__dict__)
-        yield module
-    finally:
-        del sys.modules[module.__name__]
+def table(rows: tuple[Row, ...]) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(causes, "CAUSES", rows)
+        yield
 
 
-def wrong_answers(of: ModuleType) -> list[str]:
-    return [name for name, case in CASES.items() if case.answer(of) != case.answer_owed]
+@pytest.mark.parametrize("row", CAUSES, ids=lambda row: str(row.cause))
+def test_some_case_misses_a_cause_that_is_taken_out_of_the_table(row: Row) -> None:
+    with table(tuple(each for each in CAUSES if each is not row)):
+        assert wrong_answers(), "no case notices"
 
 
-def test_the_judge_itself_loaded_the_same_way_gives_every_answer_owed() -> None:
-    with loaded(ast.parse(SOURCE)) as unchanged:
-        assert wrong_answers(unchanged) == []
-
-
-@pytest.mark.parametrize("mutant", MUTANTS)
-def test_some_case_tells_the_judge_from_one_that(mutant: str) -> None:
-    change = MUTANTS[mutant]
-    with loaded(change.visit(ast.parse(SOURCE))) as changed:
-        assert wrong_answers(changed), "no case notices"
-
-
-@pytest.mark.parametrize("function", sorted({function for function, _ in BEGINS_WITH.values()}))
-def test_every_mutant_changes_a_function_that_exists(function: str) -> None:
-    assert inspect.isfunction(getattr(judge, function))
+@pytest.mark.parametrize("row", CAUSES, ids=lambda row: str(row.cause))
+def test_some_case_notices_a_cause_that_is_told_when_it_does_not_fit(row: Row) -> None:
+    inverted = replace(
+        row, fits=lambda abort: not row.fits(abort), counter="", by_segments=lambda abort: True
+    )
+    with table(tuple(inverted if each is row else each for each in CAUSES)):
+        assert wrong_answers(), "no case notices"

@@ -12,15 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import trace
-from harness.evidence import Gate, Replay, SessionEnd, Testimony
+from harness import trace, tracker
+from harness.evidence import BoundSocket, Call, Gate, Replay, SessionEnd, Testimony, Watch
 from harness.judged import Judged, Wire, judge_all, judge_replay
 from harness.outcome import Outcome
-from harness.scenario import Expectation, Scenario, Server
-from harness.tcp import Cause, Ending, Endpoint, Segment
+from harness.scenario import ConnectionExpectation, Expectation, Scenario, Server
+from harness.tcp import Cause, Ending, Endpoint, Role, Segment
 from harness.trace import Connection
 from tests.unit.cases import ABORT, ABORT_ON_CLOSE, CLOSE, WHOLE, heard, replay
-from tests.unit.segments import HANDSHAKE, A, frame, notes, segments
+from tests.unit.segments import EXCHANGE, HANDSHAKE, A, B, frame, notes, segments
 
 SCENARIO = Scenario(
     name="x",
@@ -41,15 +41,13 @@ def aborted(index: int, at: Endpoint = A) -> Replay:
 
 
 def crashed(index: int) -> Replay:
-    return replace(
-        aborted(index), end=SessionEnd.CRASHED, sockets=(), counters_before=None, counters_after=None
-    )
+    return replace(aborted(index), end=SessionEnd.CRASHED, sockets=(), readings=())
 
 
 def judge_run(
     wire: Sequence[Segment], replays: Sequence[Replay], scenario: Scenario = SCENARIO
 ) -> list[Judged]:
-    return judge_all(scenario, wire, WHOLE, replays, [None] * len(replays))
+    return judge_all(scenario, map(frame, wire), WHOLE, replays, [()] * len(replays), A.address)
 
 
 def seen_by(of: Judged) -> list[str]:
@@ -90,12 +88,6 @@ def test_a_session_that_crashed_early_is_shown_the_only_connection_there_is() ->
     assert (len(seen_by(judged)), judged.outcome) == (3, Outcome.INCONCLUSIVE)
 
 
-def test_a_session_that_crashed_early_is_not_shown_one_of_several_connections() -> None:
-    wire = segments(ABORT, a=port(1)) + segments(ABORT, a=port(2))
-    (judged,) = judge_run(wire, [crashed(0)])
-    assert judged.connection is None
-
-
 def test_the_gate_of_the_scenario_applies() -> None:
     (judged,) = judge_run(segments(ABORT), [replay(unread=178, raised=ABORT_ON_CLOSE)])
     assert judged.outcome is Outcome.INCONCLUSIVE
@@ -121,14 +113,15 @@ def test_a_server_that_must_testify_and_did_not_forbids_any_conclusion() -> None
 
 def test_replays_and_testimonies_belong_together_one_to_one() -> None:
     with pytest.raises(ValueError, match="shorter"):
-        judge_all(SCENARIO, segments(ABORT), WHOLE, [aborted(0)], [])
+        judge_all(SCENARIO, map(frame, segments(ABORT)), WHOLE, [aborted(0)], [], A.address)
 
 
 def record() -> dict[str, Any]:
     testimony: Testimony = heard("ECONNRESET")
-    judged = judge_replay(SCENARIO, trace.connection(segments(ABORT)), WHOLE, aborted(0), testimony)
-    found: dict[str, Any] = json.loads(msgspec.json.encode(judged.record()))
-    return found
+    found = [trace.connection(segments(ABORT))]
+    judged = judge_replay(SCENARIO, found, WHOLE, aborted(0), [testimony], A.address)
+    written: dict[str, Any] = json.loads(msgspec.json.encode(judged.record()))
+    return written
 
 
 def test_a_record_has_these_names() -> None:
@@ -141,12 +134,17 @@ def test_a_record_has_these_names() -> None:
         "peer_ending",
         "subject",
         "active_closer",
+        "closed_first",
         "cause",
+        "cause_candidates",
+        "told_apart_by",
         "peer_cause",
         "closing_segment",
         "deciding",
         "conn_state",
+        "remarks",
         "witnesses",
+        "connections",
         "comparisons",
     ]
 
@@ -167,52 +165,148 @@ def test_a_record_holds_every_comparison() -> None:
     ]
 
 
+# Which end is under test, and which connection
+
+
+def served(index: int = 0, **changed: Any) -> Replay:
+    """The Erlang node is the server, B, and aborts with the request unread."""
+    found = replay(index=index, local=B, remote=A, unread=18, received=18, raised=ABORT_ON_CLOSE)
+    return replace(found, **changed)
+
+
+SERVER_ABORTS = EXCHANGE + "< R. 486:486(0) ack 19"
+
+
+def of_node(node: Endpoint, wire: str, *told: Replay, scenario: Scenario = SCENARIO) -> Judged:
+    found = tracker.connections(segments(wire))
+    return judge_replay(scenario, found, WHOLE, told[0], [], node.address)
+
+
+def test_the_end_under_test_is_the_one_with_the_nodes_address() -> None:
+    judged = of_node(B, SERVER_ABORTS, served())
+    assert (judged.verdict.subject, judged.verdict.ending) == (Role.SERVER, Ending.RST)
+
+
+def test_a_server_whose_socket_was_closed_before_the_close_line_is_still_the_end_under_test() -> None:
+    assert of_node(B, SERVER_ABORTS, served(sockets=())).verdict.ending is Ending.RST
+
+
+def timed(of: Replay, *bound: BoundSocket, ends_ns: Sequence[int]) -> Replay:
+    """The replay with lines that returned at these times, and what they bound."""
+    calls = tuple(Call(source="x.", result="ok", duration_us=0, t_ns=at) for at in ends_ns)
+    return replace(of, calls=calls, close_line=len(calls), bound=bound, sockets=())
+
+
+def bound(name: str, line: int) -> BoundSocket:
+    return BoundSocket(name=name, local=A, remote=B, line=line)
+
+
+TWICE = segments(CLOSE, a_isn=1) + segments(ABORT, a_isn=50_000, start_ns=2 * 10**18)
+ONE_PORT_TWICE = timed(
+    aborted(0), bound("Sock", 1), bound("Again", 2), ends_ns=[10**18 * 19 // 10, 3 * 10**18]
+)
+
+
+def test_a_port_used_twice_is_two_connections_each_with_its_own_variable() -> None:
+    judged = judge_replay(SCENARIO, tracker.connections(TWICE), WHOLE, ONE_PORT_TWICE, [], A.address)
+    assert [(c.name, c.verdict.ending) for c in judged.others] == [("Again", Ending.RST)]
+
+
+def test_the_connection_bound_to_sock_is_under_test_whichever_came_last() -> None:
+    judged = judge_replay(SCENARIO, tracker.connections(TWICE), WHOLE, ONE_PORT_TWICE, [], A.address)
+    assert judged.verdict.ending is Ending.FIN
+
+
+@pytest.mark.parametrize(
+    ("named", "outcome"),
+    [
+        ({"variable": "Again", "expect": Expectation(ending=Ending.RST)}, Outcome.AS_EXPECTED),
+        ({"order": 2, "expect": Expectation(ending=Ending.RST)}, Outcome.AS_EXPECTED),
+        ({"order": 1, "expect": Expectation(ending=Ending.RST)}, Outcome.DIFFERS),
+        ({"variable": "Nobody", "expect": Expectation(ending=Ending.RST)}, Outcome.DIFFERS),
+        ({"order": 3, "expect": Expectation(ending=Ending.RST)}, Outcome.DIFFERS),
+    ],
+)
+def test_another_connection_is_expected_by_its_variable_or_its_order(
+    named: dict[str, Any], outcome: Outcome
+) -> None:
+    scenario = msgspec.structs.replace(
+        SCENARIO,
+        gate=Gate(),
+        expect=Expectation(ending=Ending.FIN),
+        connection=(ConnectionExpectation(**named),),
+    )
+    judged = judge_replay(scenario, tracker.connections(TWICE), WHOLE, ONE_PORT_TWICE, [], A.address)
+    assert judged.outcome is outcome
+
+
+def test_sock_without_a_connection_in_the_capture_is_judged_by_no_other() -> None:
+    elsewhere = BoundSocket(name="Sock", local=Endpoint(A.address, 1), remote=B, line=1)
+    told = timed(aborted(0), elsewhere, ends_ns=[10**19])
+    judged = judge_replay(SCENARIO, tracker.connections(segments(ABORT)), WHOLE, told, [], A.address)
+    assert (judged.connection, judged.outcome, len(judged.others)) == (None, Outcome.INCONCLUSIVE, 1)
+
+
+def test_a_peer_that_was_not_heard_is_a_doubt_not_a_difference() -> None:
+    scenario = msgspec.structs.replace(
+        SCENARIO, expect=Expectation(ending=Ending.RST, peer_sees="ECONNRESET")
+    )
+    (judged,) = judge_run(segments(ABORT), [aborted(0)], scenario)
+    assert judged.outcome is Outcome.INCONCLUSIVE
+
+
 # The wire while the run goes on
 
 
-def test_looking_leaves_a_connection_where_it_is() -> None:
-    wire = Wire(one_replay=True)
+def test_what_was_seen_so_far_is_there_to_be_looked_at() -> None:
+    wire = Wire()
     wire.see(map(frame, segments(ABORT)))
-    assert [wire.look(aborted(0)), wire.look(aborted(0))] == [trace.connection(segments(ABORT))] * 2
+    assert wire.ends() == [((A, B), True)] == wire.ends()
 
 
-def test_a_connection_is_seen_as_far_as_it_has_come() -> None:
-    wire = Wire(one_replay=True)
+def test_a_connection_is_not_over_before_its_end_was_seen() -> None:
+    wire = Wire()
     wire.see(map(frame, segments(ABORT)[:5]))
-    found = wire.look(aborted(0))
-    assert found is not None
-    assert len(found.segments) == 5
+    assert wire.ends() == [((A, B), False)]
 
 
 def test_a_taken_connection_is_gone() -> None:
-    wire = Wire(one_replay=True)
+    wire = Wire()
     wire.see(map(frame, segments(ABORT)))
-    wire.take(aborted(0))
-    assert wire.look(aborted(0)) is None
+    wire.take()
+    assert wire.ends() == []
+
+
+def watched(of: Replay, first: int, last: int) -> Replay:
+    return replace(of, watch=Watch(first_frame=first, last_frame=last, until_ns=0))
 
 
 @given(cut=st.integers(0, 40))
 def test_live_and_from_the_saved_wire_a_run_is_judged_alike(cut: int) -> None:
-    """Frames arrive in two drains, cut anywhere."""
+    """Each replay has the frames that passed in its time, however late some of them are."""
     seen = [s for n in range(3) for s in segments(ABORT, a=port(n))]
-    replays = [aborted(n, port(n)) for n in range(3)]
-    wire = Wire(one_replay=True)
-    wire.see(map(frame, seen[:cut]))
-    wire.see(map(frame, seen[cut:]))
-    live = [judge_replay(SCENARIO, wire.take(one), WHOLE, one, None) for one in replays]
-    assert [one.record() for one in live] == [one.record() for one in judge_run(seen, replays)]
+    frames, live, replays = list(map(frame, seen)), [], []
+    wire = Wire()
+    for number, end in enumerate(sorted((min(cut, 10), min(cut + 10, 20), 30))):
+        first = wire.frames + 1
+        wire.see(frames[wire.frames : end])
+        told = watched(aborted(number, port(number)), first, end)
+        replays.append(told)
+        live.append(judge_replay(SCENARIO, wire.take(), WHOLE, told, [], A.address).record())
+    again = judge_all(SCENARIO, frames, WHOLE, replays, [()] * 3, A.address)
+    assert [one.record() for one in again] == live
 
 
 # What once went wrong
 
 
 def test_a_late_segment_of_a_judged_connection_does_not_stand_in_for_the_next() -> None:
-    wire = Wire(one_replay=True)
+    wire = Wire()
     first, second = segments(ABORT, a_isn=1), segments(ABORT, a_isn=50_000)
     wire.see(map(frame, first))
-    wire.take(aborted(0))
+    wire.take()
     wire.see(map(frame, [first[-2], *second]))  # the same port again
-    assert wire.look(aborted(1)) == trace.connection(second)
+    assert wire.take() == [trace.connection(second)]
 
 
 def test_a_session_that_never_connected_takes_no_connection_from_another() -> None:

@@ -324,7 +324,7 @@ def evidence(folder: Path, of: Cell, wire: str = cases.ABORT) -> dict[str, bytes
     raised = cases.ABORT_ON_CLOSE if wire is cases.ABORT else {}
     with store.Writer(folder, scenario_text=of.text, manifest=manifest) as writer:
         writer.frames(map(frame, segments(wire)))
-        writer.replay(cases.replay(raised=raised), None)
+        writer.replay(cases.replay(raised=raised), [], None)
         writer.finish(finished="2026-01-01T00:00:01+00:00", capture=manifest.capture)
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 

@@ -16,7 +16,7 @@ from harness.judge import Verdict
 from harness.outcome import Comparison, Outcome, compare, outcome, worst
 from harness.scenario import Expectation
 from harness.tcp import Cause, Ending, Validity
-from tests.unit.cases import ABORT, ABORT_ON_CLOSE, ALL_UNREAD, CASES, Case, heard, replay
+from tests.unit.cases import ABORT, ABORT_ON_CLOSE, ALL_UNREAD, CASES, Case, heard, replay, report, role_in
 from tests.unit.segments import A, B, connection
 
 SAME = Comparison(what="ending", expected="RST", actual="RST")
@@ -25,10 +25,12 @@ outcomes = st.lists(st.sampled_from(Outcome))
 
 
 def verdict_of(case: Case) -> Verdict:
+    found = connection(case.wire)
     return judge.judge(
-        connection(case.wire),
+        found,
         capture=case.capture,
-        replay=case.replay,
+        subject=role_in(found, case.replay),
+        report=report(found, case.replay),
         testimony=case.testimony,
         gate=case.gate,
         must_testify=case.must_testify,
@@ -134,9 +136,9 @@ def test_a_difference_names_what_was_seen(expect: Expectation, actual: str) -> N
     assert [point.actual for point in points if not point.same] == [actual]
 
 
-def test_a_peer_that_was_not_heard_saw_nothing_that_could_be_expected() -> None:
-    expect = Expectation(ending=Ending.RST, peer_sees="ECONNRESET")
-    assert [p.actual for p in compare(expect, ABORTED, replay(), None)] == ["RST", "not heard"]
+def test_what_a_peer_that_was_not_heard_saw_is_compared_with_nothing() -> None:
+    expect = Expectation(ending=Ending.RST, peer_sees="ECONNRESET", peer_received=18)
+    assert [p.what for p in compare(expect, ABORTED, replay(), None)] == ["ending"]
 
 
 def test_a_close_that_never_returned_returned_nothing_that_could_be_expected() -> None:

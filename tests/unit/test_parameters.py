@@ -12,10 +12,9 @@ from harness import catalogue
 from harness.errors import UsageError
 from harness.evidence import CaptureFacts, Gate
 from harness.hosts.responses import LEAST_LEN, exactly
-from harness.judged import judge_replay
 from harness.outcome import Outcome
 from harness.scenario import Scenario, parse
-from tests.unit.cases import ABORT, ABORT_ON_CLOSE, heard, replay
+from tests.unit.cases import ABORT, ABORT_ON_CLOSE, heard, judge_one, replay
 from tests.unit.segments import connection
 
 HEAD = """
@@ -109,21 +108,21 @@ FENCED = CaptureFacts(dropped=0, fenced=True)
 
 
 def test_a_varied_replay_is_measured_and_held_against_nothing() -> None:
-    judged = judge_replay(
+    judged = judge_one(
         bound(Read=1), connection(ABORT), FENCED, replay(raised=ABORT_ON_CLOSE), heard("ECONNRESET")
     )
     assert (judged.outcome, judged.comparisons) == (Outcome.MEASURED, ())
 
 
 def test_a_varied_replay_without_counters_is_inconclusive() -> None:
-    told = replace(replay(raised=ABORT_ON_CLOSE), counters_after=None)
-    judged = judge_replay(bound(Read=1), connection(ABORT), FENCED, told, heard("ECONNRESET"))
+    told = replace(replay(raised=ABORT_ON_CLOSE), readings=())
+    judged = judge_one(bound(Read=1), connection(ABORT), FENCED, told, heard("ECONNRESET"))
     assert judged.outcome is Outcome.INCONCLUSIVE
 
 
 def test_a_varied_replay_still_has_to_have_received_everything() -> None:
     told = replay(raised=ABORT_ON_CLOSE, received=484, unread=484)
-    judged = judge_replay(bound(Read=1), connection(ABORT), FENCED, told, heard("ECONNRESET"))
+    judged = judge_one(bound(Read=1), connection(ABORT), FENCED, told, heard("ECONNRESET"))
     assert judged.verdict.doubts[0] == "484 bytes were received at the close, not 485"
 
 

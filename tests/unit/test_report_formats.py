@@ -92,7 +92,7 @@ def test_an_svg_is_an_image_with_a_title_and_a_description() -> None:
 
 def test_an_svgs_description_tells_what_the_picture_shows() -> None:
     description = svg(aborted()).findtext(f"{SVG}desc") or ""
-    assert "the client sends R. 19:19(0) ack 486, RST: 485 of 485 bytes lay unread" in description
+    assert "the Erlang node sends R. 19:19(0) ack 486, RST: 485 of 485 bytes lay unread" in description
 
 
 def test_an_svgs_deciding_segment_stands_out_in_colour_and_in_words() -> None:

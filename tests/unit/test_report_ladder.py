@@ -157,7 +157,7 @@ def test_the_node_that_was_called_stands_left_all_the_same() -> None:
         ),
         (
             run(of=played(CONNECT, CLOSING, unread=0, raised=ABORT_ON_DATA)),
-            {"R. 19:19(0) ack 486": "RST: the socket's linger time is zero"},
+            {"R. 19:19(0) ack 486": "RST: the socket's linger time was zero (SO_LINGER)"},
         ),
         (
             run(LATE_DATA, played(CONNECT, CLOSING, unread=0, received=0)),
@@ -168,7 +168,7 @@ def test_the_node_that_was_called_stands_left_all_the_same() -> None:
         ),
         (
             run("> S 0:0(0)\n< R. 0:0(0) ack 1", played(CONNECT)),
-            {"R. 0:0(0) ack 1": "RST: nobody listens on this port"},
+            {"R. 0:0(0) ack 1": "RST: the connection was refused: nobody listens on this port"},
         ),
         (
             run(of=played(CONNECT, CLOSING)),
@@ -230,12 +230,11 @@ def timed(of: Run, starts_ms: list[float]) -> Any:
     judged = of.judgements[0]
     assert judged.connection is not None
     first_ns = judged.connection.segments[0].t_ns
-    calls = []
-    for call, start_ms in zip(judged.replay.calls, starts_ms, strict=True):
-        one = Timed(source=call.source, result=call.result, duration_us=call.duration_us)
-        object.__setattr__(one, "t_ns", round(first_ns + start_ms * 1e6))
-        calls.append(one)
-    return timeline(replace(judged.replay, calls=tuple(calls)), judged.connection, Role.CLIENT)
+    calls = tuple(
+        replace(call, t_ns=round(first_ns + start_ms * 1e6))
+        for call, start_ms in zip(judged.replay.calls, starts_ms, strict=True)
+    )
+    return timeline(replace(judged.replay, calls=calls), judged.connection, Role.CLIENT, judged.socket)
 
 
 def test_start_times_that_agree_with_the_wire_are_used() -> None:
@@ -252,7 +251,7 @@ def test_another_clock_than_the_captures_is_not_believed(starts_ms: list[float])
 @pytest.mark.parametrize("of", [aborted(), closed(), shut_down(), crashed()])
 def test_calls_never_overlap(of: Run) -> None:
     judged = of.judgements[0]
-    moments = timeline(judged.replay, judged.connection, judged.verdict.subject).moments
+    moments = timeline(judged.replay, judged.connection, judged.verdict.subject, judged.socket).moments
     times = [t_ns for moment in moments for t_ns in (moment.start_ns, moment.end_ns)]
     assert times == sorted(times)
 

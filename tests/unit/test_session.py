@@ -10,7 +10,16 @@ import pytest
 
 from harness import session
 from harness.errors import LinkError, LinkLostError, UsageError
-from harness.evidence import Call, Replay, SessionEnd, SocketState
+from harness.evidence import (
+    BoundSocket,
+    Call,
+    CounterReading,
+    ListeningSocket,
+    Moment,
+    Replay,
+    SessionEnd,
+    SocketState,
+)
 from harness.link import Atom, Event, Link, Term
 from harness.tcp import Endpoint
 
@@ -22,11 +31,14 @@ _STATE = {
     Atom("unread"): 485,
     Atom("state"): 1,
 }
-_CONNECT: Event = (Atom("line"), 1, b"{ok,Sock} = ...", b"{ok,#Port<0.6>}", 300)
-_CLOSING: Event = (Atom("closing"), [_STATE], {b"Tcp:OutRsts": 4}, b"gen_tcp:close(Sock).")
-_CLOSED: Event = (Atom("closed"), {b"Tcp:OutRsts": 5})
-_CLOSE: Event = (Atom("line"), 2, b"gen_tcp:close(Sock).", b"ok", 70)
-_DONE: Event = (Atom("done"),)
+_SOCK = {name: _STATE[name] for name in (Atom("name"), Atom("local"), Atom("remote"))}
+_LISTENER = {Atom("name"): b"L", Atom("local"): (b"10.0.0.2", 8080), Atom("closed"): Atom("true")}
+_BEGUN: Event = (Atom("begun"), (10, 11, {b"Tcp:OutRsts": 4}))
+_CONNECT: Event = (Atom("line"), 1, b"{ok,Sock} = ...", b"{ok,#Port<0.6>}", 300, 12, [_SOCK])
+_CLOSING: Event = (Atom("closing"), [_STATE], (13, 14, {b"Tcp:OutRsts": 4}), b"gen_tcp:close(Sock).", 15)
+_CLOSED: Event = (Atom("closed"), (16, 17, {b"Tcp:OutRsts": 5}))
+_CLOSE: Event = (Atom("line"), 2, b"gen_tcp:close(Sock).", b"ok", 70, 15, [])
+_DONE: Event = (Atom("done"), [_LISTENER])
 
 
 class _Node:
@@ -67,12 +79,18 @@ def _results(calls: Iterable[Call]) -> list[str]:
     return [call.result for call in calls]
 
 
+def _reading(moment: Moment, resets: int, from_ns: int) -> CounterReading:
+    counters = {"Tcp:OutRsts": resets}
+    return CounterReading(moment=moment, counters=counters, from_ns=from_ns, to_ns=from_ns + 1)
+
+
 def test_a_session_that_was_played_to_its_end_is_done() -> None:
-    assert _collected(_CONNECT, _CLOSING, _CLOSED, _CLOSE, _DONE) == Replay(
+    local, remote = Endpoint("10.0.0.2", 40000), Endpoint("10.0.0.3", 80)
+    assert _collected(_BEGUN, _CONNECT, _CLOSING, _CLOSED, _CLOSE, _DONE) == Replay(
         index=0,
         calls=(
-            Call(source="{ok,Sock} = ...", result="{ok,#Port<0.6>}", duration_us=300),
-            Call(source="gen_tcp:close(Sock).", result="ok", duration_us=70),
+            Call(source="{ok,Sock} = ...", result="{ok,#Port<0.6>}", duration_us=300, t_ns=12),
+            Call(source="gen_tcp:close(Sock).", result="ok", duration_us=70, t_ns=15),
         ),
         end=SessionEnd.DONE,
         error="",
@@ -80,15 +98,20 @@ def test_a_session_that_was_played_to_its_end_is_done() -> None:
         sockets=(
             SocketState(
                 name="Sock",
-                local=Endpoint("10.0.0.2", 40000),
-                remote=Endpoint("10.0.0.3", 80),
+                local=local,
+                remote=remote,
                 received=485,
                 unread=485,
                 state=1,
             ),
         ),
-        counters_before={"Tcp:OutRsts": 4},
-        counters_after={"Tcp:OutRsts": 5},
+        readings=(
+            _reading(Moment.BEGUN, 4, 10),
+            _reading(Moment.BEFORE, 4, 13),
+            _reading(Moment.AFTER, 5, 16),
+        ),
+        bound=(BoundSocket(name="Sock", local=local, remote=remote, line=1),),
+        listening=(ListeningSocket(name="L", local=Endpoint("10.0.0.2", 8080), closed=True),),
     )
 
 
@@ -108,7 +131,7 @@ def test_a_line_that_hangs_is_named() -> None:
 
 def test_a_node_that_the_close_line_halts_leaves_what_it_said() -> None:
     replay = _collected(_CONNECT, _CLOSING)
-    assert (replay.end, replay.close_line, replay.calls[-1].source, replay.counters_after) == (
+    assert (replay.end, replay.close_line, replay.calls[-1].source, replay.reading(Moment.AFTER)) == (
         SessionEnd.NODE_GONE,
         2,
         "gen_tcp:close(Sock).",
@@ -118,7 +141,7 @@ def test_a_node_that_the_close_line_halts_leaves_what_it_said() -> None:
 
 def test_a_node_that_goes_before_the_close_line_has_no_snapshot() -> None:
     replay = _collected(_CONNECT)
-    assert (replay.end, replay.close_line, replay.sockets, replay.counters_before) == (
+    assert (replay.end, replay.close_line, replay.sockets, replay.reading(Moment.BEFORE)) == (
         SessionEnd.NODE_GONE,
         0,
         (),
@@ -186,6 +209,7 @@ def test_a_play_says_everything_in_binaries_and_numbers() -> None:
                 Atom("close_line"): 1,
                 Atom("counters"): ["Tcp:OutRsts"],
                 Atom("line_timeout_ms"): 1500,
+                Atom("live"): Atom("true"),
             },
         )
     ]
@@ -201,4 +225,5 @@ def test_sysctls_are_text() -> None:
 
 
 def test_counters_are_numbers() -> None:
-    assert session.counters(_link(_Node(answer={b"Tcp:OutRsts": 3})), ["Tcp:OutRsts"]) == {"Tcp:OutRsts": 3}
+    node = _Node(answer=(10, 11, {b"Tcp:OutRsts": 3}))
+    assert session.counters(_link(node), ["Tcp:OutRsts"]) == _reading(Moment.SETTLED, 3, 10)

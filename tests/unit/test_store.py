@@ -61,7 +61,7 @@ def write(folder: Path, told: list[tuple[Replay, Testimony | None]], frames: lis
     with store.Writer(folder, scenario_text=SCENARIO, manifest=MANIFEST) as writer:
         writer.frames(frames)
         for number, (one, testimony) in enumerate(told):
-            writer.replay(one, testimony)
+            writer.replay(one, [testimony] if testimony else [], testimony)
             writer.verdict({"index": number})
         writer.finish(finished="later", capture=CaptureFacts(dropped=0, fenced=True))
     return folder
@@ -78,7 +78,8 @@ def test_what_was_told_comes_back(told: list[tuple[Replay, Testimony | None]]) -
     told = [(replace(one, index=number), testimony) for number, (one, testimony) in enumerate(told)]
     with TemporaryDirectory() as place:
         read = store.read(write(Path(place, "run"), told))
-    assert list(zip(read.replays, read.testimonies, strict=True)) == told
+    heard_again = [each[0] if each else None for each in read.testimonies]
+    assert list(zip(read.replays, heard_again, strict=True)) == told
 
 
 def test_what_passed_on_the_wire_comes_back(folder: Path) -> None:
@@ -100,14 +101,14 @@ def test_the_scenario_comes_back_under_its_name(folder: Path) -> None:
 
 def test_a_run_that_was_never_finished_vouches_for_no_capture(tmp_path: Path) -> None:
     with store.Writer(tmp_path / "run", scenario_text=SCENARIO, manifest=MANIFEST) as writer:
-        writer.replay(replay(), None)
+        writer.replay(replay(), [], None)
     assert store.read(tmp_path / "run").manifest.capture == CaptureFacts(dropped=0, fenced=False)
 
 
 def test_flushed_evidence_can_be_read_while_the_run_goes_on(tmp_path: Path) -> None:
     with store.Writer(tmp_path / "run", scenario_text=SCENARIO, manifest=MANIFEST) as writer:
         writer.frames(FRAMES)
-        writer.replay(replay(), None)
+        writer.replay(replay(), [], None)
         writer.flush()
         assert len(store.read(tmp_path / "run").replays) == 1
 
@@ -231,7 +232,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[FullDisk]:
 def test_a_full_disk_is_an_environment_trouble(tmp_path: Path, full_disk: FullDisk) -> None:
     full_disk.takes("transcript.jsonl")
     writer = store.Writer(tmp_path / "run", scenario_text=SCENARIO, manifest=MANIFEST)
-    writer.replay(replay(), None)
+    writer.replay(replay(), [], None)
     with pytest.raises(EnvironmentTroubleError, match="No space left on device") as caught:
         writer.flush()
     assert "free some space" in caught.value.remedy
@@ -286,7 +287,7 @@ def test_lines_of_different_replays_are_damage(folder: Path) -> None:
 def test_a_disk_that_fills_up_at_the_end_still_closes_every_file(tmp_path: Path, full_disk: FullDisk) -> None:
     full_disk.takes("transcript.jsonl")
     writer = store.Writer(tmp_path / "run", scenario_text=SCENARIO, manifest=MANIFEST)
-    writer.replay(replay(), None)
+    writer.replay(replay(), [], None)
     with pytest.raises(EnvironmentTroubleError), writer:
         pass
     assert full_disk.left_open == []

@@ -7,7 +7,7 @@ from dataclasses import replace
 from harness.judge import judge
 from harness.system_calls import Recording, SystemCall, closing, plain
 from harness.tcp import Endpoint
-from tests.unit.cases import ABORT, ABORT_ON_CLOSE, WHOLE, replay
+from tests.unit.cases import ABORT, ABORT_ON_CLOSE, WHOLE, replay, report
 from tests.unit.segments import connection
 
 HERE, THERE = Endpoint("198.18.0.3", 40000), Endpoint("198.18.0.4", 80)
@@ -138,12 +138,16 @@ def test_a_process_that_died_closed_nothing_itself() -> None:
     assert closing(calls(f"writev(21{PAIR}, [], 0) = 0")).startswith("none: the kernel closed")
 
 
+ABORTED = connection(ABORT)
+
+
 def test_the_system_call_is_a_witness_that_cannot_tell() -> None:
     told = replace(replay(raised=ABORT_ON_CLOSE), system_calls=calls(f"close(21{PAIR}) = 0"))
-    witnesses = judge(connection(ABORT), capture=WHOLE, replay=told).witnesses
+    witnesses = judge(ABORTED, capture=WHOLE, report=report(ABORTED, told)).witnesses
     assert [(w.says, w.agrees) for w in witnesses if w.name == "the system call"] == [("close(21) = 0", None)]
 
 
 def test_where_nobody_asked_there_is_no_such_witness() -> None:
-    witnesses = judge(connection(ABORT), capture=WHOLE, replay=replay(raised=ABORT_ON_CLOSE)).witnesses
+    told = report(ABORTED, replay(raised=ABORT_ON_CLOSE))
+    witnesses = judge(ABORTED, capture=WHOLE, report=told).witnesses
     assert "the system call" not in {w.name for w in witnesses}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from harness.evidence import CaptureFacts, Gate
-from harness.judged import Judged, judge_replay
+from harness.judged import Judged
 from harness.outcome import Outcome
 from harness.report.terminal import Tally
 from harness.scenario import Expectation, Scenario
 from harness.tcp import Ending
-from tests.unit.cases import ABORT, ABORT_ON_CLOSE, CLOSE, heard, replay
+from tests.unit.cases import ABORT, ABORT_ON_CLOSE, CLOSE, heard, judge_one, replay
 from tests.unit.segments import connection
 
 FENCED, UNFENCED = CaptureFacts(dropped=0, fenced=True), CaptureFacts(dropped=0, fenced=False)
@@ -27,12 +27,12 @@ def scenario(*, race: bool) -> Scenario:
 
 def fin(*, race: bool = False, capture: CaptureFacts = FENCED) -> Judged:
     told = replay(unread=0)
-    return judge_replay(scenario(race=race), connection(CLOSE), capture, told, heard("end of file"))
+    return judge_one(scenario(race=race), connection(CLOSE), capture, told, heard("end of file"))
 
 
 def rst(*, race: bool = False) -> Judged:
     told = replay(raised=ABORT_ON_CLOSE)
-    return judge_replay(scenario(race=race), connection(ABORT), FENCED, told, heard("ECONNRESET"))
+    return judge_one(scenario(race=race), connection(ABORT), FENCED, told, heard("ECONNRESET"))
 
 
 def tally(*judgements: Judged) -> Tally:

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from harness import judge, trace
 from harness.evidence import Call
-from harness.judged import Judged, judge_all, judge_replay
+from harness.judged import Judged, judge_all
 from harness.outcome import Outcome
 from harness.report import terminal
 from harness.report.terminal import COLOURS, PLAIN, Palette, Tally
 from harness.scenario import Expectation, Scenario
 from harness.tcp import Cause, Ending
-from tests.unit.cases import ABORT, ABORT_ON_CLOSE, CASES, CLOSE, LATE_DATA, WHOLE, heard, replay
-from tests.unit.segments import connection, segments
+from tests.unit.cases import ABORT, ABORT_ON_CLOSE, CASES, LATE_DATA, WHOLE, heard, judge_one, replay
+from tests.unit.segments import A, connection, segments
 
 SCENARIO = Scenario(
     name="close-with-unread-response",
@@ -34,7 +34,7 @@ SGR = re.compile("\x1b\\[[0-9;]*m")
 
 def judged(wire: str = ABORT, scenario: Scenario = SCENARIO, returned: str = "ok") -> Judged:
     told = replay(raised=ABORT_ON_CLOSE if wire == ABORT else {}, unread=485, returned=returned)
-    return judge_replay(scenario, trace.connection(segments(wire)), WHOLE, told, heard("ECONNRESET"))
+    return judge_one(scenario, trace.connection(segments(wire)), WHOLE, told, heard("ECONNRESET"))
 
 
 def test_a_case_in_full() -> None:
@@ -51,22 +51,22 @@ def test_a_case_in_full() -> None:
     ok
 
   On the wire
-    client 10.0.0.2:40000, server 10.0.0.3:80
-       0.000000  client > server  S 0:0(0) win 502
-       0.001000  server > client  S. 0:0(0) ack 1 win 502
-       0.002000  client > server  . 1:1(0) ack 1 win 502
-       0.003000  client > server  P. 1:19(18) ack 1 win 502
-       0.004000  server > client  . 1:1(0) ack 19 win 502
-       0.005000  server > client  P. 1:179(178) ack 19 win 502
-       0.006000  client > server  . 19:19(0) ack 179 win 502
-       0.007000  server > client  P. 179:486(307) ack 19 win 502
-       0.008000  client > server  . 19:19(0) ack 486 win 502
-    >  0.009000  client > server  R. 19:19(0) ack 486 win 502  <- decides
+    Erlang node 10.0.0.2:40000 (client), peer 10.0.0.3:80 (server)
+       0.000000  node > peer  S 0:0(0) win 502
+       0.001000  peer > node  S. 0:0(0) ack 1 win 502
+       0.002000  node > peer  . 1:1(0) ack 1 win 502
+       0.003000  node > peer  P. 1:19(18) ack 1 win 502
+       0.004000  peer > node  . 1:1(0) ack 19 win 502
+       0.005000  peer > node  P. 1:179(178) ack 19 win 502
+       0.006000  node > peer  . 19:19(0) ack 179 win 502
+       0.007000  peer > node  P. 179:486(307) ack 19 win 502
+       0.008000  node > peer  . 19:19(0) ack 486 win 502
+    >  0.009000  node > peer  R. 19:19(0) ack 486 win 502  <- decides
 
   Witnesses
-    the wire                agrees     client sent R. 19:19(0) ack 486
+    the wire                agrees     the Erlang node sent R. 19:19(0) ack 486
     the kernel's counters   agrees     TCPAbortOnClose +1, OutRsts +1
-    the receive buffer      agrees     485 of 485 bytes unread at the close
+    the receive buffer      agrees     485 of 485 bytes unread before the close line
     the closing call        says       gen_tcp:close(Sock). -> ok
     the peer's application  agrees     ECONNRESET after 18 bytes read, 485 sent
 
@@ -84,16 +84,17 @@ def test_a_case_in_full() -> None:
 def test_colour_adds_nothing_but_colour(name: str) -> None:
     case = CASES[name]
     told = case.replay or replay()
-    one = judge_replay(SCENARIO, connection(case.wire), case.capture, told, case.testimony)
+    one = judge_one(SCENARIO, connection(case.wire), case.capture, told, case.testimony)
     assert SGR.sub("", terminal.case(SCENARIO, one, COLOURS)) == terminal.case(SCENARIO, one, PLAIN)
 
 
 def test_a_witness_that_contradicts_is_shouted() -> None:
-    assert "the kernel's counters   DISAGREES" in terminal.case(SCENARIO, judged(CLOSE.replace("F.", "R.")))
+    silent = judge_one(SCENARIO, connection(ABORT), WHOLE, replay(), heard("ECONNRESET"))
+    assert "the kernel's counters   DISAGREES" in terminal.case(SCENARIO, silent)
 
 
 def test_every_doubt_is_shown_below_the_verdict() -> None:
-    (lost,) = judge_all(SCENARIO, [], WHOLE, [replay()], [None])
+    (lost,) = judge_all(SCENARIO, [], WHOLE, [replay()], [()], A.address)
     assert "inconclusive: no segment of the connection was captured" in terminal.case(SCENARIO, lost)
 
 

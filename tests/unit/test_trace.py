@@ -8,8 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from harness import trace
-from harness.tcp import Endpoint, Role
+from harness import tracker
+from harness.tcp import Endpoint, Role, distance
+from harness.trace import Roles
 from tests.unit.segments import EXCHANGE, HANDSHAKE, A, B, connection, lines, notes, segments
 
 SPACE = 1 << 32
@@ -47,12 +48,12 @@ def test_relative_numbers_do_not_depend_on_where_they_begin(kind: str, a_isn: in
 
 @given(earlier=numbers, ahead=st.integers(-(SPACE // 2), SPACE // 2 - 1))
 def test_distance_is_signed_and_right_across_the_wrap(earlier: int, ahead: int) -> None:
-    assert trace.distance((earlier + ahead) % SPACE, earlier) == ahead
+    assert distance((earlier + ahead) % SPACE, earlier) == ahead
 
 
 @given(one=numbers, other=numbers)
 def test_distance_there_and_back_cancel_out(one: int, other: int) -> None:
-    assert (trace.distance(one, other) + trace.distance(other, one)) % SPACE == 0
+    assert (distance(one, other) + distance(other, one)) % SPACE == 0
 
 
 def test_the_end_that_sent_the_syn_is_the_client() -> None:
@@ -63,8 +64,14 @@ def test_a_capture_that_begins_with_the_syn_ack_still_knows_the_client() -> None
     assert connection("< S. 0:0(0) ack 1\n> . 1:1(0) ack 1").client == A
 
 
-def test_without_a_syn_the_first_to_speak_is_taken_for_the_client() -> None:
-    assert connection("< P. 100:200(100) ack 50\n> . 50:50(0) ack 200").client == B
+def test_without_a_syn_a_well_known_port_is_the_servers() -> None:
+    found = connection("< P. 100:200(100) ack 50\n> . 50:50(0) ack 200")
+    assert (found.server, found.roles) == (B, Roles.PORTS)
+
+
+def test_without_a_syn_and_a_well_known_port_nobody_is_called_a_client() -> None:
+    found = connection("< P. 100:200(100) ack 50\n> . 50:50(0) ack 200", b=Endpoint(B.address, 9111))
+    assert (found.roles, found.name(Role.SERVER)) == (Roles.NOT_SEEN, "10.0.0.2:40000")
 
 
 def test_without_a_syn_numbers_begin_at_one() -> None:
@@ -91,7 +98,7 @@ def test_a_connection_begins_with_a_syn_of_its_own(
     how: str, first: dict[str, Any], second: dict[str, Any], count: int
 ) -> None:
     seen = segments(EXCHANGE, **first) + segments(HANDSHAKE, **second)
-    assert len(trace.connections(seen)) == count, how
+    assert len(tracker.connections(seen)) == count, how
 
 
 @given(
@@ -112,7 +119,7 @@ def test_however_connections_interleave_each_is_found_whole(
         port = data.draw(st.sampled_from(sorted(port for port, queue in queues.items() if queue)))
         mixed.append(queues[port].pop(0))
     found: dict[int, list[list[str]]] = {}
-    for one in trace.connections(mixed):
+    for one in tracker.connections(mixed):
         found.setdefault(one.client.port - 40000, []).append(notes(one))
     assert found == expected
 
@@ -120,40 +127,4 @@ def test_however_connections_interleave_each_is_found_whole(
 def test_a_simultaneous_open_is_one_connection() -> None:
     """RFC 9293 section 3.5, figure 7."""
     seen = segments("> S 0:0(0)\n< S 0:0(0)\n> S. 0:0(0) ack 1\n< S. 0:0(0) ack 1")
-    assert len(trace.connections(seen)) == 1
-
-
-@pytest.mark.parametrize(
-    ("what", "rest", "over"),
-    [
-        ("nothing closed", "", False),
-        ("a RST", "> R. 19:19(0) ack 486", True),
-        ("the peer's RST", "< R 486:486(0)", True),
-        ("one FIN", "> F. 19:19(0) ack 486", False),
-        ("one FIN, acknowledged", "> F. 19:19(0) ack 486\n< . 486:486(0) ack 20", False),
-        ("two FINs, one acknowledged", "> F. 19:19(0) ack 486\n< F. 486:486(0) ack 20", False),
-        ("both", "> F. 19:19(0) ack 486\n< F. 486:486(0) ack 20\n> . 20:20(0) ack 487", True),
-        (
-            "a FIN that only data before it was acknowledged of",
-            "> FP. 19:29(10) ack 486\n< F. 486:486(0) ack 29\n> . 30:30(0) ack 487",
-            False,
-        ),
-        (
-            "at once",
-            "> F. 19:19(0) ack 486\n< F. 486:486(0) ack 19\n> . 20:20(0) ack 487\n< . 487:487(0) ack 20",
-            True,
-        ),
-    ],
-)
-def test_a_connection_is_over_when_nothing_more_can_come(what: str, rest: str, over: bool) -> None:
-    assert trace.is_over(connection(EXCHANGE + rest)) is over, what
-
-
-@given(a_isn=numbers, b_isn=numbers)
-def test_an_acknowledged_fin_is_found_across_the_wrap(a_isn: int, b_isn: int) -> None:
-    closed = connection(
-        EXCHANGE + "> F. 19:19(0) ack 486\n< F. 486:486(0) ack 20\n> . 20:20(0) ack 487",
-        a_isn=a_isn,
-        b_isn=b_isn,
-    )
-    assert [trace.fin_acknowledged(closed, role) for role in Role] == [True, True]
+    assert len(tracker.connections(seen)) == 1

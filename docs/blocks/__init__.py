@@ -1,5 +1,6 @@
 """What the marked blocks in README.md and in docs/ may call."""
 
+from docs.blocks.conn_states import meanings, states, transitions, words
 from docs.blocks.sections import by_theme, drawing, theme
 from docs.blocks.tables import cures, kernels, results, surprises
 from harness.blocks import case, ladder, mermaid, session, trace, verdict, witnesses
@@ -11,12 +12,16 @@ __all__ = [
     "drawing",
     "kernels",
     "ladder",
+    "meanings",
     "mermaid",
     "results",
     "session",
+    "states",
     "surprises",
     "theme",
     "trace",
+    "transitions",
     "verdict",
     "witnesses",
+    "words",
 ]

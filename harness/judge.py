@@ -15,13 +15,14 @@ from harness import causes, witnesses
 from harness.aborts import abort_index, abort_of
 from harness.causes import Form
 from harness.conn_state import conn_state
-from harness.evidence import CaptureFacts, Gate, SessionEnd, Testimony
+from harness.evidence import CaptureFacts, Gate, Replay, SessionEnd, Testimony
 from harness.reading import Why
 from harness.tcp import Cause, Ending, Role, Validity
 from harness.trace import Connection
 from harness.witnesses import HostReport, Witness
 
 NODE, PEER = "Erlang node", "peer"
+_LEAST_WINDOW = 1460  # bytes: a sender waits for a full segment's room (RFC 9293 section 3.8.6.2.1)
 _REPORTED = (Why.OUT_OF_WINDOW, Why.ACKS_NO_SYN, Why.AFTER_THE_END, Why.WENT_ON, Why.FOREIGN, Why.CORRUPT)
 
 
@@ -84,14 +85,15 @@ def judge(
     testimony: Testimony | None = None,
     gate: Gate | None = None,
     must_testify: bool = False,
+    scripted_peer: bool = False,
     settle_ms: int = 0,
 ) -> Verdict:
     """Judge one connection.
 
     `report` is what the closing host told (None for somebody else's capture), `testimony` what its peer's
     application saw, `gate` what must have been true of the receive buffer right before the close.
-    `must_testify`: nothing can be concluded where the peer's application was not heard. `settle_ms` is how
-    long the wire was watched after the session.
+    `must_testify`: nothing can be concluded where the peer's application was not heard. `scripted_peer`: no
+    kernel keeps that end's numbers. `settle_ms` is how long the wire was watched after the session.
     """
     gate = gate or Gate()
     doubts = [
@@ -107,7 +109,8 @@ def judge(
     reasons = _reasons(report)
     cause, candidates = _cause(connection, subject, report, reasons)
     peer_cause, peer_candidates = _cause(connection, subject.other, None, None)
-    doubts += _doubts_of_wire(connection, report, subject, settle_ms)
+    doubts += _doubts_of_wire(connection, subject if scripted_peer else None)
+    doubts += _doubts_of_end(connection, report, subject, settle_ms)
     found = _witnesses(
         connection, subject, report, gate, closing[subject], endings[subject], cause, reasons, testimony
     )
@@ -153,7 +156,7 @@ def _doubts_of_replay(report: HostReport | None, gate: Gate) -> list[str]:
     replay, state = report.replay, report.socket
     died_at_close = replay.end is SessionEnd.NODE_GONE and 0 < replay.close_line == len(replay.calls)
     if replay.end is not SessionEnd.DONE and not died_at_close:
-        doubts.append(f"the session ended early: {replay.end}, line {len(replay.calls)}: {replay.error}")
+        doubts.append(f"the session ended early: {replay.end}, line {_last_line(replay)}: {replay.error}")
     elif not replay.close_returned:
         doubts.append("the close line was never reached")
     for what, wanted in (("unread", gate.unread), ("received", gate.received)):
@@ -164,6 +167,12 @@ def _doubts_of_replay(report: HostReport | None, gate: Gate) -> list[str]:
         elif not _holds(wanted, measured := getattr(state, what), state.received):
             doubts.append(f"{measured} bytes were {what} at the close, not {wanted}")
     return doubts
+
+
+def _last_line(replay: Replay) -> int:
+    """The line that was running when the session ended: one that took the node with it has not returned."""
+    reached = replay.end is SessionEnd.NODE_GONE and not replay.close_returned
+    return len(replay.calls) + reached
 
 
 def _holds(wanted: int | str, measured: int, received: int) -> bool:
@@ -180,16 +189,18 @@ def _doubts_of_peer(testimony: Testimony | None, must_testify: bool) -> list[str
     return [f"the peer could not do its part: {testimony.trouble}"] if testimony.trouble else []
 
 
-def _doubts_of_wire(
-    connection: Connection, report: HostReport | None, subject: Role, settle_ms: int
-) -> list[str]:
+def _doubts_of_wire(connection: Connection, opposite_a_script: Role | None) -> list[str]:
     reading, doubts = connection.reading, []
     if not reading.opened:
         doubts.append("the connection's opening (SYN, SYN ACK) is not in the capture")
     hole = reading.hole()
     if hole is not None:
-        notation = connection.notation(connection.segments[hole])
-        doubts.append(f"the capture has a hole: {notation} acknowledges what was never captured")
+        segment = connection.segments[hole]
+        notation = connection.notation(segment)
+        if opposite_a_script is not None and connection.role(segment) is not opposite_a_script:
+            doubts.append(f"the peer's script acknowledges what was never sent: {notation}")
+        else:
+            doubts.append(f"the capture has a hole: {notation} acknowledges what was never captured")
     for index, by_ttl in reading.foreign():
         doubts.append(
             f"{_named(connection, index)} may be a middlebox's: {_foreign(connection, index, by_ttl)}"
@@ -205,7 +216,6 @@ def _doubts_of_wire(
             f"{_named(connection, index)} lies {beyond} bytes beyond all that was captured from that end:"
             " segments are missing, or it is a middlebox's"
         )
-    doubts += _doubts_of_end(connection, report, subject, settle_ms)
     return doubts
 
 
@@ -227,6 +237,8 @@ def _doubts_of_end(
         what = "the peer's kernel still had the connection"
     elif unacknowledged > 0:
         what = f"the {NODE} was still sending ({unacknowledged} bytes not acknowledged)"
+    elif own.edge is not None and own.sent_to is not None and own.edge - own.sent_to < _LEAST_WINDOW:
+        what = f"the {NODE} was still waiting for room in the peer's window"
     else:
         what = "the connection was still open"
     return [f"{what} when the time to settle was over: raise settle_ms (it is {settle_ms})"]

@@ -276,6 +276,7 @@ def _judged(
         testimony=testimony,
         gate=scenario.gate if tested else None,
         must_testify=tested and servers.kind_of(scenario.server).must_testify,
+        scripted_peer=servers.kind_of(scenario.server).spare,
         settle_ms=scenario.settle_ms,
     )
     return JudgedConnection(

@@ -79,6 +79,7 @@ class End:
         self.others = 0  # segments that are no RST
         self.last_other = -1
         self.doubted: int | None = None  # index of a segment that acknowledged more than was captured
+        self.leap: tuple[int, Segment] | None = None  # its last segment that was too far off to be believed
         self.fin_again = False  # it sent its FIN again although that had been acknowledged
         self._pieces: list[tuple[int, int]] = []  # a heap: captured beyond `whole_to`
         self.ttls: set[int] = set()
@@ -183,7 +184,7 @@ class Reading:
         self._first = first
         self._ends = (End(), End())
         self._count = 0
-        self._unheard: list[Ignored] = []
+        self._unheard: dict[int, Why] = {}
         self._unsure: list[int] = []
 
     def end(self, endpoint: Endpoint) -> End:
@@ -232,13 +233,9 @@ class Reading:
         """A RST that counts was seen, or both FINs and the ACKs of both."""
         return self.is_reset or self.closed_by_fins
 
-    @property
-    def both_synned(self) -> bool:
-        return all(end.syn is not None for end in self._ends)
-
     def ignored(self) -> list[Ignored]:
         """Every segment that decides nothing although it looks as if it might, in order."""
-        found = list(self._unheard)
+        found = [Ignored(index, why) for index, why in self._unheard.items()]
         for end in self._ends:
             for reset in (*end.resets.values(), *end.beyond.values()):
                 if end.last_other <= reset.index or reset is end.reset():
@@ -302,7 +299,7 @@ class Reading:
     # One segment after another
 
     def _ignore(self, index: int, why: Why) -> None:
-        self._unheard.append(Ignored(index, why))
+        self._unheard[index] = why
 
     @staticmethod
     def _syn(index: int, segment: Segment, own: End) -> None:
@@ -317,7 +314,8 @@ class Reading:
         first = own.unwrap(segment.seq)
         end = first + segment.payload_len + segment.syn + segment.fin
         acked = peer.unwrap(segment.ack) if segment.has_ack else None
-        if not own.is_plausible(first) or (acked is not None and not peer.is_plausible(acked)):
+        if not own.is_plausible(first) or (acked is not None and not self._is_heard(acked, peer, own)):
+            own.leap = (index, segment)
             self._ignore(index, Why.OUT_OF_WINDOW)
             return
         if segment.syn:
@@ -336,6 +334,25 @@ class Reading:
         if acked is not None:
             self._acknowledge(index, acked, segment, own, peer)
         self._goes_on(segment, own, end, acked)
+
+    def _is_heard(self, acked: int, peer: End, own: End) -> bool:
+        """Whether the peer's numbers have come as far as is acknowledged.
+
+        Much of a capture may be missing: a segment that seemed to be no part of the connection is one where
+        the other end acknowledges it.
+        """
+        if peer.is_plausible(acked):
+            return True
+        if peer.leap is None or acked < (peer.isn or 0):
+            return False
+        index, segment = peer.leap
+        first = peer.unwrap(segment.seq)
+        if not 0 <= acked - first <= _SLACK_LEN:
+            return False
+        peer.leap, peer.edge = None, first
+        del self._unheard[index]
+        self._plain(index, segment, peer, own)
+        return True
 
     @staticmethod
     def _acknowledge(index: int, acked: int, segment: Segment, own: End, peer: End) -> None:

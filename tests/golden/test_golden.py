@@ -89,8 +89,8 @@ def test_tshark_finds_no_damage(folder: Path, tmp_path: Path) -> None:
     assert (reading.bad_checksums, reading.malformed) == ([], [])
 
 
-# A segment with a wrong checksum is one of ours on purpose; from a RST ahead of its end's SYN ACK tshark takes
-# that end's initial number.
+# A segment with a wrong checksum is one of ours on purpose; tshark takes a RST's number for initial where it
+# comes ahead of its end's SYN ACK.
 _ODD = re.compile(r" bad|9000:9000")
 
 

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.conn_state import MEANING, conn_state
+from harness.reading import Reading
 from harness.tcp import Endpoint, Flags, Segment
-from harness.trace import Connection
+from harness.trace import Connection, Roles
 from tests.unit.segments import EXCHANGE, A, B, connection
 
 ENDS = ((A, B), (B, A))
@@ -40,7 +41,15 @@ def segments(*flags: int) -> st.SearchStrategy[Segment]:
 
 def connections(*flags: int) -> st.SearchStrategy[Connection]:
     return st.lists(segments(*flags), max_size=12).map(
-        lambda found: Connection(client=A, server=B, segments=tuple(found), client_isn=ISN, server_isn=ISN)
+        lambda found: Connection(
+            client=A,
+            server=B,
+            roles=Roles.HANDSHAKE,
+            segments=tuple(found),
+            client_isn=ISN,
+            server_isn=ISN,
+            reading=Reading(A),
+        )
     )
 
 

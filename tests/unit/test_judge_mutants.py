@@ -118,7 +118,6 @@ def test_some_case_tells_the_judge_from_one_that(mutant: str) -> None:
 @pytest.mark.parametrize(
     ("module", "one", "other"),
     [
-        (reading, "whole_to", "acked_to"),
         (causes, "UNREAD_DATA", "ZERO_LINGER"),
         (aborts, "NEW_DATA", "NOTHING_NEW"),
     ],

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from harness import tracker
 from harness.conn_state import MEANING, conn_state
+from harness.judge import judge
+from tests.unit.cases import WHOLE
 from tests.unit.zeek_rows import Row, rows
 
 CAPTURED = rows("captured")
@@ -21,6 +24,26 @@ def test_our_word_is_zeeks(row: Row) -> None:
 @pytest.mark.parametrize("row", CUT, ids=str)
 def test_without_a_timer_a_connection_stays_whole(row: Row) -> None:
     assert conn_state(row.whole) == row.ours
+
+
+def judged(row: Row) -> tuple[str, ...]:
+    """The words of a row's parts, each judged from its segments alone: cut, read, and what counts counted."""
+    found = [tracker.connections(part.segments) for part in row.parts]
+    return tuple(judge(one, capture=WHOLE).conn_state for ones in found for one in ones)
+
+
+# Zeek takes the end that sent the SYN ACK for the client there, because of its port.
+OTHER_CLIENT = {"SH 35.221.46.9:80 192.168.1.28:53246"}
+
+
+@pytest.mark.parametrize("row", [row for row in ALL if str(row) not in OTHER_CLIENT], ids=str)
+def test_the_verdicts_word_is_zeeks(row: Row) -> None:
+    assert judged(row) == row.words
+
+
+@pytest.mark.parametrize("row", [row for row in ALL if str(row) in OTHER_CLIENT], ids=str)
+def test_a_syn_ack_is_the_servers_whatever_its_port(row: Row) -> None:
+    assert judged(row) == ("SHR",)
 
 
 def test_there_are_enough_connections() -> None:

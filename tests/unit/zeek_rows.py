@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
+from harness.reading import read
 from harness.tcp import Endpoint, Segment
-from harness.trace import Connection
+from harness.trace import Connection, Roles
 
 _FILE = Path(__file__).parents[1] / "data/zeek_conn_states.txt"
 _ENTRY = re.compile(
@@ -64,12 +65,15 @@ def _row(head: str, shape: list[str]) -> Row:
 
 
 def _connection(shape: list[str], client: Endpoint, server: Endpoint) -> Connection:
+    found = tuple(_segments(shape, client, server))
     return Connection(
         client=client,
         server=server,
-        segments=tuple(_segments(shape, client, server)),
+        roles=Roles.HANDSHAKE,  # Zeek's, whatever tells them
+        segments=found,
         client_isn=_CLIENT_ISN,
         server_isn=_SERVER_ISN,
+        reading=read(found),
     )
 
 

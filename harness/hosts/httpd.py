@@ -3,7 +3,8 @@
 Its access log is silent about what happens after a response: its own verdict, %X, is "+" for a reset and for
 an ordinary end alike, because the response had been handed to the kernel. The error log is not: mod_dumpio
 notes the errno of a read that failed ("dumpio_in - 104"), and the event MPM, at level trace8, the end of each
-connection ("cleanup connection"), after a failed read or without one (httpd 2.4).
+connection ("cleanup connection"), after a failed read or without one (httpd 2.4). Where httpd itself closes,
+%X is "-".
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ LogLevel info dumpio:trace7 mpm_event:trace8
 ErrorLogFormat "%{{c}}L %M"
 ErrorLog /dev/stderr
 LogFormat "{{\\"connection\\":\\"%{{c}}L\\",\\"address\\":\\"%a\\",\\"port\\":%{{remote}}p,\
-\\"received\\":%I,\\"sent\\":%O}}" testimony
+\\"received\\":%I,\\"sent\\":%O,\\"then\\":\\"%X\\"}}" testimony
 CustomLog /dev/stderr testimony
 """
 

@@ -3,8 +3,9 @@
 What nginx and httpd have in common; `nginx` and `httpd` know how each is configured and what its lines mean.
 The events are the origin's (see `origin`): "listening" once the server's log says so, then "ended" for every
 connection of which the log has told both the requests (`received` and `sent` are the server's own counts, in
-bytes on the connection) and the end ("end of file", or an errno's name). A connection that never carried a
-request is not in the access log, and so is never heard of.
+bytes on the connection) and the end: "end of file", an errno's name, or "closed" where the server closed
+first because its answer said so. A connection that never carried a request is not in the access log, and so
+is never heard of.
 """
 
 from __future__ import annotations
@@ -22,17 +23,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 END_OF_FILE = "end of file"
+CLOSED = "closed"
 _END_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True)
 class Requested:
-    """A request was answered on connection `number`; the counts are those of this request alone."""
+    """A request was answered on connection `number`; the counts are those of this request alone.
+
+    `closes`: the server closes the connection after this answer.
+    """
 
     number: str
     peer: tuple[str, int]
     received: int
     sent: int
+    closes: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,11 @@ def requested(line: str) -> Requested:
     """A line of the access log, in the JSON that both servers are told to write."""
     said = json.loads(line)
     return Requested(
-        said["connection"], (said["address"], int(said["port"])), int(said["received"]), int(said["sent"])
+        said["connection"],
+        (said["address"], int(said["port"])),
+        int(said["received"]),
+        int(said["sent"]),
+        said.get("then") in ("close", "-"),
     )
 
 
@@ -79,7 +89,10 @@ class Log:
                 told.peer,
                 told.received + (before.received if before else 0),
                 told.sent + (before.sent if before else 0),
+                told.closes,
             )
+            if told.closes:
+                self._ended[told.number] = CLOSED
         if told.number not in self._requested or told.number not in self._ended:
             return None
         whole = self._requested.pop(told.number)

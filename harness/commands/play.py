@@ -49,9 +49,13 @@ def _play(entries: Sequence[Entry], options: argparse.Namespace) -> int:
             folder = store.new_folder(Path(options.out), entry.scenario.name)
             tally = terminal.Tally()
             kept: list[Judged] = []
-            for judged in _reporting(player.play(entry, folder), tally, options.repeat):
-                if len(kept) < (1 if options.repeat == 1 else _REPLAYS_IN_JSON * options.json):
-                    kept.append(judged)
+            try:
+                for judged in _reporting(player.play(entry, folder), tally, options.repeat):
+                    if len(kept) < (1 if options.repeat == 1 else _REPLAYS_IN_JSON * options.json):
+                        kept.append(judged)
+            except BaseException:
+                _print_what_there_is(entry, folder, tally, kept, records, options)
+                raise
             outcomes.append(tally.outcome)
             if options.json:
                 records.append(_record(entry, folder, tally, kept))
@@ -69,6 +73,24 @@ def _play(entries: Sequence[Entry], options: argparse.Namespace) -> int:
         scenarios = "1 scenario" if len(outcomes) == 1 else f"{len(outcomes)} scenarios"
         print(f"{scenarios}: {terminal.outcome_word(overall, colours)}")
     return overall.exit_code
+
+
+def _print_what_there_is(
+    entry: Entry,
+    folder: Path,
+    tally: terminal.Tally,
+    kept: Sequence[Judged],
+    records: list[dict[str, Any]],
+    options: argparse.Namespace,
+) -> None:
+    """Show what a run that was interrupted has come to: its replays so far, and the folder that has them."""
+    if not tally.total:
+        return
+    if options.json:
+        records.append(_record(entry, folder, tally, kept))
+        print_json({"format": 1, "outcome": tally.outcome, "interrupted": True, "runs": records})
+    else:
+        _print_tally(entry, folder, tally, palette())
 
 
 def _reporting(judgements: Iterator[Judged], tally: terminal.Tally, repeat: int) -> Iterator[Judged]:

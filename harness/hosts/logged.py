@@ -24,6 +24,7 @@ from dataclasses import dataclass
 
 END_OF_FILE = "end of file"
 CLOSED = "closed"
+_KEPT = ("keep-alive", "+")  # what nginx's and httpd's logs have for a connection that stays
 _END_TIMEOUT_S = 5.0
 
 
@@ -62,7 +63,7 @@ def requested(line: str) -> Requested:
         (said["address"], int(said["port"])),
         int(said["received"]),
         int(said["sent"]),
-        said.get("then") in ("close", "-"),
+        said["then"] not in _KEPT,
     )
 
 

@@ -3,8 +3,9 @@
 An idle connection's end stands in the error log at level info, with the errno of the read where it had one:
 "closed keepalive connection" and "closed keepalive connection (104: Connection reset by peer)"
 (ngx_http_keepalive_handler, nginx 1.26). During a request it is "prematurely closed" or "recv() failed". Of
-an end that nginx makes itself nothing is logged at that level; its answer's Connection header tells
-beforehand.
+an end that nginx makes itself nothing is logged at that level; the Connection header of its answer tells it,
+as it stands before the answer is made (when the line is written it always says "close":
+ngx_http_set_keepalive). A request that is refused before that has none, and is the connection's last.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ error_log stderr info;
 events {{ worker_connections 1024; }}
 http {{
     log_format testimony escape=json '{{"connection":"$connection","address":"$remote_addr",\
-"port":"$remote_port","received":"$request_length","sent":"$bytes_sent","then":"$sent_http_connection"}}';
+"port":"$remote_port","received":"$request_length","sent":"$bytes_sent","then":"$then"}}';
     access_log /dev/stderr testimony;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
@@ -40,6 +41,7 @@ http {{
     server {{
         listen {endpoint};
         root {folder};
+        set $then $sent_http_connection;
     }}
 }}
 """

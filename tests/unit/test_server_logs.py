@@ -27,6 +27,7 @@ def told(read: object, *lines: str) -> list[tuple[object, object, object]]:
     ("what", "read", "lines", "owed"),
     [
         ("nginx closes first", nginx.read, (NGINX % "close",), (18, 533, "closed")),
+        ("nginx refuses the request", nginx.read, (NGINX % "",), (18, 533, "closed")),
         (
             "the client closes",
             nginx.read,

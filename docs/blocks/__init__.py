@@ -1,5 +1,6 @@
 """What the marked blocks in README.md and in docs/ may call."""
 
+from docs.blocks.causes import causes
 from docs.blocks.conn_states import meanings, states, transitions, words
 from docs.blocks.sections import by_theme, drawing, theme
 from docs.blocks.tables import cures, kernels, results, surprises
@@ -8,6 +9,7 @@ from harness.blocks import case, ladder, mermaid, session, trace, verdict, witne
 __all__ = [
     "by_theme",
     "case",
+    "causes",
     "cures",
     "drawing",
     "kernels",

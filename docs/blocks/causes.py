@@ -1,0 +1,21 @@
+"""The table of causes, as a reader wants it."""
+
+from __future__ import annotations
+
+from docs.blocks.words import table
+from harness.causes import CAUSES
+
+
+def causes() -> str:
+    """Every cause with its proof, its disproof, and what the closing host's kernel says of it."""
+    rows = [
+        [
+            f"`{row.cause}`",
+            row.means,
+            row.proof,
+            row.disproof,
+            ", ".join(f"`{reason}`" for reason in row.reasons),
+        ]
+        for row in CAUSES
+    ]
+    return table(("cause", "what happened", "proof", "disproof", "reason of `tcp:tcp_send_reset`"), rows)

@@ -74,8 +74,9 @@ docs-data: setup ## play the whole catalogue on every OTP and backend, and the k
 	$(BIN)/rst-or-fin matrix $(KERNEL_CASES) --kernel default --otp 27 --out runs/docs-kernels
 	$(BIN)/python docs/refresh.py --keep runs/docs-kernels/matrix.json --name kernels
 
-bench: setup ## cold start to verdicts, warm replays a second, where the time goes
+bench: setup ## cold start to verdicts, warm replays a second, where the time goes; then the judge on large captures
 	@$(BIN)/rst-or-fin bench $(ARGS)
+	@$(BIN)/rst-or-fin bench --captures
 
 doctor: setup ## what this machine can and cannot do, and the remedy
 	@$(BIN)/rst-or-fin doctor $(ARGS)

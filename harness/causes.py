@@ -150,7 +150,7 @@ CAUSES = (
         disproof="the application had accepted the connection, or this end had sent data",
         by_segments=lambda abort: abort.waiting is True and not _aborts(abort.raised or ()),
         possible=lambda abort: abort.waiting is not False and not _aborts(abort.raised or ()),
-        fits=lambda abort: abort.is_server and not abort.sent,
+        fits=lambda abort: abort.is_server and not abort.sent and not abort.after_fin,
     ),
     Row(
         cause=Cause.KEEPALIVE_TIMEOUT,
@@ -212,7 +212,7 @@ FITTING = {
     "NO_SOCKET": (Cause.DATA_AFTER_CLOSE, Cause.LATE_SEGMENT, Cause.CLOSED_PORT, Cause.UNKNOWN),
     "TCP_TIMEWAIT_SOCKET": (Cause.LATE_SEGMENT, Cause.DATA_AFTER_CLOSE, Cause.UNKNOWN),
 }
-_RARE = (Cause.OUT_OF_MEMORY,)  # a candidate only where its counter says so
+_RARE = (Cause.OUT_OF_MEMORY, Cause.FIN_WAIT2_TIMEOUT)  # candidates only where a counter says so
 
 
 def cause_of(abort: Abort) -> Cause:
@@ -228,7 +228,8 @@ def cause_of(abort: Abort) -> Cause:
 
 def candidates(abort: Abort) -> tuple[Cause, ...]:
     """Return the causes that the evidence leaves open, the likeliest first."""
-    return tuple(row.cause for row in CAUSES if row.cause not in _RARE and row.may_be(abort))
+    likely = (row for row in CAUSES if row.may_be(abort))
+    return tuple(row.cause for row in likely if row.cause not in _RARE or row.is_shown(abort))
 
 
 def fits_reason(cause: Cause, reason: str) -> bool:

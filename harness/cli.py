@@ -175,6 +175,9 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument(
         "--repeat", type=_count, default=200, metavar="N", help="warm replays of each scenario"
     )
+    bench.add_argument(
+        "--captures", action="store_true", help="time the judge on captures up to a million segments instead"
+    )
     _add_testbed_options(bench)
     return parser
 

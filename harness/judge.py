@@ -191,7 +191,7 @@ def _doubts_of_peer(testimony: Testimony | None, must_testify: bool) -> list[str
 
 def _doubts_of_wire(connection: Connection, opposite_a_script: Role | None) -> list[str]:
     reading, doubts = connection.reading, []
-    if not reading.opened:
+    if not reading.opened and not reading.unanswered:
         doubts.append("the connection's opening (SYN, SYN ACK) is not in the capture")
     hole = reading.hole()
     if hole is not None:
@@ -228,6 +228,8 @@ def _doubts_of_end(
     if watch is None:
         if reading.over or reading.foreign() or reading.beyond():
             return []
+        if reading.unanswered:
+            return ["the SYN is still without an answer where the capture ends"]
         return ["the connection is still open where the capture ends"]
     if not watch.left(connection.client, connection.server):
         return []
@@ -235,6 +237,8 @@ def _doubts_of_end(
     unacknowledged = (own.sent_to or 0) - (own.acked_to if own.acked_to is not None else own.sent_to or 0)
     if reading.is_reset:
         what = "the peer's kernel still had the connection"
+    elif reading.unanswered:
+        what = "the SYN was still without an answer"
     elif unacknowledged > 0:
         what = f"the {NODE} was still sending ({unacknowledged} bytes not acknowledged)"
     elif own.edge is not None and own.sent_to is not None and own.edge - own.sent_to < _LEAST_WINDOW:

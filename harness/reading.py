@@ -213,6 +213,14 @@ class Reading:
         return any(reset.refuses for end in self._ends if (reset := end.reset()) is not None)
 
     @property
+    def unanswered(self) -> bool:
+        """Nothing but SYNs of one end was captured, as far as it counts."""
+        return any(
+            end.only_syn and other.syn is None and not other.others and other.reset() is None
+            for end, other in (self._ends, self._ends[::-1])
+        )
+
+    @property
     def closed_by_fins(self) -> bool:
         """Both ends sent a FIN, and each was acknowledged."""
         return all(

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from harness import catalogue, run
 from harness.beds import Beds
+from harness.commands.bench_captures import bench_captures
 from harness.commands.console import progress
 from harness.errors import EXIT_AS_EXPECTED
 from harness.evidence import Frame, Testimony
@@ -32,6 +33,9 @@ _Result = TypeVar("_Result")
 
 
 def bench(options: argparse.Namespace) -> int:
+    if options.captures:
+        bench_captures()
+        return EXIT_AS_EXPECTED
     runtime = choose(options, progress)
     print(
         f"runtime {runtime.name}: {_COLD_RUNS} cold runs, then {options.repeat} warm replays of each scenario"

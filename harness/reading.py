@@ -140,7 +140,7 @@ class End:
             return
         self._ids_zero = self._ids_zero and number == 0
         if number and self._last_id is not None:
-            self._ids_consecutive &= (number - self._last_id) % _ID_SPACE <= _NEXT_IDS
+            self._ids_consecutive &= _apart(number, self._last_id) <= _NEXT_IDS
         self._last_id = number or self._last_id
 
     def may_count(self, reset: _Reset) -> None:
@@ -162,8 +162,7 @@ class End:
             return False
         if self._last_id is None or not self._ids_consecutive:
             return True
-        apart = (reset.ip_id - self._last_id) % _ID_SPACE
-        return min(apart, _ID_SPACE - apart) < _FAR_ID
+        return _apart(reset.ip_id, self._last_id) < _FAR_ID
 
     def is_own(self, reset: _Reset) -> bool:
         return self.has_ttl_of(reset) and self.has_id_of(reset)
@@ -420,6 +419,12 @@ def read(segments: Iterable[Segment]) -> Reading:
         reading.add(segment)
     assert reading is not None
     return reading
+
+
+def _apart(one: int, other: int) -> int:
+    """How far apart two IP IDs are, whichever came first: networks reorder, and repeat."""
+    ahead = (one - other) % _ID_SPACE
+    return min(ahead, _ID_SPACE - ahead)
 
 
 def _candidate(index: int, segment: Segment, seq: int, own: End, peer: End, *, refuses: bool) -> _Reset:

@@ -332,10 +332,10 @@ def test_a_segment_sent_again_changes_no_verdict(case: Case, data: st.DataObject
         for i, s in enumerate(whole.segments)
         if ((s.fin and not over) or (s.payload_len and not s.fin)) and not s.rst
     ]
-    gave_up = judged(case).cause in (Cause.USER_TIMEOUT, Cause.RETRANSMISSIONS)
+    gave_up = judged(case).cause in (Cause.USER_TIMEOUT, Cause.RETRANSMISSIONS, Cause.KEEPALIVE_TIMEOUT)
     if (
         not repeatable or gave_up
-    ):  # a word of the peer, however old, begins the counting of retransmissions anew
+    ):  # a word of the peer, however old, begins the count of retransmissions and probes anew
         return
     again = data.draw(st.sampled_from(repeatable))
     until = next((i for i, s in enumerate(whole.segments) if s.rst), len(whole.segments))

@@ -97,8 +97,7 @@ OPTIONS: dict[str, dict[str, Option]] = {
 # Told to a program by whoever starts it, and by nobody else.
 RESERVED = ("bind", "port", "target", "clean_offloads", "drop_to_uid")
 
-# How a connection can have ended for the peer's application. The name of an errno is possible beside these,
-# such as "ECONNRESET", where the kernel ends the connections and not a script.
+# How a connection can have ended for the peer's application: so, or with an error of the kernel's.
 ENDS: dict[str, tuple[str, ...]] = {
     "origin": (END_OF_FILE, CLOSED),
     "client": (END_OF_FILE,),
@@ -106,7 +105,19 @@ ENDS: dict[str, tuple[str, ...]] = {
     "nginx": (END_OF_FILE,),
     "httpd": (END_OF_FILE,),
 }
-WITHOUT_ERRNO = ("scripted",)
+WITHOUT_KERNEL = ("scripted",)  # it is a TCP of its own
+
+# What a call on a TCP socket can fail with, the likely first (tcp(7), ip(7), socket(7), connect(2), send(2)).
+ERRNOS = (
+    *("ECONNRESET", "EPIPE", "ETIMEDOUT", "ECONNREFUSED", "ECONNABORTED", "EHOSTUNREACH", "ENETUNREACH"),
+    *("EHOSTDOWN", "ENETDOWN", "ENETRESET", "ENOTCONN", "ENOBUFS", "ENOMEM", "EADDRINUSE", "EADDRNOTAVAIL"),
+    *("EPROTO", "EACCES", "EPERM", "EINVAL"),
+)
+
+
+def ends(kind: str) -> tuple[str, ...]:
+    """Every way in which a peer of that kind can say that a connection ended."""
+    return ENDS[kind] if kind in WITHOUT_KERNEL else (*ENDS[kind], *ERRNOS)
 
 
 def flag(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 
@@ -9,7 +10,7 @@ import pytest
 
 from harness import servers
 from harness.hosts import command_line
-from harness.hosts.kinds import ENDS, OPTIONS, RESERVED, WITHOUT_ERRNO, Option, flag
+from harness.hosts.kinds import ENDS, ERRNOS, OPTIONS, RESERVED, Option, ends, flag
 from harness.scenario import Server
 
 PLACE = servers.Place(own="192.0.2.1", spare="192.0.2.2", node="192.0.2.3")
@@ -44,8 +45,12 @@ def test_no_option_bears_the_name_of_a_programs_own() -> None:
     assert not {name for _, name in EACH_OPTION} & set(RESERVED)
 
 
-def test_a_kind_without_errno_is_a_kind() -> None:
-    assert set(WITHOUT_ERRNO) <= set(ENDS)
+def test_only_a_peer_without_a_kernel_of_its_own_sees_no_errno() -> None:
+    assert {kind for kind in OPTIONS if "ECONNRESET" not in ends(kind)} == {"scripted"}
+
+
+def test_the_errnos_are_the_systems_own() -> None:
+    assert set(ERRNOS) <= set(errno.errorcode.values())
 
 
 @pytest.mark.parametrize(("kind", "name"), EACH_OPTION)

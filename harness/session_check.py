@@ -6,9 +6,12 @@ Pure. A "line" that a scenario counts is an expression, as the Erlang shell coun
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from harness.erlang_faults import Fault, closer, faults, is_closer
 from harness.erlang_lines import Expression, Token, UnreadableError, expressions
+
+_MOST_FAULTS = 20
 
 
 def read(text: str) -> tuple[list[Expression], list[Fault]]:
@@ -17,7 +20,7 @@ def read(text: str) -> tuple[list[Expression], list[Fault]]:
         found = expressions(text)
     except UnreadableError as error:
         return [], [Fault(line=error.line, why=error.why)]
-    wrong = [fault for expression in found for fault in faults(expression)]
+    wrong = list(islice((fault for each in found for fault in faults(each)), _MOST_FAULTS))
     if not found:
         wrong.append(Fault(line=0, why="the session has no expression"))
     elif not found[-1].has_dot:
@@ -41,13 +44,15 @@ def waits_in_vain(found: Sequence[Expression], start_after_line: int) -> int:
 
 def _accepts(tokens: Sequence[Token]) -> Iterator[int]:
     """Where accept is called by the session itself: what is in a fun, another process may run."""
-    opened: list[str] = []
+    opened: list[bool] = []  # whether each is a fun
+    funs = 0
     for index, token in enumerate(tokens):
         if closer(tokens, index):
-            opened.append(token.text)
+            opened.append(token.text == "fun")
+            funs += opened[-1]
         elif is_closer(token) and opened:
-            opened.pop()
-        elif token.text == "accept" and "fun" not in opened and _is_call_of_a_socket(tokens, index):
+            funs -= opened.pop()
+        elif token.text == "accept" and not funs and _is_call_of_a_socket(tokens, index):
             yield index
 
 

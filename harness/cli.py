@@ -32,6 +32,7 @@ _COMMANDS = {
     "explain": ("explain", "explain"),
     "check": ("check", "check"),
     "new": ("check", "new"),
+    "schema": ("check", "schema"),
     "kernels": ("kernels", "kernels_command"),
     "bench": ("bench", "bench"),
     "doctor": ("machine", "doctor"),
@@ -166,6 +167,8 @@ def _parser() -> argparse.ArgumentParser:
 
     new = commands.add_parser("new", help="write a scenario to begin with, with comments")
     new.add_argument("name", metavar="NAME", help="the file is NAME.scenario.toml")
+
+    commands.add_parser("schema", help="the JSON schema of scenario files, for editors")
 
     _add_kernels(commands.add_parser("kernels", help="kernels that a node can boot: list them, make images"))
 

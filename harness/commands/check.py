@@ -1,4 +1,4 @@
-"""`check` and `new`: scenario files while they are written, before anything is played."""
+"""`check`, `new` and `schema`: scenario files while they are written, before anything is played."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from pathlib import Path
 
 from harness import catalogue
 from harness.catalogue import ScenarioError
+from harness.commands.console import print_json
 from harness.errors import EXIT_AS_EXPECTED, EXIT_USAGE, EnvironmentTroubleError, UsageError
 from harness.report.visible import visible
 from harness.scenario import SUFFIX
 from harness.scenario_rules import name_fault
+from harness.scenario_schema import schema as scenario_schema
 
 
 def check(options: argparse.Namespace) -> int:
@@ -48,6 +50,12 @@ def new(options: argparse.Namespace) -> int:
             f"cannot write {visible(str(path))}: {error.strerror}", "go to a folder that can be written to"
         ) from error
     print(f"{path}: check it with `rst-or-fin check {path}`, play it with `rst-or-fin run {path}`")
+    return EXIT_AS_EXPECTED
+
+
+def schema(options: argparse.Namespace) -> int:
+    """Print the JSON schema of scenario files, for editors that know TOML."""
+    print_json(scenario_schema())
     return EXIT_AS_EXPECTED
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import time
@@ -288,3 +289,8 @@ def test_a_new_scenario_overwrites_nothing(capsys: pytest.CaptureFixture[str]) -
 def test_a_new_scenario_needs_a_name_that_can_be_one(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     complaints(capsys, "new", name)
     assert list(Path().iterdir()) == []
+
+
+def test_the_schema_that_is_printed_is_json(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["schema"])
+    assert json.loads(capsys.readouterr().out)["title"] == "A scenario of RST or FIN"

@@ -39,10 +39,12 @@ Rule = Callable[[Any, Path, Mapping[str, Any]], Iterator[Misfit]]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Walk:
     """How to walk. A rule for a struct and a field stands in place of the field's type; one for a struct
-    and "" stands beside all its fields. `hidden` are fields of the model that no document has.
+    and "" stands beside all its fields. `meanings` are those of fields, for when one is missing; `hidden` are
+    fields of the model that no document has.
     """
 
     rules: Mapping[tuple[type, str], Rule]
+    meanings: Mapping[type, Mapping[str, str]]
     hidden: Collection[str] = ()
 
     def misfits(self, document: Any, kind: type) -> Iterator[Misfit]:
@@ -95,7 +97,8 @@ class Walk:
                 if field.required and _is_blank(table[name]):
                     yield at(place, "is empty")
             elif field.required and name not in meant:
-                yield at(path, f"`{name}` is missing: {wanted(field.type)}")
+                meaning = self.meanings.get(kind.cls, {}).get(name, name)
+                yield at(path, f"`{name}` is missing: {meaning} ({wanted(field.type)})")
         rule = self.rules.get((kind.cls, ""))
         if rule is not None:
             yield from rule(table, path, table)

@@ -34,7 +34,8 @@ def _unknown(name: str, kind: str) -> str:
     if name.replace("-", "_") in RESERVED:
         return f"`{name}` is told to the program by whoever starts it, and cannot be set"
     known = OPTIONS[kind]
-    near = did_you_mean(name, known)
+    others = [other for other in OPTIONS if name in OPTIONS[other]]
+    near = f" (it is one of {' and '.join(others)})" if others else did_you_mean(name, known)
     return f"unknown option `{shown(name)[1:-1]}` of server kind {kind}{near}; known: {', '.join(known)}"
 
 
@@ -51,8 +52,7 @@ def _option(option: Option, value: Any, path: Path) -> Iterator[Misfit]:
         yield at(path, f"it has {option.most} {option.unit} at most, none of them NUL")
     else:
         for error in script.errors(value):
-            where = f"line {error.line}: " if error.line else ""
-            yield Misfit(path=path, why=f"{dotted(path)}: {where}{error.why}", line=error.line)
+            yield Misfit(path=path, why=f"{dotted(path)}: {error.why}", line=error.line)
 
 
 def _excluded(options: Mapping[str, Option], given: Mapping[str, Any], path: Path) -> Iterator[Misfit]:

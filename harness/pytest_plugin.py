@@ -102,7 +102,7 @@ class ScenarioItem(pytest.Item):
                 [judged] = run.run(request, beds.get(scenario), partial(beds.renew, scenario))
         except TroubleError as error:
             beds.discard()  # whatever went wrong, the next scenario deserves a testbed that is whole
-            pytest.fail(f"{error}\n{error.remedy}", pytrace=False)
+            raise pytest.fail.Exception(f"{error}\n{error.remedy}", pytrace=False) from None
         self.add_report_section("call", "evidence", str(request.folder))
         self.user_properties.append(("evidence", str(request.folder)))
         self.user_properties.append(("ending", str(judged.verdict.ending)))

@@ -17,6 +17,7 @@ from harness import parameters
 from harness.errors import UnparsableError, UsageError
 from harness.misfits import Misfit, Walk
 from harness.scenario import Scenario, parse
+from harness.scenario_fields import FIELDS
 from harness.scenario_rules import name_fault, rules
 from harness.toml_places import Places, TooDeepError, places
 
@@ -82,7 +83,8 @@ def _misfits(document: dict[str, Any], given: Mapping[str, int], cases: Collecti
             return iter([Misfit(path=(), why=str(error))])
     server = document.get("server", {})
     kind = server.get("kind", "origin") if isinstance(server, dict) else "origin"
-    walk = Walk(rules=rules(kind if isinstance(kind, str) else "origin", cases), hidden=("given",))
+    known = rules(kind if isinstance(kind, str) else "origin", cases)
+    walk = Walk(rules=known, meanings=FIELDS, hidden=("given",))
     bound.pop("given", None)  # told already
     return chain(faults, walk.misfits(bound, Scenario))
 

@@ -91,14 +91,14 @@ def _each(words: Sequence[object]) -> Rule:
 
 
 def _comparisons(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
-    wanted = 'comparisons of versions, such as [">=6.12.57 <6.13"]'
     if not isinstance(value, list):
-        yield at(path, not_wanted(f"an array of {wanted}", value))
+        yield at(path, not_wanted('an array such as [">=6.12.57 <6.13"]', value))
         return
     for index, each in enumerate(value):
         if not isinstance(each, str) or not axes.is_comparison(each):
+            wanted = 'a comparison of versions such as ">=6.12.57 <6.13"'
             exactly = f" (did you mean {shown('==' + each)}?)" if _is_version(each) else ""
-            yield at((*path, index), not_wanted(f"one of {wanted}", each) + exactly)
+            yield at((*path, index), not_wanted(wanted, each) + exactly)
 
 
 def _is_version(value: Any) -> bool:
@@ -127,7 +127,7 @@ def _expectation(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[M
 def _closing_segment(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
     example = "such as `R. 19:19(0) ack 486`"
     if not isinstance(value, str):
-        yield at(path, not_wanted(f"a segment as tcpdump writes it, {example},", value))
+        yield at(path, not_wanted(f"a segment {example}", value))
     elif value:
         why = _segment_fault(value)
         if why:
@@ -165,7 +165,7 @@ def _session(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfi
         if found and type(line) is int and line > len(found):
             yield at(
                 place,
-                f"{shown(line)} is beyond the session's last line, counted in dots: it has {len(found)}",
+                f"{line} is beyond the session's last line, counted in dots: it has {len(found)}",
             )
     if type(after) is int and 0 < after <= len(found):
         waiting = session_check.waits_in_vain(found, after)

@@ -32,8 +32,6 @@ def shown(value: object) -> str:
         return text if len(value) <= _WIDEST else f"{text[:-1]}…"
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
-        return f"of {value.bit_length()} bits"
     return str(value)
 
 
@@ -43,6 +41,8 @@ def named(value: object) -> str:
         return f"the string {shown(value)}"
     if isinstance(value, bool):
         return f"the Boolean {shown(value)}"
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS:  # Python writes none of 4300 digits
+        return f"a number of {value.bit_length()} bits"
     if isinstance(value, int | float):
         return f"the number {shown(value)}"
     if isinstance(value, dict):

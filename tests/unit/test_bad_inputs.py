@@ -190,7 +190,7 @@ FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     "a binary file": (lambda path: path.write_bytes(b"\x7fELF\n\x00\x00\xff"), ":2: is a binary file"),
     "NULs": (lambda path: path.write_text("a = 1\nb\x00"), ":2: is a binary file (a NUL byte)"),
     "more than a scenario": (lambda path: path.write_text("#" * (1 << 20) + "\n"), ": has more than 1 MiB"),
-    "an empty file": (lambda path: path.write_text(""), ": `claim` is missing: a string (and 3 more"),
+    "an empty file": (lambda path: path.write_text(""), ": `claim` is missing: what the session shows"),
 }
 # fmt: on
 

@@ -56,6 +56,14 @@ def _flag(meaning: str) -> Option:
 
 _PAGE = {"body_bytes": _bytes("the length of its page", default=307)}
 
+ABOUT = {
+    "origin": "An HTTP server that answers with the published 485 bytes and keeps the connection open",
+    "client": "An HTTP client, where the session is the server: it connects when told, and reads to the end",
+    "scripted": "A TCP of its own that sends exactly the segments of a script",
+    "nginx": "The nginx web server with one page; what it saw is read from its logs",
+    "httpd": "The Apache web server with one page; what it saw is read from its logs",
+}
+
 OPTIONS: dict[str, dict[str, Option]] = {
     "origin": {
         "body_bytes": _bytes(

@@ -10,7 +10,7 @@ import pytest
 
 from harness import servers
 from harness.hosts import command_line
-from harness.hosts.kinds import ENDS, ERRNOS, OPTIONS, RESERVED, Option, ends, flag
+from harness.hosts.kinds import ABOUT, ENDS, ERRNOS, OPTIONS, RESERVED, Option, ends, flag
 from harness.scenario import Server
 
 PLACE = servers.Place(own="192.0.2.1", spare="192.0.2.2", node="192.0.2.3")
@@ -38,7 +38,7 @@ def started(kind: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_every_kind_that_a_scenario_can_name_has_its_options_and_ends() -> None:
-    assert set(servers.KINDS) == set(OPTIONS) == set(ENDS)
+    assert set(servers.KINDS) == set(OPTIONS) == set(ENDS) == set(ABOUT)
 
 
 def test_no_option_bears_the_name_of_a_programs_own() -> None:

@@ -111,6 +111,8 @@ def wanted(kind: inspect.Type) -> str:
             return " or ".join(wanted(each) for each in kind.types if not isinstance(each, inspect.NoneType))
         case inspect.StructType() | inspect.DictType():
             return "a table"
+        case inspect.VarTupleType(item_type=inspect.StructType()):
+            return "an array of tables, each with double brackets,"
         case inspect.VarTupleType():
             return f"an array ({wanted(kind.item_type)} each)"
         case inspect.EnumType() | inspect.LiteralType():

@@ -16,6 +16,15 @@ from harness.toml_places import Path
 from harness.wording import did_you_mean, dotted, not_known, not_wanted, shown, whole_number
 
 
+def kind(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
+    """There is such a kind."""
+    if not isinstance(value, str):
+        yield at(path, not_known(value, KINDS))
+    elif value not in KINDS:
+        near = f"known: {', '.join(KINDS)}{did_you_mean(value, KINDS)}"
+        yield at(path, f"no server is called '{_short(value)}'; {near}")
+
+
 def options(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
     """The options are those of the kind that the same table names; an unknown kind has another rule."""
     kind = table.get("kind", "origin")
@@ -36,7 +45,7 @@ def _unknown(name: str, kind: str) -> str:
     known = OPTIONS[kind]
     others = [other for other in OPTIONS if name in OPTIONS[other]]
     near = f" (it is one of {' and '.join(others)})" if others else did_you_mean(name, known)
-    return f"unknown option `{shown(name)[1:-1]}` of server kind {kind}{near}; known: {', '.join(known)}"
+    return f"unknown option `{_short(name)}` of server kind {kind}{near}; known: {', '.join(known)}"
 
 
 def _option(option: Option, value: Any, path: Path) -> Iterator[Misfit]:
@@ -52,7 +61,7 @@ def _option(option: Option, value: Any, path: Path) -> Iterator[Misfit]:
         yield at(path, f"it has {option.most} {option.unit} at most, none of them NUL")
     else:
         for error in script.errors(value):
-            yield Misfit(path=path, why=f"{dotted(path)}: {error.why}", line=error.line)
+            yield Misfit(path=path, why=f"{dotted(path)}: {error}", line=error.line)
 
 
 def _excluded(options: Mapping[str, Option], given: Mapping[str, Any], path: Path) -> Iterator[Misfit]:
@@ -71,11 +80,11 @@ def server(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]
     given = table.get("options", {})
     for name, option in OPTIONS[kind].items():
         if option.required and isinstance(given, dict) and name not in given:
-            yield at(path, f"a server of kind {kind} needs `options.{name}`: {option.meaning}")
+            yield at(path, f"a server of kind {kind!r} needs `options.{name}`: {option.meaning}")
     if KINDS[kind].connects != bool(table.get("start_after_line")):
         needs = "needs" if KINDS[kind].connects else "takes no"
         after = "after which line of the session, counted from 1, a client is told to connect"
-        yield at(path, f"a server of kind {kind} {needs} `start_after_line`: {after}")
+        yield at(path, f"a server of kind {kind!r} {needs} `start_after_line`: {after}")
 
 
 def peer_sees(kind: str) -> Rule:
@@ -87,3 +96,8 @@ def peer_sees(kind: str) -> Rule:
             yield at(path, not_known(value, known))
 
     return rule
+
+
+def _short(word: str) -> str:
+    """The word on one line, cut where it is long."""
+    return shown(word)[1:-1]

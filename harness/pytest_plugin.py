@@ -68,7 +68,7 @@ class ScenarioFile(pytest.File):
         except catalogue.ScenarioError as error:
             raise self.CollectError("\n".join(error.lines)) from error
         except TroubleError as error:
-            raise self.CollectError(f"{error}\n{error.remedy}") from error
+            raise self.CollectError(f"{error}\n{error.remedy}".rstrip()) from error
         yield ScenarioItem.from_parent(self, name=entry.scenario.name, entry=entry)
 
 

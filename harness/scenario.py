@@ -20,7 +20,8 @@ from harness.tcp import Cause, Ending
 SUFFIX = ".scenario.toml"
 
 # Bounds that no scenario comes near: a slip of the pen must not keep a testbed for days.
-LineNumber = Annotated[int, msgspec.Meta(ge=0, le=10_000)]
+MOST_LINES = 10_000
+LineNumber = Annotated[int, msgspec.Meta(ge=0, le=MOST_LINES)]
 _MOST_MS = 3_600_000
 Parameter = Annotated[int, msgspec.Meta(ge=-MOST, le=MOST)]
 

@@ -62,8 +62,7 @@ def problems(
 def unparsable(error: UnparsableError, text: str, where: str) -> UsageError:
     """What a node says of a session, with the file and the line in it before it."""
     line = places(text).line_within(("session",), error.line)
-    what = "the session does not parse" if error.line else "the session cannot be played"
-    return UsageError(Problem(line=line, why=f"{what}: {error.why}").told(where), error.remedy)
+    return UsageError(Problem(line=line, why=str(error)).told(where), error.remedy)
 
 
 def _no_toml(why: str, text: str) -> Problem:

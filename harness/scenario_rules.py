@@ -11,11 +11,11 @@ from typing import Any
 from harness import axes, peer_rules, session_check
 from harness.axes import When
 from harness.conn_state import MEANING
-from harness.evidence import Gate
+from harness.erlang_lines import Expression
+from harness.evidence import MOST_BYTES, Gate
 from harness.hosts import script
 from harness.misfits import Misfit, Rule, at
-from harness.scenario import Expectation, Scenario, Server
-from harness.servers import KINDS
+from harness.scenario import MOST_LINES, Expectation, Scenario, Server
 from harness.tcp import Ending
 from harness.toml_places import Path
 from harness.wording import did_you_mean, not_known, not_wanted, shown
@@ -31,7 +31,7 @@ def rules(kind: str, cases: Collection[str]) -> Mapping[tuple[type, str], Rule]:
         (Scenario, "before"): _case(cases),
         (Scenario, "parameters"): _nothing,  # harness.parameters has told
         (Server, ""): peer_rules.server,
-        (Server, "kind"): _known(KINDS),
+        (Server, "kind"): peer_rules.kind,
         (Server, "options"): peer_rules.options,
         (Gate, ""): _gate,
         (Expectation, ""): _expectation,
@@ -113,7 +113,7 @@ def _name(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
 
 def _gate(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
     unread, received = table.get("unread"), table.get("received")
-    if type(unread) is int and type(received) is int and unread > received:
+    if type(unread) is int and type(received) is int and received < unread <= MOST_BYTES:
         why = f"{unread} bytes unread of {received} received: no buffer holds that"
         yield at((*path, "unread"), why)
 
@@ -159,17 +159,23 @@ def _session(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfi
     found, faults = session_check.read(text)
     for fault in faults:
         yield Misfit(path=("session",), why=fault.why, line=fault.line)
-    server = table.get("server", {})
-    after = server.get("start_after_line") if isinstance(server, dict) else None
-    for place, line in ((("close_line",), table.get("close_line")), (("server", "start_after_line"), after)):
-        if found and type(line) is int and line > len(found):
-            yield at(
-                place,
-                f"{line} is beyond the session's last line, counted in dots: it has {len(found)}",
-            )
-    if type(after) is int and 0 < after <= len(found):
-        waiting = session_check.waits_in_vain(found, after)
-        if waiting:
-            why = f"line {waiting} of the session waits for a client that is told only after line {after}"
-            remedy = f"it never comes; tell it after the line that listens, before line {waiting}"
-            yield at(("server", "start_after_line"), f"{why}: {remedy}")
+    if found:
+        server = table.get("server", {})
+        after = server.get("start_after_line", 0) if isinstance(server, dict) else 0
+        yield from _beyond(("close_line",), table.get("close_line", 0), len(found))
+        yield from _beyond(("server", "start_after_line"), after, len(found))
+        if type(after) is int and 0 < after <= len(found):
+            yield from _in_vain(found, after)
+
+
+def _beyond(path: Path, line: Any, count: int) -> Iterator[Misfit]:
+    if type(line) is int and count < line <= MOST_LINES:  # the type's bound tells of more
+        yield at(path, f"{line} is beyond the session's last line, counted in dots: it has {count}")
+
+
+def _in_vain(found: Sequence[Expression], after: int) -> Iterator[Misfit]:
+    waiting = session_check.waits_in_vain(found, after)
+    if waiting:
+        why = f"line {waiting} of the session waits for a client that is told only after line {after}"
+        remedy = f"it never comes; tell it after the line that listens, before line {waiting}"
+        yield at(("server", "start_after_line"), f"{why}: {remedy}")

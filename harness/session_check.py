@@ -19,14 +19,20 @@ def read(text: str) -> tuple[list[Expression], list[Fault]]:
     try:
         found = expressions(text)
     except UnreadableError as error:
-        return [], [Fault(line=error.line, why=error.why)]
-    wrong = list(islice((fault for each in found for fault in faults(each)), _MOST_FAULTS))
+        return [], [_unparsable(error.line, error.why)]
+    seen = (_unparsable(fault.line, fault.why) for each in found for fault in faults(each))
+    wrong = list(islice(seen, _MOST_FAULTS))
     if not found:
         wrong.append(Fault(line=0, why="the session has no expression"))
     elif not found[-1].has_dot:
         line = found[-1].tokens[-1].line
         wrong.append(Fault(line=line, why="the last expression of the session does not end with a dot"))
     return found, wrong
+
+
+def _unparsable(line: int, why: str) -> Fault:
+    """In the words in which a node's own complaint is told."""
+    return Fault(line=line, why=f"line {line} of the Erlang session does not parse: {why}")
 
 
 def waits_in_vain(found: Sequence[Expression], start_after_line: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from importlib.resources import files
 from typing import Any
@@ -54,10 +55,12 @@ BEYOND_A_SCHEMA = {
 
 
 def document(text: str) -> dict[str, Any] | None:
-    """The document as JSON has it; None where the text is no TOML."""
+    """The document; None where the text is no TOML, or holds a number that Python does not write."""
     try:
         places(text)
-        return tomllib.loads(text)
+        found = tomllib.loads(text)
+        json.dumps(found, default=str)
+        return found
     except (TooDeepError, ValueError):
         return None
 

@@ -57,7 +57,7 @@ def test_there_are_two_expressions(text: str) -> None:
     ],
 )
 def test_what_is_wrong_is_said_with_its_line(text: str, line: int, why: str) -> None:
-    assert (line, why) in [(fault.line, fault.why) for fault in read(text)[1]]
+    assert (line, True) in [(fault.line, fault.why.endswith(why)) for fault in read(text)[1]]
 
 
 @pytest.mark.parametrize("name", catalogue.names())

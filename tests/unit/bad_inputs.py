@@ -54,9 +54,28 @@ VARIED = GOOD + '[[variants]]\nwhen = { otp = [">=29"] }\nreference = "r"\nexpec
 PARAMETERS = GOOD.replace("body_bytes = 307", 'body_bytes = { parameter = "Size" }')
 PARAMETERS += "[parameters]\nSize = 307\n"
 
+# As they came from the field.
+CLIENT = """\
+claim = "x"
+sources = ["y"]
+session = '''
+{ok, Sock} = gen_tcp:connect(Server, Port, [{active, false}]).
+gen_tcp:close(Sock).
+'''
+"""
+BAD_OPTION = CLIENT + '[server.options]\nbody = 5\n[expect]\nending = "FIN"\n'
+BAD_BOOLEAN = CLIENT + '[server.options]\nclose_after_response = "yes"\n[expect]\nending = "FIN"\n'
+BAD_CAUSE = CLIENT + '[expect]\nending = "RST"\ncause = "keepalive"\n'
+LATE_START = LISTENING.replace("start_after_line = 1", "start_after_line = 9")
+
 # What is wrong: the file, what stands in place of what, the line that is named (0: none), and what is said.
 # fmt: off
 CASES: dict[str, tuple[str, str, str, int, str]] = {
+    "field: badopt": (BAD_OPTION, "", "", 8,
+        "unknown option `body` of server kind origin (did you mean `body_bytes`?)"),
+    "field: boolopt": (BAD_BOOLEAN, "", "", 8, 'a Boolean (true or false) is wanted, not the string "yes"'),
+    "field: badcause": (BAD_CAUSE, "", "", 9, "is none of: " + ", ".join(Cause)),
+    "field: latestart": (LATE_START, "", "", 10, "9 is beyond the session's last line"),
     "an option of no kind": (GOOD, "body_bytes", "boddy", 10, "unknown option `boddy` of server kind origin"),
     "an option's beginning": (GOOD, "body_bytes", "body", 10, "(did you mean `body_bytes`?)"),
     "an option as on a command line": (GOOD, "body_bytes", "body-bytes", 10, "(did you mean `body_bytes`?)"),

@@ -24,6 +24,7 @@ from tests.unit.bad_inputs import CASES, GOOD, LISTENING, PARAMETERS, SCRIPTED, 
 VALIDATOR = jsonschema.Draft7Validator(schema())
 # What no schema says: the text of a session or of a script, what parameters refer to, a name's characters.
 BEYOND_A_SCHEMA = {
+    "field: latestart",
     "a step that is none",
     "a step that does not add up",
     "a script that begins with a send",

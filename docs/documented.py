@@ -15,9 +15,7 @@ from cogapp import Cog
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from harness import catalogue, cli
-from harness.errors import UsageError
-from harness.scenario import parse
+from harness import catalogue, cli, scenario_check
 
 _PROGRAM = "rst-or-fin"
 _STARTS = (f"{_PROGRAM} ", "make ", "cog ")
@@ -30,6 +28,9 @@ _HARMLESS = {
     "report": {0},
     "compare": {0, 1},
     "doctor": {0, 4},
+    "check": {0},
+    "new": {0},
+    "schema": {0},
 }
 _PLACEHOLDER = re.compile(r"[A-Z]+(\.\.\.)?|\[.*|.*\]|\.\.\.")
 
@@ -61,10 +62,8 @@ def _wrong_examples(tokens: list[Token]) -> Iterator[str]:
     """Whole scenarios and Python that nothing would take."""
     for text in _fences(tokens, "toml"):
         if "claim =" in text:
-            try:
-                parse(text, "example.scenario.toml")
-            except UsageError as error:
-                yield f"an example of a scenario is none: {error}"
+            for problem in scenario_check.problems(text, "example.scenario.toml"):
+                yield f"an example of a scenario is none: {problem.told('example.scenario.toml')}"
     for text in _fences(tokens, "python"):
         try:
             compile(text, "example.py", "exec")

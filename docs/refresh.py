@@ -23,9 +23,11 @@ sys.path.insert(0, str(ROOT))  # this folder's own blocks, also where it is a co
 from docs import documented, stored  # noqa: E402
 from harness import blocks  # noqa: E402
 from harness.errors import TroubleError  # noqa: E402
+from harness.scenario_schema import schema  # noqa: E402
 
 _LADDER = re.compile(r"ladders/([\w.-]+)\.svg")
 _LADDERS = Path("docs/ladders")
+_SCHEMA = Path("docs/scenario.schema.json")
 _ABOUT_BLOCKS = Path("docs/embedding.md")  # shows the marks themselves, and so cannot be filled in
 
 
@@ -52,6 +54,7 @@ def _write(pages: list[Path]) -> int:
         (_LADDERS / f"{name}.svg").write_text(svg, encoding="utf-8")
     for left in _not_shown(pages):
         left.unlink()
+    _SCHEMA.write_text(_schema(), encoding="utf-8")
     return code
 
 
@@ -63,6 +66,13 @@ def _stale(pages: list[Path]) -> Iterator[str]:
         if not path.is_file() or path.read_text(encoding="utf-8") != svg:
             yield f"{path} is not what the evidence gives"
     yield from (f"{left} is shown by no page" for left in _not_shown(pages))
+    if not _SCHEMA.is_file() or _SCHEMA.read_text(encoding="utf-8") != _schema():
+        yield f"{_SCHEMA} is not what the code gives"
+
+
+def _schema() -> str:
+    """What `rst-or-fin schema` prints."""
+    return msgspec.json.format(msgspec.json.encode(schema()), indent=2).decode() + "\n"
 
 
 def _cog(mode: str, pages: list[Path]) -> int:

@@ -11,6 +11,12 @@ import msgspec
 
 _VERSION = re.compile(r"\d+(?:\.\d+)*")
 _COMPARISON = re.compile(r"(<=|>=|<|>|==)\s*(\d+(?:\.\d+)*)")
+COMPARISONS = r"^\s*((<=|>=|<|>|==)\s*\d+(\.\d+)*\s*)+$"  # the same, for a JSON schema
+
+# What there can be on the axes that have few values.
+RUNTIMES = ("docker", "local")
+BACKENDS = ("inet", "socket")
+FAMILIES = (4, 6)
 
 
 class Axes(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +46,7 @@ class When(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     def __post_init__(self) -> None:
         for condition in (*self.otp, *self.kernel):
-            if _COMPARISON.sub("", condition).strip() or not _COMPARISON.search(condition):
+            if not is_comparison(condition):
                 raise ValueError(f"{condition!r} is no comparison of versions, such as '>=6.12.57 <6.13'")
 
     def holds(self, axes: Axes) -> bool:
@@ -51,6 +57,11 @@ class When(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             and (not self.otp or _satisfies_any(axes.otp, self.otp))
             and (not self.kernel or _satisfies_any(axes.kernel, self.kernel))
         )
+
+
+def is_comparison(condition: str) -> bool:
+    """True for comparisons of versions, such as ">=6.12.57 <6.13"."""
+    return bool(_COMPARISON.search(condition)) and not _COMPARISON.sub("", condition).strip()
 
 
 def version(text: str) -> tuple[int, ...]:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness import resources, servers
-from harness.errors import UsageError
+from harness import resources, scenario_check, scenario_file
+from harness.errors import UnparsableError, UsageError
+from harness.report.visible import clipped, visible
 from harness.scenario import SUFFIX, Scenario, parse
+from harness.scenario_check import Problem
+
+_LONGEST_NAME = 200
 
 # The published case: connect/send/close and connect/send/recv/close.
 PUBLISHED_PAIR = ("close-with-unread-response", "recv-then-close")
@@ -23,9 +28,14 @@ class Entry:
     text: str
     path: Path
 
+    @property
+    def where(self) -> str:
+        """The path as errors name it, on one line whatever it holds."""
+        return _called(self.path)
+
     def given(self, values: Mapping[str, int]) -> Entry:
-        """The same with other values for its parameters. Raises UsageError where one is not its own."""
-        return replace(self, scenario=parse(self.text, str(self.path), values))
+        """The same with other values for its parameters. Raises ScenarioError where they do not fit."""
+        return replace(self, scenario=_checked(self.path, self.text, values))
 
 
 def names() -> list[str]:
@@ -33,31 +43,68 @@ def names() -> list[str]:
     return sorted(path.name.removesuffix(SUFFIX) for path in resources.path("scenarios").glob(f"*{SUFFIX}"))
 
 
+@contextmanager
+def naming(where: str, text: str) -> Iterator[None]:
+    """Where a node cannot parse a session meanwhile, say so with the file and the line in it."""
+    try:
+        yield
+    except UnparsableError as error:
+        raise scenario_check.unparsable(error, text, where) from error
+
+
+class ScenarioError(UsageError):
+    """A file that is no scenario: `problems` are all that is wrong with it, `where` is how it is called."""
+
+    def __init__(self, where: str, problems: Sequence[Problem]) -> None:
+        first, *more = problems
+        others = f" (and {len(more)} more: `rst-or-fin check {where}` lists them)" if more else ""
+        super().__init__(first.told(where) + others)
+        self.lines = [problem.told(where) for problem in problems]
+
+
 def find(name_or_path: str) -> Entry:
     """A shipped scenario by its name, or any scenario file by its path.
 
-    Raises UsageError where there is none (with the nearest names) or where the file is malformed.
+    Raises UsageError where there is none (with the nearest names), ScenarioError where the file is not right.
     """
     if name_or_path in names():
         return load(resources.path("scenarios") / f"{name_or_path}{SUFFIX}")
-    path = Path(name_or_path)
-    if path.is_file():
-        return load(path)
-    if path.suffix == ".toml" or "/" in name_or_path:
-        raise UsageError(f"no scenario file {name_or_path}", "check the path")
-    near = difflib.get_close_matches(name_or_path, names(), n=3, cutoff=0.4)
+    if name_or_path.endswith(".toml") or "/" in name_or_path or _exists(name_or_path):
+        return load(Path(name_or_path))
+    near = difflib.get_close_matches(name_or_path[:_LONGEST_NAME], names(), n=3, cutoff=0.4)
     raise UsageError(
-        f"no scenario is called {name_or_path!r}",
+        f"no scenario is called {clipped(name_or_path, _LONGEST_NAME)!r}",
         f"did you mean {' or '.join(near)}? " * bool(near) + "`rst-or-fin list` names them all",
     )
 
 
 def load(path: Path) -> Entry:
-    """The scenario in that file. Raises UsageError with file, place and reason."""
+    """The scenario in that file. Raises UsageError where it cannot be read, ScenarioError with all faults."""
+    text = scenario_file.read(path, _called(path))
+    return Entry(scenario=_checked(path, text), text=text, path=path)
+
+
+def _checked(path: Path, text: str, given: Mapping[str, int] | None = None) -> Scenario:
+    """Nothing is started for a scenario before it has been through here."""
+    where = _called(path)
+    problems = scenario_check.problems(text, where, given=given, cases=_cases(path))
+    if problems:
+        raise ScenarioError(where, problems)
+    return parse(text, where, given)
+
+
+def _cases(path: Path) -> list[str]:
+    """What a remedy can be for: a shipped scenario, or one beside it."""
+    beside = [file.name.removesuffix(SUFFIX) for file in path.parent.glob(f"*{SUFFIX}")]
+    return [*names(), *beside]
+
+
+def _called(path: Path) -> str:
+    return visible(str(path))
+
+
+def _exists(name: str) -> bool:
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read {path}: {error}", "give a TOML file in UTF-8") from error
-    scenario = parse(text, str(path))
-    servers.check(scenario.server, str(path))
-    return Entry(scenario=scenario, text=text, path=path)
+        return bool(name) and Path(name).exists()
+    except (OSError, ValueError):  # no permission on the way, too long, a NUL in it
+        return False

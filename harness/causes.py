@@ -204,6 +204,7 @@ CAUSES = (
     ),
 )
 BY_CAUSE = {row.cause: row for row in CAUSES}
+SILENT = frozenset(row.cause for row in CAUSES if row.forms == (Form.NOTHING,))
 ABORT_COUNTERS = frozenset(row.counter for row in CAUSES if row.counter)
 # What a tracepoint's reason is compatible with, where that is more than what it proves. TCP_STATE stands for
 # every reset by tcp_disconnect or tcp_abort (Linux 6.12).

@@ -19,10 +19,12 @@ from pathlib import Path
 
 from harness import run as conductor
 from harness.beds import Beds
+from harness.catalogue import naming
 from harness.errors import EnvironmentTroubleError, TroubleError
 from harness.evidence import SessionEnd
 from harness.matrix import Cell, Combination, same_kernel
 from harness.runtime import choose
+from harness.scenario import SUFFIX
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +73,9 @@ def play(cell: Cell, folder: str, command_line: tuple[str, ...]) -> Said:
     node_gone = False
     try:
         renew = partial(beds.renew, cell.scenario)
-        for judged in conductor.run(request, beds.get(cell.scenario), renew):
-            node_gone = judged.replay.end is SessionEnd.NODE_GONE
+        with naming(f"{cell.scenario.name}{SUFFIX}", cell.text):
+            for judged in conductor.run(request, beds.get(cell.scenario), renew):
+                node_gone = judged.replay.end is SessionEnd.NODE_GONE
     except TroubleError as error:
         discard()
         return _trouble(error)

@@ -30,6 +30,9 @@ _COMMANDS = {
     "report": ("report", "report"),
     "list": ("explain", "list_scenarios"),
     "explain": ("explain", "explain"),
+    "check": ("check", "check"),
+    "new": ("check", "new"),
+    "schema": ("check", "schema"),
     "kernels": ("kernels", "kernels_command"),
     "bench": ("bench", "bench"),
     "doctor": ("machine", "doctor"),
@@ -158,6 +161,14 @@ def _parser() -> argparse.ArgumentParser:
 
     explain = commands.add_parser("explain", help="a scenario's claim, sources, session and expectation")
     explain.add_argument("scenario", metavar="SCENARIO")
+
+    check = commands.add_parser("check", help="say what is wrong with scenario files; nothing is started")
+    check.add_argument("scenarios", nargs="+", metavar="FILE", help="a .toml file, or a scenario's name")
+
+    new = commands.add_parser("new", help="write a scenario to begin with, with comments")
+    new.add_argument("name", metavar="NAME", help="the file is NAME.scenario.toml")
+
+    commands.add_parser("schema", help="the JSON schema of scenario files, for editors")
 
     _add_kernels(commands.add_parser("kernels", help="kernels that a node can boot: list them, make images"))
 

@@ -16,7 +16,8 @@ from harness.resets import Reset
 from harness.system_calls import SystemCall
 from harness.tcp import Endpoint
 
-Length = Annotated[int, msgspec.Meta(ge=0)]
+MOST_BYTES = 2**31 - 1  # relative sequence numbers go no further
+Length = Annotated[int, msgspec.Meta(ge=0, le=MOST_BYTES)]
 
 # The kernel's counters that tell why a RST was sent: /proc/net/netstat (TcpExt) and /proc/net/snmp (Tcp)
 # of the closing host's network namespace (Documentation/networking/snmp_counter.rst, Linux 6.12).

@@ -57,7 +57,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 class ScenarioFile(pytest.File):
-    """One scenario file; malformed ones are collection errors with file, place and reason."""
+    """One scenario file; one that is not right is a collection error with all that is wrong in it."""
 
     def collect(self) -> Iterator[pytest.Item]:
         from harness import catalogue
@@ -65,8 +65,10 @@ class ScenarioFile(pytest.File):
 
         try:
             entry = catalogue.load(self.path)
+        except catalogue.ScenarioError as error:
+            raise self.CollectError("\n".join(error.lines)) from error
         except TroubleError as error:
-            raise self.CollectError(f"{error}\n{error.remedy}") from error
+            raise self.CollectError(f"{error}\n{error.remedy}".rstrip()) from error
         yield ScenarioItem.from_parent(self, name=entry.scenario.name, entry=entry)
 
 
@@ -78,7 +80,7 @@ class ScenarioItem(pytest.Item):
         self.entry = entry
 
     def runtest(self) -> None:
-        from harness import run, store
+        from harness import catalogue, run, store
         from harness.errors import TroubleError
         from harness.evidence import SessionEnd
         from harness.outcome import Outcome
@@ -96,10 +98,11 @@ class ScenarioItem(pytest.Item):
                 folder=store.new_folder(self._evidence(), scenario.name),
                 command_line=("pytest", self.nodeid),
             )
-            [judged] = run.run(request, beds.get(scenario), partial(beds.renew, scenario))
+            with catalogue.naming(self.entry.where, self.entry.text):
+                [judged] = run.run(request, beds.get(scenario), partial(beds.renew, scenario))
         except TroubleError as error:
             beds.discard()  # whatever went wrong, the next scenario deserves a testbed that is whole
-            pytest.fail(f"{error}\n{error.remedy}", pytrace=False)
+            raise pytest.fail.Exception(f"{error}\n{error.remedy}", pytrace=False) from None
         self.add_report_section("call", "evidence", str(request.folder))
         self.user_properties.append(("evidence", str(request.folder)))
         self.user_properties.append(("ending", str(judged.verdict.ending)))

@@ -13,11 +13,17 @@ import msgspec
 
 from harness.axes import Axes, When
 from harness.errors import UsageError
-from harness.evidence import Gate
-from harness.parameters import ParameterError, bind
+from harness.evidence import Gate, Length
+from harness.parameters import MOST, ParameterError, bind
 from harness.tcp import Cause, Ending
 
 SUFFIX = ".scenario.toml"
+
+# Bounds that no scenario comes near: a slip of the pen must not keep a testbed for days.
+MOST_LINES = 10_000
+LineNumber = Annotated[int, msgspec.Meta(ge=0, le=MOST_LINES)]
+_MOST_MS = 3_600_000
+Parameter = Annotated[int, msgspec.Meta(ge=-MOST, le=MOST)]
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,7 +34,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     kind: str = "origin"
     options: dict[str, int | str | bool] = {}
-    start_after_line: int = 0
+    start_after_line: LineNumber = 0
 
 
 class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,8 +51,8 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     cause: Cause | None = None
     closing_segment: str | None = None
     peer_sees: str | None = None
-    peer_received: int | None = None
-    peer_received_below: int | None = None
+    peer_received: Length | None = None
+    peer_received_below: Length | None = None
     conn_state: str | None = None
     returns: str | None = None
 
@@ -110,17 +116,17 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     theme: str = "your own"
     before: str = ""
     published: str = ""
-    close_line: Annotated[int, msgspec.Meta(ge=0)] = 0
-    settle_ms: Annotated[int, msgspec.Meta(ge=0)] = 1000
-    line_timeout_ms: Annotated[int, msgspec.Meta(gt=0)] = 10_000
+    close_line: LineNumber = 0
+    settle_ms: Annotated[int, msgspec.Meta(ge=0, le=_MOST_MS)] = 1000
+    line_timeout_ms: Annotated[int, msgspec.Meta(ge=1, le=_MOST_MS)] = 10_000
     gate: Gate = Gate()
     connection: tuple[ConnectionExpectation, ...] = ()
     server: Server = Server()
     race: bool = False
     variants: tuple[Variant, ...] = ()
     excluded: tuple[Exclusion, ...] = ()
-    parameters: dict[str, int] = {}
-    given: dict[str, int] = {}
+    parameters: dict[str, Parameter] = {}
+    given: dict[str, Parameter] = {}
 
     @property
     def varied(self) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.errors import UsageError
-from harness.hosts import script
 from harness.scenario import Server
 from harness.tcp import Endpoint
 
@@ -68,24 +67,6 @@ def kind_of(server: Server) -> Kind:
         raise UsageError(
             f"no server is called {server.kind!r}", f"known: {', '.join(sorted(KINDS))}"
         ) from None
-
-
-def check(server: Server, where: str) -> None:
-    """Raises UsageError, with the place in the file `where`, for what can be seen to be wrong beforehand."""
-    kind = kind_of(server)
-    if kind.connects != bool(server.start_after_line):
-        raise UsageError(
-            f"{where}: a server of kind {server.kind!r} "
-            + ("needs `start_after_line`" if kind.connects else "takes no `start_after_line`"),
-            "it says after which line of the session, counted from 1, a client is told to connect",
-        )
-    if server.kind != "scripted":
-        return
-    remedy = "the grammar is at the head of harness/hosts/script.py"
-    try:
-        script.parse(str(server.options.get("script", "")))
-    except script.ScriptError as error:
-        raise UsageError(f"{where}: server.options.script: {error}", remedy) from error
 
 
 def endpoint(server: Server, place: Place) -> Endpoint:

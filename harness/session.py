@@ -28,7 +28,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
-from harness.errors import LinkError, LinkLostError, UsageError
+from harness.errors import LinkError, LinkLostError, UnparsableError
 from harness.evidence import (
     BoundSocket,
     Call,
@@ -77,7 +77,7 @@ def collect(
     """Gathers a play's events until it ends; `index` is the caller's number for it.
 
     `timeout_s` is how long each next event may take. `on_call` gets every Call as it arrives. A node that is
-    gone ends the Replay. Raises UsageError for a session that does not parse, LinkTimeoutError.
+    gone ends the Replay. Raises UnparsableError, LinkTimeoutError.
     """
     replay = _Gathering(on_call)
     try:
@@ -175,7 +175,7 @@ class _Gathering:
                 self._call(_text(source), "** no result in time", 0)
                 self._finish(SessionEnd.TIMED_OUT, f"line {line} did not return in time")
             case ("unparsable", line, why):
-                raise _unparsable(line, _text(why))
+                raise UnparsableError(line, _text(why), "See docs/scenarios.md: how a session is written.")
             case _:
                 raise _foreign(event)
 
@@ -214,15 +214,6 @@ def _foreign(event: Event) -> LinkError:
     return LinkError(
         f"the Erlang node sent an event that is none: {event!r}",
         "The node runs another version of session_node.erl: rebuild its image.",
-    )
-
-
-def _unparsable(line: int, why: str) -> UsageError:
-    where = (
-        f"line {line} of the Erlang session does not parse" if line else "the Erlang session cannot be played"
-    )
-    return UsageError(
-        f"{where}: {why}", "Every expression of a session ends with a dot, as in the Erlang shell."
     )
 
 

@@ -2,6 +2,7 @@
 
 from docs.blocks.causes import causes
 from docs.blocks.conn_states import meanings, states, transitions, words
+from docs.blocks.peers import peers
 from docs.blocks.sections import by_theme, drawing, theme
 from docs.blocks.tables import cures, kernels, results, surprises
 from harness.blocks import case, ladder, mermaid, session, trace, verdict, witnesses
@@ -16,6 +17,7 @@ __all__ = [
     "ladder",
     "meanings",
     "mermaid",
+    "peers",
     "results",
     "session",
     "states",

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from harness import run as conductor
 from harness.beds import Beds
-from harness.catalogue import Entry
+from harness.catalogue import Entry, naming
 from harness.evidence import SessionEnd
 from harness.judged import Judged
 from harness.testbed import Testbed
@@ -51,9 +51,10 @@ class Player:
             command_line=self._command_line,
         )
         node_gone = False
-        for judged in conductor.run(request, self._bed(entry), partial(self._beds.renew, entry.scenario)):
-            node_gone = judged.replay.end is SessionEnd.NODE_GONE
-            yield judged
+        with naming(entry.where, entry.text):
+            for judged in conductor.run(request, self._bed(entry), partial(self._beds.renew, entry.scenario)):
+                node_gone = judged.replay.end is SessionEnd.NODE_GONE
+                yield judged
         if node_gone:
             self._beds.discard()
 

@@ -70,6 +70,10 @@ def _check(entry: Entry, options: argparse.Namespace) -> None:
         raise UsageError(
             f"there is nothing between {options.low} and {options.high}", "--from must be below --to"
         )
+    for end in (options.low, options.high):
+        entry.given(
+            {options.vary: end}
+        )  # what lies outside of an option's range is told before the first replay
 
 
 def _record(

@@ -100,7 +100,9 @@ def _write_all(fd: int, data: bytes) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="capture", description="Capture the interface that carries an address."
+        prog="capture",
+        description="Capture the interface that carries an address.",
+        allow_abbrev=False,
     )
     parser.add_argument("--address", required=True, help="an address of this host on the tested network")
     parser.add_argument("--drop-to-uid", type=int, help="become this user once the capture is open")

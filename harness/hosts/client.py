@@ -13,7 +13,6 @@ did. It leaves when its stdin reaches end of file: its driver is gone.
 
 from __future__ import annotations
 
-import argparse
 import errno
 import json
 import os
@@ -24,6 +23,9 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from .command_line import parse, parser
+from .kinds import END_OF_FILE
 
 _PATIENCE_S = 8.0  # for each connect, write and read: less than a session's line may take
 _READ_LEN = 65536
@@ -83,7 +85,7 @@ class Exchange:
             "peer": self._own,
             "received": self._received,
             "sent": self._sent,
-            "end": self._end or "end of file",
+            "end": self._end or END_OF_FILE,
             "trouble": self._trouble,
             "t_ns": time.time_ns(),
         }
@@ -139,21 +141,9 @@ def serve(bind: str, target: tuple[str, int], manner: Manner) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="client", description="An HTTP client that asks when it is told.")
-    parser.add_argument("--bind", required=True, help="its own address, IPv4 or IPv6")
-    parser.add_argument("--target", required=True, metavar="ADDRESS", help="where the server is")
-    parser.add_argument("--port", type=int, default=8080, help="where the server listens")
-    parser.add_argument("--body-bytes", type=int, metavar="N", default=0, help="a POST with such a body")
-    parser.add_argument("--reads-after-error", action="store_true", help="read although a write failed")
-    parser.add_argument(
-        "--idle-ms", type=float, default=0.0, metavar="N", help="read only after N ms, or the end if earlier"
-    )
-    parser.add_argument("--receive-buffer-bytes", type=int, metavar="N", help="SO_RCVBUF")
-    parser.add_argument(
-        "--clean-offloads", metavar="ADDRESS", help="switch offloads off on the interface carrying it"
-    )
-    parser.add_argument("--drop-to-uid", type=int, metavar="UID", help="become this user first")
-    options = parser.parse_args(arguments)
+    program = parser("client", "An HTTP client that asks when it is told.", 8080)
+    program.add_argument("--target", required=True, metavar="ADDRESS", help="where the server is")
+    options = parse(program, "client", arguments)
     if options.clean_offloads:
         from .interfaces import interface_of, switch_off_offloads
 

@@ -10,7 +10,6 @@ is never heard of.
 
 from __future__ import annotations
 
-import argparse
 import errno
 import json
 import os
@@ -22,8 +21,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-END_OF_FILE = "end of file"
-CLOSED = "closed"
+from .command_line import parse, parser
+from .kinds import CLOSED, END_OF_FILE
+
 _KEPT = ("keep-alive", "+")  # what nginx's and httpd's logs have for a connection that stays
 _END_TIMEOUT_S = 5.0
 
@@ -158,15 +158,7 @@ def main(
     arguments: Sequence[str] | None = None,
 ) -> int:
     """The program; `configuration` takes address, port and a folder for all that is written or served."""
-    parser = argparse.ArgumentParser(prog=name, description=f"{name}, which says how connections end.")
-    parser.add_argument("--bind", required=True, help="the address to listen on, IPv4 or IPv6")
-    parser.add_argument("--port", type=int, default=8080)
-    parser.add_argument("--body-bytes", type=int, metavar="N", default=307, help="the page's length")
-    parser.add_argument(
-        "--clean-offloads", metavar="ADDRESS", help="switch offloads off on the interface carrying it"
-    )
-    parser.add_argument("--drop-to-uid", type=int, metavar="UID", help="become this user first")
-    options = parser.parse_args(arguments)
+    options = parse(parser(name, f"{name}, which says how connections end.", 8080), name, arguments)
     if options.clean_offloads:
         from .interfaces import interface_of, switch_off_offloads
 

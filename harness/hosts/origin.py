@@ -23,7 +23,9 @@ import sys
 import time
 from collections.abc import Sequence
 
-from .responses import LEAST_LEN, PUBLISHED, REQUEST_END, Behaviour, exactly, plain
+from .command_line import parse, parser
+from .kinds import CLOSED, END_OF_FILE
+from .responses import PUBLISHED, REQUEST_END, Behaviour, exactly, plain
 
 _BACKLOG = 4096
 _READ_LEN = 65536
@@ -177,9 +179,9 @@ class Origin:
             connection.sent += connection.sock.send(b"!", socket.MSG_OOB)
             connection.urged = True
         if connection.at_end:
-            self._ended(connection, "end of file")
+            self._ended(connection, END_OF_FILE)
         elif connection.sent and self._behaviour.close_after_response:
-            self._ended(connection, "closed")
+            self._ended(connection, CLOSED)
 
     def _watch(self, connection: _Connection) -> None:
         """Tell epoll what this connection waits for; an error or a reset is reported in any case."""
@@ -215,7 +217,7 @@ class Origin:
                     "t_ns": time.time_ns(),
                 }
             )
-        if end == "end of file" and self._behaviour.half_open:
+        if end == END_OF_FILE and self._behaviour.half_open:
             self._left_open.add(fd)
             return
         self._left_open.discard(fd)
@@ -249,37 +251,9 @@ def _behaviour(options: argparse.Namespace) -> Behaviour:
     )
 
 
-def _response_len(text: str) -> int:
-    if not text.isdigit() or int(text) < LEAST_LEN:
-        raise argparse.ArgumentTypeError(f"{text} is too short: the header alone has {LEAST_LEN} bytes")
-    return int(text)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="origin", description="An HTTP server that says how connections end."
-    )
-    parser.add_argument("--bind", default="0.0.0.0", help="the address to listen on, IPv4 or IPv6")
-    parser.add_argument("--port", type=int, default=80)
-    parser.add_argument(
-        "--body-bytes", type=int, metavar="N", help="a 200 with a body of N bytes, not the published 400"
-    )
-    parser.add_argument(
-        "--response-bytes", type=_response_len, metavar="N", help="a 200 of N bytes in all, header and body"
-    )
-    parser.add_argument(
-        "--write-bytes", type=int, metavar="N", help="cut the response into writes of N bytes"
-    )
-    parser.add_argument("--delay-ms", type=float, default=0.0, help="pause between one write and the next")
-    parser.add_argument("--think-ms", type=float, default=0.0, help="pause before the first write")
-    parser.add_argument("--urgent", action="store_true", help="send one urgent byte after the response")
-    parser.add_argument("--close-after-response", action="store_true", help="close first")
-    parser.add_argument("--half-open", action="store_true", help="do not close after the peer's FIN")
-    parser.add_argument(
-        "--clean-offloads", metavar="ADDRESS", help="switch offloads off on the interface carrying it"
-    )
-    parser.add_argument("--drop-to-uid", type=int, metavar="UID", help="become this user once it listens")
-    options = parser.parse_args(arguments)
+    program = parser("origin", "An HTTP server that says how connections end.", 80)
+    options = parse(program, "origin", arguments)
     if options.clean_offloads:
         from .interfaces import interface_of, switch_off_offloads
 

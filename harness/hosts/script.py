@@ -109,17 +109,34 @@ def written(step: Step) -> str:
 
 def parse(text: str) -> tuple[Step, ...]:
     """The steps of a script. Raises ScriptError with the line and what is wrong with it."""
-    steps = []
+    steps, wrong = _read(text)
+    if wrong:
+        raise wrong[0]
+    return tuple(steps)
+
+
+def errors(text: str) -> list[ScriptError]:
+    """Everything that is wrong with a script, in the order of its lines; nothing where `parse` takes it."""
+    return _read(text)[1]
+
+
+def _read(text: str) -> tuple[list[Step], list[ScriptError]]:
+    steps: list[Step] = []
+    wrong: list[ScriptError] = []
     for number, line in enumerate(text.split("\n"), start=1):
         words = line.partition("#")[0].split()
         if words:
-            steps.append(_step(number, words))
-    if not steps:
-        raise ScriptError(0, "the script is empty")
-    first = steps[0]
-    if not (isinstance(first, Expect) and first.flags == "S"):
-        raise ScriptError(first.line, "a script begins with `expect S`: the peer waits to be connected to")
-    return tuple(steps)
+            try:
+                steps.append(_step(number, words))
+            except ScriptError as error:
+                wrong.append(error)
+    if not steps and not wrong:
+        return [], [ScriptError(0, "the script is empty")]
+    first = steps[0] if steps else None
+    if first and not wrong and not (isinstance(first, Expect) and first.flags == "S"):
+        why = "a script begins with `expect S`: the peer waits to be connected to"
+        wrong.append(ScriptError(first.line, why))
+    return steps, wrong
 
 
 def _step(line: int, words: list[str]) -> Step:

@@ -14,7 +14,6 @@ what. After its script's end it is silent. It leaves when its stdin reaches end 
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import secrets
@@ -25,6 +24,7 @@ import sys
 import time
 from collections.abc import Sequence
 
+from . import command_line
 from .interfaces import interface_of, switch_off_offloads
 from .playing import NOT_PLAYED, PLAYED, Heard, Player
 from .script import ScriptError, Send, Step, canonical, parse
@@ -178,19 +178,12 @@ class Scripted:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="scripted", description="A TCP peer that follows a script.")
-    parser.add_argument("--bind", required=True, help="the spare address that it speaks for, IPv4 or IPv6")
-    parser.add_argument("--port", type=int, default=80)
-    parser.add_argument("--script", required=True, metavar="TEXT", help="what to do, see hosts/script.py")
-    parser.add_argument(
-        "--clean-offloads", required=True, metavar="ADDRESS", help="this host's own address on that network"
-    )
-    parser.add_argument("--drop-to-uid", type=int, metavar="UID", help="become this user once it listens")
-    options = parser.parse_args(arguments)
+    program = command_line.parser("scripted", "A TCP peer that follows a script.", 80)
+    options = command_line.parse(program, "scripted", arguments)
     try:
         steps = parse(options.script)
     except ScriptError as error:
-        parser.error(str(error))
+        program.error(str(error))
     interface = interface_of(options.clean_offloads)
     switch_off_offloads(interface)
     with open_wire(interface) as wire:

@@ -56,7 +56,8 @@ class Node:
         return self.play(text, port).calls[-1].result
 
 
-def _command() -> tuple[list[str], dict[str, str]]:
+def erl() -> tuple[list[str], dict[str, str]]:
+    """The command that starts the embedded OTP, or the one that was named, and its environment."""
     if erl := os.environ.get("RST_OR_FIN_ERL"):
         return [erl], {"PATH": os.environ["PATH"]}
     runtime = Path(str(get_runtime_path()))
@@ -76,7 +77,7 @@ def started(home: Path, extra: Sequence[str] = ()) -> Iterator[tuple[subprocess.
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command, environment = _command()
+    command, environment = erl()
     process = subprocess.Popen(
         [*command, *erlang_node.arguments(port, "127.0.0.1"), *extra],
         cwd=resources.path("erlang"),

@@ -85,6 +85,21 @@ def test_a_changed_drawing_is_found(copy: Path) -> None:
     assert "docs/ladders/recv-then-close.svg is not what the evidence gives" in faults(copy)
 
 
+def test_a_changed_schema_is_found(copy: Path) -> None:
+    rewrite(copy / "docs/scenario.schema.json", lambda text: text.replace("zero linger", "no linger"))
+    assert "docs/scenario.schema.json is not what the code gives" in faults(copy)
+
+
+def test_an_option_that_was_described_by_hand_is_found(copy: Path) -> None:
+    rewrite(copy / "docs/scenarios.md", lambda text: text.replace("send one urgent byte", "send one byte"))
+    assert "docs/scenarios.md  (changed)" in faults(copy)
+
+
+def test_an_example_that_would_not_pass_its_check_is_found(copy: Path) -> None:
+    rewrite(copy / "docs/scenarios.md", lambda text: text.replace("unread = 485", "unraed = 485", 1))
+    assert "example.scenario.toml:12: gate.unraed: unknown field" in faults(copy)
+
+
 def test_a_drawing_that_no_page_shows_is_found(copy: Path) -> None:
     (copy / "docs/ladders/left-over.svg").write_text("<svg/>", encoding="utf-8")
     assert "docs/ladders/left-over.svg is shown by no page" in faults(copy)

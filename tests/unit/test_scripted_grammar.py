@@ -114,3 +114,13 @@ def test_a_script_begins_with_the_peers_syn(text: str, line: int) -> None:
     with pytest.raises(ScriptError) as caught:
         parse(text)
     assert caught.value.line == line
+
+
+def test_all_that_is_wrong_is_told_line_by_line() -> None:
+    wrong = script.errors("expect S\njump\nsend S. 0:0(0) ack 1\nwait 2")
+    assert [error.line for error in wrong] == [2, 4]
+
+
+@given(st.text())
+def test_nothing_is_wrong_with_what_is_read(text: str) -> None:
+    assert (script.errors(text) == []) == (line_of_trouble(text) is None)

@@ -1,0 +1,61 @@
+"""The command lines of the peers' programs: what every one of them takes, and the options of its kind."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+
+from .kinds import OPTIONS, Option, flag
+
+
+def parser(kind: str, description: str, port: int) -> argparse.ArgumentParser:
+    """The parser of that kind's program, which takes no abbreviation. `port` is its default."""
+    made = argparse.ArgumentParser(prog=kind, description=description, allow_abbrev=False)
+    made.add_argument("--bind", required=True, help="its address, IPv4 or IPv6")
+    made.add_argument("--port", type=int, default=port, help="where the server listens")
+    made.add_argument(
+        "--clean-offloads",
+        required=kind == "scripted",
+        metavar="ADDRESS",
+        help="this host's own address: switch offloads off on the interface carrying it",
+    )
+    made.add_argument("--drop-to-uid", type=int, metavar="UID", help="become this user once it is ready")
+    for name, option in OPTIONS[kind].items():
+        if option.type is bool:
+            made.add_argument(flag(name), action="store_true", help=option.meaning)
+        else:
+            made.add_argument(
+                flag(name),
+                type=_number(option) if option.type is int else str,
+                default=option.default,
+                required=option.required,
+                metavar="N" if option.type is int else "TEXT",
+                help=option.meaning,
+            )
+    return made
+
+
+def parse(program: argparse.ArgumentParser, kind: str, arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The arguments, or the end of the program (exit code 2) where options exclude each other."""
+    options = program.parse_args(arguments)
+    for name, option in OPTIONS[kind].items():
+        for other in option.excludes:
+            if _is_given(options, kind, name) and _is_given(options, kind, other):
+                program.error(f"{flag(name)} and {flag(other)} exclude each other")
+    return options
+
+
+def _is_given(options: argparse.Namespace, kind: str, name: str) -> bool:
+    return bool(getattr(options, name) != OPTIONS[kind][name].default)
+
+
+def _number(option: Option) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        number = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else -1
+        if not option.least <= number <= option.most:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is no whole number from {option.least} to {option.most} ({option.unit})"
+            )
+        return number
+
+    return read

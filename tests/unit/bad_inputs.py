@@ -1,0 +1,258 @@
+"""Scenario files that are not right, and what has to be said of each: data for the tests."""
+
+from __future__ import annotations
+
+from harness.hosts.kinds import OPTIONS
+from harness.tcp import Cause
+
+GOOD = """\
+claim = "close sends a FIN"
+sources = ["RFC 9293"]
+session = '''
+{ok, Sock} = gen_tcp:connect(Server, Port, [{active, false}]).
+gen_tcp:close(Sock).
+'''
+[server]
+kind = "origin"
+[server.options]
+body_bytes = 307
+[gate]
+unread = 0
+received = 0
+[expect]
+ending = "FIN"
+"""
+LISTENING = """\
+claim = "close sends a FIN"
+sources = ["RFC 9293"]
+session = '''
+{ok, L} = gen_tcp:listen(Port, [{ip, Self}]).
+{ok, Sock} = gen_tcp:accept(L).
+gen_tcp:close(Sock).
+'''
+[server]
+kind = "client"
+start_after_line = 1
+[expect]
+ending = "FIN"
+"""
+SCRIPTED = """\
+claim = "close sends a FIN"
+sources = ["RFC 9293"]
+session = "gen_tcp:connect(Server, Port, [])."
+[server]
+kind = "scripted"
+[server.options]
+script = '''
+expect S
+send S. 0:0(0) ack 1
+'''
+[expect]
+ending = "FIN"
+"""
+VARIED = GOOD + '[[variants]]\nwhen = { otp = [">=29"] }\nreference = "r"\nexpect = { ending = "RST" }\n'
+PARAMETERS = GOOD.replace("body_bytes = 307", 'body_bytes = { parameter = "Size" }')
+PARAMETERS += "[parameters]\nSize = 307\n"
+
+# As they came from the field.
+CLIENT = """\
+claim = "x"
+sources = ["y"]
+session = '''
+{ok, Sock} = gen_tcp:connect(Server, Port, [{active, false}]).
+gen_tcp:close(Sock).
+'''
+"""
+BAD_OPTION = CLIENT + '[server.options]\nbody = 5\n[expect]\nending = "FIN"\n'
+BAD_BOOLEAN = CLIENT + '[server.options]\nclose_after_response = "yes"\n[expect]\nending = "FIN"\n'
+BAD_CAUSE = CLIENT + '[expect]\nending = "RST"\ncause = "keepalive"\n'
+LATE_START = LISTENING.replace("start_after_line = 1", "start_after_line = 9")
+
+# What is wrong: the file, what stands in place of what, the line that is named (0: none), and what is said.
+# fmt: off
+CASES: dict[str, tuple[str, str, str, int, str]] = {
+    "field: badopt": (BAD_OPTION, "", "", 8,
+        "unknown option `body` of server kind origin (did you mean `body_bytes`?)"),
+    "field: boolopt": (BAD_BOOLEAN, "", "", 8, 'a Boolean (true or false) is wanted, not the string "yes"'),
+    "field: badcause": (BAD_CAUSE, "", "", 9, "is none of: " + ", ".join(Cause)),
+    "field: latestart": (LATE_START, "", "", 10, "9 is beyond the session's last line"),
+    "an option of no kind": (GOOD, "body_bytes", "boddy", 10, "unknown option `boddy` of server kind origin"),
+    "an option's beginning": (GOOD, "body_bytes", "body", 10, "(did you mean `body_bytes`?)"),
+    "an option as on a command line": (GOOD, "body_bytes", "body-bytes", 10, "(did you mean `body_bytes`?)"),
+    "the options there are": (GOOD, "body_bytes", "x", 10, "known: " + ", ".join(OPTIONS["origin"])),
+    "an option of another kind": (GOOD.replace("body_bytes", "idle_ms"), '"origin"', '"nginx"', 10,
+        "unknown option `idle_ms` of server kind nginx (it is one of client); known: body_bytes"),
+    "the client's option": (GOOD, "body_bytes", "idle_ms", 10,
+        "unknown option `idle_ms` of server kind origin"),
+    "a string for a Boolean": (GOOD, "body_bytes = 307", 'close_after_response = "yes"', 10,
+        'server.options.close_after_response: a Boolean (true or false) is wanted, not the string "yes"'),
+    "a number for a Boolean": (GOOD, "body_bytes = 307", "urgent = 1", 10,
+        "a Boolean (true or false) is wanted"),
+    "a string for a number": (GOOD, "307", '"307"', 10,
+        'a whole number of bytes from 0 to 100000000 is wanted, not the string "307"'),
+    "a Boolean for a number": (GOOD, "307", "true", 10, "is wanted, not the Boolean true"),
+    "a fraction for a number": (GOOD, "307", "1.5", 10, "is wanted, not the number 1.5"),
+    "an array for a number": (GOOD, "307", "[1]", 10, "is wanted, not an array"),
+    "less than none": (GOOD, "307", "-1", 10, "from 0 to 100000000 is wanted, not the number -1"),
+    "more than a host holds": (GOOD, "307", "100000001", 10, "from 0 to 100000000 is wanted"),
+    "more than 64 bits": (GOOD, "307", "0x" + "f" * 40, 10, "is wanted, not a number of 160 bits"),
+    "a response shorter than its header": (GOOD, "body_bytes = 307", "response_bytes = 60", 10,
+        "server.options.response_bytes: a whole number of bytes from 61 to"),
+    "a pause of a day": (GOOD, "body_bytes = 307", "delay_ms = 86400000", 10,
+        "of ms from 0 to 600000 is wanted"),
+    "options that exclude each other": (
+        GOOD, "body_bytes = 307", "body_bytes = 307\nresponse_bytes = 500", 11,
+        "`body_bytes` and `response_bytes` exclude each other",
+    ),
+    "the program's own port": (GOOD, "body_bytes", "port", 10,
+        "`port` is told to the program by whoever starts it"),
+    "the program's own address": (GOOD, "body_bytes = 307", 'bind = "::"', 10, "cannot be set"),
+    "the program's own user": (GOOD, "body_bytes", "drop-to-uid", 10, "`drop-to-uid` is told to the program"),
+    "the program's own offloads": (GOOD, "body_bytes", "clean_offloads", 10, "`clean_offloads` is told"),
+    "the client's own target": (LISTENING, "[expect]", '[server.options]\ntarget = "x"\n[expect]', 12,
+        "`target`"),
+    "options that are a number": (GOOD, "[server.options]\nbody_bytes = 307", "options = 5", 9,
+        "a table is wanted"),
+    "an unknown kind": (GOOD, '"origin"', '"orign"', 8,
+        "server.kind: no server is called 'orign'; known: origin, client"),
+    "a kind that is a number": (GOOD, '"origin"', "7", 8, "server.kind: the number 7 is none of: origin"),
+    "a field of the server": (GOOD, "kind =", "kin =", 8, "unknown field (did you mean `kind`?)"),
+    "a script that is missing": (SCRIPTED, "script = '''\nexpect S\nsend S. 0:0(0) ack 1\n'''", "", 4,
+        "a server of kind 'scripted' needs `options.script`"),
+    "a script that is empty": (SCRIPTED, "expect S\nsend S. 0:0(0) ack 1\n", "", 7, "the script is empty"),
+    "a script that is a number": (SCRIPTED, "'''\nexpect S\nsend S. 0:0(0) ack 1\n'''", "5", 7,
+        "a string is wanted"),
+    "a step that is none": (SCRIPTED, "send S.", "sned S.", 9, "a step begins with expect, send or wait"),
+    "a step that does not add up": (SCRIPTED, "0:0(0)", "0:0(1)", 9, "does not add up"),
+    "a script that begins with a send": (SCRIPTED, "expect S\n", "", 8, "a script begins with `expect S`"),
+    "a script longer than a command line": (SCRIPTED, "expect S\n", "expect S\n" + "#" * 100000, 7,
+        "100000 characters at most"),
+    "a cause that is none": (GOOD, 'ending = "FIN"', 'ending = "RST"\ncause = "unread data"', 16,
+        'expect.cause: the string "unread data" is none of: ' + ', '.join(Cause)),
+    "a cause that is nearly one": (GOOD, 'ending = "FIN"', 'ending = "RST"\ncause = "zero-linger"', 16,
+        "(did you mean `zero linger`?)"),
+    "a cause without a RST": (GOOD, 'ending = "FIN"', 'ending = "FIN"\ncause = "zero linger"', 16,
+        'it is why a RST was sent, and the ending "FIN" has none'),
+    "an ending that is none": (GOOD, '"FIN"', '"BANG"', 15, "is none of: FIN, RST, FIN then RST, none"),
+    "an ending in small letters": (GOOD, '"FIN"', '"fin"', 15, "(did you mean `FIN`?)"),
+    "a peer's ending that is none": (GOOD, '"FIN"', '"FIN"\npeer_ending = "RTS"', 16,
+        "(did you mean `RST`?)"),
+    "an ending that is missing": (GOOD, 'ending = "FIN"', 'returns = "ok"', 14, "`ending` is missing"),
+    "an end that nobody sees": (GOOD, '"FIN"', '"FIN"\npeer_sees = "EOF"', 16,
+        'expect.peer_sees: the string "EOF" is none of: end of file, closed, ECONNRESET, EPIPE'),
+    "an end that is nearly one": (GOOD, '"FIN"', '"FIN"\npeer_sees = "econnreset"', 16,
+        "(did you mean `ECONNRESET`?)"),
+    "an end that only another kind sees": (SCRIPTED, '"FIN"', '"FIN"\npeer_sees = "ECONNRESET"', 13,
+        'the string "ECONNRESET" is none of: script played, script not played'),
+    "a word that Zeek does not know": (GOOD, '"FIN"', '"FIN"\nconn_state = "SX"', 16,
+        "is none of: S0, S1, SF, REJ"),
+    "a closing segment without numbers": (GOOD, '"FIN"', '"FIN"\nclosing_segment = "F."', 16,
+        "its numbers are missing"),
+    "a closing segment that does not add up": (
+        GOOD, '"FIN"', '"FIN"\nclosing_segment = "F. 19:19(5) ack 1"', 16,
+        "does not add up",
+    ),
+    "a closing segment that closes nothing": (
+        GOOD, '"FIN"', '"FIN"\nclosing_segment = "P. 1:19(18) ack 1"', 16,
+        "neither F nor R",
+    ),
+    "a closing segment as nobody writes it": (
+        GOOD, '"FIN"', '"FIN"\nclosing_segment = "F. 19:19(0)  ack 1"', 16,
+        "it is written `F. 19:19(0) ack 1`",
+    ),
+    "fewer than no bytes": (GOOD, '"FIN"', '"FIN"\npeer_received = -1', 16, "from 0 to 2147483647 is wanted"),
+    "an unknown expectation": (GOOD, "ending", "endng", 15, "(did you mean `ending`?)"),
+    "an unknown axis": (VARIED, "otp =", "opt =", 17, "(did you mean `otp`?); known: runtime, otp"),
+    "a version without a comparison": (VARIED, ">=29", "29", 17, '(did you mean "==29"?)'),
+    "a comparison of nothing": (VARIED, ">=29", ">=new", 17, "a comparison of versions such as"),
+    "an axis without brackets": (VARIED, '[">=29"]', '">=29"', 17, "variants[0].when.otp: an array such as"),
+    "an unknown runtime": (VARIED, 'otp = [">=29"]', 'runtime = ["podman"]', 17, "is none of: docker, local"),
+    "an unknown backend": (VARIED, 'otp = [">=29"]', 'backend = ["sockets"]', 17, "(did you mean `socket`?)"),
+    "an unknown family": (VARIED, 'otp = [">=29"]', "family = [5]", 17, "the number 5 is none of: 4, 6"),
+    "a family in quotes": (VARIED, 'otp = [">=29"]', 'family = ["4"]', 17, 'the string "4" is none of: 4, 6'),
+    "a difference without a reference": (VARIED, 'reference = "r"\n', "", 16, "`reference` is missing"),
+    "a reference that says nothing": (VARIED, '"r"', '" "', 18, "variants[0].reference: is empty"),
+    "a cause that no variant can have": (VARIED, '"RST" }', '"none", cause = "unknown" }', 19, "has none"),
+    "an exclusion without a reason": (GOOD + "[[excluded]]\nwhen = {}\n", "", "", 16, "`reason` is missing"),
+    "a close line that is not there": ("close_line = 3\n" + GOOD, "", "", 1,
+        "close_line: 3 is beyond the session's last line, counted in dots: it has 2"),
+    "a close line below the first": ("close_line = -1\n" + GOOD, "", "", 1, "from 0 to 10000 is wanted"),
+    "a client that starts after the end": (LISTENING, "line = 1", "line = 9", 10,
+        "server.start_after_line: 9 is beyond the session's last line"),
+    "a client that is waited for in vain": (LISTENING, "line = 1", "line = 2", 10,
+        "line 2 of the session waits for a client that is told only after line 2: it never comes"),
+    "a client that is never told": (LISTENING, "start_after_line = 1\n", "", 8, "needs `start_after_line`"),
+    "a server that is told to start": (GOOD, 'kind = "origin"', 'kind = "origin"\nstart_after_line = 1', 7,
+        "takes no `start_after_line`"),
+    "a last line without a dot": (GOOD, "Sock).\n", "Sock)\n", 5,
+        "the last expression of the session does not end with"),
+    "a line without a dot": (GOOD, "false}]).", "false}])", 4, "missing between `)` and `gen_tcp`"),
+    "a quote that is left open": (GOOD, "close(Sock)", 'send(Sock, "a)', 5, "has no closing quote"),
+    "a bracket that is left open": (GOOD, "close(Sock)", "close(Sock", 5, "`(` is not closed"),
+    "typographer's quotes": (GOOD, "close(Sock)", "send(Sock, “a”)", 5, "means nothing in Erlang"),
+    "a session of comments": (
+        GOOD.replace("{ok, Sock}", "% {ok, Sock}"), "gen_tcp:close", "% gen_tcp:close", 3,
+        "the session has no expression",
+    ),
+    "a session that is blank": (
+        "claim = 'c'\nsources = ['s']\nsession = ' '\nexpect.ending = 'FIN'\n", "", "", 3,
+        "session: is empty",
+    ),
+    "a parameter in small letters": (PARAMETERS.replace("Size", "size"), "", "", 17,
+        "parameters.size: is no Erlang variable"),
+    "a parameter that nobody uses": (PARAMETERS, "Size = 307", "Size = 307\nIdle = 1", 18, "uses it"),
+    "a parameter that is not there": (PARAMETERS, "Size = 307", "Sizes = 307", 10, "(did you mean `Sizes`?)"),
+    "a parameter of the session's own": (PARAMETERS.replace("Size", "Port"), "", "", 17,
+        "every session has a variable of that name"),
+    "a parameter that is no number": (PARAMETERS, "= 307", '= "307"', 17, 'not the string "307"'),
+    "a parameter of 64 bits": (PARAMETERS, "= 307", "= 9223372036854775807", 17, "to 2147483647 is wanted"),
+    "a parameter out of an option's range": (PARAMETERS, "= 307", "= -5", 10,
+        "server.options.body_bytes: a whole"),
+    "a reference where none can stand": ("settle_ms = { parameter = 'Size' }\n" + PARAMETERS, "", "", 1,
+        "settle_ms: a whole number from 0 to 3600000 is wanted, not a reference to a parameter"),
+    "what only a caller gives": ("given = { Size = 5 }\n" + PARAMETERS, "", "", 1, "unknown field `given`"),
+    "an unknown field": ("settle = 5\n" + GOOD, "", "", 1,
+        "settle: unknown field (did you mean `settle_ms`?); known: claim"),
+    "a time longer than an hour": ("line_timeout_ms = 18446744073709551616\n" + GOOD, "", "", 1,
+        "to 3600000 is wanted"),
+    "no time at all": ("line_timeout_ms = 0\n" + GOOD, "", "", 1,
+        "from 1 to 3600000 is wanted, not the number 0"),
+    "a date for a time": ("settle_ms = 2024-01-01\n" + GOOD, "", "", 1, "not a date or a time"),
+    "a number for a truth": ("race = 1\n" + GOOD, "", "", 1,
+        "race: a Boolean (true or false) is wanted, not the number 1"),
+    "a name with a slash": ('name = "../x"\n' + GOOD, "", "", 1, "without a slash"),
+    "a name with a NUL": ('name = "a\\u0000b"\n' + GOOD, "", "", 1, "characters that print"),
+    "a name longer than a folder's": (f'''name = "{'n' * 201}"\n''' + GOOD, "", "", 1, "200 bytes at most"),
+    "a remedy for nothing": ('before = "recv-than-close"\n' + GOOD, "", "", 1,
+        "(did you mean `recv-then-close`?)"),
+    "no claim": (GOOD, 'claim = "close sends a FIN"\n', "", 0, "`claim` is missing: what the session shows"),
+    "no source": (GOOD, '"RFC 9293"', "", 2, "sources: is empty"),
+    "a source without brackets": (GOOD, '["RFC 9293"]', '"RFC 9293"', 2,
+        "an array (a string each) is wanted"),
+    "a source that is a number": (GOOD, '"RFC 9293"', "9293", 2, "sources[0]: a string is wanted"),
+    "a gate that nothing passes": (GOOD, "unread = 0", "unread = 1", 12, "1 bytes unread of 0 received"),
+    "a gate of words": (GOOD, "unread = 0", 'unread = "most"', 12,
+        'gate.unread: the string "most" is none of: all, some'),
+    "a gate with a third thing": (GOOD, "received = 0", "recieved = 0", 13, "(did you mean `received`?)"),
+    "no TOML": (GOOD, "[gate]", "[gate", 11, "not valid TOML: Expected ']'"),
+    "an unclosed string": (GOOD, 'close sends a FIN"', "close sends a FIN", 1,
+        "not valid TOML: "),
+    "a key twice": (GOOD, "received = 0", "unread = 5", 13, "not valid TOML: Cannot overwrite a value"),
+    "a number without end": (GOOD, "307", "9" * 5000, 0, "not valid TOML: a number in it has no end"),
+    "a close line of 80,000 bits": ("close_line = 0x" + "f" * 20_000 + "\n" + GOOD, "", "", 1,
+        "from 0 to 10000 is wanted, not a number of 80000 bits"),
+    "a gate of 80,000 bits": (GOOD, "unread = 0", "unread = 0x" + "f" * 20_000, 12,
+        "from 0 to 2147483647 is wanted, not a number of 80000 bits"),
+    "a table for an array of them": (VARIED, "[[variants]]", "[variants]", 16,
+        "variants: an array of tables, each with double brackets, is wanted, not a table"),
+    "a key of 50,000 parts": (GOOD, "body_bytes", ".".join("a" * 50000), 10, "a key of more than 20 parts"),
+    "a nest of 50,000 arrays": ("x = " + "[" * 50000 + GOOD, "", "", 1, "a nest of more than 20 levels"),
+    "a nest of 5,000 tables": ("x = " + "{x=" * 5000 + GOOD, "", "", 1, "a nest of more than 20 levels"),
+}
+# fmt: on
+
+
+def spoiled(what: str) -> str:
+    """The text of that case's file."""
+    text, old, new, _, _ = CASES[what]
+    return text.replace(old, new, 1) if old else text

@@ -17,15 +17,20 @@ from harness.evidence import MOST_BYTES, Gate
 from harness.hosts import script
 from harness.misfits import Misfit, Rule, at
 from harness.scenario import MOST_LINES, Expectation, Scenario, Server
-from harness.tcp import Ending
+from harness.tcp import Cause, Ending
 from harness.toml_places import Path
 from harness.wording import did_you_mean, not_known, not_wanted, shown
+
+_KEEPALIVE = "keepalive"  # gen_tcp's option, and a part of the socket module's
 
 _MOST_NAME_BYTES = 200  # it is part of a folder's name, which holds 255 (Linux, NAME_MAX)
 
 
-def rules(kind: str, cases: Collection[str]) -> Mapping[tuple[type, str], Rule]:
-    """The rules for a file whose server is of that kind; `cases` are the scenarios that `before` can name."""
+def rules(kind: str, cases: Collection[str], session: str) -> Mapping[tuple[type, str], Rule]:
+    """The rules for a file with that session, whose server is of that kind.
+
+    `cases` are the scenarios that `before` can name.
+    """
     return {
         (Scenario, ""): _session,
         (Scenario, "name"): _name,
@@ -35,7 +40,7 @@ def rules(kind: str, cases: Collection[str]) -> Mapping[tuple[type, str], Rule]:
         (Server, "kind"): peer_rules.kind,
         (Server, "options"): peer_rules.options,
         (Gate, ""): _gate,
-        (Expectation, ""): _expectation,
+        (Expectation, ""): _expectation(session),
         (Expectation, "peer_sees"): peer_rules.peer_sees(kind),
         (Expectation, "conn_state"): _known(MEANING),
         (Expectation, "closing_segment"): _closing_segment,
@@ -119,11 +124,21 @@ def _gate(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
         yield at((*path, "unread"), why)
 
 
-def _expectation(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
-    no_reset = table.get("ending") in (Ending.FIN, Ending.NONE)
-    if "cause" in table and no_reset and table["cause"] not in tuple(SILENT):
-        why = f"it is why a RST was sent, and the ending {shown(table['ending'])} has none: leave it out"
-        yield at((*path, "cause"), why)
+def _expectation(session: str) -> Rule:
+    def rule(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
+        cause = table.get("cause")
+        no_reset = table.get("ending") in (Ending.FIN, Ending.NONE)
+        if cause is not None and no_reset and cause not in tuple(SILENT):
+            why = f"it is why a RST was sent, and the ending {shown(table['ending'])} has none: leave it out"
+            yield at((*path, "cause"), why)
+        elif cause == Cause.KEEPALIVE_TIMEOUT and _KEEPALIVE not in session:
+            why = (
+                f"{shown(cause)} cannot come about: no socket of the session has the option {_KEEPALIVE}"
+                f" (inet:setopts/2); the causes are: {', '.join(Cause)}"
+            )
+            yield at((*path, "cause"), why)
+
+    return rule
 
 
 def _closing_segment(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:

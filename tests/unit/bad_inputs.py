@@ -75,6 +75,13 @@ CASES: dict[str, tuple[str, str, str, int, str]] = {
         "unknown option `body` of server kind origin (did you mean `body_bytes`?)"),
     "field: boolopt": (BAD_BOOLEAN, "", "", 8, 'a Boolean (true or false) is wanted, not the string "yes"'),
     "field: badcause": (BAD_CAUSE, "", "", 9, "is none of: " + ", ".join(Cause)),
+    "field: a cause that its session cannot bring about": (
+        BAD_CAUSE,
+        '"keepalive"',
+        '"keepalive timeout"',
+        9,
+        "the causes are: " + ", ".join(Cause),
+    ),
     "field: latestart": (LATE_START, "", "", 10, "9 is beyond the session's last line"),
     "an option of no kind": (GOOD, "body_bytes", "boddy", 10, "unknown option `boddy` of server kind origin"),
     "an option's beginning": (GOOD, "body_bytes", "body", 10, "(did you mean `body_bytes`?)"),

@@ -25,6 +25,7 @@ VALIDATOR = jsonschema.Draft7Validator(schema())
 # What no schema says: the text of a session or of a script, what parameters refer to, a name's characters.
 BEYOND_A_SCHEMA = {
     "field: latestart",
+    "field: a cause that its session cannot bring about",
     "a step that is none",
     "a step that does not add up",
     "a script that begins with a send",

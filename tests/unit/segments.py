@@ -17,7 +17,7 @@ from ipaddress import ip_address
 
 from harness import pcap, trace
 from harness.evidence import Frame
-from harness.tcp import Endpoint, Segment
+from harness.tcp import Checksum, Endpoint, Segment
 from harness.trace import Connection
 
 A = Endpoint("10.0.0.2", 40000)
@@ -83,6 +83,9 @@ def segments(
                 window=502,
                 payload_len=int(note["len"]),
                 payload=b"x" * int(note["len"]),
+                ttl=64,
+                ip_id=None if ":" in a.address else 0,
+                checksum=Checksum.GOOD,
             )
         )
     return found
@@ -104,7 +107,7 @@ def lines(text: str) -> list[str]:
 
 
 def frame(segment: Segment) -> Frame:
-    """The segment in an Ethernet frame over IPv4 or IPv6, every checksum right."""
+    """The segment in an Ethernet frame over IPv4 or IPv6; its checksums are right, whatever it says."""
     source, destination = ip_address(segment.src.address), ip_address(segment.dst.address)
     tcp = struct.pack(
         "!HHIIBBHHH",
@@ -121,12 +124,13 @@ def frame(segment: Segment) -> Frame:
     tcp += segment.options + segment.payload
     pseudo = source.packed + destination.packed + struct.pack("!II", len(tcp), 6)
     tcp = tcp[:16] + struct.pack("!H", _checksum(pseudo + tcp)) + tcp[18:]
+    ttl = 64 if segment.ttl is None else segment.ttl
     if source.version == 4:
-        fixed = struct.pack("!BBHHHBB", 0x45, 0, 20 + len(tcp), 0, 0x4000, 64, 6)
+        fixed = struct.pack("!BBHHHBB", 0x45, 0, 20 + len(tcp), segment.ip_id or 0, 0x4000, ttl, 6)
         addresses = source.packed + destination.packed
         ip = fixed + struct.pack("!H", _checksum(fixed + b"\0\0" + addresses)) + addresses
     else:
-        ip = struct.pack("!IHBB", 6 << 28, len(tcp), 6, 64) + source.packed + destination.packed
+        ip = struct.pack("!IHBB", 6 << 28, len(tcp), 6, ttl) + source.packed + destination.packed
     ethertype = b"\x08\x00" if source.version == 4 else b"\x86\xdd"
     return Frame(t_ns=segment.t_ns, data=b"\x02" * 6 + b"\x04" * 6 + ethertype + ip + tcp)
 

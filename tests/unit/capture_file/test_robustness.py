@@ -1,0 +1,81 @@
+"""Whatever the bytes are, they are read up to where they make no sense, or refused: nothing else happens."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.capture_file import link_layers
+from harness.capture_file.damage import CaptureError
+from harness.capture_file.decoding import Decoder
+from harness.capture_file.packet import LINK_TYPE
+from harness.capture_file.reading import Reading, read
+from harness.capture_file.records import Record
+from harness.tcp import Segment
+from tests.unit.capture_file.corpus import COMPRESSED, UNCOMPRESSED
+from tests.unit.capture_file.files import COMPRESSIONS, FORMATS, in_chunks
+from tests.unit.capture_file.packets import SENT, ethernet, wrapped
+
+ALL = UNCOMPRESSED | COMPRESSED
+LINK_TYPES = sorted(kind & 0xFFFF for kind in link_layers.LAYERS if kind & ~0xFFFF == LINK_TYPE)
+files = st.sampled_from(sorted(ALL)).map(ALL.__getitem__)
+BEGINNINGS = st.sampled_from([write([])[:24] for write in FORMATS.values()] + [b"\x1f\x8b\x08", b"BZh9"])
+
+
+def read_until_it_ends(file: bytes, chunk: int = 262_144) -> tuple[list[Segment], Reading]:
+    reading = read(in_chunks(file, chunk))
+    return list(reading), reading
+
+
+def outcome(file: bytes, chunk: int = 262_144) -> str:
+    try:
+        found, reading = read_until_it_ends(file, chunk)
+    except CaptureError as error:
+        return "refused" if error.remedy else "refused, and no remedy"
+    return "read" if len(found) <= reading.frames else "more segments than frames"
+
+
+@given(data=st.binary(max_size=400), beginning=st.just(b"") | BEGINNINGS)
+def test_any_bytes_are_a_capture_or_a_capture_error(data: bytes, beginning: bytes) -> None:
+    assert outcome(beginning + data) in ("read", "refused")
+
+
+@given(file=files, data=st.data())
+def test_any_bytes_changed_do_no_harm(file: bytes, data: st.DataObject) -> None:
+    changed = bytearray(file)
+    for at in data.draw(st.lists(st.integers(0, len(file) - 1), min_size=1, max_size=8)):
+        changed[at] = data.draw(st.integers(0, 255))
+    chunk = data.draw(st.sampled_from([3, 50, 262_144]))
+    assert outcome(bytes(changed), chunk) in ("read", "refused")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@given(cut=st.integers(0, 10_000))
+def test_a_cut_capture_yields_a_beginning_of_the_segments(name: str, cut: int) -> None:
+    whole = FORMATS[name](wrapped(ethernet, SENT[4]))
+    every, _ = read_until_it_ends(whole)
+    try:
+        found, reading = read_until_it_ends(whole[: cut % len(whole)])
+    except CaptureError:
+        return
+    assert (found, len(reading.doubts) <= 1) == (every[: len(found)], True)
+
+
+@pytest.mark.parametrize("name", COMPRESSIONS)
+@given(cut=st.integers(1, 10_000))
+def test_a_cut_compressed_capture_yields_a_beginning_of_the_segments(name: str, cut: int) -> None:
+    whole = COMPRESSIONS[name](FORMATS["pcap, little-endian"](wrapped(ethernet, SENT[4])))
+    every, _ = read_until_it_ends(whole)
+    try:
+        found, reading = read_until_it_ends(whole[: cut % len(whole)])
+    except CaptureError:
+        return
+    assert (found, len(reading.doubts)) == (every[: len(found)], 1)
+
+
+@given(data=st.binary(max_size=200), more=st.integers(0, 100), link_type=st.sampled_from(LINK_TYPES))
+def test_any_frame_is_a_segment_or_counted(data: bytes, more: int, link_type: int) -> None:
+    decoder = Decoder()
+    found = decoder.segment(Record(0, link_type, data, len(data) + more))
+    assert (found is None) == (sum(decoder.passed_over.values()) == 1)

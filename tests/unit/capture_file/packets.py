@@ -50,6 +50,14 @@ def checksum(data: bytes) -> int:
     return ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF
 
 
+def left_to_the_card(of: bytes, *, with_length: bool = True) -> bytes:
+    """Leave the pseudo header's sum alone in the checksum, as Linux's tcp_v4_send_check does."""
+    head_len, addresses = (20, of[12:20]) if version(of) == 4 else (40, of[8:40])
+    length = len(of) - head_len if with_length else 0
+    partial = ~checksum(addresses + struct.pack("!II", length, 6)) & 0xFFFF
+    return of[: head_len + 16] + struct.pack("!H", partial) + of[head_len + 18 :]
+
+
 def ipv4(protocol: int, payload: bytes, *, ident: int = 7, bits: int = 0, options: bytes = b"") -> bytes:
     """Write an outer IPv4 header; `bits` are the flags and the fragment offset."""
     length = 20 + len(options)
@@ -151,7 +159,7 @@ LINK_LAYERS: dict[str, LinkLayer] = {
     "VLAN, LLC and SNAP": LinkLayer(1, lambda of: MACS + b"\x81\0\0\x07" + llc_snap(of)[12:]),
     "MPLS": LinkLayer(1, lambda of: MACS + b"\x88\x47" + labels(16) + of),
     "MPLS, three labels": LinkLayer(1, lambda of: MACS + b"\x88\x47" + labels(16, 17, 18) + of),
-    "MPLS pseudowire": LinkLayer(1, lambda of: MACS + b"\x88\x47" + labels(16) + bytes(4) + ethernet(of)),
+    "MPLS pseudowire": LinkLayer(1, lambda of: MACS + b"\x88\x47" + labels(99) + bytes(4) + ethernet(of)),
     "PPPoE": LinkLayer(1, lambda of: MACS + b"\x88\x64" + pppoe(of)),
     "PPPoE in a VLAN": LinkLayer(1, lambda of: MACS + b"\x81\0\0\x07\x88\x64" + pppoe(of)),
     "802.1ah": LinkLayer(1, lambda of: MACS + b"\x88\xe7\0\0\0\x01" + ethernet(of)),

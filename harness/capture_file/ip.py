@@ -23,6 +23,7 @@ _IPV6 = struct.Struct("!IHxB32s")
 _MORE_OR_OFFSET = 0x3FFF
 _SOURCE_ROUTES = (131, 137)  # loose, strict (RFC 791, section 3.1)
 _SEGMENT_ROUTING = 4  # its list is in reverse (RFC 8754, section 2); the first two are in order
+_HOME_ADDRESS = b"\xc9\x10"  # an option's kind and length
 _ROUTED = (0, 2, _SEGMENT_ROUTING)
 
 
@@ -86,6 +87,26 @@ def extension(packet: Packet) -> int:
     return IP_PROTOCOL | data[at]
 
 
+def destination_options(packet: Packet) -> int:
+    """Step over destination options; one of them may say at which address the sender is at home."""
+    start = packet.at
+    following = extension(packet)
+    home = _home_address(packet.data[start + 2 : packet.at])
+    if home:
+        packet.addresses = home + packet.addresses[16:]
+    return following
+
+
+def _home_address(options: bytes) -> bytes:
+    """Find the source address that TCP knows (RFC 6275, section 6.3)."""
+    at = 0
+    while at + 1 < len(options):
+        if options[at : at + 2] == _HOME_ADDRESS:
+            return options[at + 2 : at + 18] if at + 18 <= len(options) else b""
+        at += 2 + options[at + 1] if options[at] else 1
+    return b""
+
+
 def routing(packet: Packet) -> int:
     """Step over a routing header; while there are addresses left to visit, the last is the destination."""
     data, at = packet.data, packet.at
@@ -119,7 +140,8 @@ LAYERS: dict[int, Layer] = {
     **dict.fromkeys((EITHER_IP, *(LINK_TYPE | n for n in (12, 14, 101, 228, 229))), either),
     **dict.fromkeys((IPV4, IP_PROTOCOL | 4, IP_PROTOCOL | 94), ipv4),
     **dict.fromkeys((IPV6, IP_PROTOCOL | 41), ipv6),
-    **dict.fromkeys((IP_PROTOCOL | n for n in (0, 60, 135, 139, 140)), extension),
+    **dict.fromkeys((IP_PROTOCOL | n for n in (0, 135, 139, 140)), extension),
+    IP_PROTOCOL | 60: destination_options,
     IP_PROTOCOL | 43: routing,
     IP_PROTOCOL | 44: ipv6_fragment,
     IP_PROTOCOL | 51: authentication,

@@ -72,6 +72,12 @@ def backbone(packet: Packet) -> int:
     return ETHERNET
 
 
+def fabric_path(packet: Packet) -> int:
+    """Step over the tag of Cisco's FabricPath: a whole Ethernet frame follows."""
+    packet.at += 2
+    return ETHERNET
+
+
 def llc(packet: Packet) -> int:
     """Step over 802.2's header and, where it is there, SNAP's (RFC 1042)."""
     head = packet.data[packet.at : packet.at + 6]
@@ -215,6 +221,7 @@ LAYERS: dict[int, Layer] = {
     PSEUDOWIRE: pseudowire,
     **dict.fromkeys((0x8864, LINK_TYPE | 51), pppoe),
     0x88E7: backbone,
+    0x8903: fabric_path,
     0x8926: vn_tag,
     0x893F: e_tag,
 }

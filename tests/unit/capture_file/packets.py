@@ -163,6 +163,7 @@ LINK_LAYERS: dict[str, LinkLayer] = {
     "PPPoE": LinkLayer(1, lambda of: MACS + b"\x88\x64" + pppoe(of)),
     "PPPoE in a VLAN": LinkLayer(1, lambda of: MACS + b"\x81\0\0\x07\x88\x64" + pppoe(of)),
     "802.1ah": LinkLayer(1, lambda of: MACS + b"\x88\xe7\0\0\0\x01" + ethernet(of)),
+    "FabricPath": LinkLayer(1, lambda of: MACS + b"\x89\x03\0\x01" + ethernet(of)),
     "VN-Tag": LinkLayer(1, lambda of: MACS + b"\x89\x26\0\0\0\0" + ethertype(of) + of),
     "raw IP, 12": LinkLayer(12, bytes),
     "raw IP, 14": LinkLayer(14, bytes),

@@ -94,6 +94,17 @@ def test_while_a_route_is_not_at_its_end_the_destination_is_its_last_address(kin
     assert (found.dst, found.checksum) == (B6, Checksum.GOOD)
 
 
+def test_a_mobile_sender_is_known_by_its_home_address() -> None:
+    whole = packet(ONE_6)
+    header = b"\x06\x02\0\x01\0\0\xc9\x10" + whole[8:24]
+    length = struct.pack("!H", len(whole) - 40 + len(header))
+    care_of = b"\xfd" + bytes(14) + b"\x09"
+    (found,) = reading_of(
+        [whole[:4] + length + b"\x3c" + whole[7:8] + care_of + whole[24:40] + header + whole[40:]]
+    )
+    assert (found.src, found.checksum) == (A6, Checksum.GOOD)
+
+
 def test_an_ipv4_source_route_ends_at_the_destination() -> None:
     whole = packet(ONE)
     final, hop = whole[16:20], b"\x0a\x00\x00\x09"

@@ -1,11 +1,14 @@
-"""`judge`: stored evidence judged again, or the connections of any pcap capture. No Docker, no root."""
+"""`judge`: stored evidence judged again, or the connections of any capture. No Docker, no root."""
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from harness import pcap, store, trace
+from harness.capture_file.opening import open_captures
+from harness.capture_file.reading import Reading
 from harness.commands.console import palette, print_json
 from harness.errors import UsageError
 from harness.evidence import CaptureFacts
@@ -14,17 +17,16 @@ from harness.judge import judge as judge_connection
 from harness.judged import judge_all
 from harness.outcome import worst
 from harness.report import terminal
+from harness.report.visible import visible
 from harness.tcp import Validity
 from harness.trace import Connection
 
 
 def judge(options: argparse.Namespace) -> int:
-    path = Path(options.path)
-    if path.is_dir():
-        return _folder(path, options)
-    if path.is_file():
-        return _capture(path, options)
-    raise UsageError(f"{path}: no such file or folder", "give an evidence folder (runs/...) or a pcap file")
+    first = Path(options.paths[0])
+    if len(options.paths) == 1 and first.is_dir():
+        return _folder(first, options)
+    return _captures(options)
 
 
 def _folder(folder: Path, options: argparse.Namespace) -> int:
@@ -56,23 +58,54 @@ def _folder(folder: Path, options: argparse.Namespace) -> int:
     return overall.exit_code
 
 
-def _capture(path: Path, options: argparse.Namespace) -> int:
+def _captures(options: argparse.Namespace) -> int:
     """Somebody else's capture: only the wire speaks, so a cause is often unknown; nothing is expected."""
-    try:
-        capture = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}", "check its permissions") from error
-    connections = trace.connections(pcap.segments(capture))
+    reading = open_captures(options.paths, payload_kept=0)
+    connections = trace.connections(reading)
     if not connections:
-        raise UsageError(f"{path} holds no TCP segment", "give a capture of the connection in question")
-    facts = CaptureFacts(dropped=0, fenced=True)  # what it missed, a classic pcap cannot say
-    verdicts = [(c, judge_connection(c, capture=facts)) for c in connections]
+        raise UsageError(_no_segment(reading), "give a capture of the connection in question")
+    facts = CaptureFacts(dropped=reading.dropped or 0, fenced=True)  # None: the format cannot say
+    verdicts = [(c, _doubted(judge_connection(c, capture=facts), c, reading)) for c in connections]
     if options.json:
-        print_json({"format": 1, "connections": [_record(c, v) for c, v in verdicts]})
+        print_json(
+            {"format": 1, "capture": _said(reading), "connections": [_record(c, v) for c, v in verdicts]}
+        )
     else:
         for connection, verdict in verdicts:
             print(terminal.foreign(connection, verdict, palette()) + "\n")
+        for doubt in reading.doubts:
+            print(f"the capture: {visible(doubt)}")
     return 0 if all(v.validity is Validity.CONCLUSIVE for _, v in verdicts) else 3
+
+
+def _no_segment(reading: Reading) -> str:
+    """Say what the capture holds instead."""
+    others = ", ".join(f"{number} {what}" for what, number in reading.passed_over.most_common())
+    said = [others or "no frame at all", *reading.doubts]
+    return f"the capture holds no TCP segment: {'; '.join(said)}"
+
+
+def _doubted(verdict: Verdict, connection: Connection, reading: Reading) -> Verdict:
+    """Doubt a verdict on a connection that was still open where a file breaks off."""
+    doubts = [found.why for found in reading.breaks if _open_after(connection, found.after_frame)]
+    if not doubts:
+        return verdict
+    return replace(verdict, doubts=(*verdict.doubts, *doubts))
+
+
+def _open_after(connection: Connection, frame_no: int) -> bool:
+    before = [segment for segment in connection.segments if segment.frame_no <= frame_no]
+    return bool(before) and not trace.is_over(trace.connection(before))
+
+
+def _said(reading: Reading) -> dict[str, object]:
+    return {
+        "frames": reading.frames,
+        "dropped": reading.dropped,
+        "passed_over": dict(reading.passed_over),
+        "doubts": reading.doubts,
+        "comments": [comment._asdict() for comment in reading.comments],
+    }
 
 
 def _record(connection: Connection, verdict: Verdict) -> dict[str, object]:

@@ -13,6 +13,7 @@ from harness.capture_file.packet import LINK_TYPE
 from harness.capture_file.reading import Reading, read
 from harness.capture_file.records import Record
 from harness.tcp import Segment
+from tests.fuzz import captures
 from tests.unit.capture_file.corpus import COMPRESSED, UNCOMPRESSED
 from tests.unit.capture_file.files import COMPRESSIONS, FORMATS, in_chunks
 from tests.unit.capture_file.packets import SENT, ethernet, wrapped
@@ -72,6 +73,14 @@ def test_a_cut_compressed_capture_yields_a_beginning_of_the_segments(name: str, 
     except CaptureError:
         return
     assert (found, len(reading.doubts)) == (every[: len(found)], 1)
+
+
+def test_a_short_campaign_does_no_harm() -> None:
+    """The long one is `python -m tests.fuzz.captures`."""
+    tally = captures.Tally()
+    for number in range(2_000):
+        captures.play(1, number, tally)
+    assert tally.failures == []
 
 
 @given(data=st.binary(max_size=200), more=st.integers(0, 100), link_type=st.sampled_from(LINK_TYPES))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from harness.capture_file import classic, pcapng
+from harness.capture_file import classic, pcapng, pcapng_blocks
 from harness.capture_file.byte_stream import ByteStream
 from harness.capture_file.compression import unpacked
 from harness.capture_file.damage import CaptureError
@@ -12,7 +12,7 @@ from harness.capture_file.records import FileNotes, Record
 
 _READERS: dict[bytes, Callable[[ByteStream, FileNotes], Iterator[Record]]] = {
     **dict.fromkeys(classic.MAGICS, classic.records),
-    pcapng.MAGIC: pcapng.records,
+    pcapng_blocks.MAGIC: pcapng.records,
 }
 _FOREIGN = {
     b"PK\x03\x04": ("a zip archive", "unpack it first: unzip FILE"),

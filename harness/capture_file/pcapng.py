@@ -22,13 +22,14 @@ from harness.capture_file.pcapng_blocks import (
 )
 from harness.capture_file.records import FileNotes, Record, without_fcs
 
-MAGIC = SECTION_HEADER.to_bytes(4, "big")
 _INTERFACE = 1
 _PACKET = 2  # obsolete since 2009; old files hold it
 _SIMPLE_PACKET = 3
 _STATISTICS = 5
 _ENHANCED_PACKET = 6
 
+# Interface, time stamp in two halves, captured length, length on the wire
+_STAMPED = {order: struct.Struct(order + "IIIII") for order in "<>"}
 _MOST_INTERFACES = 65_536
 _DROPS_UNKNOWN = 0xFFFF
 _IF_TSRESOL = 9
@@ -144,19 +145,19 @@ class _Reader:
     # Packets
 
     def _enhanced_packet(self, body: bytes) -> Record:
-        (index,) = struct.unpack_from(self._blocks.order + "I", body)
-        return self._stamped(self._at(index), body)
+        head = _STAMPED[self._blocks.order].unpack_from(body)
+        return self._stamped(self._at(head[0]), head, body)
 
     def _packet(self, body: bytes) -> Record:
         index, gap = struct.unpack_from(self._blocks.order + "HH", body)
         interface = self._at(index)
         if gap != _DROPS_UNKNOWN:
             self._gap(interface, gap)
-        return self._stamped(interface, body)
+        return self._stamped(interface, _STAMPED[self._blocks.order].unpack_from(body), body)
 
-    def _stamped(self, interface: _Interface, body: bytes) -> Record:
-        """Read what both kinds of packet with a time stamp share, from byte 4 on."""
-        high, low, captured_len, wire_len = struct.unpack_from(self._blocks.order + "4xIIII", body)
+    def _stamped(self, interface: _Interface, head: tuple[int, ...], body: bytes) -> Record:
+        """Read what both kinds of packet with a time stamp share."""
+        _, high, low, captured_len, wire_len = head
         self._t_ns = (high << 32 | low) * 1_000_000_000 // interface.ticks_per_s + interface.offset_ns
         options_at = 20 + captured_len + -captured_len % 4
         comments: tuple[str, ...] = ()

@@ -10,11 +10,15 @@ from harness.capture_file.damage import Damage, DamageError, the_end
 from harness.capture_file.records import SNAP_LENGTH
 
 SECTION_HEADER = 0x0A0D0D0A
+MAGIC = SECTION_HEADER.to_bytes(4, "big")  # the same in both byte orders
 OPTION_COMMENT = 1
 _OPTION_END = 0
 _SHORTEST_BLOCK = 12  # bytes: kind, length, the length again
 _LONGEST_BLOCK = SNAP_LENGTH + 4 * 65_536  # bytes: the largest frame and four options of the largest size
 _ORDERS = {b"\x1a\x2b\x3c\x4d": ">", b"\x4d\x3c\x2b\x1a": "<"}
+_HEADS = {order: struct.Struct(order + "II") for order in "<>"}
+_LENGTHS = {order: struct.Struct(order + "I") for order in "<>"}
+_OPTION_HEADS = {order: struct.Struct(order + "HH") for order in "<>"}
 
 
 class Blocks:
@@ -37,9 +41,7 @@ class Blocks:
         try:
             while stream.fill(_SHORTEST_BLOCK):
                 kind, length = self._head()
-                body = self._body(
-                    kind, length + -length % 4
-                )  # some writers leave the padding out of the length
+                body = self._body(kind, length)
                 if body is None:
                     break
                 if kind in self._wanted:
@@ -52,31 +54,32 @@ class Blocks:
             self.damage = the_end(self.at, left, stream.broken)
 
     def _head(self) -> tuple[int, int]:
+        """Look at the kind of the next block and its length, which some writers give without its padding."""
         data, at = self._stream.data, self._stream.at
-        if data[at : at + 4] == SECTION_HEADER.to_bytes(4, "big"):  # reads the same in both byte orders
+        if data[at : at + 4] == MAGIC:
             order = _ORDERS.get(data[at + 8 : at + 12])
             if order is None:
                 raise DamageError("damaged: a section in neither byte order")
             self.order = order
-        kind, length = struct.unpack_from(self.order + "II", data, at)
+        kind, length = _HEADS[self.order].unpack_from(data, at)
         if length < _SHORTEST_BLOCK:
             raise DamageError(f"damaged: a block of {length} bytes")
-        return kind, length
+        return kind, length + -length % 4
 
     def _body(self, kind: int, length: int) -> bytes | None:
         """Read a block to its end; None where the stream ends before it does."""
         stream = self._stream
-        if kind not in self._wanted:
-            body, whole = b"", stream.skip(length - 4)
-        elif length > _LONGEST_BLOCK:
-            raise DamageError(f"damaged: a block of kind {kind} with {length} bytes")
-        else:
-            whole = stream.fill(length)
+        body = b""
+        if kind in self._wanted:
+            if length > _LONGEST_BLOCK:
+                raise DamageError(f"damaged: a block of kind {kind} with {length} bytes")
+            if not stream.fill(length):
+                return None
             body = stream.data[stream.at + 8 : stream.at + length - 4]
             stream.at += length - 4
-        if not whole or not stream.fill(4):
+        elif not (stream.skip(length - 4) and stream.fill(4)):
             return None
-        (again,) = struct.unpack_from(self.order + "I", stream.data, stream.at)
+        (again,) = _LENGTHS[self.order].unpack_from(stream.data, stream.at)
         if again + -again % 4 != length:
             raise DamageError(
                 f"damaged: a block that has {length} bytes at its beginning and {again} at its end"
@@ -87,7 +90,7 @@ class Blocks:
 
 def options(order: str, body: bytes, at: int) -> Iterator[tuple[int, bytes]]:
     """Give (code, value) of the options from byte `at` of a block's body on, as far as they make sense."""
-    head = struct.Struct(order + "HH")
+    head = _OPTION_HEADS[order]
     while at + 4 <= len(body):
         code, length = head.unpack_from(body, at)
         at += 4

@@ -43,28 +43,26 @@ def ipv4(packet: Packet) -> int:
     if first >> 4 != 4 or header_len < 20:
         return MALFORMED
     packet.at = at + header_len
-    if (
-        total_len
-    ):  # 0: what a network card is still to cut up (TSO), checksum and all, is as long as the frame
-        packet.end = at + total_len
+    # A length of 0: what the network card is still to cut up (TSO) is as long as the frame
+    packet.end = at + total_len if total_len else packet.end
     packet.header_good = not (checksum and total_len) or fits(data[at : packet.at])
     if header_len > 20:
-        packet.addresses = packet.addresses[:4] + _final_ipv4(data[at + 20 : packet.at], packet.addresses[4:])
+        _readdress(packet, packet.addresses[:4] + _end_of_route(data[at + 20 : packet.at]))
     if fragment & _MORE_OR_OFFSET:
         packet.fragment = (packet.ip_id, protocol, (fragment & 0x1FFF) * 8, bool(fragment & 0x2000))
         return FRAGMENT
     return IP_PROTOCOL | protocol
 
 
-def _final_ipv4(options: bytes, destination: bytes) -> bytes:
-    """Where a packet goes in the end: a source route may still have addresses to visit."""
+def _end_of_route(options: bytes) -> bytes:
+    """Find where a packet goes in the end, while its source route has addresses left to visit."""
     at = 0
     while at + 2 < len(options) and options[at]:
         length = options[at + 1] if options[at] > 1 else 1
         if options[at] in _SOURCE_ROUTES and length >= 7 and options[at + 2] <= length - 3:
             return options[at + length - 4 : at + length]
         at += length or len(options)
-    return destination
+    return b""
 
 
 def ipv6(packet: Packet) -> int:
@@ -91,9 +89,7 @@ def destination_options(packet: Packet) -> int:
     """Step over destination options; one of them may say at which address the sender is at home."""
     start = packet.at
     following = extension(packet)
-    home = _home_address(packet.data[start + 2 : packet.at])
-    if home:
-        packet.addresses = home + packet.addresses[16:]
+    _readdress(packet, _home_address(packet.data[start + 2 : packet.at]) + packet.addresses[16:])
     return following
 
 
@@ -102,7 +98,7 @@ def _home_address(options: bytes) -> bytes:
     at = 0
     while at + 1 < len(options):
         if options[at : at + 2] == _HOME_ADDRESS:
-            return options[at + 2 : at + 18] if at + 18 <= len(options) else b""
+            return options[at + 2 : at + 18]
         at += 2 + options[at + 1] if options[at] else 1
     return b""
 
@@ -114,8 +110,14 @@ def routing(packet: Packet) -> int:
     packet.at = at + 8 + 8 * length
     if left and length and kind in _ROUTED:
         start = at + 8 if kind == _SEGMENT_ROUTING else packet.at - 16
-        packet.addresses = packet.addresses[:16] + data[start : start + 16]
+        _readdress(packet, packet.addresses[:16] + data[start : start + 16])
     return IP_PROTOCOL | data[at]
+
+
+def _readdress(packet: Packet, addresses: bytes) -> None:
+    """Take other addresses for a packet's, where they are two of the same kind."""
+    if len(addresses) == len(packet.addresses):
+        packet.addresses = addresses
 
 
 def authentication(packet: Packet) -> int:

@@ -34,11 +34,11 @@ FRAGMENT = _OWN | 5  # `Packet.fragment` says which
 # Where it ends without a TCP segment
 WAITS = _OWN | 6  # for the other fragments
 NOT_IP = _OWN | 7
-OTHER_UDP = _OWN | 12  # a datagram of a tunnel's port that holds no tunnel
-MALFORMED = _OWN | 8
-CUT_SHORT = _OWN | 9
-CONTRADICTED = _OWN | 10  # a fragment that overlaps another one
-TOO_DEEP = _OWN | 11
+OTHER_UDP = _OWN | 8  # a datagram of a tunnel's port that holds no tunnel
+MALFORMED = _OWN | 9
+CUT_SHORT = _OWN | 10
+CONTRADICTED = _OWN | 11  # a fragment that overlaps another one
+TOO_DEEP = _OWN | 12
 
 
 class Packet:

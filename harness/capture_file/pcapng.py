@@ -32,6 +32,7 @@ _ENHANCED_PACKET = 6
 _STAMPED = {order: struct.Struct(order + "IIIII") for order in "<>"}
 _MOST_INTERFACES = 65_536
 _DROPS_UNKNOWN = 0xFFFF
+_LONGEST_FCS = 8  # bytes; earlier drafts of the format counted bits
 _IF_TSRESOL = 9
 _IF_FCSLEN = 13
 _IF_TSOFFSET = 14
@@ -127,7 +128,7 @@ class _Reader:
                 seconds = number(self._blocks.order, value, signed=True)
                 interface.offset_ns = seconds * 1_000_000_000
             elif code == _IF_FCSLEN and value:
-                interface.fcs_len = value[0]
+                interface.fcs_len = value[0] // 8 if value[0] > _LONGEST_FCS else value[0]
         self._interfaces.append(interface)
         self._notes.comments.add(self._comments(body, 8))
 

@@ -101,8 +101,8 @@ def options(order: str, body: bytes, at: int) -> Iterator[tuple[int, bytes]]:
 
 
 def number(order: str, value: bytes, *, signed: bool = False) -> int:
-    """Read an option's value as a number of as many bytes as it has."""
-    return int.from_bytes(value, "big" if order == ">" else "little", signed=signed)
+    """Read an option's value as a number; none is longer than 8 bytes."""
+    return int.from_bytes(value[:8], "big" if order == ">" else "little", signed=signed)
 
 
 def text(value: bytes) -> str:

@@ -30,7 +30,27 @@ LONGEST_S = 1.0  # of the processor's time
 MOST_MEMORY_KIB = 64 * 1024  # by which one input may make the process grow
 CORPUS = [*UNCOMPRESSED.values(), *COMPRESSED.values()]
 CHUNKS = (1, 13, 64, 4096, 262_144)
-TELLING = (0, 1, 4, 16, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF)
+TELLING = (
+    0,
+    1,
+    4,
+    6,
+    17,
+    41,
+    43,
+    44,
+    47,
+    51,
+    60,
+    16,
+    0x7F,
+    0x80,
+    0xFF,
+    0x7FFF,
+    0xFFFF,
+    0x7FFFFFFF,
+    0xFFFFFFFF,
+)
 Mutation = Callable[[random.Random, bytearray], None]
 
 

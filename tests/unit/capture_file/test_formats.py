@@ -153,8 +153,10 @@ def test_a_simple_packet_has_the_first_interfaces_snap_length_and_the_last_packe
     assert (found.t_ns, found.data, found.wire_len) == (ONE.t_ns, FRAMES[-1].data[:40], 200)
 
 
-def test_an_interface_may_announce_a_frame_check_sequence() -> None:
-    (found,) = records(section() + interface("<", (13, b"\x04")) + enhanced(ONE))
+@pytest.mark.parametrize("length", [4, 32])
+def test_an_interface_may_announce_a_frame_check_sequence(length: int) -> None:
+    """In bytes, or in bits as an earlier draft had it."""
+    (found,) = records(section() + interface("<", (13, bytes([length]))) + enhanced(ONE))
     assert (found.data, found.wire_len) == (ONE.data[:-4], 56)
 
 

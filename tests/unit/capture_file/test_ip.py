@@ -23,6 +23,7 @@ from tests.unit.capture_file.packets import (
     fragment,
     fragments,
     in_gre,
+    ipv4,
     packet,
     plain,
 )
@@ -113,6 +114,20 @@ def test_an_ipv4_source_route_ends_at_the_destination() -> None:
     head += hop + options
     (found,) = reading_of([head[:10] + struct.pack("!H", checksum(head)) + head[12:] + whole[20:]])
     assert (found.dst, found.checksum) == (ONE.dst, Checksum.GOOD)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "header"),
+    [
+        (43, b"\x06\x04\0\x01" + bytes(36)),
+        (43, b"\x06\x02\x04\x01" + bytes(20)),
+        (60, b"\x06\x02\0\x01\0\0\xc9\x10" + bytes(16)),
+    ],
+)
+def test_an_ipv6_route_in_an_ipv4_packet_leads_nowhere(protocol: int, header: bytes) -> None:
+    """Nobody sends that; the addresses stay as they are."""
+    (found,) = reading_of([ipv4(protocol, header + packet(ONE)[20:])])
+    assert (found.src.address, found.dst.address) == ("192.0.2.1", "192.0.2.2")
 
 
 # Fragments

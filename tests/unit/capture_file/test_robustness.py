@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.capture_file import link_layers
+from harness.capture_file import ip, link_layers, tunnels
 from harness.capture_file.damage import CaptureError
 from harness.capture_file.decoding import Decoder
-from harness.capture_file.packet import LINK_TYPE
+from harness.capture_file.packet import IP_PROTOCOL, LINK_TYPE, UDP_PORT
 from harness.capture_file.reading import Reading, read
 from harness.capture_file.records import Record
 from harness.tcp import Segment
 from tests.fuzz import captures
 from tests.unit.capture_file.corpus import COMPRESSED, UNCOMPRESSED
 from tests.unit.capture_file.files import COMPRESSIONS, FORMATS, in_chunks
-from tests.unit.capture_file.packets import SENT, ethernet, wrapped
+from tests.unit.capture_file.packets import MACS, SENT, ethernet, ipv4, ipv6, packet, udp, wrapped
 
 ALL = UNCOMPRESSED | COMPRESSED
 LINK_TYPES = sorted(kind & 0xFFFF for kind in link_layers.LAYERS if kind & ~0xFFFF == LINK_TYPE)
 files = st.sampled_from(sorted(ALL)).map(ALL.__getitem__)
+OVER_IP: list[Callable[[int, bytes], bytes]] = [ipv4, ipv6]
+TELLING = (0, 1, 2, 3, 4, 7, 8, 11, 16, 0x83, 0x89, 0xC9, 0xFF)
 BEGINNINGS = st.sampled_from([write([])[:24] for write in FORMATS.values()] + [b"\x1f\x8b\x08", b"BZh9"])
+
+
+def telling(length: int) -> st.SearchStrategy[bytes]:
+    """Bytes that options, routes and their lengths are likely to be made of."""
+    return st.lists(st.sampled_from(TELLING), min_size=length, max_size=length).map(bytes)
 
 
 def read_until_it_ends(file: bytes, chunk: int = 262_144) -> tuple[list[Segment], Reading]:
@@ -81,6 +90,47 @@ def test_a_short_campaign_does_no_harm() -> None:
     for number in range(2_000):
         captures.play(1, number, tally)
     assert tally.failures == []
+
+
+@given(kind=st.sampled_from(sorted(link_layers.LAYERS | ip.LAYERS | tunnels.LAYERS)), data=st.data())
+def test_any_bytes_may_follow_where_a_layer_is_known(kind: int, data: st.DataObject) -> None:
+    """In an Ethernet frame, in IPv4, in IPv6 and in UDP, where the layer's number can stand there."""
+    number, payload = kind & 0xFFFF, data.draw(st.binary(max_size=120))
+    over_ip = data.draw(st.sampled_from(OVER_IP))
+    links: dict[int, Callable[[], bytes]] = {
+        0: lambda: MACS + number.to_bytes(2, "big") + payload,
+        IP_PROTOCOL: lambda: ethernet(over_ip(number, payload)),
+        UDP_PORT: lambda: ethernet(ipv4(17, udp(number, payload))),
+    }
+    link_type = number if kind & ~0xFFFF == LINK_TYPE else 1
+    frame = links.get(kind & ~0xFFFF, lambda: payload)()
+    decoder = Decoder()
+    found = decoder.segment(Record(0, link_type, frame, len(frame)))
+    assert (found is None) == (sum(decoder.passed_over.values()) == 1)
+
+
+@given(options=st.integers(0, 10).flatmap(lambda words: telling(4 * words)))
+def test_any_ip_options_may_stand_before_a_segment(options: bytes) -> None:
+    frame = ethernet(ipv4(6, packet(SENT[4][0])[20:], options=options))
+    found = Decoder().segment(Record(0, 1, frame, len(frame)))
+    assert (found.src.port, found.dst.port) == (40_000, 80) if found else False
+
+
+@pytest.mark.parametrize("over_ip", OVER_IP)
+@given(
+    protocol=st.sampled_from([0, 43, 51, 60, 135, 139, 140]),
+    words=st.integers(0, 5),
+    data=st.data(),
+)
+def test_any_extension_header_may_stand_before_a_segment(
+    over_ip: Callable[[int, bytes], bytes], protocol: int, words: int, data: st.DataObject
+) -> None:
+    """Also in IPv4, where nobody puts them."""
+    length = 8 + (4 if protocol == 51 else 8) * words
+    header = bytes([6, words]) + data.draw(telling(length - 2))
+    frame = ethernet(over_ip(protocol, header + packet(SENT[4][0])[20:]))
+    found = Decoder().segment(Record(0, 1, frame, len(frame)))
+    assert (found.src.port, found.dst.port) == (40_000, 80) if found else False
 
 
 @given(data=st.binary(max_size=200), more=st.integers(0, 100), link_type=st.sampled_from(LINK_TYPES))

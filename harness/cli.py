@@ -131,8 +131,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_play_options(cures)
     cures.set_defaults(repeat=10)  # one replay's time says little
 
-    judge = commands.add_parser("judge", help="judge stored evidence again, or any pcap capture; no Docker")
-    judge.add_argument("path", metavar="FOLDER", help="an evidence folder, or a pcap file")
+    judge = commands.add_parser("judge", help="judge stored evidence again, or any capture; no Docker")
+    judge.add_argument(
+        "paths", nargs="+", metavar="FILE", help="an evidence folder, or capture files; - is standard input"
+    )
     judge.add_argument("--json", action="store_true", help="print JSON")
     judge.add_argument("--write", action="store_true", help="replace the folder's verdicts.jsonl")
 

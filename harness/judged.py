@@ -12,6 +12,8 @@ from typing import Any
 
 from harness import pcap, servers
 from harness.aborts import abort_index
+from harness.capture_file.decoding import Decoder
+from harness.capture_file.records import Record
 from harness.evidence import CaptureFacts, Frame, Moment, Replay, SessionEnd, SocketState, Testimony
 from harness.judge import NODE, PEER, Verdict, judge
 from harness.outcome import Comparison, Outcome, compare, outcome
@@ -117,6 +119,7 @@ class Wire:
     """The connections of a run, replay after replay, as its frames come."""
 
     def __init__(self) -> None:
+        self._decoder = Decoder()
         self._tracker = ConnectionTracker()
         self._begun: list[Conversation] = []
         self.frames = 0  # seen so far
@@ -124,7 +127,8 @@ class Wire:
     def see(self, frames: Iterable[Frame]) -> None:
         for frame in frames:
             self.frames += 1
-            segment = pcap.segment(frame)
+            record = Record(frame.t_ns, pcap.ETHERNET, frame.data, len(frame.data))
+            segment = self._decoder.segment(record, self.frames)
             if segment is not None:
                 self.add(segment)
 

@@ -1,30 +1,38 @@
-"""`judge`: stored evidence judged again, or the connections of any pcap capture. No Docker, no root."""
+"""`judge`: stored evidence judged again, or the connections of any capture. No Docker, no root."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
-from harness import pcap, store, tracker
+from harness import store, tracker
+from harness.capture_file.opening import open_captures
+from harness.capture_file.reading import Break, Reading
 from harness.commands.console import palette, print_json
 from harness.errors import UsageError
 from harness.evidence import CaptureFacts
 from harness.judge import Verdict
 from harness.judge import judge as judge_connection
 from harness.load_run import load_run
+from harness.offloads import without_offloaded
 from harness.outcome import worst
+from harness.reading import read
 from harness.report import terminal
-from harness.tcp import Validity
+from harness.report.visible import visible
+from harness.tcp import Segment, Validity
 from harness.trace import Connection
+
+_SETTLED_NS = 1_000_000_000  # what crosses the end of a connection has come by then
 
 
 def judge(options: argparse.Namespace) -> int:
-    path = Path(options.path)
-    if path.is_dir():
-        return _folder(path, options)
-    if path.is_file():
-        return _capture(path, options)
-    raise UsageError(f"{path}: no such file or folder", "give an evidence folder (runs/...) or a pcap file")
+    first = Path(options.paths[0])
+    if len(options.paths) == 1 and first.is_dir():
+        return _folder(first, options)
+    return _captures(options)
 
 
 def _folder(folder: Path, options: argparse.Namespace) -> int:
@@ -49,23 +57,79 @@ def _folder(folder: Path, options: argparse.Namespace) -> int:
     return overall.exit_code
 
 
-def _capture(path: Path, options: argparse.Namespace) -> int:
+def _captures(options: argparse.Namespace) -> int:
     """Somebody else's capture: only the wire speaks, so a cause is often unknown; nothing is expected."""
-    try:
-        capture = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}", "check its permissions") from error
-    connections = tracker.connections(pcap.segments(capture))
+    reading = open_captures(options.paths, payload_kept=0)
+    segments, offloaded = without_offloaded(reading)
+    connections = tracker.connections(segments)
     if not connections:
-        raise UsageError(f"{path} holds no TCP segment", "give a capture of the connection in question")
-    facts = CaptureFacts(dropped=0, fenced=True)  # what it missed, a classic pcap cannot say
-    verdicts = [(c, judge_connection(c, capture=facts)) for c in connections]
+        raise UsageError(_no_segment(reading), "give a capture of the connection in question")
+    facts = CaptureFacts(dropped=reading.dropped or 0, fenced=True)  # None: the format cannot say
+    breaks = [_Broken(found.why, found.after_frame, _time_of(found, segments)) for found in reading.breaks]
+    verdicts = [(c, _doubted(judge_connection(c, capture=facts), c, breaks, offloaded)) for c in connections]
     if options.json:
-        print_json({"format": 1, "connections": [_record(c, v) for c, v in verdicts]})
+        said = {**_said(reading), "offloaded": offloaded}
+        print_json({"format": 1, "capture": said, "connections": [_record(c, v) for c, v in verdicts]})
     else:
         for connection, verdict in verdicts:
             print(terminal.foreign(connection, verdict, palette()) + "\n")
+        for doubt in reading.doubts:
+            print(f"the capture: {visible(doubt)}")
+        for host in offloaded:
+            print(f"the capture: every checksum of {host} is wrong: left to its network card, it seems")
     return 0 if all(v.validity is Validity.CONCLUSIVE for _, v in verdicts) else 3
+
+
+def _no_segment(reading: Reading) -> str:
+    """Say what the capture holds instead."""
+    others = ", ".join(f"{number} {what}" for what, number in reading.passed_over.most_common())
+    said = [others or "no frame at all", *reading.doubts]
+    return f"the capture holds no TCP segment: {'; '.join(said)}"
+
+
+class _Broken(NamedTuple):
+    """Where a file breaks off: why, after which frame, and when that was."""
+
+    why: str
+    after_frame: int
+    t_ns: int
+
+
+def _time_of(found: Break, segments: Sequence[Segment]) -> int:
+    return max((s.t_ns for s in segments if s.frame_no <= found.after_frame), default=0)
+
+
+def _doubted(
+    verdict: Verdict, connection: Connection, breaks: Sequence[_Broken], offloaded: Sequence[str]
+) -> Verdict:
+    """Doubt a verdict on a connection that was open where a file breaks off, or had only just ended.
+
+    Doubt it, too, where an end's only segment has a wrong checksum: that may be offloading, or damage.
+    """
+    doubts = [broken.why for broken in breaks if _unsettled(connection, broken)]
+    for end in {connection.client, connection.server}:
+        own = [s for s in connection.segments if s.src == end]
+        if end.address in offloaded and len(own) == 1:
+            doubts.append(
+                f"the only segment from {end} has a wrong checksum: left to its network card, or damaged"
+            )
+    return replace(verdict, doubts=(*verdict.doubts, *doubts)) if doubts else verdict
+
+
+def _unsettled(connection: Connection, broken: _Broken) -> bool:
+    """Whether more of a connection may have followed where the file breaks off."""
+    before = [s for s in connection.segments if s.frame_no <= broken.after_frame]
+    return bool(before) and (not read(before).over or before[-1].t_ns > broken.t_ns - _SETTLED_NS)
+
+
+def _said(reading: Reading) -> dict[str, object]:
+    return {
+        "frames": reading.frames,
+        "dropped": reading.dropped,
+        "passed_over": dict(reading.passed_over),
+        "doubts": reading.doubts,
+        "comments": [comment._asdict() for comment in reading.comments],
+    }
 
 
 def _record(connection: Connection, verdict: Verdict) -> dict[str, object]:

@@ -15,7 +15,6 @@ from harness.report.records import Run
 from harness.report.terminal import headline
 from harness.report.visible import clipped, visible
 from harness.report.words import marked
-from harness.tcp import Segment
 
 _SECTION_HEADER = 0x0A0D0D0A
 _INTERFACE = 1
@@ -38,33 +37,31 @@ def annotated(run: Run) -> bytes:
     name = interface.get("interface", "") if isinstance(interface, dict) else ""
     blocks = [_section(run)]
     numbers: dict[int, int] = {}
-    for link_type, frame in pcap.frames(run.capture):
+    for frame_no, (link_type, frame) in enumerate(pcap.frames(run.capture), start=1):
         if link_type not in numbers:
             numbers[link_type] = len(numbers)
             blocks.append(_interface(link_type, str(name)))
-        segment = pcap.segment(frame, link_type)
-        said = comments.get(segment, []) if segment is not None else []
-        blocks.append(_packet(numbers[link_type], frame.t_ns, frame.data, said))
+        blocks.append(_packet(numbers[link_type], frame.t_ns, frame.data, comments.get(frame_no, ())))
     return b"".join(blocks)
 
 
-def _comments(judgements: Sequence[Judged]) -> dict[Segment, list[str]]:
-    """What to say at which segment; where none decides, at the connection's last one."""
-    said: dict[Segment, list[str]] = {}
+def _comments(judgements: Sequence[Judged]) -> dict[int, list[str]]:
+    """What to say at which frame; where none decides, at the connection's last one."""
+    said: dict[int, list[str]] = {}
     for judged in judgements:
         connection = judged.connection
         if connection is None:
             continue
         meanings = marked(judged)
         for index, meaning in meanings.items():
-            said.setdefault(connection.segments[index], []).append(meaning)
+            said.setdefault(connection.segments[index].frame_no, []).append(meaning)
         last = connection.segments[max(meanings) if meanings else -1]
         verdict = [f"replay {judged.replay.index}: {headline(judged)}"]
         verdict += [f"inconclusive: {doubt}" for doubt in judged.verdict.doubts]
         verdict += [
             f"{w.name} {_AGREES[w.agrees]} {w.says}" for w in judged.verdict.witnesses if w.name != "the wire"
         ]
-        said.setdefault(last, []).append("\n".join(clipped(visible(line), 300) for line in verdict))
+        said.setdefault(last.frame_no, []).append("\n".join(clipped(visible(line), 300) for line in verdict))
     return said
 
 

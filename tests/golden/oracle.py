@@ -56,8 +56,11 @@ def tshark() -> str:
     )
 
 
-def read(capture: Path, settings: Path) -> Reading:
-    """What tshark says of a capture. `settings` is a folder without anybody's own preferences."""
+def read(capture: Path, settings: Path, *more: str) -> Reading:
+    """What tshark says of a capture, given `more` arguments.
+
+    `settings` is a folder without anybody's own preferences.
+    """
     preferences = (
         "tcp.check_checksum:TRUE",
         "ip.check_checksum:TRUE",
@@ -68,6 +71,8 @@ def read(capture: Path, settings: Path) -> Reading:
         [
             tshark(),
             *("-n", "-r", str(capture), "-Y", "tcp && !icmp && !icmpv6", "-T", "fields"),
+            *("-E", "occurrence=l"),  # of a tunnel's headers the innermost
+            *more,
             *(word for preference in preferences for word in ("-o", preference)),
             *(word for field in ("frame.number", *_FIELDS) for word in ("-e", field)),
         ],

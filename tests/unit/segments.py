@@ -82,11 +82,11 @@ def segments(
                 ack=(other_isn + int(note["ack"])) % _SPACE if note["ack"] else 0,
                 flags=0 if note["flags"] == "none" else sum(_BITS[letter] for letter in note["flags"]),
                 window=int(note["win"] or 502),
-                ttl=int(note["ttl"]) if note["ttl"] else None,
-                ip_id=int(note["id"]) if note["id"] else None,
-                checksum=Checksum.BAD if note["bad"] else Checksum.UNVERIFIED,
                 payload_len=int(note["len"]),
                 payload=b"x" * int(note["len"]),
+                ttl=int(note["ttl"] or 64),
+                ip_id=None if ":" in a.address else int(note["id"] or 0),
+                checksum=Checksum.BAD if note["bad"] else Checksum.GOOD,
             )
         )
     return found
@@ -108,7 +108,7 @@ def lines(text: str) -> list[str]:
 
 
 def frame(segment: Segment) -> Frame:
-    """The segment in an Ethernet frame over IPv4 or IPv6, every checksum right."""
+    """The segment in an Ethernet frame over IPv4 or IPv6; its checksums are right, whatever it says."""
     source, destination = ip_address(segment.src.address), ip_address(segment.dst.address)
     tcp = struct.pack(
         "!HHIIBBHHH",
@@ -126,16 +126,13 @@ def frame(segment: Segment) -> Frame:
     pseudo = source.packed + destination.packed + struct.pack("!II", len(tcp), 6)
     right = _checksum(pseudo + tcp)
     tcp = tcp[:16] + struct.pack("!H", right ^ (segment.checksum is Checksum.BAD)) + tcp[18:]
+    ttl = 64 if segment.ttl is None else segment.ttl
     if source.version == 4:
-        fixed = struct.pack(
-            "!BBHHHBB", 0x45, 0, 20 + len(tcp), segment.ip_id or 0, 0x4000, segment.ttl or 64, 6
-        )
+        fixed = struct.pack("!BBHHHBB", 0x45, 0, 20 + len(tcp), segment.ip_id or 0, 0x4000, ttl, 6)
         addresses = source.packed + destination.packed
         ip = fixed + struct.pack("!H", _checksum(fixed + b"\0\0" + addresses)) + addresses
     else:
-        ip = (
-            struct.pack("!IHBB", 6 << 28, len(tcp), 6, segment.ttl or 64) + source.packed + destination.packed
-        )
+        ip = struct.pack("!IHBB", 6 << 28, len(tcp), 6, ttl) + source.packed + destination.packed
     ethertype = b"\x08\x00" if source.version == 4 else b"\x86\xdd"
     return Frame(t_ns=segment.t_ns, data=b"\x02" * 6 + b"\x04" * 6 + ethertype + ip + tcp)
 

@@ -65,7 +65,7 @@ def run(
     a, b = Endpoint(host, ports[0]), Endpoint("10.0.0.3", ports[1])
     wire = {Ending.RST: cases.ABORT, Ending.FIN: cases.CLOSE, Ending.FIN_THEN_RST: cases.SHUTDOWN_THEN_ABORT}
     passed = [
-        replace(s, window=(s.window * window) % 65536)
+        msgspec.structs.replace(s, window=(s.window * window) % 65536)
         for s in segments(wire[ending], a=a, b=b, a_isn=isns[0], b_isn=isns[1], start_ns=start_ns)
     ]
     raised = {} if ending is Ending.FIN else dict(cases.ABORT_ON_CLOSE)

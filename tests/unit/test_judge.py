@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from harness import judge, trace
 from harness.evidence import CaptureFacts, Gate, SessionEnd
@@ -312,7 +313,7 @@ def test_a_verdict_does_not_depend_on_numbers_ports_or_times(
     shifted = connection(
         case.wire, a=a, a_isn=a_isn, b_isn=0 if case.wire.startswith("> S 0:0(0)\n< R") else b_isn
     )
-    shifted = trace.connection([replace(s, t_ns=s.t_ns + shift_ns) for s in shifted.segments])
+    shifted = trace.connection([structs.replace(s, t_ns=s.t_ns + shift_ns) for s in shifted.segments])
     moved = case.replay and replace(
         case.replay,
         sockets=tuple(
@@ -354,9 +355,9 @@ def test_called_or_calling_an_end_is_judged_alike(case: Case) -> None:
     syn, syn_ack, third = whole.segments[:3]
     swapped = trace.connection(
         [
-            replace(syn, src=B, dst=A, seq=syn_ack.seq),
-            replace(syn_ack, src=A, dst=B, seq=syn.seq, ack=(syn_ack.seq + 1) % (1 << 32)),
-            replace(third, src=B, dst=A, seq=third.ack, ack=third.seq),
+            structs.replace(syn, src=B, dst=A, seq=syn_ack.seq),
+            structs.replace(syn_ack, src=A, dst=B, seq=syn.seq, ack=(syn_ack.seq + 1) % (1 << 32)),
+            structs.replace(third, src=B, dst=A, seq=third.ack, ack=third.seq),
             *whole.segments[3:],
         ]
     )

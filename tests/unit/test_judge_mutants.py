@@ -75,15 +75,17 @@ BEGINS_WITH: dict[str, tuple[ModuleType, str, str]] = {
 }
 HELPERS = """
 from dataclasses import replace
+from msgspec.structs import replace as changed
+
 from harness.tcp import Checksum
 
 
 def _intact(segment):
-    return replace(segment, checksum=Checksum.GOOD)
+    return changed(segment, checksum=Checksum.GOOD)
 
 
 def _acknowledging(segment, peer):
-    return replace(segment, flags=segment.flags | 0x10, ack=(peer.isn or 0) + 1)
+    return changed(segment, flags=segment.flags | 0x10, ack=(peer.isn or 0) + 1)
 """
 
 

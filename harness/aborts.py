@@ -5,11 +5,12 @@ The result is the part of a `causes.Abort` that the wire alone can fill in.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from harness.causes import Abort, Answered, Form
 from harness.reading import End
-from harness.tcp import Role, Segment
+from harness.tcp import Checksum, Role, Segment
 from harness.trace import Connection
 
 
@@ -24,7 +25,7 @@ def abort_index(connection: Connection, role: Role) -> int | None:
     reset = end.reset()
     if reset is None:
         return None
-    if reset.has_ack or reset.refuses or (end.fin is not None and end.fin < reset.index):
+    if reset.has_ack or reset.refuses:
         return reset.index
     later = range(reset.index + 1, len(connection.segments))
     segments = connection.segments
@@ -65,7 +66,8 @@ def _is_of(connection: Connection, index: int, role: Role) -> bool:
 def _form(connection: Connection, index: int, own: End) -> Form:
     reset = own.reset()
     if reset is not None and reset.index == index and reset.refuses:
-        return Form.REFUSAL
+        # RFC 9293 section 3.10.7.1: the answer to a SYN for which there is no socket has sequence number 0.
+        return Form.REFUSAL if connection.segments[index].seq == 0 else Form.OTHER_REFUSAL
     return Form.WITH_ACK if connection.segments[index].has_ack else Form.BARE
 
 
@@ -80,16 +82,36 @@ def _payload_len(end: End) -> int:
 def _answered(connection: Connection, index: int, own: End) -> Answered | None:
     """What the segment carried that a bare RST answers: its ACK number is the RST's sequence number.
 
-    RFC 9293 section 3.5.2, group 1. None where no such segment was captured.
+    RFC 9293 section 3.5.2, group 1. The first of several such RSTs tells: the others answer what came in
+    after it. None where it cannot be told which segment that was.
     """
-    reset = connection.segments[index]
-    for segment in reversed(connection.segments[:index]):
-        if segment.src == reset.dst and segment.has_ack and not segment.rst and segment.ack == reset.seq:
-            peer = connection.reading.end(segment.src)
-            end = peer.unwrap(segment.seq) + segment.payload_len
-            fresh = segment.payload_len > 0 and (own.acks_to is None or end > own.acks_to)
-            return Answered.NEW_DATA if fresh else Answered.NOTHING_NEW
-    return None
+    segments = connection.segments
+    src, closed_at = segments[index].src, own.fin or 0
+    resets = [i for i, s in enumerate(segments) if i > closed_at and s.src == src and s.rst and not s.has_ack]
+    first = resets[0] if resets else index
+    numbers = Counter(segments[i].seq for i in resets)
+    heard = [
+        (i, s.ack, is_new)
+        for i, s in enumerate(segments)
+        if s.src != src and _may_be_answered(s) and ((is_new := _is_new(connection, s, own)) or i > closed_at)
+    ]
+    number = segments[first].seq
+    here = [is_new for _, ack, is_new in heard if ack == number]
+    if any(here):
+        # A socket that is gone answers every one of them: the last ones were answered.
+        return Answered.NEW_DATA if here[-min(numbers[number], len(here))] else None
+    is_unclear = first != index or any(is_new and (i < first or ack in numbers) for i, ack, is_new in heard)
+    return Answered.NOTHING_NEW if here and not is_unclear else None
+
+
+def _may_be_answered(segment: Segment) -> bool:
+    return segment.has_ack and not segment.rst and segment.checksum is not Checksum.BAD
+
+
+def _is_new(connection: Connection, segment: Segment, own: End) -> bool:
+    """Whether a segment carries data that this end never acknowledged."""
+    end = connection.reading.end(segment.src).unwrap(segment.seq) + segment.payload_len
+    return segment.payload_len > 0 and (own.acks_to is None or end > own.acks_to)
 
 
 def _unanswered(connection: Connection, role: Role, before: Sequence[Segment]) -> tuple[int, int]:

@@ -18,6 +18,7 @@ class Form(StrEnum):
     """What the end sent when it gave the connection up."""
 
     REFUSAL = "a RST that answers a SYN"
+    OTHER_REFUSAL = "a RST that answers a SYN, but not as a closed port does"
     BARE = "a RST without ACK: the answer to a segment"
     WITH_ACK = "a RST with ACK: an abort"
     NOTHING = "nothing: it fell silent"
@@ -96,8 +97,8 @@ CAUSES = (
         cause=Cause.CLOSED_PORT,
         forms=(Form.REFUSAL,),
         means="the connection was refused: nobody listens on this port",
-        proof="the RST acknowledges the SYN (RFC 9293 section 3.10.7.1)",
-        disproof="it does not acknowledge the SYN, or a SYN ACK follows",
+        proof="the RST acknowledges the SYN and has sequence number 0 (RFC 9293 section 3.10.7.1)",
+        disproof="it does not acknowledge the SYN, has another number, or a SYN ACK follows",
         by_segments=lambda abort: True,
     ),
     Row(

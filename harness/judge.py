@@ -16,7 +16,7 @@ from harness.aborts import abort_index, abort_of
 from harness.causes import Form
 from harness.conn_state import conn_state
 from harness.evidence import CaptureFacts, Gate, Replay, SessionEnd, Testimony
-from harness.reading import Why
+from harness.reading import Reset, Why
 from harness.tcp import Cause, Ending, Role, Validity
 from harness.trace import Connection
 from harness.witnesses import HostReport, Witness
@@ -191,7 +191,7 @@ def _doubts_of_peer(testimony: Testimony | None, must_testify: bool) -> list[str
 
 def _doubts_of_wire(connection: Connection, opposite_a_script: Role | None) -> list[str]:
     reading, doubts = connection.reading, []
-    if not reading.opened and not reading.unanswered:
+    if not reading.opened and (not reading.unanswered or reading.is_reset):
         doubts.append("the connection's opening (SYN, SYN ACK) is not in the capture")
     hole = reading.hole()
     if hole is not None:
@@ -205,12 +205,9 @@ def _doubts_of_wire(connection: Connection, opposite_a_script: Role | None) -> l
         doubts.append(
             f"{_named(connection, index)} may be a middlebox's: {_foreign(connection, index, by_ttl)}"
         )
-    for index in reading.contested():
-        doubts.append(f"{_named(connection, index)} may not be its own: that end went on sending")
-    for index in reading.unsure():
-        doubts.append(
-            f"{_named(connection, index)} answers a FIN that was sent again: its ACK may have been lost"
-        )
+    doubts += [f"{_named(connection, index)} {open_}" for index, open_ in reading.questions()]
+    if reading.entwined:
+        doubts.append("another connection of the same ends began before this one was over")
     for index, beyond in reading.beyond():
         doubts.append(
             f"{_named(connection, index)} lies {beyond} bytes beyond all that was captured from that end:"
@@ -280,11 +277,18 @@ def _deciding(closing: Mapping[Role, Sequence[int]], closer: Role, subject: Role
 def _counting(connection: Connection) -> Connection:
     """The connection without what decides nothing, for Zeek's word."""
     reading = connection.reading
-    left_out = {ignored.index for ignored in reading.ignored()} | {index for index, _ in reading.foreign()}
-    if not left_out:
-        return connection
-    kept = tuple(s for index, s in enumerate(connection.segments) if index not in left_out)
+    left_out = {ignored.index for ignored in reading.ignored()}
+    resets = {role: reading.end(connection.endpoint(role)).reset() for role in Role}
+    kept = tuple(
+        segment
+        for index, segment in enumerate(connection.segments)
+        if index not in left_out and not (segment.rst and _is_before(index, resets[connection.role(segment)]))
+    )
     return replace(connection, segments=kept)
+
+
+def _is_before(index: int, reset: Reset | None) -> bool:
+    return reset is None or index < reset.index
 
 
 def _remarks(connection: Connection) -> list[str]:

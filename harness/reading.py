@@ -21,7 +21,9 @@ _WINDOW_SCALE = 3
 _ID_SPACE = 1 << 16
 _NEXT_IDS = 64  # how far apart two IP IDs of one socket may be and still be called consecutive
 _FAR_ID = 1024
-_SLACK_LEN = 1 << 20  # beyond a window: no connection's own segment is further off, however it was captured
+SLACK_LEN = 1 << 20  # beyond a window: no connection's own segment is further off, however it was captured
+_CROSSING_NS = 1_000_000_000  # two aborts cross on the way where they were captured closer than this
+_RESETS_MAX = 64
 _TTLS_MAX = 8  # kept of one end: a host has one, or a few where its packets take several ways
 
 
@@ -37,6 +39,25 @@ class Why(StrEnum):
     STRAY_SYN = "it opens nothing inside a live connection"
 
 
+class Open(StrEnum):
+    """Why it cannot be told whether a segment decides: its sender's ending is open to doubt."""
+
+    WENT_ON = "may not be its own: that end went on sending"
+    FIN_AGAIN = "answers a FIN that was sent again: its ACK may have been lost"
+    OPENS_AGAIN = "opens the connection again after that end had reset it"
+    AFTER_A_RESET = "came after the other end's RST: had that arrived?"
+    OLD_NUMBER = "has a number that the other end may have left behind: did it take that RST?"
+    UNSEEN_ACK = "answers a segment that was not captured: had that ended the connection?"
+    STRAY_SYN = "is another connection's: does the RST belong to that one?"
+    SIMULTANEOUS = "opens the connection from the other side too: which SYN did the RST answer?"
+    REFUSES_LATE = "refuses the SYN after that end had answered it"
+    LATE_SYN_ACK = "was captured after other segments of that end"
+    BEFORE_ITS_SYN = "was captured before the SYN that it answers"
+    FORGOTTEN = "answers the SYN again with another number: that end had forgotten the connection"
+    MISSING = "goes on from a number that nothing captured leads up to: was that a FIN?"
+    LAST_WORD = "is outside the receiver's window, and the last that came from there"
+
+
 @dataclass(frozen=True, slots=True)
 class Ignored:
     """A segment, by its index, that decides nothing."""
@@ -46,18 +67,27 @@ class Ignored:
 
 
 @dataclass(slots=True)
-class _Reset:
+class Reset:
     """A RST that may count, and how far the connection had come when it was captured."""
 
     index: int
+    t_ns: int
     seq: int
     has_ack: bool
+    acked: int | None
     refuses: bool  # it answers a SYN
     ttl: int | None
     ip_id: int | None
     sent_to: int  # by the end that it names
+    advances: int
     peer_sent_to: int | None
+    is_certain: bool = False  # the other end's TCP has taken it if it arrived, or it was an abort
     contested: bool = False  # its end may have gone on, or the capture may have swapped segments
+
+    @property
+    def is_abort(self) -> bool:
+        """It answers no segment: its socket was there when the end decided to send it."""
+        return self.has_ack and not self.refuses
 
 
 class End:
@@ -68,6 +98,7 @@ class End:
         self.isn: int | None = None
         self.fin: int | None = None  # index of its FIN
         self.fin_end: int | None = None
+        self.fin_acks: int | None = None  # what its FIN acknowledges, as last sent
         self.only_syn = False  # it has sent nothing but a SYN without ACK
         self.start: int | None = None  # the first number known
         self.sent_to: int | None = None  # the number after the last that it sent
@@ -76,17 +107,22 @@ class End:
         self.acks_to: int | None = None  # what it has acknowledged, in its peer's numbers
         self.edge: int | None = None  # of the window that its peer offered it
         self.scale: int | None = None
+        self.syns: dict[bool, int] = {}  # index of its first SYN without and with ACK
         self.others = 0  # segments that are no RST
+        self.advances = 0  # how often it sent something further on
         self.last_other = -1
         self.doubted: int | None = None  # index of a segment that acknowledged more than was captured
         self.leap: tuple[int, Segment] | None = None  # its last segment that was too far off to be believed
+        self.missed: int | None = None  # index of its last RST that was outside its peer's window
         self.fin_again = False  # it sent its FIN again although that had been acknowledged
         self._pieces: list[tuple[int, int]] = []  # a heap: captured beyond `whole_to`
         self.ttls: set[int] = set()
+        self._ids_told = 0
         self._last_id: int | None = None
         self._ids_zero = self._ids_consecutive = True
-        self.resets: dict[int | None, _Reset] = {}  # the first that may count, by TTL
-        self.beyond: dict[int, _Reset] = {}  # in the window, past all that this end was seen to send
+        self.payload_to: int | None = None  # the number after the last byte or control that was captured
+        self.resets: list[Reset] = []  # the first that may count
+        self.beyond: dict[int, Reset] = {}  # in the window, past all that this end was seen to send
 
     def unwrap(self, number: int) -> int:
         """Return the number in unwrapped space: the one nearest to the last known."""
@@ -100,7 +136,10 @@ class End:
 
     def covers(self, first: int, end: int) -> None:
         """Note that these numbers were captured."""
+        self.advances += self.sent_to is None or end > self.sent_to
         self.sent_to = end if self.sent_to is None else max(self.sent_to, end)
+        if end > first:
+            self.payload_to = end if self.payload_to is None else max(self.payload_to, end)
         if first > self.whole_to:
             heapq.heappush(self._pieces, (first, end))
             return
@@ -129,34 +168,49 @@ class End:
         if self.isn is not None and number < self.isn:
             return False
         known = [limit for limit in (self.edge, self.sent_to) if limit is not None]
-        return not known or number <= max(known) + _SLACK_LEN
+        return not known or number <= max(known) + SLACK_LEN
+
+    def is_near(self, number: int, *, is_ack: bool = False) -> bool:
+        """Whether a number is not far from the last that this end was seen to send, or to be acknowledged."""
+        last = self.sent_to if self.sent_to is not None else self.start
+        if last is None:
+            return True
+        return abs(self.unwrap(number) - last) <= (0 if self.only_syn and is_ack else SLACK_LEN)
 
     def carries(self, segment: Segment) -> None:
         """Note what is told of the sender by the IP header of a segment that is no RST."""
         if segment.ttl is not None and len(self.ttls) < _TTLS_MAX:
             self.ttls.add(segment.ttl)
         number = segment.ip_id
-        if number is None:
-            return
+        if number is None or (segment.syn and segment.has_ack):
+            return  # a SYN ACK has 0 whatever the others have (ip_build_and_send_pkt, Linux 6.12)
+        self._ids_told += 1
         self._ids_zero = self._ids_zero and number == 0
         if number and self._last_id is not None:
             self._ids_consecutive &= _apart(number, self._last_id) <= _NEXT_IDS
         self._last_id = number or self._last_id
 
-    def may_count(self, reset: _Reset) -> None:
-        """Keep a RST that the other end's TCP would have taken."""
-        if len(self.resets) < _TTLS_MAX or reset.ttl in self.ttls:
-            self.resets.setdefault(reset.ttl, reset)
+    @property
+    def misses_its_last(self) -> bool:
+        """Whether it went on from a number that no captured segment of its own leads up to."""
+        if self.fin is not None or self.syn is None or self.sent_to is None or self.payload_to is None:
+            return False
+        return self.sent_to > self.payload_to
 
-    def has_ttl_of(self, reset: _Reset) -> bool:
+    def may_count(self, reset: Reset) -> None:
+        """Keep a RST that the other end's TCP would have taken."""
+        if len(self.resets) < _RESETS_MAX:
+            self.resets.append(reset)
+
+    def has_ttl_of(self, reset: Reset) -> bool:
         return reset.ttl is None or not self.ttls or reset.ttl in self.ttls
 
-    def has_id_of(self, reset: _Reset) -> bool:
+    def has_id_of(self, reset: Reset) -> bool:
         """False where this end's IP IDs are all zero, or consecutive, and this one is far from them.
 
         A RST of a socket that is gone has 0 whatever the others have (ip_select_ident_segs, Linux 6.12).
         """
-        if not reset.ip_id or self.others < 3:
+        if not reset.ip_id or self._ids_told < 3:
             return True
         if self._ids_zero:
             return False
@@ -164,14 +218,24 @@ class End:
             return True
         return _apart(reset.ip_id, self._last_id) < _FAR_ID
 
-    def is_own(self, reset: _Reset) -> bool:
+    def is_own(self, reset: Reset) -> bool:
         return self.has_ttl_of(reset) and self.has_id_of(reset)
 
-    def reset(self) -> _Reset | None:
+    @property
+    def aborted(self) -> bool:
+        """Whether its RST was no answer to a segment: its socket was gone when the RST left."""
+        reset = self.reset()
+        return reset is not None and reset.has_ack
+
+    def reset(self) -> Reset | None:
         """The RST with which this end ended, if it did."""
-        found = [reset for reset in self.resets.values() if self.is_own(reset)]
+        found = [reset for reset in self.resets if self.is_own(reset)]
+        found = [reset for reset in found if reset.is_certain] or found
         late = self.beyond.get(self.sent_to) if self.sent_to is not None else None
         if late is not None and self.is_own(late):
+            late.is_certain = True
+            is_abort = late.has_ack and (self.fin is None or self.fin < late.index)
+            late.contested = not is_abort or self.advances > late.advances + 1
             found.append(late)  # the capture shows its last data after it
         return min(found, key=lambda reset: reset.index, default=None)
 
@@ -184,7 +248,8 @@ class Reading:
         self._ends = (End(), End())
         self._count = 0
         self._unheard: dict[int, Why] = {}
-        self._unsure: list[int] = []
+        self._questions: dict[int, Open] = {}
+        self.entwined = False  # another connection of the same ends began before this one was over
 
     def end(self, endpoint: Endpoint) -> End:
         return self._ends[0 if endpoint == self._first else 1]
@@ -200,6 +265,8 @@ class Reading:
             self._rst(index, segment, own, peer)
         elif segment.syn and not self.joins(segment):
             self._ignore(index, Why.STRAY_SYN)
+            if segment.has_ack and peer.isn is not None and peer.unwrap(segment.ack) == peer.isn + 1:
+                self._questions[index] = Open.FORGOTTEN
         else:
             self._plain(index, segment, own, peer)
 
@@ -207,9 +274,16 @@ class Reading:
     def opened(self) -> bool:
         """The opening was captured: SYN and SYN ACK, or a SYN and the RST that refused it."""
         one, other = self._ends
-        if one.syn is not None and other.syn is not None:
-            return True
+        return (one.syn is not None and other.syn is not None) or self.refused
+
+    @property
+    def refused(self) -> bool:
         return any(reset.refuses for end in self._ends if (reset := end.reset()) is not None)
+
+    @property
+    def established(self) -> bool:
+        """The SYN ACK was acknowledged too."""
+        return all(end.isn is not None and (end.acked_to or 0) > end.isn for end in self._ends)
 
     @property
     def unanswered(self) -> bool:
@@ -244,7 +318,7 @@ class Reading:
         """Every segment that decides nothing although it looks as if it might, in order."""
         found = [Ignored(index, why) for index, why in self._unheard.items()]
         for end in self._ends:
-            for reset in (*end.resets.values(), *end.beyond.values()):
+            for reset in (*end.resets, *end.beyond.values()):
                 if end.last_other <= reset.index or reset is end.reset():
                     continue
                 if not end.is_own(reset):
@@ -252,6 +326,13 @@ class Reading:
                 elif reset.seq in end.beyond and end.beyond[reset.seq] is reset:
                     found.append(Ignored(reset.index, Why.OUT_OF_WINDOW))
         return sorted(found, key=lambda ignored: ignored.index)
+
+    def _both_open(self) -> list[int]:
+        """The later of two SYNs that both ask for this connection; empty where only one does."""
+        one, other = (end.syns for end in self._ends)
+        if False in one and False in other:
+            return [max(one[False], other[False])]
+        return [max(syns.values()) for syns in (one, other) if len(syns) > 1]
 
     def foreign(self) -> list[tuple[int, bool]]:
         """RSTs that their end probably did not send, with nothing of that end after them to prove it.
@@ -261,33 +342,99 @@ class Reading:
         return sorted(
             (reset.index, not end.has_ttl_of(reset))
             for end in self._ends
-            for reset in (*end.resets.values(), *end.beyond.values())
+            for reset in (*end.resets, *end.beyond.values())
             if end.last_other < reset.index and not end.is_own(reset)
         )
 
-    def contested(self) -> list[int]:
-        """Indices of RSTs that count although their end may have gone on afterwards."""
-        found = (end.reset() for end in self._ends)
-        return [reset.index for reset in found if reset is not None and reset.contested]
+    def questions(self) -> list[tuple[int, Open]]:
+        """Segments, by index, of which it cannot be told whether they decide."""
+        resets = [reset for end in self._ends if (reset := end.reset()) is not None]
+        contested = ((reset.index, Open.WENT_ON) for reset in resets if reset.contested)
+        first, first_ns = min(((reset.index, reset.t_ns) for reset in resets), default=(0, 0))
+        old = (
+            (reset.index, Open.OLD_NUMBER)
+            for end in self._ends
+            if (reset := end.reset()) is not None and not reset.is_certain
+        )
+        missing = (
+            (end.last_other, Open.MISSING)
+            for end in self._ends
+            if end.misses_its_last and not self.closed_by_fins
+        )
+        late = (
+            (reset.index, Open.AFTER_A_RESET)
+            for reset in resets
+            if reset.index > first and (not reset.has_ack or reset.t_ns - first_ns > _CROSSING_NS)
+        )
+        last = (
+            (end.missed, Open.LAST_WORD)
+            for end in self._ends
+            if end.missed is not None and end.reset() is None and end.last_other < end.missed
+        )
+        aborted = self.established and any(reset.has_ack for reset in resets)
+        bare = [reset for reset in resets if not reset.has_ack]
+        stray = [
+            (index, Open.STRAY_SYN) for index, why in self._unheard.items() if why is Why.STRAY_SYN and bare
+        ]
+        both = [index for index in self._both_open() if resets and not aborted]
+        return sorted(
+            (
+                *((index, Open.SIMULTANEOUS) for index in both),
+                *self._questions.items(),
+                *contested,
+                *stray[:1],
+                *old,
+                *missing,
+                *late,
+                *last,
+            )
+        )
 
     def beyond(self) -> list[tuple[int, int]]:
         """RSTs past everything that was captured from their end, which then fell silent: (index, bytes)."""
-        if self.over:
+        if self.closed_by_fins:
             return []
         return sorted(
             (reset.index, seq - reset.sent_to)
             for end in self._ends
             for seq, reset in end.beyond.items()
-            if end.last_other < reset.index and end.is_own(reset)
+            if (end.sent_to or 0) < seq and end.fin is None and end.is_own(reset) and reset is not end.reset()
         )
 
     def hole(self) -> int | None:
         """The index of a segment that acknowledges what was never captured; None: there is no hole."""
         return min((end.doubted for end in self._ends if end.doubted is not None), default=None)
 
-    def unsure(self) -> list[int]:
-        """Indices of RSTs that answer a FIN sent again after its ACK: had that arrived?"""
-        return list(self._unsure)
+    def may_have_begun_with(self, segment: Segment) -> bool:
+        """Whether a SYN lies right before all that was captured of an end without its SYN."""
+        own = self.end(segment.src)
+        return (
+            own.isn is None and own.start is not None and 0 < own.start - own.unwrap(segment.seq) <= SLACK_LEN
+        )
+
+    def is_answered_by(self, segment: Segment) -> bool:
+        """Whether a SYN ACK acknowledges the SYN of this connection, which was not answered yet."""
+        own, peer = self.end(segment.src), self.end(segment.dst)
+        if own.isn is not None or peer.isn is None:
+            return False
+        return peer.isn < peer.unwrap(segment.ack) <= (peer.sent_to or 0)
+
+    def is_refused_by(self, endpoint: Endpoint) -> bool:
+        reset = self.end(endpoint).reset()
+        return reset is not None and reset.refuses
+
+    def refuses_unseen(self, segment: Segment) -> bool:
+        """Whether a SYN comes after its own refusal: captures do swap the two."""
+        own, peer = self.end(segment.src), self.end(segment.dst)
+        alone = own.syn is None and not own.others and not peer.others and own.acked_to is not None
+        return alone and peer.aborted and own.unwrap(segment.seq) + 1 + segment.payload_len == own.acked_to
+
+    def fits(self, segment: Segment) -> bool:
+        """Whether a segment's numbers are near those of this connection."""
+        own, peer = self.end(segment.src), self.end(segment.dst)
+        if segment.rst and own.start is None and not segment.has_ack:
+            return False  # it answers an end that has sent nothing here
+        return own.is_near(segment.seq) and (not segment.has_ack or peer.is_near(segment.ack, is_ack=True))
 
     def joins(self, segment: Segment) -> bool:
         """Whether a SYN belongs here: a copy of the one that opened the connection, or the one that did.
@@ -321,12 +468,21 @@ class Reading:
         first = own.unwrap(segment.seq)
         end = first + segment.payload_len + segment.syn + segment.fin
         acked = peer.unwrap(segment.ack) if segment.has_ack else None
+        if segment.syn:
+            own.syns.setdefault(segment.has_ack, index)
         if not own.is_plausible(first) or (acked is not None and not self._is_heard(acked, peer, own)):
             own.leap = (index, segment)
             self._ignore(index, Why.OUT_OF_WINDOW)
             return
         if segment.syn:
+            if own.reset() is not None:
+                self._questions[index] = Open.OPENS_AGAIN
+            elif segment.has_ack and own.syn is None and own.others:
+                self._questions[index] = Open.LATE_SYN_ACK
             self._syn(index, segment, own)
+            for reset in () if segment.has_ack or peer.others else peer.resets:
+                reset.refuses |= reset.has_ack
+                self._questions[reset.index] = Open.BEFORE_ITS_SYN
         own.begins(first)
         if not own.others and own.syn is None:
             own.whole_to = max(own.whole_to, first)
@@ -338,6 +494,8 @@ class Reading:
         own.only_syn = own.only_syn and segment.syn
         if segment.fin and own.fin is None and (own.acked_to is None or end >= own.acked_to):
             own.fin, own.fin_end = index, end
+        if segment.fin:
+            own.fin_acks = acked
         if acked is not None:
             self._acknowledge(index, acked, segment, own, peer)
         self._goes_on(segment, own, end, acked)
@@ -354,7 +512,7 @@ class Reading:
             return False
         index, segment = peer.leap
         first = peer.unwrap(segment.seq)
-        if not 0 <= acked - first <= _SLACK_LEN:
+        if not 0 <= acked - first <= SLACK_LEN:
             return False
         peer.leap, peer.edge = None, first
         del self._unheard[index]
@@ -372,25 +530,36 @@ class Reading:
 
     def _goes_on(self, segment: Segment, own: End, end: int, acked: int | None) -> None:
         """An end that sends something new after its RST did not send that RST."""
-        for ttl, reset in list(own.resets.items()):
+        for reset in list(own.resets):
             new = end > max(reset.seq, reset.sent_to)
             heard = acked is not None and reset.peer_sent_to is not None and acked > reset.peer_sent_to
             if heard or (new and reset.has_ack) or (reset.refuses and segment.syn):
-                del own.resets[ttl]
+                own.resets.remove(reset)
                 self._ignore(reset.index, Why.WENT_ON)
-            elif new:
+            else:
                 reset.contested = True  # sent before the RST and captured after it, or not
 
     def _rst(self, index: int, segment: Segment, own: End, peer: End) -> None:
         if peer.only_syn and own.syn is None:
             self._refusal(index, segment, own, peer)
             return
-        if self.closed_by_fins or (peer.reset() is not None and not segment.has_ack):
+        reset = peer.reset()
+        if self.closed_by_fins or (reset is not None and (reset.refuses or not segment.has_ack)):
             self._ignore(index, Why.AFTER_THE_END)
             if peer.fin_again:
-                self._unsure.append(index)
+                self._questions[index] = Open.FIN_AGAIN
+            elif reset is not None and not segment.has_ack and own.reset() is None and not reset.is_abort:
+                self._questions[index] = Open.AFTER_A_RESET
             return
         seq = own.unwrap(segment.seq)
+        if own.only_syn and peer.syn is None and not (own.isn or 0) <= seq <= (own.sent_to or 0):
+            self._ignore(index, Why.OUT_OF_WINDOW)  # it answers an ACK of an earlier connection
+            return
+        if not segment.has_ack and own.fin_end == seq and peer.fin is not None and peer.fin_acks != seq:
+            self._questions[index] = Open.UNSEEN_ACK
+        if segment.has_ack and not peer.is_plausible(peer.unwrap(segment.ack)):
+            self._ignore(index, Why.OUT_OF_WINDOW)
+            return
         low, high = _acceptable(own, seq)
         if low <= seq <= high:
             own.may_count(_candidate(index, segment, seq, own, peer, refuses=False))
@@ -399,7 +568,10 @@ class Reading:
         elif seq > high and (own.edge is None or seq <= own.edge):
             own.beyond.setdefault(seq, _candidate(index, segment, seq, own, peer, refuses=False))
         else:
+            own.missed = index
             self._ignore(index, Why.OUT_OF_WINDOW)
+            if peer.only_syn and segment.has_ack and peer.unwrap(segment.ack) == peer.sent_to:
+                self._questions[index] = Open.REFUSES_LATE
 
     def _refusal(self, index: int, segment: Segment, own: End, peer: End) -> None:
         """In SYN-SENT a RST counts only if it acknowledges the SYN (RFC 9293 section 3.10.7.3)."""
@@ -427,17 +599,31 @@ def _apart(one: int, other: int) -> int:
     return min(ahead, _ID_SPACE - ahead)
 
 
-def _candidate(index: int, segment: Segment, seq: int, own: End, peer: End, *, refuses: bool) -> _Reset:
-    return _Reset(
+def _candidate(index: int, segment: Segment, seq: int, own: End, peer: End, *, refuses: bool) -> Reset:
+    return Reset(
         index=index,
+        t_ns=segment.t_ns,
         seq=seq,
         has_ack=segment.has_ack,
+        acked=peer.unwrap(segment.ack) if segment.has_ack else None,
         refuses=refuses,
         ttl=segment.ttl,
         ip_id=segment.ip_id,
         sent_to=seq if own.sent_to is None else own.sent_to,
+        advances=own.advances,
         peer_sent_to=peer.sent_to,
+        is_certain=refuses or segment.has_ack or _is_expected(own, peer, seq),
     )
+
+
+def _is_expected(own: End, peer: End, seq: int) -> bool:
+    """Whether this is the number that the other end's TCP expects next if everything has arrived.
+
+    Of a FIN that is on its way the FIN's own number will do (tcp_reset_check, Linux 6.12).
+    """
+    if own.sent_to is None or seq == own.sent_to:
+        return True
+    return own.fin_end == own.sent_to == seq + 1 and peer.fin is None and own.acked_to != own.fin_end
 
 
 def _acceptable(own: End, seq: int) -> tuple[int, int]:

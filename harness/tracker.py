@@ -7,12 +7,15 @@ held back until the other end answers it (RFC 9293 section 3.10.7.4, RFC 5961 se
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from harness.reading import Reading, read
+from harness.reading import SLACK_LEN, Reading, read
 from harness.tcp import Checksum, Endpoint, Segment, distance
 from harness.trace import Connection, connection
+
+_EARLIER_MAX = 8  # connections of a pair that are remembered for late copies of their SYN ACK
 
 
 class _Stray(NamedTuple):
@@ -35,6 +38,12 @@ class Conversation:
         self.reading = Reading(first)
         self.strays: dict[Endpoint, _Stray] = {}
         self.taken = False
+        self.is_split = False  # another one of the same ends began before this one was over
+        self.suspects: set[int] = set()  # connections that this one may be part of, or they of it
+        self.earlier: Conversation | None = None  # that this one's SYN may be a late copy of
+        self.refused: Conversation | None = (
+            None  # the one before, where the end that opens this one refused it
+        )
 
     def add(self, segment: Segment) -> None:
         if not self.taken:
@@ -51,17 +60,63 @@ class Conversation:
         """The connection as far as it was seen."""
         return connection(self.members, self.reading)
 
+    def look_back(self) -> None:
+        """Doubt a connection that begins with a copy of an earlier one's SYN, until it has opened.
+
+        A client that sent that SYN anew goes on to acknowledge the answer. If it was a late copy, the client
+        knows of no such connection.
+        """
+        if self.refused is not None:
+            self._look_back_at_refused(self.refused)
+        if self.earlier is None or self.taken:
+            return
+        server = self.reading.end(self.ends[1])
+        opened = server.isn is not None and (server.acked_to or 0) > server.isn
+        tried_again = self.earlier.reading.refused and server.isn is None
+        in_doubt = not (opened or tried_again)
+        for each in (self, self.earlier):
+            (each.suspects.add if in_doubt else each.suspects.discard)(id(self))
+            each.reading.entwined = each.is_split or bool(each.suspects)
+        if opened:
+            self.earlier = None
+
+    def _look_back_at_refused(self, before: Conversation) -> None:
+        """Doubt a refusal whose client goes on with the numbers of the SYN that was refused."""
+        client = before.reading.end(self.ends[1])
+        start = self.reading.end(self.ends[1]).start
+        if start is not None and client.isn is not None:
+            before.is_split = abs(client.unwrap(start & 0xFFFFFFFF) - client.isn) <= SLACK_LEN
+            before.reading.entwined |= before.is_split
+            self.refused = None
+
     def repeats(self, segment: Segment) -> bool:
         """Whether this SYN or SYN ACK is a copy of the one that opened this connection."""
         isn = self.reading.end(segment.src).isn
         return isn is not None and distance(segment.seq, isn & 0xFFFFFFFF) == 0
 
+    def fits(self, segment: Segment) -> bool:
+        return self.reading.fits(segment)
+
+    def repeats_answer(self, segment: Segment) -> bool:
+        """Whether a SYN ACK is a copy of this connection's, or the one that was not captured yet."""
+        return self.repeats(segment) or self.reading.is_answered_by(segment)
+
+    def may_have_begun_with(self, segment: Segment) -> bool:
+        """Whether this SYN may be a copy of the one that opened this connection, captured or not."""
+        return self.repeats(segment) or self.reading.may_have_begun_with(segment)
+
     def ends_before(self, segment: Segment) -> bool:
         """Whether this SYN or SYN ACK can only be the first segment of another connection."""
         ended = self.taken or self.reading.is_reset or self.reading.both_fins
         if segment.has_ack:
-            return ended and not self.repeats(segment) and not self.answered(segment)
+            return ended and not self._is_own_answer(segment) and not self.answered(segment)
+        if self.reading.refuses_unseen(segment):
+            return False
         return self.reading.is_reset if self.repeats(segment) else ended
+
+    def _is_own_answer(self, segment: Segment) -> bool:
+        """Whether a SYN ACK answers this connection's SYN: a copy, or proof that a refusal was forged."""
+        return self.repeats(segment) or (not self.taken and self.reading.joins(segment))
 
     def may_open_another(self, segment: Segment) -> bool:
         """Whether a SYN without ACK opens another connection if the other end answers it."""
@@ -97,27 +152,71 @@ class ConnectionTracker:
 
     def __init__(self) -> None:
         self._current: dict[frozenset[Endpoint], Conversation] = {}
+        self._earlier: dict[frozenset[Endpoint], deque[Conversation]] = {}
 
     def add(self, segment: Segment) -> Conversation | None:
         """Take in the next segment; the conversation that begins with it, if one does."""
         pair = frozenset((segment.src, segment.dst))
         current = self._current.get(pair)
         begun: Conversation | None = None
-        if current is None or _opens(current, segment):
-            current = begun = self._begin(segment.src, segment.dst)
+        late = self._late_for(pair, segment)
+        if late is not None:
+            current = late
+        elif current is None or _opens(current, segment):
+            if current is not None and segment.has_ack:  # the SYN was not captured
+                current.is_split = current.reading.entwined = True
+            current = begun = self._begin(segment, segment.src, segment.dst)
         elif current.answered(segment):
-            syns = current.cut_out(segment.dst)
-            current = begun = self._begin(segment.dst, segment.src)
-            for syn in syns:
-                current.add(syn)
+            current = begun = self._begin_anew(current, segment)
         elif not current.taken and _is_opening(segment) and current.may_open_another(segment):
             current.hold(segment)
         current.add(segment)
+        current.look_back()
         return begun
 
-    def _begin(self, first: Endpoint, other: Endpoint) -> Conversation:
-        self._current[frozenset((first, other))] = fresh = Conversation(first, other)
+    def _begin(self, opening: Segment, first: Endpoint, other: Endpoint) -> Conversation:
+        pair = frozenset((first, other))
+        before = self._current.get(pair)
+        self._current[pair] = fresh = Conversation(first, other)
+        if before is not None:
+            earlier = self._earlier.setdefault(pair, deque(maxlen=_EARLIER_MAX))
+            earlier.append(before)
+            fresh.refused = before if before.reading.is_refused_by(first) else None
+            fresh.earlier = next((c for c in reversed(earlier) if c.may_have_begun_with(opening)), None)
         return fresh
+
+    def _begin_anew(self, current: Conversation, answer: Segment) -> Conversation:
+        """Begin with the SYNs that were held back: this segment answers them.
+
+        A refusal leaves no doubt but of the connection before it, which its end must have forgotten.
+        """
+        is_split = not current.taken and not current.reading.both_fins
+        is_forgotten = answer.rst and current.reading.established
+        syns = current.cut_out(answer.dst)
+        current.is_split = current.reading.entwined = is_split
+        fresh = self._begin(syns[0], answer.dst, answer.src)
+        fresh.is_split = fresh.reading.entwined = is_split and not is_forgotten
+        for syn in syns:
+            fresh.add(syn)
+        return fresh
+
+    def _late_for(self, pair: frozenset[Endpoint], segment: Segment) -> Conversation | None:
+        """The earlier connection of these two ends that this segment belongs to, if it came late.
+
+        Networks and captures reorder: the last segments of one connection may come behind the next one's SYN.
+        """
+        earlier = self._earlier.get(pair)
+        if earlier is None or (segment.syn and not segment.has_ack):
+            return None
+        current = self._current[pair]
+        fits = Conversation.repeats_answer if segment.syn else Conversation.fits
+        if fits(current, segment):
+            return None
+        found = next((c for c in reversed(earlier) if fits(c, segment)), None)
+        if found is not None and segment.syn and current.reading.is_answered_by(segment):
+            found.is_split = found.reading.entwined = True
+            return None
+        return found
 
 
 def connections(segments: Iterable[Segment]) -> list[Connection]:

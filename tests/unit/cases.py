@@ -245,10 +245,10 @@ CASES = {
         replay=replay(unread=0, raised=ABORT_ON_CLOSE | ABORT_ON_DATA, reasons=["NO_SOCKET", "TCP_STATE"]),
         owed=(RST, NONE, Cause.ZERO_LINGER, V.CONCLUSIVE),
     ),
-    "a bare RST after a FIN is no abort, whatever follows": Case(
+    "a FIN, then an abort whose RST a bare one has overtaken": Case(
         wire=LATE_DATA + "\n> R. 20:20(0) ack 179",
         replay=replay(unread=0, received=0, raised=ABORT_ON_CLOSE),
-        owed=(FIN_RST, NONE, Cause.DATA_AFTER_CLOSE, V.CONCLUSIVE),
+        owed=(FIN_RST, NONE, Cause.UNREAD_DATA, V.CONCLUSIVE),
     ),
     "an abort in somebody else's capture has no known cause": Case(
         wire=ABORT, owed=(RST, NONE, Cause.UNKNOWN, V.CONCLUSIVE)
@@ -449,8 +449,12 @@ CASES = {
         owed=(RST, RST, Cause.UNKNOWN, V.CONCLUSIVE),
     ),
     "the answer of a socket that was reset is no ending of its own": Case(
-        wire=EXCHANGE + "> R. 19:19(0) ack 486\n> . 19:19(0) ack 486\n< R 486:486(0)",
+        wire=EXCHANGE + "> R. 19:19(0) ack 486\n< R 486:486(0)",
         owed=(RST, NONE, Cause.UNKNOWN, V.CONCLUSIVE),
+    ),
+    "an end that acknowledges once more after its RST": Case(
+        wire=EXCHANGE + "> R. 19:19(0) ack 486\n> . 19:19(0) ack 486\n< R 486:486(0)",
+        owed=(RST, NONE, Cause.UNKNOWN, V.INCONCLUSIVE),
     ),
     "an abort seen before the last data of its end": Case(
         wire=EXCHANGE + "> R. 29:29(0) ack 486\n> P. 19:29(10) ack 486",

@@ -62,7 +62,11 @@ def segments(
     b_isn: int = 9_000,
     start_ns: int = _START_NS,
 ) -> list[Segment]:
-    """The segments that `text` notes down, a millisecond apart. Raises ValueError on a line that is none."""
+    """The segments that `text` notes down, a millisecond apart. Raises ValueError on a line that is none.
+
+    A refusal's own number is absolute (`< R. 0:0(0) ack 1`): it is 0, as long as its end has sent nothing
+    else.
+    """
     lines = [line for line in (raw.partition("#")[0].strip() for raw in text.splitlines()) if line]
     found = []
     for number, line in enumerate(lines):
@@ -73,6 +77,12 @@ def segments(
             raise ValueError(f"`.` and `ack` go together: {line!r}")
         from_a = note["way"] == ">"
         own_isn, other_isn = (a_isn, b_isn) if from_a else (b_isn, a_isn)
+        if (
+            note["flags"] == "R."
+            and note["first"] == "0"
+            and not any(line[0] == note["way"] for line in lines[:number])
+        ):
+            own_isn = 0
         found.append(
             Segment(
                 t_ns=start_ns + number * _STEP_NS,

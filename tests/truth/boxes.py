@@ -1,0 +1,132 @@
+"""Stand on the path and make segments up: RSTs in a host's name, and SYNs of an earlier life."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from random import Random
+
+from tests.truth.segment import ACK, FIN, RST, SYN, Conn, Segment
+from tests.truth.sequence import MASK
+from tests.truth.world import MS, SECOND, World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgery:
+    """What a middlebox does.
+
+    It acts on the `nth` segment that has one of `flags` (0: any), `after_ns` later, on each end in `victims`.
+    `shift` moves the sequence number away from the one that is expected next. `mimic`: with the TTL of the
+    host in whose name it speaks, otherwise with one that this host does not have. `place` is where on the
+    path it stands. `word` is "rst", or "syn" for a SYN with another initial number.
+    """
+
+    word: str
+    place: float
+    flags: int
+    nth: int
+    after_ns: int
+    victims: tuple[int, ...]
+    shift: int
+    acks: bool
+    mimic: bool
+    repeats: int
+
+
+@dataclass(slots=True, eq=False)
+class Box:
+    """One middlebox at work."""
+
+    world: World
+    forgery: Forgery
+    seen: int = 0
+    expected: dict[Conn, list[int]] = field(default_factory=dict)  # the next number of each side
+
+    def watch(self, segment: Segment) -> None:
+        """See a segment, remember its numbers, and act if it is the one."""
+        forgery, conn = self.forgery, segment.conn
+        numbers = self.expected.setdefault(conn, [0, 0])
+        numbers[segment.side] = segment.end
+        if segment.flags & ACK:
+            numbers[1 - segment.side] = segment.ack
+        if forgery.flags == 0 or segment.flags & forgery.flags:
+            self.seen += 1
+            if self.seen == forgery.nth:
+                self.world.at(
+                    segment.sent_ns + self._way_ns(segment.side) + forgery.after_ns, self._act, conn
+                )
+
+    def _way_ns(self, side: int) -> int:
+        """Return how long a segment takes from a host to this place."""
+        place = self.forgery.place if side == 0 else 1 - self.forgery.place
+        return int(self.world.path.weather.delay_ns * place)
+
+    def _act(self, conn: Conn) -> None:
+        for victim in self.forgery.victims:
+            for repeat in range(self.forgery.repeats):
+                self._forge(conn, victim, repeat)
+
+    def _forge(self, conn: Conn, victim: int, repeat: int) -> None:
+        forgery, world, side = self.forgery, self.world, 1 - victim
+        seq, ack = self.expected[conn][side], self.expected[conn][victim]
+        stray = forgery.word == "syn"
+        if stray:
+            seq = world.rng.randrange(1 << 32)
+            conn = world.conn(ports=conn.ports, client=side, isn=seq)
+            conn.stray = True
+        path, ports = world.path, conn.ports
+        ttl = world.hosts[side].traits.ttl - path.hops[side]
+        segment = Segment(
+            side=side,
+            conn=conn,
+            sport=ports[side],
+            dport=ports[victim],
+            seq=(seq + forgery.shift + 1460 * repeat) & MASK,
+            ack=ack if forgery.acks and not stray else 0,
+            flags=SYN if stray else RST | ACK * forgery.acks,
+            window=world.rng.choice((0, 0, 512, 8192)),
+            ttl=ttl if forgery.mimic or stray else _other(ttl, world.rng),
+            ip_id=world.rng.choice((0, world.rng.randrange(1 << 16))),
+            mss=1460 if stray else 0,
+            genuine=False,
+            reason="stray" if stray else "forged",
+        )
+        tap = path.tap
+        crosses = forgery.place <= tap if side == 0 else forgery.place >= tap
+        path.inject(segment, crosses=crosses, after_ns=path.weather.delay_ns - self._way_ns(side))
+
+
+def _other(ttl: int, rng: Random) -> int:
+    """Return a TTL that is not this one."""
+    found = rng.choice((ttl - 1, ttl + 1, rng.randrange(20, 255), 250))
+    return found if 0 < found < 256 and found != ttl else ttl - 7
+
+
+def draw(rng: Random) -> Forgery:
+    """Return what some middlebox does."""
+    stray = rng.random() < 0.2
+    return Forgery(
+        word="syn" if stray else "rst",
+        place=rng.choice((0.1, 0.4, 0.6, 0.9)),
+        flags=rng.choice((0, 0, SYN, ACK, FIN, RST)),
+        nth=rng.choice((1, 2, 3, 4, 5, 6, 8, 12)),
+        after_ns=rng.choice((0, 0, 1 * MS, 20 * MS, 300 * MS, 5 * SECOND, 70 * SECOND)),
+        victims=rng.choice(((0,), (1,), (0, 1))),
+        shift=_shift(rng),
+        acks=rng.random() < 0.5,
+        mimic=rng.random() < 0.3,
+        repeats=rng.choice((1, 1, 1, 3)),
+    )
+
+
+def _shift(rng: Random) -> int:
+    """Return how far off a forged sequence number is: exact, within the window, old, or far away."""
+    return rng.choice(
+        (
+            0,
+            0,
+            0,
+            rng.randrange(1, 500),
+            -rng.randrange(2, 100_000),
+            rng.choice((1, -1)) * rng.randrange(1 << 27, 1 << 30),
+        )
+    )

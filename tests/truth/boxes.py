@@ -28,6 +28,7 @@ class Forgery:
     victims: tuple[int, ...]
     shift: int
     acks: bool
+    junk: int  # what stands in the ACK field of a RST without ACK
     mimic: bool
     repeats: int
 
@@ -44,7 +45,7 @@ class Box:
     def watch(self, segment: Segment) -> None:
         """See a segment, remember its numbers, and act if it is the one."""
         forgery, conn = self.forgery, segment.conn
-        numbers = self.expected.setdefault(conn, [0, 0])
+        numbers = self.expected.setdefault(conn.root(), [0, 0])
         numbers[segment.side] = segment.end
         if segment.flags & ACK:
             numbers[1 - segment.side] = segment.ack
@@ -61,6 +62,9 @@ class Box:
         return int(self.world.path.weather.delay_ns * place)
 
     def _act(self, conn: Conn) -> None:
+        # What it forges belongs to what uses these ports by then
+        conn = next(c.root() for c in reversed(self.world.conns) if c.ports == conn.ports and not c.stray)
+        self.expected.setdefault(conn, [0, 0])
         for victim in self.forgery.victims:
             for repeat in range(self.forgery.repeats):
                 self._forge(conn, victim, repeat)
@@ -81,7 +85,7 @@ class Box:
             sport=ports[side],
             dport=ports[victim],
             seq=(seq + forgery.shift + 1460 * repeat) & MASK,
-            ack=ack if forgery.acks and not stray else 0,
+            ack=0 if stray else ack if forgery.acks else forgery.junk,
             flags=SYN if stray else RST | ACK * forgery.acks,
             window=world.rng.choice((0, 0, 512, 8192)),
             ttl=ttl if forgery.mimic or stray else _other(ttl, world.rng),
@@ -113,6 +117,7 @@ def draw(rng: Random) -> Forgery:
         victims=rng.choice(((0,), (1,), (0, 1))),
         shift=_shift(rng),
         acks=rng.random() < 0.5,
+        junk=rng.choice((0, 0, rng.randrange(1 << 32))),
         mimic=rng.random() < 0.3,
         repeats=rng.choice((1, 1, 1, 3)),
     )

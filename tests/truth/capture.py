@@ -17,6 +17,10 @@ class CapturePlan:
     `start` and `end` are shares of what passed; `drop` and `swap` are shares of the frames, `lose_one` drops
     one that is drawn; `syn_swap` shows the first SYN ACK before its SYN; `doubled` shows every frame twice,
     the copy with a TTL that is `doubled_hops` less. `ordered`: times ascend even where frames are swapped.
+    `blind` is a side whose segments do not come by (the way back is another one).
+    `fine`: times are in nanoseconds. `padded`: short frames are filled up to what Ethernet wants. `snap_len`
+    is how much of a frame is kept (0: all). `offload` is a side whose checksums its network card has still to
+    compute.
     """
 
     start: float = 0.0
@@ -28,14 +32,23 @@ class CapturePlan:
     doubled: bool = False
     doubled_hops: int = 0
     ordered: bool = True
+    blind: int | None = None
     fine: bool = True
+    padded: bool = False
+    snap_len: int = 0
+    offload: int | None = None
 
     @property
     def whole(self) -> bool:
         """Return whether the capture shows everything, once, and in order."""
         return (self.start, self.end, self.drop, self.swap) == (0.0, 1.0, 0.0, 0.0) and not (
-            self.lose_one or self.syn_swap or self.doubled
+            self.lose_one or self.syn_swap or self.doubled or self.blind is not None
         )
+
+    @property
+    def unit_ns(self) -> int:
+        """Return the resolution of its times."""
+        return 1 if self.fine else US
 
 
 def captured(
@@ -46,18 +59,18 @@ def captured(
     count = len(passed)
     first, last = int(count * plan.start), max(int(count * plan.end), 1)
     ended_ns = passed[last - 1].at_ns if last < count else 1 << 62
-    shown = passed[first:last]
+    shown = [crossing for crossing in passed[first:last] if crossing.segment.side != plan.blind]
     if plan.drop:
         shown = [crossing for crossing in shown if rng.random() >= plan.drop]
     if plan.lose_one and len(shown) > 1:
         del shown[rng.randrange(len(shown))]
-    times = _times([crossing.at_ns for crossing in shown], 1 if plan.fine else US)
+    times = _times([crossing.at_ns for crossing in shown], plan.unit_ns)
     timed = list(zip(shown, times, strict=True))
     if plan.swap or plan.syn_swap:
         timed = _swapped(timed, plan, rng)
     if plan.doubled:
         timed = [copy for pair in timed for copy in _twice(pair, plan)]
-        times = _times([at_ns for _, at_ns in timed], 1 if plan.fine else US)
+        times = _times([at_ns for _, at_ns in timed], plan.unit_ns)
         timed = [(crossing, at_ns) for (crossing, _), at_ns in zip(timed, times, strict=True)]
     return timed, ended_ns
 

@@ -13,6 +13,7 @@ from tests.truth.path import Path
 from tests.truth.plan import Plan
 from tests.truth.scenes import Event, Scene
 from tests.truth.segment import Crossing
+from tests.truth.tellable import untellable
 from tests.truth.truth import Truth, truths
 from tests.truth.world import SECOND, World
 
@@ -29,24 +30,32 @@ class Conversation:
     shown: Sequence[tuple[Crossing, int]]
     pcap: bytes
     truths: Sequence[Truth]
+    untruthful: str  # why nobody can name the truth
 
 
 def converse(seed: int, *, verbose: bool = False) -> Conversation:
     """Return the conversation of a seed; `verbose`: with the hosts' states beside each segment."""
-    rng = Random(seed)
-    return perform(plan.draw(rng), rng, verbose=verbose)
+    for attempt in range(100):
+        rng = Random(seed * 100 + attempt)
+        found = perform(plan.draw(rng), rng, verbose=verbose)
+        if not found.untruthful:
+            return found
+    raise ValueError(f"seed {seed} gives no conversation whose truth is known")
 
 
 def perform(script: Plan, rng: Random, *, verbose: bool = False) -> Conversation:
     """Play a plan to its end and capture it."""
     world = play(script, rng, verbose=verbose)
     shown, ended_ns = capture.captured(world.crossings, script.capture, rng)
+    crossings = [crossing for crossing, _ in shown]
+    found = truths(world, crossings, ended_ns)
     return Conversation(
         plan=script,
         world=world,
         shown=shown,
-        pcap=wire.capture(shown, script.addresses, start_ns=script.start_ns, fine=script.capture.fine),
-        truths=truths(world, [crossing for crossing, _ in shown], ended_ns),
+        pcap=wire.capture(shown, script.addresses, script.capture, start_ns=script.start_ns),
+        truths=found,
+        untruthful=world.murky or (untellable(crossings, found) if script.mixed_ttls else ""),
     )
 
 

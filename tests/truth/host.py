@@ -21,13 +21,15 @@ class Listener:
     """A port that takes connections, and what its application does with each.
 
     `accept_after_ns` is how long a connection waits to be accepted (`NEVER`: it stays in the queue);
-    `backlog` is how many may wait.
+    `backlog` is how many may wait; with `refuses` a connection that finds no place is reset
+    (tcp_abort_on_overflow).
     """
 
     host: Host
     scripts: Sequence[Sequence[Step]]  # of the first connection, the second ...; the last one is repeated
     accept_after_ns: int = 0
     backlog: int = 8
+    refuses: int = 0
     taken: int = 0
     waiting: list[Tcb] = field(default_factory=list)
 
@@ -85,11 +87,21 @@ class Host:
     # What applications and the administrator do
 
     def listen(
-        self, port: int, scripts: Sequence[Sequence[Step]], *, accept_after_ns: int = 0, backlog: int = 8
+        self,
+        port: int,
+        scripts: Sequence[Sequence[Step]],
+        *,
+        accept_after_ns: int = 0,
+        backlog: int = 8,
+        refuses: int = 0,
     ) -> None:
         """Take connections on a port."""
         self.listeners[port] = Listener(
-            host=self, scripts=scripts, accept_after_ns=accept_after_ns, backlog=backlog
+            host=self,
+            scripts=scripts,
+            accept_after_ns=accept_after_ns,
+            backlog=backlog,
+            refuses=refuses,
         )
 
     def stop_listening(self, port: int) -> None:
@@ -135,8 +147,10 @@ class Host:
         tcb = self.tcbs.get((segment.dport, segment.sport))
         if tcb is None:
             self.nobody(segment, crossing)
-        else:
-            receive.receive(tcb, segment, crossing)
+            return
+        if segment.conn is not tcb.conn and segment.genuine and receive.mistakes(tcb, segment):
+            self.world.murky = "a segment of an older connection fits a newer one"
+        receive.receive(tcb, segment, crossing)
 
     def nobody(self, segment: Segment, crossing: Crossing | None, isn: int | None = None) -> None:
         """Take a segment for which there is no connection: open one, or refuse."""
@@ -152,25 +166,25 @@ class Host:
         elif flags & SYN and not flags & FIN and not listener.full():
             self._request(segment, crossing, isn)
 
-    def answer(self, segment: Segment, conn: Conn | None = None) -> None:
+    def answer(self, segment: Segment, conn: Conn | None = None) -> Segment:
         """Answer a segment with a RST that needs no socket (tcp_v4_send_reset)."""
         has_ack = segment.flags & ACK
-        self.send(
-            Segment(
-                side=self.side,
-                conn=conn or segment.conn,
-                sport=segment.dport,
-                dport=segment.sport,
-                seq=segment.ack if has_ack else 0,
-                ack=0 if has_ack else segment.end,
-                flags=RST if has_ack else RST | ACK,
-                window=0,
-                ttl=self.traits.ttl,
-                ip_id=self.next_id(None),
-                reason="answer",
-                answers=segment,
-            )
+        reset = Segment(
+            side=self.side,
+            conn=conn or segment.conn,
+            sport=segment.dport,
+            dport=segment.sport,
+            seq=segment.ack if has_ack else 0,
+            ack=0 if has_ack else segment.end,
+            flags=RST if has_ack else RST | ACK,
+            window=0,
+            ttl=self.traits.ttl,
+            ip_id=self.next_id(None),
+            reason="answer",
+            answers=segment,
         )
+        self.send(reset)
+        return reset
 
     def _refuse(self, segment: Segment, crossing: Crossing | None) -> None:
         conn = self._conn_of(segment, crossing)

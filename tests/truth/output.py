@@ -66,7 +66,7 @@ def abort(tcb: Tcb, reason: str) -> None:
     """Send the RST of an end that decides to give up its connection (tcp_send_active_reset)."""
     edge = tcb.snd_una + tcb.snd_wnd
     segment = emit(tcb, RST | ACK, tcb.snd_nxt if tcb.snd_nxt <= edge else edge, reason=reason)
-    segment.abort = segment.counts = True
+    segment.abort = True
 
 
 def syn(tcb: Tcb) -> None:

@@ -9,7 +9,7 @@ from tests.truth.receive import takes_reset
 from tests.truth.segment import ACK, RST, SYN, Crossing, Segment
 from tests.truth.sequence import MASK
 from tests.truth.tcb import Gone
-from tests.truth.world import World
+from tests.truth.world import MS, World
 
 FOREVER = 1 << 62
 
@@ -20,7 +20,8 @@ class Weather:
 
     `cut_at_ns`: from then on nothing from the sides in `cut_sides` gets through; `cut_before_tap` says
     whether it still passes the tap. `late` is the share of SYNs and SYN ACKs of which a copy comes again,
-    much later.
+    much later, `late_rest` that of all others. From `reroute_at_ns` on what `reroute_side` sends takes
+    `reroute_hops` more to the tap.
     """
 
     delay_ns: int
@@ -29,6 +30,10 @@ class Weather:
     corruption: float = 0.0
     jitter_ns: int = 0
     late: float = 0.0
+    late_rest: float = 0.0
+    reroute_at_ns: int = FOREVER
+    reroute_side: int = 0
+    reroute_hops: int = 0
     cut_at_ns: int = FOREVER
     cut_sides: tuple[int, ...] = ()
     cut_before_tap: bool = False
@@ -36,9 +41,8 @@ class Weather:
     @property
     def calm(self) -> bool:
         """Return whether every segment arrives once, in order and intact."""
-        return self.cut_at_ns == FOREVER and not (
-            self.loss or self.duplication or self.corruption or self.jitter_ns or self.late
-        )
+        shares = (self.loss, self.duplication, self.corruption, self.jitter_ns, self.late, self.late_rest)
+        return self.cut_at_ns == FOREVER and not any(shares)
 
 
 class Path:
@@ -72,9 +76,9 @@ class Path:
         weather, rng = self.weather, self.world.rng
         self._one_copy(segment, 0)
         if rng.random() < weather.duplication:
-            self._one_copy(segment, rng.randrange(1, 3_000_000))
-        if segment.flags & SYN and rng.random() < weather.late:
-            self._one_copy(segment, rng.choice((1, 5, 90)) * rng.randrange(100_000_000, 1_000_000_000))
+            self._one_copy(segment, rng.randrange(1, 3 * MS))
+        if rng.random() < (weather.late if segment.flags & SYN else weather.late_rest):
+            self._one_copy(segment, rng.choice((1, 5, 90)) * rng.randrange(100 * MS, 1000 * MS))
 
     def _one_copy(self, segment: Segment, later_ns: int) -> None:
         weather, rng, side = self.weather, self.world.rng, segment.side
@@ -86,7 +90,7 @@ class Path:
         if (cut and weather.cut_before_tap) or rng.random() < weather.loss * share:
             self._lose(segment, at_ns + after)
         elif rng.random() < weather.corruption * share:
-            self._cross(segment, at_ns).corrupted = True
+            self._cross(segment, at_ns).corrupted = rng.randrange(1, 1 << 16)
             segment.copies += 1
             segment.spoiled += 1
         elif cut or rng.random() < (weather.loss + weather.corruption) * (1 - share):
@@ -97,7 +101,7 @@ class Path:
             self._pass(segment, before, after)
             if rng.random() < weather.duplication * (1 - share):
                 crossing = self.world.crossings[-1]
-                self.world.at(at_ns + after + rng.randrange(3_000_000), self._deliver, (segment, crossing))
+                self.world.at(at_ns + after + rng.randrange(3 * MS), self._deliver, (segment, crossing))
 
     def _pass(self, segment: Segment, before_ns: int, after_ns: int) -> None:
         segment.copies += 1
@@ -112,7 +116,11 @@ class Path:
         self.world.at(segment.sent_ns + after_ns, self._deliver, (segment, crossing))
 
     def _cross(self, segment: Segment, at_ns: int) -> Crossing:
-        ttl = segment.ttl - self.hops[segment.side] if segment.genuine else segment.ttl
+        ttl = segment.ttl
+        if segment.genuine:
+            weather, side = self.weather, segment.side
+            moved = side == weather.reroute_side and segment.sent_ns >= weather.reroute_at_ns
+            ttl -= self.hops[side] + weather.reroute_hops * moved
         crossing = Crossing(segment, at_ns, ttl, segment.conn)
         self.world.crossings.append(crossing)
         if self.world.verbose:
@@ -150,15 +158,14 @@ def _states(segment: Segment) -> tuple[str, str]:
 def assess(segment: Segment) -> None:
     """Find out, when it arrives or would have arrived, whether a RST counts."""
     if segment.counts or not segment.genuine:
-        return
+        return  # a copy of it was taken already
     other = segment.conn.root().tcbs[1 - segment.side]
     if other is None:
         segment.counts = segment.exact = _refuses(segment)
     elif takes_reset(other, segment):
         segment.counts = other.gone in (Gone.NOT, Gone.SILENT)
+        segment.may_count = other.gone is not Gone.FINISHED
         segment.exact = segment.flags & ACK != 0 or segment.seq == (other.irs + other.rcv_nxt) & MASK
-        # Both ends reset the connection at once: whether this RST counts is a matter of taste.
-        segment.may_count = other.gone is not Gone.FINISHED and other.gone_ns >= segment.sent_ns
 
 
 def _refuses(segment: Segment) -> bool:

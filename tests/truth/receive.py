@@ -43,6 +43,17 @@ def takes_reset(tcb: Tcb, segment: Segment) -> bool:
     return in_window and not tcb.host.traits.rfc5961
 
 
+def mistakes(tcb: Tcb, segment: Segment) -> bool:
+    """Return whether this end takes a segment of another connection for one of its own."""
+    if segment.conn.root() is tcb.conn.root() or segment.flags & SYN:
+        return False
+    if tcb.state is State.SYN_SENT:
+        return bool(segment.flags & RST) and takes_reset(tcb, segment)
+    seq = _seq_of(tcb, segment)
+    end = seq + segment.length + (segment.flags & FIN)
+    return end >= tcb.rcv_wup and seq <= max(tcb.rcv_edge, tcb.rcv_nxt)
+
+
 def _seq_of(tcb: Tcb, segment: Segment) -> int:
     return tcb.rcv_nxt + distance(segment.seq, (tcb.irs + tcb.rcv_nxt) & MASK)
 
@@ -154,6 +165,9 @@ def _complete(tcb: Tcb, segment: Segment, crossing: Crossing | None) -> None:
         tcb.snd_wl1 = tcb.rcv_nxt
         establish(tcb)
         _in_synchronised(tcb, segment)
+    elif listener.refuses:
+        bury(tcb, Gone.ANSWERED)
+        tcb.host.answer(segment)
 
 
 # TIME-WAIT: tcp_timewait_state_process
@@ -299,7 +313,7 @@ def _take_text(tcb: Tcb, segment: Segment, seq: int, end: int) -> None:
     if tcb.orphan and segment.length and text_end > tcb.rcv_nxt:
         # Nobody will ever read it (tcp_rcv_state_process: TCPABORTONDATA; tcp_timewait_state_process)
         bury(tcb, Gone.ANSWERED)
-        tcb.host.answer(segment)
+        tcb.host.answer(segment).decided = True
         return
     if fin and text_end <= max(tcb.rcv_edge, tcb.rcv_nxt):
         tcb.fin_at = text_end

@@ -220,7 +220,7 @@ def _listener_closed(rng: Random, name: str, lport: int, port: int) -> Scene:
 def _full(rng: Random, name: str, lport: int, port: int) -> Scene:
     """Find a listener's queue full, for a time or for ever."""
     client, (ours, theirs) = rng.randrange(2), life(rng)
-    ways = {"accept_after_ns": rng.choice((NEVER, 1500 * MS)), "backlog": 1}
+    ways = {"accept_after_ns": rng.choice((NEVER, 1500 * MS)), "backlog": 1, "refuses": rng.randrange(2)}
     events = [_open(client, lport, port, ours), _open(client, lport + 1, port, life(rng)[0])]
     return Scene(name=name, client=client, port=port, scripts=[theirs], events=events, ways=ways)
 

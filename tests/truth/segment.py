@@ -42,9 +42,10 @@ class Conn:
 class Segment:
     """One segment as it left its host (or a forger).
 
-    `counts` becomes true of a RST that counts: sent by its host's own decision, or one that the other end
-    took or would have taken; `may_count` of one that met another RST on its way, `exact` of one with
-    just the number that the other end expects. `spoiled` of `copies` were corrupted on the way to the tap.
+    Of a RST: `abort` says that an application or a timer decided it, `decided` that TCP did while its socket
+    was alive. `counts` becomes true where the other end took it, or would have; `may_count` where it would
+    have, but had been reset already; `exact` where the number is just the one that the other end expects.
+    `spoiled` of `copies` were corrupted on the way to the tap.
     """
 
     side: int
@@ -65,8 +66,9 @@ class Segment:
     sent_ns: int = 0
     genuine: bool = True
     reason: str = ""  # of a RST: why it was sent
-    abort: bool = False  # a RST that its host sent by its own decision
-    answers: Segment | None = None  # what a RST without an own decision answers
+    abort: bool = False
+    decided: bool = False
+    answers: Segment | None = None  # what a RST that is no abort answers
     counts: bool = False
     may_count: bool = False
     exact: bool = False
@@ -81,12 +83,15 @@ class Segment:
 
 @dataclass(slots=True, eq=False)
 class Crossing:
-    """One copy of a segment as it passes the tap; `used` once a host was handed it."""
+    """One copy of a segment as it passes the tap.
+
+    `corrupted` is 0, or says which bit of it is wrong; `used` once a host was handed it.
+    """
 
     segment: Segment
     at_ns: int
     ttl: int
     conn: Conn
-    corrupted: bool = False
+    corrupted: int = 0
     used: bool = False
     states: tuple[str, str] = ("", "")

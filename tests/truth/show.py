@@ -78,8 +78,9 @@ def _remarks(crossing: Crossing) -> str:
         "corrupted": crossing.corrupted,
         "never arrived": not crossing.used and not crossing.corrupted,
         segment.reason: True,
-        "counts": segment.counts,
-        "may count": segment.may_count and not segment.counts,
+        "decided": segment.decided,
+        "taken": segment.counts,
+        "would have been taken": segment.may_count and not segment.counts,
     }
     return ", ".join(word for word, holds in remarks.items() if holds and word)
 

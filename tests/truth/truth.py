@@ -13,6 +13,7 @@ from itertools import product
 
 from tests.truth.segment import ACK, FIN, RST, SYN, Conn, Crossing, Segment
 from tests.truth.sequence import SPACE, distance
+from tests.truth.tcb import Gone
 from tests.truth.world import World
 
 FIN_ENDING, RST_ENDING, FIN_THEN_RST, NONE = "FIN", "RST", "FIN then RST", "none"
@@ -25,8 +26,9 @@ class Truth:
 
     `endings` and `causes` are, for each side, the answers that are right (a cause may always be unknown).
     `client` is the side that sent the SYN, None where both did. `over_at` is where in the capture its end
-    shows, counted in frames, None where it does not. `opened`: the capture shows its SYN; `answered`: and the
-    answer to it. `plain`: every RST that counts has exactly the number that the other end expects.
+    shows, counted in frames, None where it does not (it still `may_be_over`). `opened`: the capture shows
+    its SYN; `answered`: and the answer to it. `plain`: every RST that counts has exactly the number that the
+    other end expects, and no other connection of the same ports is mixed up with this one.
     """
 
     conn: Conn
@@ -34,6 +36,7 @@ class Truth:
     endings: tuple[frozenset[str], frozenset[str]]
     causes: tuple[frozenset[str], frozenset[str]]
     over_at: int | None
+    may_be_over: bool
     opened: bool
     answered: bool
     plain: bool
@@ -45,12 +48,22 @@ class Truth:
 
 
 @dataclass(slots=True, eq=False)
+class Resets:
+    """One host's RSTs: those that count, and those that may be counted or not."""
+
+    sure: list[Segment] = field(default_factory=list)
+    maybe: list[Segment] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
 class View:
     """What the capture shows of one connection: positions in the capture, without corrupted frames."""
 
     conn: Conn
     shown: list[tuple[int, Segment]] = field(default_factory=list)
     sent: list[Segment] = field(default_factory=list)  # FINs and RSTs, shown or not
+    first_at: int = 0
+    last_at: int = 0
 
     def own(self, side: int) -> list[tuple[int, Segment]]:
         """Return what one host itself sent."""
@@ -62,7 +75,8 @@ def truths(world: World, shown: Sequence[Crossing], ended_ns: int) -> list[Truth
     views: dict[Conn, View] = {}
     for at, crossing in enumerate(shown):
         conn = crossing.conn.root()
-        view = views.setdefault(conn, View(conn))
+        view = views.setdefault(conn, View(conn, first_at=at))
+        view.last_at = at
         if not crossing.corrupted:
             view.shown.append((at, crossing.segment))
     for segment in world.sent:
@@ -70,32 +84,42 @@ def truths(world: World, shown: Sequence[Crossing], ended_ns: int) -> list[Truth
             found = views.get(segment.conn.root())
             if found is not None and not (segment.copies and segment.spoiled == segment.copies):
                 found.sent.append(segment)
-    return [_truth(views[conn]) for conn in sorted(views, key=lambda conn: conn.number)]
+    ordered = [views[conn] for conn in sorted(views, key=lambda conn: conn.number)]
+    return [_truth(view, _alone(view, ordered)) for view in ordered]
 
 
-def _truth(view: View) -> Truth:
-    over_at = _orderly_end(view)
-    resets = [_resets(view, side, over_at) for side in (0, 1)]
+def _alone(view: View, others: Sequence[View]) -> bool:
+    """Return whether no other connection of the same ports is mixed up with this one."""
+    return not any(
+        other is not view
+        and other.conn.ports == view.conn.ports
+        and other.first_at <= view.last_at
+        and view.first_at <= other.last_at
+        for other in others
+    )
+
+
+def _truth(view: View, alone: bool) -> Truth:
+    orderly_at = _orderly_end(view)
+    resets = _resets(view, orderly_at)
     conn = view.conn
     opened = any(s.flags & (SYN | ACK) == SYN and s.side == conn.client for _, s in view.shown)
+    maybe = [segment for side in resets for segment in side.maybe]
     return Truth(
         conn=conn,
         client=None if conn.simultaneous else conn.client,
         endings=(_endings(view, 0, resets[0]), _endings(view, 1, resets[1])),
         causes=(_causes(view, resets[0]), _causes(view, resets[1])),
-        over_at=_over_at(view, over_at, resets),
+        over_at=_over_at(view, orderly_at, [segment for side in resets for segment in side.sure]),
+        may_be_over=any(segment in maybe for _, segment in view.shown),
         opened=opened,
         answered=opened and _answered(view),
-        plain=all(s.exact or s.abort for sure, _ in resets for s in sure)
-        and not any(maybe for _, maybe in resets),
+        plain=alone and not maybe and all(s.exact or s.abort for side in resets for s in side.sure),
     )
 
 
-def _over_at(
-    view: View, orderly_at: int | None, resets: Sequence[tuple[list[Segment], list[Segment]]]
-) -> int | None:
+def _over_at(view: View, orderly_at: int | None, counting: Sequence[Segment]) -> int | None:
     """Return where the capture shows the end: the first RST that counts, or the second FIN's ACK."""
-    counting = {segment for sure, _ in resets for segment in sure}
     return next((at for at, segment in view.shown if segment in counting), orderly_at)
 
 
@@ -138,28 +162,36 @@ def _orderly_end(view: View) -> int | None:
 # RSTs
 
 
-def _resets(view: View, side: int, over_at: int | None) -> tuple[list[Segment], list[Segment]]:
-    """Return a host's RSTs that count: those that show, and those that may be counted or not."""
-    sure: list[Segment] = []
-    maybe: list[Segment] = []
-    shown = {segment: at for at, segment in reversed(view.own(side)) if segment.flags & RST}
+def _resets(view: View, orderly_at: int | None) -> tuple[Resets, Resets]:
+    """Return the RSTs of both hosts that count.
+
+    After the end nothing counts. Where an end decides to reset the connection although the capture has shown
+    its end (which the end could not know yet), both readings are right.
+    """
+    found = (Resets(), Resets())
+    at = {segment: at for at, segment in reversed(view.shown) if segment.flags & RST and segment.genuine}
+    for segment in sorted(at, key=at.__getitem__):
+        own, other = found[segment.side], found[1 - segment.side]
+        late = orderly_at is not None and at[segment] > orderly_at
+        if segment.abort:
+            (own.maybe if late else own.sure).append(segment)
+        elif segment.decided:
+            (own.maybe if late or other.sure else own.sure).append(segment)
+        elif segment.counts and not late:
+            own.sure.append(segment)
+        elif segment.may_count and not late and not other.sure:
+            own.maybe.append(segment)
     for segment in view.sent:
-        if segment.side != side or not segment.flags & RST or not segment.genuine:
-            continue
-        at = shown.get(segment)
-        late = over_at is not None and at is not None and at > over_at
-        if segment.counts and at is not None and not late:
-            sure.append(segment)
-        elif (segment.counts and (at is None or segment.abort)) or (segment.may_count and not late):
-            maybe.append(segment)
-    return sure, maybe
+        unseen = segment.flags & RST and segment.genuine and segment not in at
+        if unseen and (segment.abort or segment.decided or segment.counts):
+            found[segment.side].maybe.append(segment)
+    return found
 
 
-def _endings(view: View, side: int, resets: tuple[list[Segment], list[Segment]]) -> frozenset[str]:
+def _endings(view: View, side: int, resets: Resets) -> frozenset[str]:
     shows, hides = _fins(view, side)
     fins = {True} if shows else {False, True} if hides else {False}
-    sure, maybe = resets
-    rsts = {True} if sure else {False, True} if maybe else {False}
+    rsts = {True} if resets.sure else {False, True} if resets.maybe else {False}
     return frozenset(_NAMES[fin, rst] for fin, rst in product(fins, rsts))
 
 
@@ -174,8 +206,8 @@ _NAMES = {
 # Causes
 
 
-def _causes(view: View, resets: tuple[list[Segment], list[Segment]]) -> frozenset[str]:
-    return frozenset(label for reset in (*resets[0], *resets[1]) for label in _labels(view, reset))
+def _causes(view: View, resets: Resets) -> frozenset[str]:
+    return frozenset(label for reset in (*resets.sure, *resets.maybe) for label in _labels(view, reset))
 
 
 def _labels(view: View, reset: Segment) -> Iterable[str]:
@@ -196,19 +228,20 @@ def _labels(view: View, reset: Segment) -> Iterable[str]:
 
 
 def _after_close(view: View, reset: Segment, asked: Segment) -> Iterable[str]:
-    """Yield what the RST of an end that had sent its FIN answers: new data, or anything else."""
-    acks = [s.ack for _, s in view.own(reset.side) if s.flags & ACK and s.sent_ns <= reset.sent_ns]
-    shown = [s for _, s in view.own(1 - reset.side)]
-    new = [s for s in shown if s.length and s.ack == reset.seq and not _covered(s, acks)]
-    if new or (asked.length and not _covered(asked, acks)):
-        yield DATA_AFTER_CLOSE
-    if not asked.length or asked not in shown or _covered(asked, [*acks, *_last_ack(view, reset.side)]):
+    """Yield what ended the socket of an end that had sent its FIN: new data, or time.
+
+    Where the capture does not show what would tell the two apart, both are right.
+    """
+    tcb = view.conn.tcbs[reset.side]
+    shown_acks = [s.ack for _, s in view.own(reset.side) if s.flags & ACK and s.sent_ns <= reset.sent_ns]
+    acks = shown_acks if tcb is None else [*shown_acks, (tcb.irs + tcb.rcv_wup) % SPACE]
+    by_data = (tcb is not None and tcb.gone is Gone.ANSWERED) or (asked.length and not _covered(asked, acks))
+    yield DATA_AFTER_CLOSE if by_data else LATE_SEGMENT
+    new = [s for _, s in view.own(1 - reset.side) if s.length and not _covered(s, shown_acks)]
+    if by_data and not new:
         yield LATE_SEGMENT
-
-
-def _last_ack(view: View, side: int) -> list[int]:
-    tcb = view.conn.tcbs[side]
-    return [] if tcb is None else [(tcb.irs + tcb.rcv_wup) % SPACE]
+    if any(s.ack == reset.seq for s in new):
+        yield DATA_AFTER_CLOSE
 
 
 def _covered(segment: Segment, acks: Iterable[int]) -> bool:

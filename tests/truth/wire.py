@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
 
+from tests.truth.capture import CapturePlan
 from tests.truth.segment import Crossing, Segment
 
 _ETHERNET = 1
+_SHORTEST_FRAME = 60
 _MAC = (b"\x02\x00\x00\x00\x00\x0a", b"\x02\x00\x00\x00\x00\x0b")
 _PERIOD = 9973
 # What streams consist of: byte k of a stream is byte k of this, repeated.
@@ -43,29 +45,43 @@ def checksum(data: bytes) -> int:
 
 
 def capture(
-    crossings: Iterable[tuple[Crossing, int]], addresses: Addresses, *, start_ns: int, fine: bool
+    crossings: Iterable[tuple[Crossing, int]], addresses: Addresses, plan: CapturePlan, *, start_ns: int
 ) -> bytes:
-    """Return a capture file of what passed the tap, each at its time; `fine`: in nanoseconds."""
-    unit_ns = 1 if fine else 1000
-    pieces = [struct.pack("<IHHiIII", 0xA1B23C4D if fine else 0xA1B2C3D4, 2, 4, 0, 0, 262_144, _ETHERNET)]
+    """Return a capture file of what passed the tap, each at its time."""
+    magic, snap_len = (0xA1B23C4D if plan.fine else 0xA1B2C3D4), plan.snap_len or 262_144
+    pieces = [struct.pack("<IHHiIII", magic, 2, 4, 0, 0, snap_len, _ETHERNET)]
     for crossing, at_ns in crossings:
-        data = frame(crossing, addresses)
+        data = frame(crossing, addresses, offload=crossing.segment.side == plan.offload)
+        if plan.padded and len(data) < _SHORTEST_FRAME:
+            data += bytes(_SHORTEST_FRAME - len(data))
         seconds, rest_ns = divmod(start_ns + at_ns, 1_000_000_000)
-        pieces.append(struct.pack("<IIII", seconds, rest_ns // unit_ns, len(data), len(data)))
-        pieces.append(data)
+        kept = data[:snap_len]
+        pieces.append(struct.pack("<IIII", seconds, rest_ns // plan.unit_ns, len(kept), len(data)))
+        pieces.append(kept)
     return b"".join(pieces)
 
 
-def frame(crossing: Crossing, addresses: Addresses) -> bytes:
+def frame(crossing: Crossing, addresses: Addresses, *, offload: bool = False) -> bytes:
     """Return the Ethernet frame of a segment as it passes the tap."""
     segment = crossing.segment
-    source, target, ethertype = _link(addresses, segment.side)
-    tcp = _tcp(segment, source + target, crossing.corrupted)
+    source, target, link = _link(addresses, segment.side)
+    tcp = _tcp(segment, source + target, offload)
     if addresses.version == 6:
         ip = struct.pack("!IHBB", 6 << 28, len(tcp), 6, crossing.ttl) + source + target
     else:
         ip = _ipv4(len(tcp), crossing.ttl, segment.ip_id, source + target)
-    return ethertype + ip + tcp
+    whole = link + ip + tcp
+    return _spoil(whole, crossing.corrupted, len(link), len(ip)) if crossing.corrupted else whole
+
+
+def _spoil(data: bytes, how: int, link_len: int, ip_len: int) -> bytes:
+    """Flip one bit: in the IPv4 header's identification, TTL or checksum, or behind the ports."""
+    if ip_len == 20 and how % 5 == 0:
+        at = link_len + (4, 5, 8, 10, 11)[how // 5 % 5]
+    else:
+        first = link_len + ip_len + 4
+        at = first + how // 8 % min(len(data) - first, 40)
+    return data[:at] + bytes([data[at] ^ 1 << how % 8]) + data[at + 1 :]
 
 
 @lru_cache(maxsize=64)
@@ -80,7 +96,7 @@ def _ipv4(tcp_len: int, ttl: int, ip_id: int, ends: bytes) -> bytes:
     return fixed + struct.pack("!H", checksum(fixed + b"\0\0" + ends)) + ends
 
 
-def _tcp(segment: Segment, ends: bytes, corrupted: bool) -> bytes:
+def _tcp(segment: Segment, ends: bytes, offload: bool) -> bytes:
     extra = options(segment)
     words = 5 + len(extra) // 4
     head = struct.pack(
@@ -94,9 +110,10 @@ def _tcp(segment: Segment, ends: bytes, corrupted: bool) -> bytes:
         segment.window,
     )
     rest = b"\0\0" + extra + payload(segment.offset, segment.length)
-    length = 18 + len(rest)
-    right = checksum(ends + struct.pack("!II", length, 6) + head + b"\0\0" + rest)
-    return head + struct.pack("!H", right ^ 0x5A5A if corrupted else right) + rest
+    pseudo = ends + struct.pack("!II", 18 + len(rest), 6)
+    # A card that computes checksums is handed the sum over the pseudo header
+    found = 0xFFFF - checksum(pseudo) if offload else checksum(pseudo + head + b"\0\0" + rest)
+    return head + struct.pack("!H", found) + rest
 
 
 def options(segment: Segment) -> bytes:

@@ -112,8 +112,8 @@ def send_again(tcb: Tcb) -> None:
         _send_piece(tcb, tcb.snd_una, max(tcb.snd_nxt, tcb.snd_una + 1), False)
 
 
-def arm(tcb: Tcb) -> None:
+def arm(tcb: Tcb, after_ns: int = 0) -> None:
     """Set the retransmission timer, unless it is running."""
     if not tcb.rto_at:
-        tcb.rto_at = tcb.host.world.now + tcb.rto_ns
+        tcb.rto_at = tcb.host.world.now + (after_ns or tcb.rto_ns)
         tcb.host.world.at(tcb.rto_at, tcb.host.on_retransmission, tcb)

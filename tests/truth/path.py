@@ -21,7 +21,8 @@ class Weather:
     `cut_at_ns`: from then on nothing from the sides in `cut_sides` gets through; `cut_before_tap` says
     whether it still passes the tap. `late` is the share of SYNs and SYN ACKs of which a copy comes again,
     much later, `late_rest` that of all others. From `reroute_at_ns` on what `reroute_side` sends takes
-    `reroute_hops` more to the tap.
+    `reroute_hops` more to the tap. `lost` are segments that pass the tap and do not arrive: (side, how many
+    that side had sent before).
     """
 
     delay_ns: int
@@ -34,6 +35,7 @@ class Weather:
     reroute_at_ns: int = FOREVER
     reroute_side: int = 0
     reroute_hops: int = 0
+    lost: tuple[tuple[int, int], ...] = ()
     cut_at_ns: int = FOREVER
     cut_sides: tuple[int, ...] = ()
     cut_before_tap: bool = False
@@ -42,7 +44,7 @@ class Weather:
     def calm(self) -> bool:
         """Return whether every segment arrives once, in order and intact."""
         shares = (self.loss, self.duplication, self.corruption, self.jitter_ns, self.late, self.late_rest)
-        return self.cut_at_ns == FOREVER and not any(shares)
+        return self.cut_at_ns == FOREVER and not any(shares) and not self.lost
 
 
 class Path:
@@ -58,6 +60,7 @@ class Path:
         self._before_ns = tuple(int(weather.delay_ns * part) for part in share)
         self._after_ns = tuple(weather.delay_ns - before for before in self._before_ns)
         self._calm = weather.calm
+        self._sent = [0, 0]
         self.watchers: list[Callable[[Segment], None]] = []
 
     def carry(self, segment: Segment) -> None:
@@ -74,6 +77,7 @@ class Path:
 
     def _carry_through(self, segment: Segment) -> None:
         weather, rng = self.weather, self.world.rng
+        self._sent[segment.side] += 1
         self._one_copy(segment, 0)
         if rng.random() < weather.duplication:
             self._one_copy(segment, rng.randrange(1, 3 * MS))
@@ -87,6 +91,7 @@ class Path:
         after = self._after_ns[side] + int(rng.random() * weather.jitter_ns * (1 - share))
         at_ns = segment.sent_ns + before
         cut = at_ns >= weather.cut_at_ns and side in weather.cut_sides
+        cut = cut or (bool(weather.lost) and (side, self._sent[side] - 1) in weather.lost)
         if (cut and weather.cut_before_tap) or rng.random() < weather.loss * share:
             self._lose(segment, at_ns + after)
         elif rng.random() < weather.corruption * share:

@@ -8,6 +8,8 @@ from tests.truth.sequence import MASK, distance
 from tests.truth.tcb import PEER_CLOSED, Gone, State, Tcb, bury
 from tests.truth.timers import DELAYED_ACK_NS, delayed_ack
 
+SOON_NS = 2_000_000  # TCP_TIMEOUT_MIN
+
 
 def receive(tcb: Tcb, segment: Segment, crossing: Crossing | None) -> None:
     """Let one end take a segment that was sent to it."""
@@ -33,7 +35,9 @@ def takes_reset(tcb: Tcb, segment: Segment) -> bool:
     in_window = tcb.rcv_nxt <= seq < max(tcb.rcv_edge, tcb.rcv_nxt + 1)
     if tcb.request:
         # tcp_check_req passes a wrong ACK on to the listener, which ignores a RST
-        return in_window and not (segment.flags & ACK and _ack_of(tcb, segment) != 1)
+        wrong_ack = segment.flags & ACK and _ack_of(tcb, segment) != 1
+        lax = tcb.host.traits.lax_request or not tcb.host.traits.rfc5961
+        return not wrong_ack and (in_window if lax else seq == tcb.rcv_nxt)
     if seq == tcb.rcv_nxt:
         return True
     if tcb.orphan and state is State.FIN_WAIT_2:
@@ -68,6 +72,9 @@ def _ack_of(tcb: Tcb, segment: Segment) -> int:
 def _in_syn_sent(tcb: Tcb, segment: Segment) -> None:
     flags = segment.flags
     acceptable = not flags & ACK or tcb.snd_una < _ack_of(tcb, segment) <= tcb.snd_nxt
+    if not acceptable and not tcb.retries:  # what it acknowledges is forgotten by now: ask again soon
+        tcb.rto_at = 0
+        output.arm(tcb, SOON_NS)
     if flags & RST:
         if acceptable and flags & ACK:
             bury(tcb, Gone.RESET)
@@ -144,7 +151,10 @@ def _in_request(tcb: Tcb, segment: Segment, crossing: Crossing | None) -> None:
         if not flags & RST:
             output.acknowledge(tcb)
     elif flags & RST:
-        bury(tcb, Gone.RESET)
+        if takes_reset(tcb, segment):
+            bury(tcb, Gone.RESET)
+        else:
+            output.acknowledge(tcb)
     elif flags & SYN and segment.seq != tcb.irs:
         bury(tcb, Gone.ANSWERED)
         host.answer(segment)

@@ -24,7 +24,7 @@ def notation(segment: Segment) -> str:
     seq = distance(segment.seq, base[segment.side])
     ack = f" ack {distance(segment.ack, base[1 - segment.side])}" if segment.flags & ACK else ""
     letters = "".join(letter for bit, letter in _LETTERS if segment.flags & bit)
-    return f"{letters:3} {seq}:{seq + segment.length}({segment.length}){ack} win {segment.window}"
+    return f"{letters} {seq}:{seq + segment.length}({segment.length}){ack}"
 
 
 def lines(conversation: Conversation, verdicts: Sequence[Said]) -> Iterable[str]:
@@ -63,7 +63,7 @@ def _frame(crossing: Crossing) -> str:
     ports = "{}:{}".format(*segment.conn.ports)
     states = " | ".join(crossing.states)
     return (
-        f"{way} {notation(segment):42} ttl {crossing.ttl:3} id {segment.ip_id:5}"
+        f"{way} {notation(segment):30} win {segment.window:5} ttl {crossing.ttl:3} id {segment.ip_id:5}"
         f" [{ports} #{_number(crossing.conn)}] {states} {_remarks(crossing)}"
     )
 

@@ -16,9 +16,10 @@ class Traits:
 
     `ids` is how it numbers IPv4 packets: "zero" (with the don't-fragment bit, as Linux answers without a
     socket), "socket" (each socket counts its own, as Linux does), "host" (all count together).
-    `rfc5961`: a RST is taken only at RCV.NXT exactly; otherwise anywhere in the window.
-    `takes_before_fin`: a RST at RCV.NXT - 1 is taken after a FIN (tcp_reset_check, Linux 4.10 to 6.12).
-    `counts_resent`: a payload that came again with the FIN counts as unread (__tcp_close before Linux 6.17).
+    `rfc5961`: a RST is taken only at RCV.NXT exactly; otherwise anywhere in the window. `lax_request`: anywhere
+    in the window before the connection is established, as older Linux does. `takes_before_fin`: a RST at
+    RCV.NXT - 1 is taken after a FIN (tcp_reset_check of Linux). `counts_resent`: a payload that came again with
+    the FIN counts as unread (__tcp_close of Linux before commit 5f9238530970).
     """
 
     ttl: int
@@ -28,6 +29,7 @@ class Traits:
     mss: int
     buffer_len: int
     rfc5961: bool
+    lax_request: bool
     takes_before_fin: bool
     counts_resent: bool
     turnaround_ns: int
@@ -54,6 +56,7 @@ def draw(rng: Random) -> Traits:
         mss=rng.choice((1460, 1460, 1448, 536, 536, 200)),
         buffer_len=rng.choice((65535, 65535, 40000, 3000, 600)),
         rfc5961=chance() < 0.85,
+        lax_request=chance() < 0.5,
         takes_before_fin=chance() < 0.8,
         counts_resent=chance() < 0.5,
         turnaround_ns=rng.randint(1, 40) * US,

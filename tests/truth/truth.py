@@ -207,7 +207,7 @@ _NAMES = {
 
 
 def _causes(view: View, resets: Resets) -> frozenset[str]:
-    return frozenset(label for reset in (*resets.sure, *resets.maybe) for label in _labels(view, reset))
+    return frozenset(label for reset in resets.sure or resets.maybe for label in _labels(view, reset))
 
 
 def _labels(view: View, reset: Segment) -> Iterable[str]:

@@ -94,9 +94,7 @@ class Box:
             genuine=False,
             reason="stray" if stray else "forged",
         )
-        tap = path.tap
-        crosses = forgery.place <= tap if side == 0 else forgery.place >= tap
-        path.inject(segment, crosses=crosses, after_ns=path.weather.delay_ns - self._way_ns(side))
+        path.inject(segment, forgery.place)
 
 
 def _other(ttl: int, rng: Random) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
@@ -18,6 +18,7 @@ from tests.truth.scenes import Event, Scene
 from tests.truth.show import notation
 from tests.truth.tcb import Tcb
 from tests.truth.traits import NO_SCALE, Traits
+from tests.truth.truth import Truth
 from tests.truth.wire import Addresses
 from tests.truth.world import MS, SECOND, US
 
@@ -55,7 +56,7 @@ class Met:
 
     @property
     def lines(self) -> list[str]:
-        """Return what the hosts themselves sent past the tap in tcpdump's notation, `>` from A, `<` from B."""
+        """Return what the hosts sent past the tap as tcpdump prints it, `>` from A and `<` from B."""
         return [
             f"{'<' if crossing.segment.side else '>'} {notation(crossing.segment)}"
             for crossing, _ in self.conversation.shown
@@ -64,25 +65,28 @@ class Met:
 
     @property
     def endings(self) -> list[tuple[str, str]]:
-        """Return the endings of A and B of each connection, where there is but one answer."""
-        return [
-            (" or ".join(sorted(t.endings[0])), " or ".join(sorted(t.endings[1])))
-            for t in self.conversation.truths
-        ]
+        """Return the right endings of A and B of each connection."""
+        return [(_either(truth.endings[0]), _either(truth.endings[1])) for truth in self.truths]
 
     @property
     def causes(self) -> list[tuple[str, str]]:
-        """Return the causes of both ends' RSTs of each connection."""
-        return [
-            (" or ".join(sorted(t.causes[0])), " or ".join(sorted(t.causes[1])))
-            for t in self.conversation.truths
-        ]
+        """Return the right causes of both ends' RSTs of each connection."""
+        return [(_either(truth.causes[0]), _either(truth.causes[1])) for truth in self.truths]
+
+    @property
+    def truths(self) -> Sequence[Truth]:
+        """Return the truth of each connection."""
+        return self.conversation.truths
 
     def tcb(self, side: int, connection: int = 0) -> Tcb:
         """Return what one end was left with."""
         found = self.conversation.world.conns[connection].tcbs[side]
         assert found is not None
         return found
+
+
+def _either(answers: Iterable[str]) -> str:
+    return " or ".join(sorted(answers))
 
 
 def meet(
@@ -99,6 +103,7 @@ def meet(
     traits: tuple[Traits, Traits] = (PLAIN, PLAIN),
     servers: Sequence[Sequence[Step]] | None = None,
     tap: float = 0.0,
+    lag_ns: int = 0,
     **weather: Any,
 ) -> Met:
     """Play one scene between two plain hosts, 1 ms apart."""
@@ -115,7 +120,7 @@ def meet(
     script = Plan(
         traits=traits,
         near_wrap=(False, False),
-        abort_lags_ns=(0, 0),
+        abort_lags_ns=(lag_ns, lag_ns),
         weather=Weather(**{"delay_ns": 1 * MS, **weather}),
         tap=tap,
         hops=0,

@@ -113,12 +113,15 @@ class Path:
         at_ns = segment.sent_ns + before_ns
         self.world.at(at_ns + after_ns, self._deliver, (segment, self._cross(segment, at_ns)))
 
-    def inject(self, segment: Segment, *, crosses: bool, after_ns: int) -> None:
-        """Take a segment that somebody on the path made up, and that passes the tap or not."""
-        segment.sent_ns = self.world.now
+    def inject(self, segment: Segment, place: float) -> None:
+        """Take a segment that somebody made up at some place on the path."""
+        now, delay_ns = self.world.now, self.weather.delay_ns
+        segment.sent_ns = now
         segment.copies += 1
-        crossing = self._cross(segment, segment.sent_ns) if crosses else None
-        self.world.at(segment.sent_ns + after_ns, self._deliver, (segment, crossing))
+        to_tap = (self.tap - place) if segment.side == 0 else (place - self.tap)
+        crossing = self._cross(segment, now + int(delay_ns * to_tap)) if to_tap >= 0 else None
+        way = 1 - place if segment.side == 0 else place
+        self.world.at(now + int(delay_ns * way), self._deliver, (segment, crossing))
 
     def _cross(self, segment: Segment, at_ns: int) -> Crossing:
         ttl = segment.ttl

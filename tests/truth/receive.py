@@ -107,8 +107,10 @@ def learn(tcb: Tcb, segment: Segment) -> None:
 
 def _adopt(tcb: Tcb, segment: Segment) -> None:
     """Go over to the connection that the SYN ACK belongs to: its SYN may have opened another one since."""
-    conn = segment.conn.root()
-    if conn is not tcb.conn.root() and not conn.stray:
+    conn, own = segment.conn.root(), tcb.conn.root()
+    if conn.number < own.number:
+        tcb.host.world.murky = "a late SYN ACK of an older connection opens a newer one"
+    elif conn is not own and not conn.stray:
         tcb.conn = conn
         conn.tcbs[tcb.host.side] = tcb
 

@@ -16,10 +16,10 @@ class Traits:
 
     `ids` is how it numbers IPv4 packets: "zero" (with the don't-fragment bit, as Linux answers without a
     socket), "socket" (each socket counts its own, as Linux does), "host" (all count together).
-    `rfc5961`: a RST is taken only at RCV.NXT exactly; otherwise anywhere in the window. `lax_request`: anywhere
-    in the window before the connection is established, as older Linux does. `takes_before_fin`: a RST at
-    RCV.NXT - 1 is taken after a FIN (tcp_reset_check of Linux). `counts_resent`: a payload that came again with
-    the FIN counts as unread (__tcp_close of Linux before commit 5f9238530970).
+    `rfc5961`: a RST is taken only at RCV.NXT exactly; otherwise anywhere in the window. `lax_request`:
+    anywhere in the window before the connection is established, as older Linux does. `takes_before_fin`: a
+    RST at RCV.NXT - 1 is taken after a FIN (tcp_reset_check of Linux). `counts_resent`: a payload that came
+    again with the FIN counts as unread (__tcp_close of Linux before commit 5f9238530970).
     """
 
     ttl: int

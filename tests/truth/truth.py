@@ -152,7 +152,8 @@ def _orderly_end(view: View) -> int | None:
         ends = [s.end for s in view.sent if s.side == side and s.flags & FIN and s.genuine]
         if not ends or not _fins(view, side)[0]:
             return None
-        acks = [at for at, s in view.own(1 - side) if s.flags & ACK and distance(s.ack, ends[0]) >= 0]
+        replies = [(at, s) for at, s in view.own(1 - side) if s.flags & (ACK | RST) == ACK]
+        acks = [at for at, s in replies if distance(s.ack, ends[0]) >= 0]
         if not acks:
             return None
         found.append(acks[0])

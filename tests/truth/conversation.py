@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 
 from tests.truth import capture, plan, wire
@@ -12,7 +13,7 @@ from tests.truth.host import Host
 from tests.truth.path import Path
 from tests.truth.plan import Plan
 from tests.truth.scenes import Event, Scene
-from tests.truth.segment import Crossing
+from tests.truth.segment import Crossing, Segment
 from tests.truth.tellable import untellable
 from tests.truth.truth import Truth, truths
 from tests.truth.world import SECOND, World
@@ -59,8 +60,14 @@ def perform(script: Plan, rng: Random, *, verbose: bool = False) -> Conversation
     )
 
 
-def play(script: Plan, rng: Random, *, verbose: bool = False) -> World:
-    """Let everything that is planned happen."""
+def play(
+    script: Plan,
+    rng: Random,
+    *,
+    verbose: bool = False,
+    watch: Callable[[World, Segment], None] | None = None,
+) -> World:
+    """Let everything that is planned happen; `watch` sees every segment as its host has sent it."""
     world = World(rng)
     world.verbose = verbose
     world.path = Path(world, script.weather, tap=script.tap, hops=script.hops)
@@ -70,6 +77,8 @@ def play(script: Plan, rng: Random, *, verbose: bool = False) -> World:
         host.abort_lag_ns = script.abort_lags_ns[side]
         world.hosts.append(host)
     world.path.watchers = [Box(world, forgery).watch for forgery in script.forgeries]
+    if watch is not None:
+        world.path.watchers.append(partial(watch, world))
     for scene in script.scenes:
         _stage(world, scene)
     world.run(until_ns=LONGEST_NS, most_crossings=MOST_CROSSINGS)

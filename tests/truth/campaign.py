@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.truth import adapter, show
-from tests.truth.compare import Wrong, compare
+from tests.truth.compare import Result, Wrong, compare
 from tests.truth.conversation import Conversation, converse
 
 CHUNK = 200
@@ -48,17 +48,10 @@ class Tally:
 
 def examine(seeds: Sequence[int], folder: Path | None = None) -> Tally:
     """Return what the judge makes of the conversations of some seeds; keep the captures it is wrong about."""
-    tally = Tally()
+    tally = Tally(conversations=len(seeds))
     for seed in seeds:
         conversation = converse(seed)
-        tally.conversations += 1
-        try:
-            result = compare(conversation, adapter.verdicts(conversation.pcap))
-        except CRASHES as error:
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            crash = Wrong(kind="crash", said=f"{error!r} in {where.name}", true="a verdict")
-            tally.wrongs.append((seed, crash, tags(conversation)))
-            continue
+        result = _held_against(conversation)
         tally.right += result.right
         tally.inconclusive += len(result.doubts)
         tally.doubts.update(normal(doubt) for doubts in result.doubts for doubt in doubts)
@@ -68,6 +61,14 @@ def examine(seeds: Sequence[int], folder: Path | None = None) -> Tally:
         if result.wrongs and folder is not None:
             (folder / f"{seed}.pcap").write_bytes(conversation.pcap)
     return tally
+
+
+def _held_against(conversation: Conversation) -> Result:
+    try:
+        return compare(conversation, adapter.verdicts(conversation.pcap))
+    except CRASHES as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        return Result(wrongs=[Wrong(kind="crash", said=f"{error!r} in {where.name}", true="a verdict")])
 
 
 def normal(doubt: str) -> str:

@@ -268,7 +268,8 @@ def _take_ack(tcb: Tcb, segment: Segment, seq: int) -> bool:
         return False
     newer = ack > tcb.snd_una
     window = segment.window if segment.flags & SYN else segment.window << tcb.snd_scale
-    if newer or seq > tcb.snd_wl1 or (seq == tcb.snd_wl1 and window > tcb.snd_wnd):
+    fresh = newer or seq > tcb.snd_wl1 or (seq == tcb.snd_wl1 and window > tcb.snd_wnd)
+    if fresh and ack >= tcb.snd_una:
         duplicate = not newer and window == tcb.snd_wnd
         tcb.snd_wl1, tcb.snd_wnd = seq, window
         tcb.max_wnd = max(tcb.max_wnd, window)

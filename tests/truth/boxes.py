@@ -41,6 +41,7 @@ class Box:
     forgery: Forgery
     seen: int = 0
     expected: dict[Conn, list[int]] = field(default_factory=dict)  # the next number of each side
+    ttls: dict[int, int] = field(default_factory=dict)  # what its segments in each side's name have
 
     def watch(self, segment: Segment) -> None:
         """See a segment, remember its numbers, and act if it is the one."""
@@ -60,6 +61,11 @@ class Box:
         """Return how long a segment takes from a host to this place."""
         place = self.forgery.place if side == 0 else 1 - self.forgery.place
         return int(self.world.path.weather.delay_ns * place)
+
+    def _own_ttl(self, side: int, avoided: int) -> int:
+        if side not in self.ttls:
+            self.ttls[side] = _other(avoided, self.world.rng)
+        return self.ttls[side]
 
     def _act(self, conn: Conn) -> None:
         # What it forges belongs to what uses these ports by then
@@ -88,7 +94,7 @@ class Box:
             ack=0 if stray else ack if forgery.acks else forgery.junk,
             flags=SYN if stray else RST | ACK * forgery.acks,
             window=world.rng.choice((0, 0, 512, 8192)),
-            ttl=ttl if forgery.mimic or stray else _other(ttl, world.rng),
+            ttl=ttl if forgery.mimic or stray else self._own_ttl(side, ttl),
             ip_id=world.rng.choice((0, world.rng.randrange(1 << 16))),
             mss=1460 if stray else 0,
             genuine=False,

@@ -50,10 +50,9 @@ class Result:
 def compare(conversation: Conversation, verdicts: Sequence[Said]) -> Result:
     """Return how a judge did."""
     result = Result()
-    by_conn = {truth.conn: truth for truth in conversation.truths}
-    time_of = _conns_by_time(conversation)
+    conn_at = _conns_by_time(conversation)
     for said in verdicts:
-        truth = by_conn[_meant(said, time_of)]
+        truth, *others = _meant(said, conn_at, conversation.truths)
         plain = conversation.plan.clean and truth.plain and truth.over and truth.answered
         result.floor += plain
         if said.doubts:
@@ -62,6 +61,8 @@ def compare(conversation: Conversation, verdicts: Sequence[Said]) -> Result:
                 result.floor_doubts.append(said.doubts)
             continue
         wrongs = list(_wrongs(said, truth, conversation))
+        if any(not list(_wrongs(said, other, conversation)) for other in others):
+            wrongs = []
         result.wrongs += wrongs
         result.right += not wrongs
     result.wrongs += _miscounted(conversation, verdicts)
@@ -77,9 +78,15 @@ def _conns_by_time(conversation: Conversation) -> dict[int, Conn]:
     }
 
 
-def _meant(said: Said, conn_at: dict[int, Conn]) -> Conn:
-    """Return the connection that most of a verdict's segments are of."""
-    return Counter(conn_at[time_ns] for time_ns in said.times_ns).most_common(1)[0][0]
+def _meant(said: Said, conn_at: dict[int, Conn], truths: Sequence[Truth]) -> list[Truth]:
+    """Return what a verdict may be about, first the connection that most of its segments are of.
+
+    A SYN and its copies may be several connections to the hosts and one in the capture: any of them is meant.
+    """
+    conns = Counter(conn_at[time_ns] for time_ns in said.times_ns)
+    most = conns.most_common(1)[0][0]
+    alike = [truth for truth in truths if truth.conn in conns and truth.conn.isn == most.isn]
+    return sorted(alike, key=lambda truth: truth.conn is not most)
 
 
 def _wrongs(said: Said, truth: Truth, conversation: Conversation) -> Iterable[Wrong]:

@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from tests.truth.conversation import Conversation
-from tests.truth.segment import ACK, SYN, Conn, Crossing
+from tests.truth.segment import ACK, RST, SYN, Conn, Crossing, Segment
+from tests.truth.sequence import SPACE
 from tests.truth.truth import Truth
 
 
@@ -32,19 +33,38 @@ def _count(truths: Sequence[Truth], shown: Sequence[Crossing]) -> tuple[int, int
     A SYN opens another connection if it comes after the end of the one before, or if it has another number
     and was answered. One that has the same number and no answer may be a late copy: both readings are right.
     """
-    least = most = 0
+    least = 0
+    most = int(not _first(truths, shown).flags & SYN)  # what comes before the first SYN may be an older one
     over_at: int | None = None  # where the connection before ended, in the capture
     isns: set[int] = set()
     for truth in truths:
         opened_at = _opened_at(truth.conn, shown)
         fresh = truth.conn.isn not in isns
         after = not isns or (over_at is not None and over_at < opened_at)
-        least += (fresh and (after or truth.answered)) or (after and truth.answered)
-        most += 1
+        least += (fresh and (after or truth.answered)) or (after and _replied(truth.conn, opened_at, shown))
+        most += 1 + _copies_after(truth, shown)
         isns.add(truth.conn.isn)
         over_at = truth.over_at
-        most += _copies_after(truth, shown)
     return max(least, 1), most
+
+
+def _first(truths: Sequence[Truth], shown: Sequence[Crossing]) -> Segment:
+    conns = {truth.conn for truth in truths}
+    return next(c.segment for c in shown if c.conn.root() in conns and not c.corrupted)
+
+
+def _replied(conn: Conn, opened_at: int, shown: Sequence[Crossing]) -> bool:
+    """Return whether a SYN ACK shows, or a refusal behind the SYN."""
+    wanted = (conn.isn + 1) % SPACE
+    return any(
+        crossing.conn.root() is conn
+        and crossing.segment.side != conn.client
+        and crossing.segment.genuine
+        and not crossing.corrupted
+        and crossing.segment.ack == wanted
+        and (crossing.segment.flags & SYN or (crossing.segment.flags & RST and at > opened_at))
+        for at, crossing in enumerate(shown)
+    )
 
 
 def _opened_at(conn: Conn, shown: Sequence[Crossing]) -> int:

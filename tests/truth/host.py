@@ -81,6 +81,7 @@ class Host:
         self.listeners: dict[int, Listener] = {}
         self.near_wrap = False  # whether initial sequence numbers are drawn just below the wrap
         self.abort_lag_ns = 0
+        self._isns: set[int] = set()
         self._next_id = world.rng.randrange(1 << 16)
         self._stamp_offset = world.rng.randrange(1 << 32)
 
@@ -160,7 +161,7 @@ class Host:
         listener = self.listeners.get(segment.dport)
         if listener is None or flags & ACK:
             if flags & SYN and not flags & ACK:
-                self._refuse(segment, crossing)
+                self.refuse(segment, crossing)
             else:
                 self.answer(segment)
         elif flags & SYN and not flags & FIN and not listener.full():
@@ -186,7 +187,8 @@ class Host:
         self.send(reset)
         return reset
 
-    def _refuse(self, segment: Segment, crossing: Crossing | None) -> None:
+    def refuse(self, segment: Segment, crossing: Crossing | None) -> None:
+        """Answer a SYN with a RST that acknowledges it."""
         conn = self._conn_of(segment, crossing)
         conn.refused = True
         self.answer(segment, conn)
@@ -203,14 +205,19 @@ class Host:
     def _conn_of(self, segment: Segment, crossing: Crossing | None) -> Conn:
         """Return the connection that a SYN opens here: its own, unless it opened that one here before."""
         conn = (crossing.conn if crossing is not None else segment.conn).root()
-        old = conn.tcbs[self.side]
-        if not conn.refused and (old is None or old.gone is Gone.SILENT):
+        if not conn.refused and (conn.tcbs[self.side] is None or self._asks_again(conn)):
             return conn
         again = self.world.conn(ports=conn.ports, client=conn.client, isn=conn.isn)
         again.stray = conn.tcbs[conn.client] is None
         if crossing is not None and not crossing.used:
             crossing.conn = again
         return again
+
+    def _asks_again(self, conn: Conn) -> bool:
+        """Return whether a client still waits for an answer to a SYN that was given up here."""
+        own, other = conn.tcbs[self.side], conn.tcbs[1 - self.side]
+        given_up = own is not None and own.gone is Gone.SILENT and own.last is State.SYN_RECEIVED
+        return given_up and other is not None and other.state is State.SYN_SENT
 
     # What they share
 
@@ -240,9 +247,13 @@ class Host:
         return tcb
 
     def draw_isn(self) -> int:
-        """Return an initial sequence number."""
+        """Return an initial sequence number that this host has not had."""
         rng = self.world.rng
-        return MASK - rng.randrange(3000) if self.near_wrap else rng.randrange(1 << 32)
+        isn = MASK - rng.randrange(3000) if self.near_wrap else rng.randrange(1 << 32)
+        if isn in self._isns:
+            return self.draw_isn()
+        self._isns.add(isn)
+        return isn
 
     def stamp(self) -> int:
         """Return the TSval of now, in milliseconds."""

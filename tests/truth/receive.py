@@ -159,7 +159,7 @@ def _in_request(tcb: Tcb, segment: Segment, crossing: Crossing | None) -> None:
             output.acknowledge(tcb)
     elif flags & SYN and segment.seq != tcb.irs:
         bury(tcb, Gone.ANSWERED)
-        host.answer(segment)
+        host.refuse(segment, crossing)
     elif flags & ACK:
         _complete(tcb, segment, crossing)
 
@@ -375,7 +375,7 @@ def _acknowledge_text(tcb: Tcb, in_order: bool) -> None:
     tcb.unacked += 1
     traits = tcb.host.traits
     fresh_fin = tcb.got_fin and tcb.state is State.CLOSE_WAIT and tcb.rcv_wup < tcb.rcv_nxt
-    patient = traits.lazy_fin_ack if fresh_fin else traits.delayed_ack
+    patient = traits.lazy_fin_ack if fresh_fin else traits.delayed_ack and not tcb.got_fin
     if patient and in_order | fresh_fin and tcb.unacked < 2:
         world = tcb.host.world
         tcb.delack_at = world.now + DELAYED_ACK_NS

@@ -18,7 +18,8 @@ LARGEST_WINDOW = 1 << 17  # no host here offers more (traits)
 
 def untellable(shown: Sequence[Crossing], truths: Sequence[Truth]) -> str:
     """Return what cannot be told, or nothing."""
-    over_at = {truth.conn: truth.over_at for truth in truths}
+    # Behind two FINs nothing counts any more; behind a RST, the other end's still may.
+    over_at = {truth.conn: truth.over_at if truth.orderly else None for truth in truths}
     for at, crossing in enumerate(shown):
         if crossing.corrupted or not crossing.segment.flags & RST:
             continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +11,10 @@ import pytest
 
 from tests.truth import adapter, campaign
 from tests.truth.adapter import Said
-from tests.truth.campaign import Tally, normal, report
 from tests.truth.compare import Wrong, compare
 from tests.truth.conversation import Conversation, converse
 from tests.truth.meeting import meet
+from tests.truth.tally import Tally, normal, report
 from tests.truth.truth import Truth
 from tests.truth.world import MS
 
@@ -129,39 +129,40 @@ def test_alike_doubts_count_together(doubt: str, same: str) -> None:
     assert normal(doubt) == same
 
 
-def judged(judge: Callable[[bytes], list[Said]], monkeypatch: pytest.MonkeyPatch, folder: Path) -> Tally:
-    monkeypatch.setattr(adapter, "verdicts", judge)
-    return campaign.examine(range(3), folder)
+def test_a_judge_that_crashes_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adapter, "verdicts", lambda capture: [][0])
+    tally = campaign.examine(range(3))
+    assert sum(count for (wrong, _), count in tally.wrongs.items() if wrong.kind == "crash") == 3
 
 
-def test_a_judge_that_crashes_is_wrong(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    tally = judged(lambda capture: [][0], monkeypatch, tmp_path)
-    assert [wrong.kind for _, wrong, _ in tally.wrongs] == ["crash"] * 3
+WRONG = Wrong(kind="count", said="1", true="2")
+ONE_WRONG = Tally(conversations=1, wrongs=Counter({(WRONG, ("lossy",)): 1}), seeds={WRONG: [7]})
 
 
-def test_a_capture_that_a_judge_is_wrong_about_is_kept(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    judged(lambda capture: [][0], monkeypatch, tmp_path)
-    assert (tmp_path / "2.pcap").read_bytes() == converse(2).pcap
+def test_a_capture_that_a_judge_is_wrong_about_is_kept(tmp_path: Path) -> None:
+    campaign.keep(ONE_WRONG, tmp_path / "wrong")
+    assert (tmp_path / "wrong" / "7.pcap").read_bytes() == converse(7).pcap
 
 
-def test_a_report_names_the_command_that_shows_a_wrong_one(tmp_path: Path) -> None:
-    tally = Tally(conversations=1, wrongs=[(7, Wrong(kind="count", said="1", true="2"), ())])
-    text = report(tally, tmp_path, 1.0)
-    assert ("count: said 1, is 2   e.g. [7]" in text, "--replay SEED" in text) == (True, True)
+def test_a_report_says_what_was_wrong_and_where() -> None:
+    assert "count: said 1, is 2  e.g. [7]" in report(ONE_WRONG, 1.0)
 
 
-def test_parts_of_a_campaign_add_up_to_the_whole() -> None:
-    parts = Tally()
-    for first in (0, 20):
-        parts.add(campaign.examine(range(first, first + 20)))
-    whole = campaign.examine(range(40))
-    assert (parts.right, parts.inconclusive, len(parts.wrongs)) == (
-        whole.right,
-        whole.inconclusive,
-        len(whole.wrongs),
-    )
+@pytest.mark.parametrize(
+    ("tally", "failed"),
+    [
+        (Tally(floor=2000, hesitant=2), False),
+        (Tally(floor=2000, hesitant=3), True),
+        (ONE_WRONG, True),
+    ],
+)
+def test_a_campaign_fails_where_a_judge_is_wrong_or_timid(tally: Tally, failed: bool) -> None:
+    assert tally.failed == failed
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_campaign_is_the_same_with_any_number_of_jobs(jobs: int) -> None:
+    assert campaign.run(5, 450, jobs).wrongs == campaign.examine(range(5, 455)).wrongs
 
 
 def test_a_replay_shows_states_truth_and_verdict() -> None:

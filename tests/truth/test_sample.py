@@ -6,12 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.truth.campaign import Tally, examine
+from tests.truth.campaign import examine
+from tests.truth.tally import Tally
 
 SEEDS = range(600)
 
 # Strict: the day that the judge passes, this line has to go.
-not_yet = pytest.mark.xfail(strict=True, reason="this judge knows no late segments, forgeries or open ends")
+not_yet = pytest.mark.xfail(
+    raises=AssertionError, strict=True, reason="this judge knows no late segments, forgeries or open ends"
+)
 
 
 @pytest.fixture(scope="module")
@@ -21,18 +24,16 @@ def tally() -> Tally:
 
 @not_yet
 def test_no_conclusive_verdict_of_the_sample_is_wrong(tally: Tally) -> None:
-    assert tally.wrongs == []
+    assert dict(tally.wrongs) == {}
 
 
 @not_yet
 def test_plain_connections_are_conclusive(tally: Tally) -> None:
-    assert (tally.floor > 100, len(tally.floor_doubts) <= tally.floor / 1000) == (True, True), (
-        tally.floor_doubts
-    )
+    assert (tally.floor > 100, dict(tally.timid)) == (True, {})
 
 
 @not_yet
 @settings(max_examples=150)
 @given(st.integers(min_value=1 << 20, max_value=1 << 40))
 def test_no_conclusive_verdict_is_wrong(seed: int) -> None:
-    assert examine([seed]).wrongs == []
+    assert dict(examine([seed]).wrongs) == {}

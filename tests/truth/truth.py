@@ -26,9 +26,10 @@ class Truth:
 
     `endings` and `causes` are, for each side, the answers that are right (a cause may always be unknown).
     `client` is the side that sent the SYN, None where both did. `over_at` is where in the capture its end
-    shows, counted in frames, None where it does not (it still `may_be_over`). `opened`: the capture shows
-    its SYN; `answered`: and the answer to it. `plain`: every RST that counts has exactly the number that the
-    other end expects, and no other connection of the same ports is mixed up with this one.
+    shows, counted in frames, None where it does not (it still `may_be_over`); `orderly`: by two FINs.
+    `opened`: the capture shows its SYN; `answered`: and the answer to it. `plain`: every RST that counts has
+    exactly the number that the other end expects, and no other connection of the same ports is mixed up with
+    this one.
     """
 
     conn: Conn
@@ -36,6 +37,7 @@ class Truth:
     endings: tuple[frozenset[str], frozenset[str]]
     causes: tuple[frozenset[str], frozenset[str]]
     over_at: int | None
+    orderly: bool
     may_be_over: bool
     opened: bool
     answered: bool
@@ -105,12 +107,14 @@ def _truth(view: View, alone: bool) -> Truth:
     conn = view.conn
     opened = any(s.flags & (SYN | ACK) == SYN and s.side == conn.client for _, s in view.shown)
     maybe = [segment for side in resets for segment in side.maybe]
+    over_at = _over_at(view, orderly_at, [segment for side in resets for segment in side.sure])
     return Truth(
         conn=conn,
         client=None if conn.simultaneous else conn.client,
         endings=(_endings(view, 0, resets[0]), _endings(view, 1, resets[1])),
         causes=(_causes(view, resets[0]), _causes(view, resets[1])),
-        over_at=_over_at(view, orderly_at, [segment for side in resets for segment in side.sure]),
+        over_at=over_at,
+        orderly=orderly_at is not None and orderly_at == over_at,
         may_be_over=any(segment in maybe for _, segment in view.shown),
         opened=opened,
         answered=opened and _answered(view),
@@ -176,11 +180,9 @@ def _resets(view: View, orderly_at: int | None) -> tuple[Resets, Resets]:
         late = orderly_at is not None and at[segment] > orderly_at
         if segment.abort:
             (own.maybe if late else own.sure).append(segment)
-        elif segment.decided:
-            (own.maybe if late or other.sure else own.sure).append(segment)
         elif segment.counts and not late:
-            own.sure.append(segment)
-        elif segment.may_count and not late and not other.sure:
+            (own.maybe if other.sure else own.sure).append(segment)
+        elif segment.decided or (segment.may_count and not late and not other.sure):
             own.maybe.append(segment)
     for segment in view.sent:
         unseen = segment.flags & RST and segment.genuine and segment not in at

@@ -15,9 +15,10 @@ class Forgery:
     """What a middlebox does.
 
     It acts on the `nth` segment that has one of `flags` (0: any), `after_ns` later, on each end in `victims`.
-    `shift` moves the sequence number away from the one that is expected next. `mimic`: with the TTL of the
-    host in whose name it speaks, otherwise with one that this host does not have. `place` is where on the
-    path it stands. `word` is "rst", or "syn" for a SYN with another initial number.
+    `word` is "rst"; "syn" for a SYN with another initial number; or "reject": from then on it lets nothing
+    of a victim through, and answers that with a RST. `shift` moves the sequence number away from the one that
+    is expected next. `mimic`: with the TTL of the host in whose name it speaks, otherwise with one that this
+    host does not have. `place` is where on the path it stands.
     """
 
     word: str
@@ -42,6 +43,7 @@ class Box:
     seen: int = 0
     expected: dict[Conn, list[int]] = field(default_factory=dict)  # the next number of each side
     ttls: dict[int, int] = field(default_factory=dict)  # what its segments in each side's name have
+    rejected: set[tuple[int, int]] = field(default_factory=set)  # port pairs
 
     def watch(self, segment: Segment) -> None:
         """See a segment, remember its numbers, and act if it is the one."""
@@ -53,14 +55,19 @@ class Box:
         if forgery.flags == 0 or segment.flags & forgery.flags:
             self.seen += 1
             if self.seen == forgery.nth:
-                self.world.at(
-                    segment.sent_ns + self._way_ns(segment.side) + forgery.after_ns, self._act, conn
-                )
+                self.world.at(self._arrival_ns(segment) + forgery.after_ns, self._act, conn)
 
-    def _way_ns(self, side: int) -> int:
-        """Return how long a segment takes from a host to this place."""
-        place = self.forgery.place if side == 0 else 1 - self.forgery.place
-        return int(self.world.path.weather.delay_ns * place)
+    def stops(self, segment: Segment) -> float | None:
+        """Return where a segment is stopped, None where it is let through."""
+        if segment.conn.ports not in self.rejected or segment.side not in self.forgery.victims:
+            return None
+        if not segment.flags & RST:
+            self.world.at(self._arrival_ns(segment), self._reject, segment)
+        return self.forgery.place
+
+    def _arrival_ns(self, segment: Segment) -> int:
+        place = self.forgery.place if segment.side == 0 else 1 - self.forgery.place
+        return segment.sent_ns + int(self.world.path.weather.delay_ns * place)
 
     def _own_ttl(self, side: int, avoided: int) -> int:
         if side not in self.ttls:
@@ -68,39 +75,58 @@ class Box:
         return self.ttls[side]
 
     def _act(self, conn: Conn) -> None:
+        if self.forgery.word == "reject":
+            self.rejected.add(conn.ports)
+            return
         # What it forges belongs to what uses these ports by then
         conn = next(c.root() for c in reversed(self.world.conns) if c.ports == conn.ports and not c.stray)
-        self.expected.setdefault(conn, [0, 0])
         for victim in self.forgery.victims:
             for repeat in range(self.forgery.repeats):
-                self._forge(conn, victim, repeat)
+                self._stray(conn, victim) if self.forgery.word == "syn" else self._reset(conn, victim, repeat)
 
-    def _forge(self, conn: Conn, victim: int, repeat: int) -> None:
-        forgery, world, side = self.forgery, self.world, 1 - victim
-        seq, ack = self.expected[conn][side], self.expected[conn][victim]
-        stray = forgery.word == "syn"
-        if stray:
-            seq = world.rng.randrange(1 << 32)
-            conn = world.conn(ports=conn.ports, client=side, isn=seq)
-            conn.stray = True
-        path, ports = world.path, conn.ports
+    def _stray(self, conn: Conn, victim: int) -> None:
+        isn = self.world.rng.randrange(1 << 32)
+        made = self.world.conn(ports=conn.ports, client=1 - victim, isn=isn)
+        made.stray = True
+        self._send(made, 1 - victim, seq=isn, ack=0, flags=SYN)
+
+    def _reset(self, conn: Conn, victim: int, repeat: int) -> None:
+        forgery, numbers = self.forgery, self.expected.get(conn, [0, 0])
+        self._send(
+            conn,
+            1 - victim,
+            seq=(numbers[1 - victim] + forgery.shift + 1460 * repeat) & MASK,
+            ack=numbers[victim] if forgery.acks else forgery.junk,
+            flags=RST | ACK * forgery.acks,
+        )
+
+    def _reject(self, segment: Segment) -> None:
+        conn, side = segment.conn.root(), 1 - segment.side
+        if segment.flags & ACK:
+            self._send(conn, side, seq=segment.ack, ack=0, flags=RST)
+        else:
+            self._send(conn, side, seq=0, ack=segment.end, flags=RST | ACK)
+
+    def _send(self, conn: Conn, side: int, *, seq: int, ack: int, flags: int) -> None:
+        world, stray = self.world, bool(flags & SYN)
+        path, ports, rng = world.path, conn.ports, world.rng
         ttl = world.hosts[side].traits.ttl - path.hops[side]
-        segment = Segment(
+        made = Segment(
             side=side,
             conn=conn,
             sport=ports[side],
-            dport=ports[victim],
-            seq=(seq + forgery.shift + 1460 * repeat) & MASK,
-            ack=0 if stray else ack if forgery.acks else forgery.junk,
-            flags=SYN if stray else RST | ACK * forgery.acks,
-            window=world.rng.choice((0, 0, 512, 8192)),
-            ttl=ttl if forgery.mimic or stray else self._own_ttl(side, ttl),
-            ip_id=world.rng.choice((0, world.rng.randrange(1 << 16))),
+            dport=ports[1 - side],
+            seq=seq,
+            ack=ack,
+            flags=flags,
+            window=rng.choice((0, 0, 512, 8192)),
+            ttl=ttl if self.forgery.mimic or stray else self._own_ttl(side, ttl),
+            ip_id=rng.choice((0, rng.randrange(1 << 16))),
             mss=1460 if stray else 0,
             genuine=False,
             reason="stray" if stray else "forged",
         )
-        path.inject(segment, forgery.place)
+        path.inject(made, self.forgery.place)
 
 
 def _other(ttl: int, rng: Random) -> int:
@@ -111,9 +137,8 @@ def _other(ttl: int, rng: Random) -> int:
 
 def draw(rng: Random) -> Forgery:
     """Return what some middlebox does."""
-    stray = rng.random() < 0.2
     return Forgery(
-        word="syn" if stray else "rst",
+        word=rng.choice(("rst", "rst", "rst", "rst", "rst", "rst", "reject", "syn", "syn")),
         place=rng.choice((0.1, 0.4, 0.6, 0.9)),
         flags=rng.choice((0, 0, SYN, ACK, FIN, RST)),
         nth=rng.choice((1, 2, 3, 4, 5, 6, 8, 12)),

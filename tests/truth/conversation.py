@@ -76,7 +76,9 @@ def play(
         host.near_wrap = script.near_wrap[side]
         host.abort_lag_ns = script.abort_lags_ns[side]
         world.hosts.append(host)
-    world.path.watchers = [Box(world, forgery).watch for forgery in script.forgeries]
+    boxes = [Box(world, forgery) for forgery in script.forgeries]
+    world.path.watchers = [box.watch for box in boxes]
+    world.path.gates = [box.stops for box in boxes]
     if watch is not None:
         world.path.watchers.append(partial(watch, world))
     for scene in script.scenes:

@@ -62,18 +62,31 @@ class Path:
         self._calm = weather.calm
         self._sent = [0, 0]
         self.watchers: list[Callable[[Segment], None]] = []
+        self.gates: list[Callable[[Segment], float | None]] = []  # say where they stop a segment
 
     def carry(self, segment: Segment) -> None:
         """Take a segment from its host."""
         world, side = self.world, segment.side
         segment.sent_ns = world.now + world.hosts[side].traits.turnaround_ns
         world.sent.append(segment)
-        if self._calm:
+        places = [place for gate in self.gates if (place := gate(segment)) is not None]
+        if places:
+            self._stop(segment, places[0])
+        elif self._calm:
             self._pass(segment, self._before_ns[side], self._after_ns[side])
         else:
             self._carry_through(segment)
         for watch in self.watchers:
             watch(segment)
+
+    def _stop(self, segment: Segment, place: float) -> None:
+        """Let a segment get no further than a place."""
+        side = segment.side
+        crosses = self._share[side] <= (place if side == 0 else 1 - place)
+        if crosses:
+            segment.copies += 1
+            self._cross(segment, segment.sent_ns + self._before_ns[side])
+        self._lose(segment, segment.sent_ns + self.weather.delay_ns, crossed=crosses)
 
     def _carry_through(self, segment: Segment) -> None:
         weather, rng = self.weather, self.world.rng

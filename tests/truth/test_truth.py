@@ -207,6 +207,14 @@ def test_a_forgery_that_its_victim_belies_has_a_truth() -> None:
     assert met.conversation.untruthful == ""
 
 
+def test_a_firewall_that_rejects_from_some_time_on_ends_its_victim_and_not_the_other_end() -> None:
+    # The client's second segment is rejected; what the server sends later meets a client that is gone.
+    reject = forge(word="reject", victims=(0,), nth=5)
+    server: list[Step] = [("recv", 5), ("sleep", SECOND), ("send", 5)]
+    met = meet([("send", 5), SOON, ("send", 5)], server, forgeries=[reject], tap=0.0)
+    assert (met.lines[-1], met.endings) == ("> R 6:6(0)", [("RST", "none")])
+
+
 # How many connections
 
 

@@ -118,6 +118,8 @@ def _adopt(tcb: Tcb, segment: Segment) -> None:
 def _open_at_once(tcb: Tcb, segment: Segment) -> None:
     """Both ends opened at once (RFC 9293 section 3.5, figure 7): two SYNs, one connection."""
     ours, theirs = tcb.conn.root(), segment.conn.root()
+    if ours.refused or theirs.refused:
+        tcb.host.world.murky = "a SYN that was refused opens a connection from both ends"
     if ours is not theirs:
         first, second = sorted((ours, theirs), key=lambda conn: conn.number)
         second.twin = first

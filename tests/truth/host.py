@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tests.truth import close, output, receive, timers
+from tests.truth.acceptance import mistakes
 from tests.truth.app import App, Step
+from tests.truth.opening import learn
 from tests.truth.segment import ACK, FIN, RST, SYN, A, Conn, Crossing, Segment
 from tests.truth.sequence import MASK
 from tests.truth.tcb import Gone, State, Tcb, bury
@@ -149,7 +151,7 @@ class Host:
         if tcb is None:
             self.nobody(segment, crossing)
             return
-        if segment.conn is not tcb.conn and segment.genuine and receive.mistakes(tcb, segment):
+        if segment.conn is not tcb.conn and segment.genuine and mistakes(tcb, segment):
             self.world.murky = "a segment of an older connection fits a newer one"
         receive.receive(tcb, segment, crossing)
 
@@ -198,7 +200,7 @@ class Host:
         isn = self.draw_isn() if isn is None else isn
         tcb = self._tcb(conn, segment.dport, segment.sport, State.SYN_RECEIVED, isn)
         tcb.request = True
-        receive.learn(tcb, segment)
+        learn(tcb, segment)
         output.syn(tcb)
         output.arm(tcb)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.truth.receive import takes_reset
+from tests.truth.acceptance import takes_reset
 from tests.truth.segment import ACK, RST, SYN, Crossing, Segment
 from tests.truth.sequence import MASK
 from tests.truth.tcb import Gone

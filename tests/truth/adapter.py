@@ -8,6 +8,12 @@ from harness import judge, pcap, trace
 from harness.evidence import CaptureFacts
 
 _WHOLE = CaptureFacts(dropped=0, fenced=True)
+# What the judge calls the reasons that `close` and `timers` give; all others are called alike.
+_CAUSES = {
+    "unread data at close": "unread",
+    "zero linger": "linger",
+    "keepalive timeout": "keepalive",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +44,13 @@ def _said(connection: trace.Connection) -> Said:
         client=(connection.client.address, connection.client.port),
         server=(connection.server.address, connection.server.port),
         endings=(str(verdict.client), str(verdict.server)),
-        causes=(str(verdict.cause or "unknown"), str(verdict.peer_cause or "unknown")),
+        causes=(_cause(verdict.cause), _cause(verdict.peer_cause)),
         conn_state=verdict.conn_state,
         doubts=verdict.doubts,
         times_ns=tuple(segment.t_ns for segment in connection.segments),
     )
+
+
+def _cause(cause: str | None) -> str:
+    word = str(cause or "unknown")
+    return _CAUSES.get(word, word)

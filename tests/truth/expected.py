@@ -33,11 +33,12 @@ def _count(truths: Sequence[Truth], shown: Sequence[Crossing]) -> tuple[int, int
     A SYN opens another connection if it comes after the end of the one before, or if it has another number
     and was answered. One that has the same number and no answer may be a late copy: both readings are right.
     """
+    ordered = sorted(truths, key=lambda truth: _opened_at(truth.conn, shown))
     least = 0
     most = int(not _first(truths, shown).flags & SYN)  # what comes before the first SYN may be an older one
     over_at: int | None = None  # where the connection before ended, in the capture
     isns: set[int] = set()
-    for truth in truths:
+    for truth in ordered:
         opened_at = _opened_at(truth.conn, shown)
         fresh = truth.conn.isn not in isns
         after = not isns or (over_at is not None and over_at < opened_at)

@@ -121,7 +121,7 @@ def draw_capture(rng: Random, *, tap: float, intact: bool) -> CapturePlan:
         _CAPTURES[kind][1](rng),
         fine=rng.random() < 0.5,
         padded=rng.random() < 0.3,
-        snap_len=rng.choice((74, 96, 128)) if intact and rng.random() < 0.06 else 0,
+        snap_len=rng.choice((96, 128)) if intact and rng.random() < 0.06 else 0,
         offload=local if intact and rng.random() < 0.03 else None,
     )
 

@@ -11,7 +11,7 @@ KERNEL_CASES := close-with-unread-response recv-then-close resent-payload-with-f
 SPHINX := $(BIN)/sphinx-build -E -W --keep-going -q -j auto -d build/doctrees docs
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce matrix test test-unit test-all lint format docs docs-check docs-data bench doctor clean
+.PHONY: help setup reproduce matrix test test-unit test-all truth lint format docs docs-check docs-data bench doctor clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -48,6 +48,9 @@ test-unit: setup ## the tests that need neither Docker nor namespaces: seconds
 
 test-all: test ## all that, and the whole catalogue on OTP 23 to 29, both backends (10 minutes more)
 	$(BIN)/rst-or-fin matrix $(CATALOGUE) --runtime docker --otp 23,25,27,28,29 --backend inet,socket
+
+truth: setup ## hold the judge against conversations whose truth is known (ARGS="--count 1000000 --seed 1 --jobs 2")
+	@$(BIN)/python -m tests.truth.campaign $(ARGS)
 
 lint: setup ## formatting, lint, types, and who may import whom
 	$(BIN)/ruff format --check .

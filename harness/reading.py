@@ -22,6 +22,11 @@ _ID_SPACE = 1 << 16
 _NEXT_IDS = 64  # how far apart two IP IDs of one socket may be and still be called consecutive
 _FAR_ID = 1024
 SLACK_LEN = 1 << 20  # beyond a window: no connection's own segment is further off, however it was captured
+_SYN_ACKS = 3
+_SYN_ACK_NS = (
+    900_000_000  # the shortest time after which a SYN ACK is sent again (TCP_TIMEOUT_INIT, Linux 6.12)
+)
+_REORDERING_NS = 10_000_000  # a segment overtakes another by no more
 _CROSSING_NS = 1_000_000_000  # two aborts cross on the way where they were captured closer than this
 _RESETS_MAX = 64
 _TTLS_MAX = 8  # kept of one end: a host has one, or a few where its packets take several ways
@@ -82,6 +87,7 @@ class Reset:
     advances: int
     peer_sent_to: int | None
     is_certain: bool = False  # the other end's TCP has taken it if it arrived, or it was an abort
+    is_exact: bool = False  # it has the very number that the other end's TCP expects, or was an abort
     contested: bool = False  # its end may have gone on, or the capture may have swapped segments
 
     @property
@@ -108,9 +114,11 @@ class End:
         self.edge: int | None = None  # of the window that its peer offered it
         self.scale: int | None = None
         self.syns: dict[bool, int] = {}  # index of its first SYN without and with ACK
+        self.syn_acks = 0  # its SYN ACKs, if it has sent nothing else, as its timer repeats them
+        self.syn_ack_ns = 0
         self.others = 0  # segments that are no RST
         self.advances = 0  # how often it sent something further on
-        self.last_other = -1
+        self.last_other, self.last_other_ns = -1, 0
         self.doubted: int | None = None  # index of a segment that acknowledged more than was captured
         self.leap: tuple[int, Segment] | None = None  # its last segment that was too far off to be believed
         self.missed: int | None = None  # index of its last RST that was outside its peer's window
@@ -175,7 +183,19 @@ class End:
         last = self.sent_to if self.sent_to is not None else self.start
         if last is None:
             return True
+        if self.isn is not None and self.unwrap(number) < self.isn:
+            return False
         return abs(self.unwrap(number) - last) <= (0 if self.only_syn and is_ack else SLACK_LEN)
+
+    def answers_only(self, segment: Segment) -> None:
+        """Count the SYN ACKs of an end that sends nothing else: its accept queue is full.
+
+        Copies that the network made do not come in the time of a retransmission timer.
+        """
+        if not (segment.syn and segment.has_ack) or self.syn_acks < 0:
+            self.syn_acks = -1
+        elif segment.t_ns - self.syn_ack_ns > _SYN_ACK_NS:
+            self.syn_acks, self.syn_ack_ns = self.syn_acks + 1, segment.t_ns
 
     def carries(self, segment: Segment) -> None:
         """Note what is told of the sender by the IP header of a segment that is no RST."""
@@ -233,11 +253,20 @@ class End:
         found = [reset for reset in found if reset.is_certain] or found
         late = self.beyond.get(self.sent_to) if self.sent_to is not None else None
         if late is not None and self.is_own(late):
-            late.is_certain = True
-            is_abort = late.has_ack and (self.fin is None or self.fin < late.index)
-            late.contested = not is_abort or self.advances > late.advances + 1
+            late.is_certain = late.is_exact = True
+            late.contested = not self._may_overtake(late)
             found.append(late)  # the capture shows its last data after it
         return min(found, key=lambda reset: reset.index, default=None)
+
+    def _may_overtake(self, reset: Reset) -> bool:
+        """Whether an abort's RST can have overtaken the last data of this end on the way to the capture."""
+        if not reset.has_ack or (self.fin is not None and self.fin > reset.index):
+            return False
+        if self.advances > reset.advances + 1 or self.last_other_ns - reset.t_ns > _REORDERING_NS:
+            return False
+        if not reset.ip_id or self._last_id is None or not self._ids_consecutive:
+            return True
+        return 0 < (reset.ip_id - self._last_id) % _ID_SPACE <= _NEXT_IDS
 
 
 class Reading:
@@ -328,10 +357,10 @@ class Reading:
         return sorted(found, key=lambda ignored: ignored.index)
 
     def _both_open(self) -> list[int]:
-        """The later of two SYNs that both ask for this connection; empty where only one does."""
+        """The later of two SYNs that both ask for this connection, unless both were answered."""
         one, other = (end.syns for end in self._ends)
         if False in one and False in other:
-            return [max(one[False], other[False])]
+            return [] if self.established else [max(one[False], other[False])]
         return [max(syns.values()) for syns in (one, other) if len(syns) > 1]
 
     def foreign(self) -> list[tuple[int, bool]]:
@@ -354,7 +383,8 @@ class Reading:
         old = (
             (reset.index, Open.OLD_NUMBER)
             for end in self._ends
-            if (reset := end.reset()) is not None and not reset.is_certain
+            if (reset := end.reset()) is not None
+            and not (reset.is_certain and (reset.is_exact or len(resets) == 1))
         )
         missing = (
             (end.last_other, Open.MISSING)
@@ -371,12 +401,11 @@ class Reading:
             for end in self._ends
             if end.missed is not None and end.reset() is None and end.last_other < end.missed
         )
-        aborted = self.established and any(reset.has_ack for reset in resets)
         bare = [reset for reset in resets if not reset.has_ack]
         stray = [
             (index, Open.STRAY_SYN) for index, why in self._unheard.items() if why is Why.STRAY_SYN and bare
         ]
-        both = [index for index in self._both_open() if resets and not aborted]
+        both = [index for index in self._both_open() if resets]
         return sorted(
             (
                 *((index, Open.SIMULTANEOUS) for index in both),
@@ -489,8 +518,9 @@ class Reading:
         own.fin_again |= segment.fin and self.closed_by_fins
         own.covers(first, end)
         own.carries(segment)
+        own.answers_only(segment)
         own.others += 1
-        own.last_other = index
+        own.last_other, own.last_other_ns = index, segment.t_ns
         own.only_syn = own.only_syn and segment.syn
         if segment.fin and own.fin is None and (own.acked_to is None or end >= own.acked_to):
             own.fin, own.fin_end = index, end
@@ -562,6 +592,8 @@ class Reading:
             return
         low, high = _acceptable(own, seq)
         if low <= seq <= high:
+            if not segment.has_ack and (own.acked_to is None or seq > own.acked_to):
+                self._questions.setdefault(index, Open.UNSEEN_ACK)
             own.may_count(_candidate(index, segment, seq, own, peer, refuses=False))
             if segment.has_ack and peer.is_plausible(acked := peer.unwrap(segment.ack)):
                 self._acknowledge(index, acked, segment, own, peer)
@@ -613,17 +645,20 @@ def _candidate(index: int, segment: Segment, seq: int, own: End, peer: End, *, r
         advances=own.advances,
         peer_sent_to=peer.sent_to,
         is_certain=refuses or segment.has_ack or _is_expected(own, peer, seq),
+        is_exact=refuses or segment.has_ack or own.sent_to in {None, seq},
     )
 
 
 def _is_expected(own: End, peer: End, seq: int) -> bool:
     """Whether this is the number that the other end's TCP expects next if everything has arrived.
 
-    Of a FIN that is on its way the FIN's own number will do (tcp_reset_check, Linux 6.12).
+    Once that end has taken a FIN, and sent none, the FIN's own number will do (tcp_reset_check, Linux 6.12).
     """
     if own.sent_to is None or seq == own.sent_to:
         return True
-    return own.fin_end == own.sent_to == seq + 1 and peer.fin is None and own.acked_to != own.fin_end
+    if peer.syn_acks >= _SYN_ACKS and own.isn is not None and seq == own.isn + 1:
+        return True  # in SYN-RECEIVED, which takes no data
+    return own.fin_end == own.sent_to == seq + 1 and peer.fin is None
 
 
 def _acceptable(own: End, seq: int) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from harness.reading import SLACK_LEN, Reading, read
 from harness.tcp import Checksum, Endpoint, Segment, distance
 from harness.trace import Connection, connection
 
+_STRAYS_MAX = 8
 _EARLIER_MAX = 8  # connections of a pair that are remembered for late copies of their SYN ACK
 
 
@@ -27,7 +28,7 @@ class _Stray(NamedTuple):
 
 
 class Conversation:
-    """One connection in the making. `strays`: SYNs that open nothing yet, by sender.
+    """One connection in the making. `strays`: SYNs that open nothing yet, by sender and number.
 
     Once it has been taken it keeps no segments: only what tells that a later segment is still one of its own.
     """
@@ -36,14 +37,12 @@ class Conversation:
         self.ends = (first, other)
         self.members: list[Segment] = []
         self.reading = Reading(first)
-        self.strays: dict[Endpoint, _Stray] = {}
+        self.strays: dict[tuple[Endpoint, int], _Stray] = {}
         self.taken = False
         self.is_split = False  # another one of the same ends began before this one was over
         self.suspects: set[int] = set()  # connections that this one may be part of, or they of it
         self.earlier: Conversation | None = None  # that this one's SYN may be a late copy of
-        self.refused: Conversation | None = (
-            None  # the one before, where the end that opens this one refused it
-        )
+        self.refused: Conversation | None = None  # the one before, if the end that opens this one refused it
 
     def add(self, segment: Segment) -> None:
         if not self.taken:
@@ -109,7 +108,7 @@ class Conversation:
         """Whether this SYN or SYN ACK can only be the first segment of another connection."""
         ended = self.taken or self.reading.is_reset or self.reading.both_fins
         if segment.has_ack:
-            return ended and not self._is_own_answer(segment) and not self.answered(segment)
+            return ended and not self._is_own_answer(segment) and self.answered(segment) is None
         if self.reading.refuses_unseen(segment):
             return False
         return self.reading.is_reset if self.repeats(segment) else ended
@@ -124,27 +123,36 @@ class Conversation:
 
     def hold(self, segment: Segment) -> None:
         """Remember a SYN that may open another connection; the next member is this one."""
-        known = self.strays.get(segment.src)
-        if known is None or known.syn.seq != segment.seq:
-            known = self.strays[segment.src] = _Stray(segment, self.repeats(segment), [])
-        known.indices.append(len(self.members))
+        key = (segment.src, segment.seq)
+        if key not in self.strays:
+            if len(self.strays) == _STRAYS_MAX:
+                del self.strays[next(iter(self.strays))]
+            self.strays[key] = _Stray(segment, self.repeats(segment), [])
+        self.strays[key].indices.append(len(self.members))
 
-    def answered(self, segment: Segment) -> bool:
-        """Whether a SYN ACK or a refusal acknowledges a SYN that was held back."""
-        if not (segment.has_ack and (segment.syn or segment.rst)) or segment.dst not in self.strays:
-            return False
-        stray = self.strays[segment.dst]
-        if segment.syn and stray.is_copy and self.repeats(segment):
-            return False  # a copy as well
-        return 0 < distance(segment.ack, stray.syn.seq) <= 1 + stray.syn.payload_len
+    def answered(self, segment: Segment) -> _Stray | None:
+        """The SYN held back that a SYN ACK or a refusal acknowledges."""
+        if not (segment.has_ack and (segment.syn or segment.rst)):
+            return None
+        for stray in self.strays.values():
+            is_copy = segment.syn and stray.is_copy and self.repeats(segment)
+            acked = distance(segment.ack, stray.syn.seq)
+            if stray.syn.src == segment.dst and not is_copy and 0 < acked <= 1 + stray.syn.payload_len:
+                return stray
+        return None
 
-    def cut_out(self, sender: Endpoint) -> list[Segment]:
-        """Take the SYNs out that were held back for this sender: another connection begins with them."""
-        left_out = set(self.strays.pop(sender).indices)
-        held = [self.members[index] for index in sorted(left_out)]
+    def cut_out(self, stray: _Stray) -> tuple[list[Segment], list[Segment]]:
+        """Take a SYN out that was held back, with its copies: another connection begins with them.
+
+        Return them, and the other SYNs that are still held back: they may be answered in that one's time.
+        """
+        del self.strays[stray.syn.src, stray.syn.seq]
+        others = [other.syn for other in self.strays.values()]
+        left_out = {*stray.indices, *(other.indices[0] for other in self.strays.values())}
+        held = [self.members[index] for index in stray.indices]
         self.members = [s for index, s in enumerate(self.members) if index not in left_out]
-        self.reading = read(self.members)
-        return held
+        self.reading, self.strays = read(self.members), {}
+        return held, others
 
 
 class ConnectionTracker:
@@ -166,8 +174,8 @@ class ConnectionTracker:
             if current is not None and segment.has_ack:  # the SYN was not captured
                 current.is_split = current.reading.entwined = True
             current = begun = self._begin(segment, segment.src, segment.dst)
-        elif current.answered(segment):
-            current = begun = self._begin_anew(current, segment)
+        elif (stray := current.answered(segment)) is not None:
+            current = begun = self._begin_anew(current, stray, segment)
         elif not current.taken and _is_opening(segment) and current.may_open_another(segment):
             current.hold(segment)
         current.add(segment)
@@ -185,18 +193,21 @@ class ConnectionTracker:
             fresh.earlier = next((c for c in reversed(earlier) if c.may_have_begun_with(opening)), None)
         return fresh
 
-    def _begin_anew(self, current: Conversation, answer: Segment) -> Conversation:
-        """Begin with the SYNs that were held back: this segment answers them.
+    def _begin_anew(self, current: Conversation, stray: _Stray, answer: Segment) -> Conversation:
+        """Begin with a SYN that was held back: this segment answers it.
 
         A refusal leaves no doubt but of the connection before it, which its end must have forgotten.
         """
         is_split = not current.taken and not current.reading.both_fins
         is_forgotten = answer.rst and current.reading.established
-        syns = current.cut_out(answer.dst)
+        syns, others = current.cut_out(stray)
         current.is_split = current.reading.entwined = is_split
         fresh = self._begin(syns[0], answer.dst, answer.src)
         fresh.is_split = fresh.reading.entwined = is_split and not is_forgotten
         for syn in syns:
+            fresh.add(syn)
+        for syn in others:
+            fresh.hold(syn)
             fresh.add(syn)
         return fresh
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness import judge, pcap, trace
+from harness import judge, pcap, trace, tracker
 from harness.evidence import CaptureFacts
 
 _WHOLE = CaptureFacts(dropped=0, fenced=True)
@@ -35,7 +35,7 @@ class Said:
 
 def verdicts(capture: bytes) -> list[Said]:
     """Return what the judge says of every connection in a capture."""
-    return [_said(connection) for connection in trace.connections(pcap.segments(capture))]
+    return [_said(connection) for connection in tracker.connections(pcap.segments(capture))]
 
 
 def _said(connection: trace.Connection) -> Said:

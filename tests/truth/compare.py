@@ -81,11 +81,12 @@ def _conns_by_time(conversation: Conversation) -> dict[int, Conn]:
 def _meant(said: Said, conn_at: dict[int, Conn], truths: Sequence[Truth]) -> list[Truth]:
     """Return what a verdict may be about, first the connection that most of its segments are of.
 
-    A SYN and its copies may be several connections to the hosts and one in the capture: any of them is meant.
+    A SYN and its copies may be several connections to the hosts and one in the capture, and a late segment
+    may be one of another: any of them is meant.
     """
     conns = Counter(conn_at[time_ns] for time_ns in said.times_ns)
     most = conns.most_common(1)[0][0]
-    alike = [truth for truth in truths if truth.conn in conns and truth.conn.isn == most.isn]
+    alike = [truth for truth in truths if truth.conn in conns]
     return sorted(alike, key=lambda truth: truth.conn is not most)
 
 
@@ -93,12 +94,15 @@ def _wrongs(said: Said, truth: Truth, conversation: Conversation) -> Iterable[Wr
     client = _side(said.client, truth.conn, conversation)
     if truth.opened and truth.client is not None and client != truth.client:
         yield Wrong(kind="client", said="AB"[client], true="AB"[truth.client])
-    if not truth.over and not truth.may_be_over:
+    left_no_trace = any({"none"} < right for right in truth.endings)
+    if not truth.over and not truth.may_be_over and not left_no_trace:
         yield Wrong(kind="not over", said=" / ".join(said.endings), true="still open")
         return
     for role, side in (("client", client), ("server", 1 - client)):
         ending, cause = said.endings[role == "server"], said.causes[role == "server"]
         right = truth.endings[side]
+        if {"FIN", "none"} <= right:
+            right = right | {"RST"}  # the capture does not show the FIN, nor that it was taken
         if ending not in right:
             yield Wrong(kind=f"{role} ending", said=ending, true=" or ".join(sorted(right)))
         elif ending in _RSTS and cause != UNKNOWN and cause not in truth.causes[side]:
@@ -131,13 +135,17 @@ def _fits(said: Said, truth: Truth) -> bool:
 
 
 def _miscounted(conversation: Conversation, verdicts: Sequence[Said]) -> Iterable[Wrong]:
-    """Yield every port pair of which a judge is sure, and sees too many or too few connections."""
+    """Yield every port pair of which a judge is sure, and sees too many or too few connections.
+
+    It claims to have found as many as it is sure of; each that it doubts may be none, or two.
+    """
     found: dict[frozenset[int], list[Said]] = defaultdict(list)
     for said in verdicts:
         found[frozenset((said.client[1], said.server[1]))].append(said)
     for ports, (least, most) in counts(conversation).items():
         here = found.get(ports, [])
-        if not least <= len(here) <= most and any(not said.doubts for said in here):
+        sure = sum(not said.doubts for said in here)
+        if sure > most or (sure and sure + 2 * (len(here) - sure) < least):
             yield Wrong(
                 kind="count", said=str(len(here)), true=f"{least} to {most}" if least < most else f"{least}"
             )

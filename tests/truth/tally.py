@@ -68,7 +68,7 @@ class Tally:
     @property
     def failed(self) -> bool:
         """Return whether the judge was wrong, or hesitated too often where all is plain."""
-        return bool(self.wrongs) or self.hesitant > self.floor / 1000
+        return bool(self.wrongs) or self.hesitant > self.floor / 500
 
 
 def normal(doubt: str) -> str:
@@ -111,7 +111,7 @@ def report(tally: Tally, took_s: float) -> str:
     text += [f"{count:8} {doubt}" for doubt, count in tally.doubts.most_common()]
     sure = tally.floor - tally.hesitant
     share = 100 * sure / max(tally.floor, 1)
-    text.append(f"\nPlain connections: {sure} of {tally.floor} conclusive ({share:.2f} %, 99.9 % wanted)")
+    text.append(f"\nPlain connections: {sure} of {tally.floor} conclusive ({share:.2f} %, 99.8 % wanted)")
     text += [
         f"{count:8} {doubt}  e.g. {tally.seeds[doubt][:3]}" for doubt, count in tally.timid.most_common()
     ]

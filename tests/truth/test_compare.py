@@ -151,8 +151,8 @@ def test_a_report_says_what_was_wrong_and_where() -> None:
 @pytest.mark.parametrize(
     ("tally", "failed"),
     [
-        (Tally(floor=2000, hesitant=2), False),
-        (Tally(floor=2000, hesitant=3), True),
+        (Tally(floor=2000, hesitant=4), False),
+        (Tally(floor=2000, hesitant=5), True),
         (ONE_WRONG, True),
     ],
 )

@@ -26,7 +26,6 @@ _SYN_ACKS = 3
 _SYN_ACK_NS = (
     900_000_000  # the shortest time after which a SYN ACK is sent again (TCP_TIMEOUT_INIT, Linux 6.12)
 )
-_REORDERING_NS = 10_000_000  # a segment overtakes another by no more
 _CROSSING_NS = 1_000_000_000  # two aborts cross on the way where they were captured closer than this
 _RESETS_MAX = 64
 _TTLS_MAX = 8  # kept of one end: a host has one, or a few where its packets take several ways
@@ -84,7 +83,6 @@ class Reset:
     ttl: int | None
     ip_id: int | None
     sent_to: int  # by the end that it names
-    advances: int
     peer_sent_to: int | None
     is_certain: bool = False  # the other end's TCP has taken it if it arrived, or it was an abort
     is_exact: bool = False  # it has the very number that the other end's TCP expects, or was an abort
@@ -117,8 +115,7 @@ class End:
         self.syn_acks = 0  # its SYN ACKs, if it has sent nothing else, as its timer repeats them
         self.syn_ack_ns = 0
         self.others = 0  # segments that are no RST
-        self.advances = 0  # how often it sent something further on
-        self.last_other, self.last_other_ns = -1, 0
+        self.last_other = -1
         self.doubted: int | None = None  # index of a segment that acknowledged more than was captured
         self.leap: tuple[int, Segment] | None = None  # its last segment that was too far off to be believed
         self.missed: int | None = None  # index of its last RST that was outside its peer's window
@@ -144,7 +141,6 @@ class End:
 
     def covers(self, first: int, end: int) -> None:
         """Note that these numbers were captured."""
-        self.advances += self.sent_to is None or end > self.sent_to
         self.sent_to = end if self.sent_to is None else max(self.sent_to, end)
         if end > first:
             self.payload_to = end if self.payload_to is None else max(self.payload_to, end)
@@ -254,19 +250,9 @@ class End:
         late = self.beyond.get(self.sent_to) if self.sent_to is not None else None
         if late is not None and self.is_own(late):
             late.is_certain = late.is_exact = True
-            late.contested = not self._may_overtake(late)
+            late.contested = True
             found.append(late)  # the capture shows its last data after it
         return min(found, key=lambda reset: reset.index, default=None)
-
-    def _may_overtake(self, reset: Reset) -> bool:
-        """Whether an abort's RST can have overtaken the last data of this end on the way to the capture."""
-        if not reset.has_ack or (self.fin is not None and self.fin > reset.index):
-            return False
-        if self.advances > reset.advances + 1 or self.last_other_ns - reset.t_ns > _REORDERING_NS:
-            return False
-        if not reset.ip_id or self._last_id is None or not self._ids_consecutive:
-            return True
-        return 0 < (reset.ip_id - self._last_id) % _ID_SPACE <= _NEXT_IDS
 
 
 class Reading:
@@ -380,11 +366,11 @@ class Reading:
         resets = [reset for end in self._ends if (reset := end.reset()) is not None]
         contested = ((reset.index, Open.WENT_ON) for reset in resets if reset.contested)
         first, first_ns = min(((reset.index, reset.t_ns) for reset in resets), default=(0, 0))
+        alone = len(resets) == 1 and all(end.is_own(reset) for end in self._ends for reset in end.resets)
         old = (
             (reset.index, Open.OLD_NUMBER)
             for end in self._ends
-            if (reset := end.reset()) is not None
-            and not (reset.is_certain and (reset.is_exact or len(resets) == 1))
+            if (reset := end.reset()) is not None and not (reset.is_exact or (reset.is_certain and alone))
         )
         missing = (
             (end.last_other, Open.MISSING)
@@ -520,7 +506,7 @@ class Reading:
         own.carries(segment)
         own.answers_only(segment)
         own.others += 1
-        own.last_other, own.last_other_ns = index, segment.t_ns
+        own.last_other = index
         own.only_syn = own.only_syn and segment.syn
         if segment.fin and own.fin is None and (own.acked_to is None or end >= own.acked_to):
             own.fin, own.fin_end = index, end
@@ -594,9 +580,10 @@ class Reading:
         if low <= seq <= high:
             if not segment.has_ack and (own.acked_to is None or seq > own.acked_to):
                 self._questions.setdefault(index, Open.UNSEEN_ACK)
-            own.may_count(_candidate(index, segment, seq, own, peer, refuses=False))
-            if segment.has_ack and peer.is_plausible(acked := peer.unwrap(segment.ack)):
-                self._acknowledge(index, acked, segment, own, peer)
+            reset = _candidate(index, segment, seq, own, peer, refuses=False)
+            own.may_count(reset)
+            if segment.has_ack and own.is_own(reset):
+                self._acknowledge(index, peer.unwrap(segment.ack), segment, own, peer)
         elif seq > high and (own.edge is None or seq <= own.edge):
             own.beyond.setdefault(seq, _candidate(index, segment, seq, own, peer, refuses=False))
         else:
@@ -642,7 +629,6 @@ def _candidate(index: int, segment: Segment, seq: int, own: End, peer: End, *, r
         ttl=segment.ttl,
         ip_id=segment.ip_id,
         sent_to=seq if own.sent_to is None else own.sent_to,
-        advances=own.advances,
         peer_sent_to=peer.sent_to,
         is_certain=refuses or segment.has_ack or _is_expected(own, peer, seq),
         is_exact=refuses or segment.has_ack or own.sent_to in {None, seq},

@@ -96,6 +96,11 @@ class Conversation:
     def fits(self, segment: Segment) -> bool:
         return self.reading.fits(segment)
 
+    def awaits_syn_ack(self, segment: Segment) -> bool:
+        """Whether a segment that is no SYN ACK came in place of one: it is rather an earlier connection's."""
+        own, peer = self.reading.end(segment.src), self.reading.end(segment.dst)
+        return peer.only_syn and own.isn is None and not segment.syn and not segment.rst
+
     def repeats_answer(self, segment: Segment) -> bool:
         """Whether a SYN ACK is a copy of this connection's, or the one that was not captured yet."""
         return self.repeats(segment) or self.reading.is_answered_by(segment)
@@ -221,7 +226,7 @@ class ConnectionTracker:
             return None
         current = self._current[pair]
         fits = Conversation.repeats_answer if segment.syn else Conversation.fits
-        if fits(current, segment):
+        if fits(current, segment) and not current.awaits_syn_ack(segment):
             return None
         found = next((c for c in reversed(earlier) if fits(c, segment)), None)
         if found is not None and segment.syn and current.reading.is_answered_by(segment):

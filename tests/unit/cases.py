@@ -458,7 +458,7 @@ CASES = {
     ),
     "an abort seen before the last data of its end": Case(
         wire=EXCHANGE + "> R. 29:29(0) ack 486\n> P. 19:29(10) ack 486",
-        owed=(RST, NONE, Cause.UNKNOWN, V.CONCLUSIVE),
+        owed=(RST, NONE, Cause.UNKNOWN, V.INCONCLUSIVE),
     ),
     "the end under test was called, and aborts": Case(
         wire=EXCHANGE + "< R. 486:486(0) ack 19",

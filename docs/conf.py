@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from rst_or_fin import __version__
+from rst_or_fin.report.ladder_svg import STYLE
 from sphinx.application import Sphinx
-
-from harness import __version__
-from harness.report.ladder_svg import STYLE
 
 project = "RST or FIN"
 author = "the authors of RST or FIN"

@@ -14,8 +14,9 @@ from pathlib import Path
 from cogapp import Cog
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
-
-from harness import catalogue, cli, scenario_check
+from rst_or_fin import cli
+from rst_or_fin.scenario import check
+from rst_or_fin.storage import scenario_files
 
 _PROGRAM = "rst-or-fin"
 _STARTS = (f"{_PROGRAM} ", "make ", "cog ")
@@ -62,7 +63,7 @@ def _wrong_examples(tokens: list[Token]) -> Iterator[str]:
     """Whole scenarios and Python that nothing would take."""
     for text in _fences(tokens, "toml"):
         if "claim =" in text:
-            for problem in scenario_check.problems(text, "example.scenario.toml"):
+            for problem in check.problems(text, "example.scenario.toml"):
                 yield f"an example of a scenario is none: {problem.told('example.scenario.toml')}"
     for text in _fences(tokens, "python"):
         try:
@@ -116,7 +117,7 @@ def _fault(words: list[str]) -> str:
 
 
 def _known(name: str) -> bool:
-    return name.endswith(".toml") or name in catalogue.names() or bool(_PLACEHOLDER.fullmatch(name))
+    return name.endswith(".toml") or name in scenario_files.names() or bool(_PLACEHOLDER.fullmatch(name))
 
 
 @contextlib.contextmanager
@@ -129,7 +130,7 @@ def _sandbox(article: str) -> Iterator[None]:
         run = stored / "close-with-unread-response"
         shutil.copytree(run, place / "runs/FOLDER")
         shutil.copy(run / "capture.pcap", place / "dump.pcap")
-        (place / "my.scenario.toml").write_text(catalogue.find("recv-then-close").text, encoding="utf-8")
+        (place / "my.scenario.toml").write_text(scenario_files.find("recv-then-close").text, encoding="utf-8")
         (place / "article.md").write_text(article, encoding="utf-8")
         with contextlib.chdir(place):
             yield

@@ -20,10 +20,11 @@ from cogapp import Cog
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # this folder's own blocks, also where it is a copy
 
+from rst_or_fin import embedding  # noqa: E402
+from rst_or_fin.errors import TroubleError  # noqa: E402
+from rst_or_fin.scenario.schema import schema  # noqa: E402
+
 from docs import documented, stored  # noqa: E402
-from harness import blocks  # noqa: E402
-from harness.errors import TroubleError  # noqa: E402
-from harness.scenario_schema import schema  # noqa: E402
 
 _LADDER = re.compile(r"ladders/([\w.-]+)\.svg")
 _LADDERS = Path("docs/ladders")
@@ -87,7 +88,7 @@ def _cog(mode: str, pages: list[Path]) -> int:
 
 def _drawn(pages: list[Path]) -> Iterator[tuple[str, str]]:
     for name in _shown(pages):
-        yield name, blocks.svg(Path("tests/golden/evidence") / name, name)
+        yield name, embedding.svg(Path("tests/golden/evidence") / name, name)
 
 
 def _shown(pages: list[Path]) -> list[str]:

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from rst_or_fin.analysis.matrix import Summary
+from rst_or_fin.execution import cache
+from rst_or_fin.scenario.model import Scenario
 
 from docs.blocks.tables import DATA, records
 from docs.blocks.words import scenarios
-from harness import shelf
-from harness.matrix import Summary
-from harness.scenario import Scenario
 
 EVIDENCE = Path("tests/golden/evidence")
 
@@ -44,7 +44,7 @@ def contradictions() -> Iterator[str]:
     """Evidence that is judged otherwise today, cells of other scenarios than today's, scenarios left out."""
     for folder in sorted(path.parent for path in EVIDENCE.glob("*/manifest.json")):
         told = [json.loads(line) for line in (folder / "verdicts.jsonl").read_text("utf-8").splitlines()]
-        found = [json.loads(msgspec.json.encode(each.record())) for each in shelf.read(folder).judgements]
+        found = [json.loads(msgspec.json.encode(each.record())) for each in cache.read(folder).judgements]
         if told != found:
             yield f"{folder}/verdicts.jsonl is not the verdict that the evidence gives"
     yield from _outdated()

@@ -16,7 +16,7 @@
 %% `net_ticktime`: the controller sends no ticks. The node halts when its last link goes down, when nobody
 %% has linked within --wait-s seconds (60), and, with --until-eof, when its standard input ends.
 %%
-%% What is said to the registered name `rst_or_fin` is described in harness/session.py.
+%% What is said to the registered name `rst_or_fin` is described in harness/rst_or_fin/node/session.py.
 %%
 %% Besides OTP a session's lines may call, as a shell's commands:
 %%   unread(Sock)             bytes unread in the kernel's receive buffer; the peer's FIN does not count

@@ -1,11 +1,12 @@
 """What the marked blocks in README.md and in docs/ may call."""
 
+from rst_or_fin.embedding import case, ladder, mermaid, session, trace, verdict, witnesses
+
 from docs.blocks.causes import causes
 from docs.blocks.conn_states import meanings, states, transitions, words
 from docs.blocks.peers import peers
 from docs.blocks.sections import by_theme, drawing, theme
 from docs.blocks.tables import cures, kernels, results, surprises
-from harness.blocks import case, ladder, mermaid, session, trace, verdict, witnesses
 
 __all__ = [
     "by_theme",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from rst_or_fin.tcp.causes import CAUSES
+
 from docs.blocks.words import table
-from harness.causes import CAUSES
 
 
 def causes() -> str:

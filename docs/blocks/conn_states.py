@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from rst_or_fin.tcp.zeek_conn_state import MEANING, STATES, TRANSITIONS, WORDS, Word
+
 from docs.blocks.words import table
-from harness.conn_state import MEANING, STATES, TRANSITIONS, WORDS, Word
 
 
 def meanings() -> str:

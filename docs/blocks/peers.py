@@ -1,13 +1,14 @@
-"""The kinds of peers with their options, as the programs and the check have them (harness/hosts/kinds.py)."""
+"""The kinds of peers with their options, as the programs and the check have them (agents/kinds.py)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rst_or_fin.agents.kinds import ABOUT, ENDS, OPTIONS, WITHOUT_KERNEL, Option
+from rst_or_fin.scenario.model import Server
+from rst_or_fin.scenario.peers import KINDS
+
 from docs.blocks.words import table
-from harness.hosts.kinds import ABOUT, ENDS, OPTIONS, WITHOUT_KERNEL, Option
-from harness.scenario import Server
-from harness.servers import KINDS
 
 
 def peers() -> str:

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
+from rst_or_fin.embedding import case, read
+from rst_or_fin.report.ladder import ladder
+from rst_or_fin.report.markdown import escaped
+from rst_or_fin.scenario.model import Expectation, Scenario
+from rst_or_fin.tcp.ending import Cause, Ending
+
 from docs.blocks.tables import counted, records
 from docs.blocks.words import PUBLISHED, linked, scenarios, slug, theme_of, to, when
-from harness.blocks import case, read
-from harness.report.ladder import ladder
-from harness.report.markdown import escaped
-from harness.scenario import Expectation, Scenario
-from harness.tcp import Cause, Ending
 
 EVIDENCE = Path("tests/golden/evidence")
 

@@ -7,12 +7,12 @@ from functools import cache
 from pathlib import Path
 
 import msgspec
+from rst_or_fin.analysis.matrix import Mark, Record, Summary
+from rst_or_fin.scenario.axes import version
+from rst_or_fin.scenario.model import Scenario
+from rst_or_fin.tcp.ending import Ending
 
 from docs.blocks.words import linked, scenarios, table, to, when
-from harness.axes import version
-from harness.matrix import Mark, Record, Summary
-from harness.scenario import Scenario
-from harness.tcp import Ending
 
 DATA = Path("docs/data")
 

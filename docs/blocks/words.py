@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import cache
 
-from harness import catalogue
-from harness.axes import When
-from harness.report.markdown import escaped
-from harness.scenario import Scenario
+from rst_or_fin.report.markdown import escaped
+from rst_or_fin.scenario.axes import When
+from rst_or_fin.scenario.model import Scenario
+from rst_or_fin.storage import scenario_files
 
 PUBLISHED = "the published pair"
 
@@ -24,11 +24,11 @@ _LINKS = (
 @cache
 def scenarios() -> tuple[Scenario, ...]:
     """The catalogue, in alphabetical order."""
-    return tuple(catalogue.find(name).scenario for name in catalogue.names())
+    return tuple(scenario_files.find(name).scenario for name in scenario_files.names())
 
 
 def theme_of(scenario: Scenario) -> str:
-    return PUBLISHED if scenario.name in catalogue.PUBLISHED_PAIR else scenario.theme
+    return PUBLISHED if scenario.name in scenario_files.PUBLISHED_PAIR else scenario.theme
 
 
 def slug(words: str) -> str:

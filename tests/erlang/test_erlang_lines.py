@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from rst_or_fin.scenario.erlang_lines import expressions
+from rst_or_fin.scenario.session_check import read
+from rst_or_fin.storage import scenario_files
 
-from harness import catalogue
-from harness.erlang_lines import expressions
-from harness.session_check import read
 from tests.erlang.conftest import erl
 
 SPLIT = Path(__file__).with_name("split.escript")
@@ -161,7 +161,7 @@ def agrees(said: str, text: str) -> bool:
 @st.composite
 def spoiled(draw: st.DrawFn) -> str:
     """A shipped session with a piece of it gone, or with a scrap in it."""
-    text = catalogue.find(draw(st.sampled_from(catalogue.names()))).scenario.session
+    text = scenario_files.find(draw(st.sampled_from(scenario_files.names()))).scenario.session
     begin = draw(st.integers(0, len(text)))
     end = begin + draw(st.integers(0, 3))
     return text[:begin] + draw(st.just("") | SCRAPS) + text[end:]

@@ -6,11 +6,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from rst_or_fin.errors import UsageError
+from rst_or_fin.evidence.records import COUNTERS, Moment, Replay, SessionEnd
+from rst_or_fin.node import session
+from rst_or_fin.node.link import Atom
 
-from harness import session
-from harness.errors import UsageError
-from harness.evidence import COUNTERS, Moment, Replay, SessionEnd
-from harness.link import Atom
 from tests.erlang.conftest import BIG, Node, Peer, linked, new_node, started
 
 _BACKENDS = pytest.mark.parametrize("backend", ["inet", "socket"])

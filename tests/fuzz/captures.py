@@ -18,11 +18,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.capture_file import formats
-from harness.capture_file.damage import CaptureError
-from harness.capture_file.reading import read
-from harness.capture_file.records import FileNotes
-from harness.evidence import Frame
+from rst_or_fin.capture_file import formats
+from rst_or_fin.capture_file.damage import CaptureError
+from rst_or_fin.capture_file.frame import Frame
+from rst_or_fin.capture_file.reading import read
+from rst_or_fin.capture_file.records import FileNotes
+
 from tests.unit.capture_file.corpus import COMPRESSED, UNCOMPRESSED
 from tests.unit.capture_file.files import COMPRESSIONS, classic, in_chunks
 

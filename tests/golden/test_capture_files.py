@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rst_or_fin.capture_file.reading import read
+from rst_or_fin.tcp.segment import Checksum
 
-from harness.capture_file.reading import read
-from harness.tcp import Checksum
 from tests.golden import oracle
 from tests.golden.test_golden import as_we_read_it
 from tests.unit.capture_file.corpus import COMPRESSED

@@ -12,11 +12,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from rst_or_fin.evidence import pcap
+from rst_or_fin.storage import evidence_folder
+from rst_or_fin.storage.load_run import load_run
+from rst_or_fin.storage.scenario_files import PUBLISHED_PAIR
+from rst_or_fin.tcp import connection as trace
+from rst_or_fin.tcp import tracker
+from rst_or_fin.tcp.segment import SPACE, Segment
 
-from harness import pcap, store, trace, tracker
-from harness.catalogue import PUBLISHED_PAIR
-from harness.load_run import load_run
-from harness.tcp import SPACE, Segment
 from tests.golden import oracle
 from tests.golden.oracle import Seen
 from tests.unit.cases import CASES
@@ -55,7 +58,7 @@ def as_we_read_it(data: bytes) -> list[Seen]:
 def test_the_published_pair_is_stored() -> None:
     if not FOLDERS:
         oracle.skip_or_fail(f"no run is stored in {EVIDENCE.name}/ yet")
-    assert set(PUBLISHED_PAIR) <= {store.read(folder).scenario.name for folder in FOLDERS}
+    assert set(PUBLISHED_PAIR) <= {evidence_folder.read(folder).scenario.name for folder in FOLDERS}
 
 
 @of_every_run
@@ -72,7 +75,7 @@ def test_stored_evidence_is_judged_as_it_was(folder: Path) -> None:
 
 @of_every_run
 def test_stored_evidence_holds_a_verdict_for_every_replay(folder: Path) -> None:
-    evidence = store.read(folder)
+    evidence = evidence_folder.read(folder)
     verdicts = (folder / "verdicts.jsonl").read_text().splitlines()
     assert len(verdicts) == len(evidence.replays) == len(evidence.testimonies) > 0
 

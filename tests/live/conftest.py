@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from harness import engine
-from harness.errors import EnvironmentTroubleError
+from rst_or_fin.engine import client as engine
+from rst_or_fin.errors import EnvironmentTroubleError
 
 if TYPE_CHECKING:
     import docker
@@ -44,7 +43,7 @@ def command(tmp_path: Path) -> Command:
 
     def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "harness.cli", *arguments],
+            [sys.executable, "-m", "rst_or_fin.cli", *arguments],
             cwd=tmp_path,
             env={**os.environ, **(env or {})},
             capture_output=True,

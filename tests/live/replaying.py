@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-from harness import pcap, session
-from harness.evidence import COUNTERS, Frame, Replay
-from harness.tcp import Segment
-from harness.testbed.local import LocalTestbed
+from rst_or_fin.capture_file.frame import Frame
+from rst_or_fin.evidence import pcap
+from rst_or_fin.evidence.records import COUNTERS, Replay
+from rst_or_fin.node import session
+from rst_or_fin.tcp.segment import Segment
+from rst_or_fin.testbed.local import LocalTestbed
 
 UNREAD = """\
 {ok, Sock} = gen_tcp:connect(Server, Port, [{active, false}]).

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from rst_or_fin.scenario.model import Scenario
+from rst_or_fin.storage import scenario_files
 
-from harness import catalogue
-from harness.scenario import Scenario
 from tests.live.conftest import Command, document
 
 pytestmark = [pytest.mark.docker, pytest.mark.local, pytest.mark.timeout(600)]
@@ -28,7 +28,9 @@ def essence(scenario: Scenario, replay: Any) -> dict[str, Any]:
 
 
 def played(command: Command, runtime: str) -> dict[str, Any]:
-    scenarios = [s for s in (catalogue.find(name).scenario for name in catalogue.names()) if not s.race]
+    scenarios = [
+        s for s in (scenario_files.find(name).scenario for name in scenario_files.names()) if not s.race
+    ]
     result = document(command("run", *(s.name for s in scenarios), "--json", "--runtime", runtime))
     replays = {run["scenario"]: run["replays"][0] for run in result["runs"]}
     return {s.name: essence(s, replays[s.name]) for s in scenarios if s.name in replays}
@@ -41,7 +43,7 @@ def test_both_runtimes_give_the_same_verdicts(command: Command, client: object) 
 
 
 def test_what_the_local_runtime_leaves_out_says_why(command: Command, client: object) -> None:
-    names = catalogue.names()
+    names = scenario_files.names()
     result = command("run", *names, "--json", "--runtime", "local")
     played_here = {run["scenario"] for run in document(result)["runs"]}
     assert all(f"{name} is left out here: " in result.stderr for name in set(names) - played_here)

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from rst_or_fin.engine import client as engine
+from rst_or_fin.evidence import pcap
+from rst_or_fin.scenario.model import Server
+from rst_or_fin.tcp import tracker
+from rst_or_fin.testbed.docker import DockerTestbed
 
-from harness import engine, pcap, tracker
-from harness.scenario import Server
-from harness.testbed.docker import DockerTestbed
 from tests.live.conftest import Command, document
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ RUNTIME = ("--runtime", "docker")
 def reproduced(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """One `reproduce --json` for all the tests that only look at its result."""
     done = subprocess.run(
-        [sys.executable, "-m", "harness.cli", "reproduce", "--json", *RUNTIME],
+        [sys.executable, "-m", "rst_or_fin.cli", "reproduce", "--json", *RUNTIME],
         cwd=(folder := tmp_path_factory.mktemp("reproduce")),
         capture_output=True,
         text=True,
@@ -184,7 +186,7 @@ def test_no_engine_is_exit_4_with_a_remedy(command: Command) -> None:
 def running(client: docker.DockerClient, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A run that will not end by itself, caught when its containers are up."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "harness.cli", "reproduce", "--repeat", "1000000", *RUNTIME],
+        [sys.executable, "-m", "rst_or_fin.cli", "reproduce", "--repeat", "1000000", *RUNTIME],
         cwd=tmp_path,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

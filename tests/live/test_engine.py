@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
-
-from harness import engine, images
+from rst_or_fin.engine import client as engine
+from rst_or_fin.engine import images
 
 if TYPE_CHECKING:
     import docker

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
-from harness import engine, images, resources
-from harness.builds import Progress
-from harness.errors import EnvironmentTroubleError
-from harness.images import IMAGES, Image
+from rst_or_fin import data_files
+from rst_or_fin.engine import client as engine
+from rst_or_fin.engine import images
+from rst_or_fin.engine.build import Progress
+from rst_or_fin.engine.images import IMAGES, Image
+from rst_or_fin.errors import EnvironmentTroubleError
 
 if TYPE_CHECKING:
     import docker
@@ -50,7 +51,7 @@ def test_a_node_image_runs_its_release_without_privileges(client: docker.DockerC
     assert output(client, images.ensure(client, name), command) == name.removeprefix("node:otp")
 
 
-@pytest.mark.parametrize("program", ["hosts.origin", "hosts.capture"])
+@pytest.mark.parametrize("program", ["agents.origin", "agents.capture"])
 def test_the_peer_image_has_all_that_its_programs_import(client: docker.DockerClient, program: str) -> None:
     command = ["python3", "-W", "error", "-m", program, "--help"]
     assert output(client, images.ensure(client, "peer"), command).startswith("usage:")
@@ -72,7 +73,7 @@ def throwaway(client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch, tmp_
     name = f"test-{uuid.uuid4().hex[:8]}"
     image = Image(name=name, base="base:trixie", folder=name)
     monkeypatch.setattr(images, "IMAGES", {**IMAGES, "test": image})
-    monkeypatch.setattr(resources, "path", lambda name: tmp_path)
+    monkeypatch.setattr(data_files, "path", lambda name: tmp_path)
     recipe = tmp_path / name / "Dockerfile"
     recipe.parent.mkdir()
     recipe.write_text("ARG BASE\nFROM ${BASE}\nCOPY Dockerfile /recipe\n")

@@ -12,8 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-
-from harness.errors import EXIT_AS_EXPECTED
+from rst_or_fin.errors import EXIT_AS_EXPECTED
 
 pytestmark = pytest.mark.local
 
@@ -25,7 +24,7 @@ def interrupted(place: Path, number: signal.Signals, *options: str) -> subproces
     """A run of many replays that gets this signal once some of them are on the disk."""
     arguments = ("run", "recv-then-close", "--runtime", "local", "--repeat", _MANY, *options)
     with subprocess.Popen(
-        [sys.executable, "-m", "harness.cli", *arguments],
+        [sys.executable, "-m", "rst_or_fin.cli", *arguments],
         cwd=place,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -43,7 +42,7 @@ def interrupted(place: Path, number: signal.Signals, *options: str) -> subproces
 def judged_again(place: Path) -> subprocess.CompletedProcess[str]:
     [folder] = place.glob("runs/*")
     return subprocess.run(
-        [sys.executable, "-m", "harness.cli", "judge", str(folder)],
+        [sys.executable, "-m", "rst_or_fin.cli", "judge", str(folder)],
         capture_output=True,
         text=True,
         timeout=120,

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from rst_or_fin.engine import images, kernel_images
+from rst_or_fin.errors import EnvironmentTroubleError
+from rst_or_fin.evidence.records import SessionEnd
+from rst_or_fin.node import session
+from rst_or_fin.testbed import PINNED_SYSCTLS
+from rst_or_fin.testbed.docker import DockerTestbed
 
-from harness import images, kernel_images, session
-from harness.errors import EnvironmentTroubleError
-from harness.evidence import SessionEnd
-from harness.testbed import PINNED_SYSCTLS
-from harness.testbed.docker import DockerTestbed
 from tests.live.conftest import Command, document
 
 if TYPE_CHECKING:

@@ -18,15 +18,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rst_or_fin.agents import frames
+from rst_or_fin.capture_file.frame import Frame
+from rst_or_fin.errors import EnvironmentTroubleError, TroubleError, UsageError
+from rst_or_fin.evidence.records import COUNTERS, SessionEnd, Testimony
+from rst_or_fin.node import session
+from rst_or_fin.scenario.model import Server
+from rst_or_fin.tcp.segment import Endpoint
+from rst_or_fin.testbed import PINNED_SYSCTLS, baseline, local
+from rst_or_fin.testbed.local import LocalTestbed
 
-from harness import session
-from harness.errors import EnvironmentTroubleError, TroubleError, UsageError
-from harness.evidence import COUNTERS, Frame, SessionEnd, Testimony
-from harness.hosts import frames
-from harness.scenario import Server
-from harness.tcp import Endpoint
-from harness.testbed import PINNED_SYSCTLS, floor, local
-from harness.testbed.local import LocalTestbed
 from tests.live import killing
 from tests.live.conftest import document, skip_or_fail
 from tests.live.replaying import DRAINED, UNREAD, play, segments
@@ -78,14 +79,18 @@ def plain_user() -> Iterator[PlainUser]:
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, *arguments]
-        environment = {**os.environ, "HOME": str(place / "home"), "PYTHONPATH": str(CHECKOUT)}
+        environment = {
+            **os.environ,
+            "HOME": str(place / "home"),
+            "PYTHONPATH": f"{CHECKOUT}/harness:{CHECKOUT}",
+        }
         if os.geteuid() == 0:
             os.chown(place / "home", A_USER, A_USER)
             bound = [sys.base_prefix, str(CHECKOUT), sysconfig.get_path("purelib"), str(place)]
             python = f"{place}/python/bin/python{sys.version_info.major}.{sys.version_info.minor}"
             command = ["unshare", "--mount", "--", "sh", "-ec", AS_A_USER, "sh", *bound, str(A_USER), python]
             command += arguments
-            environment["PYTHONPATH"] = f"{place}/checkout:{place}/packages"
+            environment["PYTHONPATH"] = f"{place}/checkout/harness:{place}/checkout:{place}/packages"
             environment["LD_LIBRARY_PATH"] = f"{place}/python/lib"  # a libpython of its own, if it has one
         return subprocess.run(
             command,
@@ -129,7 +134,7 @@ def open_files() -> int:
 
 FORKING_DRIVER = """
 import os, time
-from harness.testbed.local import LocalTestbed
+from rst_or_fin.testbed.local import LocalTestbed
 from tests.live import killing
 with LocalTestbed.open():
     holder = min(killing.descendants())
@@ -144,8 +149,8 @@ with LocalTestbed.open():
 # A datagram to the loopback crosses its interface twice in the capture's eyes: out, and in.
 CAPTURING = """
 import socket
-from harness.hosts import capture
-from harness.netns.netlink import Netlink
+from rst_or_fin.agents import capture
+from rst_or_fin.netns.netlink import Netlink
 with Netlink() as link:
     link.up("lo")
 opened = capture.open_tap
@@ -317,12 +322,12 @@ def test_several_at_once_see_nothing_of_one_another() -> None:
 
 
 def test_a_plain_user_gets_the_published_pair(plain_user: PlainUser) -> None:
-    done = plain_user("-m", "harness.cli", "reproduce", "--runtime", "local", "--json")
+    done = plain_user("-m", "rst_or_fin.cli", "reproduce", "--runtime", "local", "--json")
     assert (done.returncode, document(done)["outcome"]) == (0, "as expected")
 
 
 def test_a_plain_user_does_it_in_a_user_namespace(plain_user: PlainUser) -> None:
-    done = plain_user("-c", "from harness.testbed import local; print(local.probe())")
+    done = plain_user("-c", "from rst_or_fin.testbed import local; print(local.probe())")
     assert (done.stdout, done.stderr) == ("user\n", "")
 
 
@@ -331,7 +336,7 @@ def test_where_namespaces_are_refused_the_remedy_is_named(plain_user: PlainUser,
     # Limits belong to a user namespace: in one of our own, nobody else feels them.
     refusing = f"""
 echo 0 > /proc/sys/user/{limit}
-exec setpriv --inh-caps=-all --ambient-caps=-all {{}} -m harness.cli reproduce --runtime local
+exec setpriv --inh-caps=-all --ambient-caps=-all {{}} -m rst_or_fin.cli reproduce --runtime local
 """
     program = f"""
 import os, sys
@@ -446,7 +451,7 @@ def test_a_child_of_the_driver_does_not_keep_the_testbed_alive() -> None:
 def test_a_command_told_to_stop_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     before = killing.descendants()
     with subprocess.Popen(
-        [sys.executable, "-m", "harness.cli", "reproduce", "--runtime", "local", "--repeat", "100000"],
+        [sys.executable, "-m", "rst_or_fin.cli", "reproduce", "--runtime", "local", "--repeat", "100000"],
         cwd=tmp_path,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -474,7 +479,7 @@ def test_the_captures_program_speaks_frames() -> None:
 
 def test_the_captures_program_says_why_it_cannot_start() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "harness.hosts.capture", "--address", "192.0.2.77"],
+        [sys.executable, "-m", "rst_or_fin.agents.capture", "--address", "192.0.2.77"],
         cwd=CHECKOUT,
         capture_output=True,
         check=False,
@@ -486,4 +491,4 @@ def test_the_captures_program_says_why_it_cannot_start() -> None:
 
 def test_the_floor_is_measured_in_the_same_namespaces() -> None:
     """`bench` holds its figures against a plain socket client's."""
-    assert floor.seconds(5).keys() == {"unread", "drained"}
+    assert baseline.seconds(5).keys() == {"unread", "drained"}

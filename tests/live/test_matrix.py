@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from rst_or_fin.engine import client as engine
+from rst_or_fin.errors import EXIT_ENVIRONMENT
 
-from harness import engine
-from harness.errors import EXIT_ENVIRONMENT
 from tests.live.conftest import Command, document, skip_or_fail
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def test_an_interrupted_matrix_takes_everything_down_and_keeps_what_it_had(
     (tmp_path / "endless.scenario.toml").write_text(ENDLESS)
     arguments = ("matrix", "recv-then-close", "endless.scenario.toml", "--runtime", "docker")
     with subprocess.Popen(
-        [sys.executable, "-m", "harness.cli", *arguments], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "rst_or_fin.cli", *arguments], cwd=tmp_path, stderr=subprocess.PIPE, text=True
     ) as matrix:
         assert matrix.stderr is not None
         first = next(line for line in matrix.stderr if "[1 of 2]" in line)

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
+from rst_or_fin.report import html, ladder_mermaid, ladder_svg
+from rst_or_fin.report.ladder import ladder
+from rst_or_fin.report.records import Run
 
-from harness.report import html, ladder_mermaid, ladder_svg
-from harness.report.ladder import ladder
-from harness.report.records import Run
 from tests.live.conftest import skip_or_fail
 from tests.unit.cases import ABORT, CLOSE
 from tests.unit.report_runs import aborted, closed, crashed, repeated, scenario, shut_down

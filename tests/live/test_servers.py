@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rst_or_fin.errors import EnvironmentTroubleError
+from rst_or_fin.evidence import pcap
+from rst_or_fin.tcp import tracker
+from rst_or_fin.testbed import local
 
-from harness import pcap, tracker
-from harness.errors import EnvironmentTroubleError
-from harness.testbed import local
 from tests.live.conftest import Command, document, skip_or_fail
 
 SCENARIO = """\

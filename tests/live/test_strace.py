@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from rst_or_fin.engine import client as engine
+from rst_or_fin.testbed.docker import DockerTestbed
 
-from harness import engine
-from harness.testbed.docker import DockerTestbed
 from tests.live.conftest import Command, document
 
 if TYPE_CHECKING:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness import judge, pcap, trace, tracker
-from harness.evidence import CaptureFacts
+from rst_or_fin.evidence import pcap
+from rst_or_fin.evidence.records import CaptureFacts
+from rst_or_fin.tcp import connection as trace
+from rst_or_fin.tcp import tracker
+from rst_or_fin.verdict import judge
 
 _WHOLE = CaptureFacts(dropped=0, fenced=True)
 # What the judge calls the reasons that `close` and `timers` give; all others are called alike.

@@ -181,4 +181,4 @@ def test_only_the_adapter_knows_the_judge(path: Path) -> None:
         if isinstance(node, ast.Import | ast.ImportFrom)
         for alias in node.names
     }
-    assert ("harness" in imported) == (path.name == "adapter.py")
+    assert ("rst_or_fin" in imported) == (path.name == "adapter.py")

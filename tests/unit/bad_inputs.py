@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.hosts.kinds import OPTIONS
-from harness.tcp import Cause
+from rst_or_fin.agents.kinds import OPTIONS
+from rst_or_fin.tcp.ending import Cause
 
 GOOD = """\
 claim = "close sends a FIN"

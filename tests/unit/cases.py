@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.evidence import (
+from rst_or_fin.evidence.records import (
     COUNTERS,
     Call,
     CaptureFacts,
@@ -21,13 +21,15 @@ from harness.evidence import (
     SocketState,
     Testimony,
 )
-from harness.judged import Judged, judge_replay
-from harness.resets import Reset
-from harness.scenario import Scenario
-from harness.tcp import Cause, Ending, Endpoint, Role
-from harness.tcp import Validity as V
-from harness.trace import Connection
-from harness.witnesses import HostReport
+from rst_or_fin.evidence.tracepoint import Reset
+from rst_or_fin.scenario.model import Scenario
+from rst_or_fin.tcp.connection import Connection
+from rst_or_fin.tcp.ending import Cause, Ending, Role
+from rst_or_fin.tcp.ending import Validity as V
+from rst_or_fin.tcp.segment import Endpoint
+from rst_or_fin.verdict.assess import Judged, judge_replay
+from rst_or_fin.verdict.witnesses import HostReport
+
 from tests.unit.segments import EXCHANGE, HANDSHAKE, A, B, connection
 
 WHOLE = CaptureFacts(dropped=0, fenced=True)
@@ -137,7 +139,7 @@ class Case:
     waiting: bool | None = False
 
     def answer(self, judge: Any) -> tuple[str, str, str, str]:
-        """What a judge (a module such as harness.judge) says of it, as text."""
+        """What a judge (a module such as rst_or_fin.verdict.judge) says of it, as text."""
         found = connection(self.wire)
         verdict = judge.judge(
             found,

@@ -65,7 +65,7 @@ def mutated(of: ModuleType, change: ast.NodeTransformer) -> Iterator[None]:
 
 
 def _names() -> list[tuple[ModuleType, str, Any]]:
-    loaded = [module for name, module in sys.modules.items() if name.split(".")[0] in ("harness", "tests")]
+    loaded = [module for name, module in sys.modules.items() if name.split(".")[0] in ("rst_or_fin", "tests")]
     return [(module, name, value) for module in loaded for name, value in list(vars(module).items())]
 
 

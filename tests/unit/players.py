@@ -11,8 +11,8 @@ import signal
 import threading
 from pathlib import Path
 
-from harness.cells import Said
-from harness.matrix import Cell
+from rst_or_fin.analysis.matrix import Cell
+from rst_or_fin.execution.worker import Said
 
 
 def open_nothing(cell: Cell) -> Said:

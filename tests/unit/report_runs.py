@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from harness import pcap
-from harness.axes import Axes
-from harness.evidence import Call, CaptureFacts, Replay, SessionEnd, Testimony
-from harness.judged import judge_all
-from harness.report.records import Run
-from harness.scenario import Expectation, Scenario
-from harness.tcp import Ending, Endpoint, Segment
+from rst_or_fin.evidence import pcap
+from rst_or_fin.evidence.records import Call, CaptureFacts, Replay, SessionEnd, Testimony
+from rst_or_fin.report.records import Run
+from rst_or_fin.scenario.axes import Axes
+from rst_or_fin.scenario.model import Expectation, Scenario
+from rst_or_fin.tcp.ending import Ending
+from rst_or_fin.tcp.segment import Endpoint, Segment
+from rst_or_fin.verdict.assess import judge_all
+
 from tests.unit.cases import ABORT, ABORT_ON_CLOSE, CLOSE, SHUTDOWN_THEN_ABORT, WHOLE, heard, replay
 from tests.unit.segments import A, capture, segments
 

@@ -16,10 +16,11 @@ import struct
 from collections.abc import Iterable
 from ipaddress import ip_address
 
-from harness import pcap, trace
-from harness.evidence import Frame
-from harness.tcp import Checksum, Endpoint, Segment
-from harness.trace import Connection
+from rst_or_fin.capture_file.frame import Frame
+from rst_or_fin.evidence import pcap
+from rst_or_fin.tcp import connection as trace
+from rst_or_fin.tcp.connection import Connection
+from rst_or_fin.tcp.segment import Checksum, Endpoint, Segment
 
 A = Endpoint("10.0.0.2", 40000)
 B = Endpoint("10.0.0.3", 80)

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from rst_or_fin.cli import main
+from rst_or_fin.storage import scenario_files
 
-from harness import catalogue
-from harness.cli import main
 from tests.unit.bad_inputs import CASES, GOOD, LISTENING, PARAMETERS, SCRIPTED, VARIED, spoiled
 
 pytest_plugins = ("pytester",)
@@ -37,8 +37,8 @@ def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
         return refuse
 
     for what in (
-        "harness.engine.connect",
-        "harness.testbed.local.LocalTestbed.open",
+        "rst_or_fin.engine.client.connect",
+        "rst_or_fin.testbed.local.LocalTestbed.open",
         "_posixsubprocess.fork_exec",
         "subprocess.Popen.__init__",
         "os.fork",
@@ -159,7 +159,7 @@ def test_a_check_goes_on_to_the_next_file(capsys: pytest.CaptureFixture[str]) ->
     assert (code, said.out, len(said.err.splitlines())) == (2, "my.scenario.toml: ok\n", 5)
 
 
-@pytest.mark.parametrize("name", catalogue.names())
+@pytest.mark.parametrize("name", scenario_files.names())
 def test_a_shipped_scenario_passes_its_check(name: str) -> None:
     assert main(["check", name]) == 0
 
@@ -211,7 +211,7 @@ def test_a_file_that_may_not_be_read_is_told_in_one_line(
         raise PermissionError(13, "Permission denied")
 
     name = written(GOOD)
-    monkeypatch.setattr("harness.scenario_file.os.open", denied)  # root may read everything
+    monkeypatch.setattr("rst_or_fin.storage.scenario_text.os.open", denied)  # root may read everything
     [complaint] = complaints(capsys, "run", name)
     assert (
         complaint == "rst-or-fin: my.scenario.toml: cannot be read (Permission denied): check its permissions"

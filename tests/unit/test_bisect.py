@@ -10,11 +10,10 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from harness import cli
-from harness.change import Change, UndecidedEndError, first_change
-from harness.commands.bisect import _told, between, bisect
-from harness.errors import UsageError
+from rst_or_fin import cli
+from rst_or_fin.analysis.bisect import Change, UndecidedEndError, first_change
+from rst_or_fin.commands.bisect import _told, between, bisect
+from rst_or_fin.errors import UsageError
 
 OUTCOMES = st.lists(st.sampled_from(["RST", "FIN", None]), min_size=2, max_size=40)
 

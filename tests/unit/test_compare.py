@@ -9,16 +9,17 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rst_or_fin.analysis.compare import COUNTERS, Findings, Played, compare, observe
+from rst_or_fin.commands.compare import _FORMATS
+from rst_or_fin.evidence.records import CaptureFacts, Gate, Testimony
+from rst_or_fin.report import differences, differences_html
+from rst_or_fin.scenario.axes import Axes, When
+from rst_or_fin.scenario.model import Expectation, Scenario, Variant
+from rst_or_fin.tcp import connection
+from rst_or_fin.tcp.ending import Cause, Ending
+from rst_or_fin.tcp.segment import Endpoint
+from rst_or_fin.verdict.assess import Judged
 
-from harness import trace
-from harness.axes import Axes, When
-from harness.commands.compare import _FORMATS
-from harness.compare import COUNTERS, Findings, Played, compare, observe
-from harness.evidence import CaptureFacts, Gate, Testimony
-from harness.judged import Judged
-from harness.report import differences, differences_html
-from harness.scenario import Expectation, Scenario, Variant
-from harness.tcp import Cause, Ending, Endpoint
 from tests.unit import cases
 from tests.unit.segments import segments
 
@@ -78,7 +79,7 @@ def run(
     told = replace(told, calls=tuple(replace(call, duration_us=duration_us) for call in told.calls))
     heard = cases.heard("ECONNRESET" if ending is Ending.RST else "end of file", peer=a)
     judged = cases.judge_one(
-        of.at(axes), trace.connection(passed), CaptureFacts(dropped=dropped, fenced=True), told, heard
+        of.at(axes), connection.connection(passed), CaptureFacts(dropped=dropped, fenced=True), told, heard
     )
     return Played(source=source, axes=axes, scenario=of, judgements=(judged,))
 
@@ -241,7 +242,11 @@ def test_a_counter_that_a_late_reset_raises_is_not_compared() -> None:
     def reset_counted(times: int) -> Played:
         told = cases.replay(unread=0, received=0, raised={"Tcp:OutRsts": times})
         judged = cases.judge_one(
-            KNOWN, trace.connection(segments(cases.LATE_DATA)), cases.WHOLE, told, cases.heard("end of file")
+            KNOWN,
+            connection.connection(segments(cases.LATE_DATA)),
+            cases.WHOLE,
+            told,
+            cases.heard("end of file"),
         )
         return Played(source="", axes=Axes(), scenario=KNOWN, judgements=(judged,))
 

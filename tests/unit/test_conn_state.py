@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from rst_or_fin.tcp import zeek_conn_state as module
+from rst_or_fin.tcp.connection import Connection
+from rst_or_fin.tcp.zeek_conn_state import MEANING, STATES, TRANSITIONS, WORDS, Transition, Word, conn_state
 
-from harness import conn_state as module
-from harness.conn_state import MEANING, STATES, TRANSITIONS, WORDS, Transition, Word, conn_state
-from harness.trace import Connection
 from tests.unit.segments import EXCHANGE, HANDSHAKE, connection
 from tests.unit.zeek_rows import rows
 

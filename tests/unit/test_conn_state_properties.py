@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rst_or_fin.tcp.acceptance import Reading
+from rst_or_fin.tcp.connection import Connection, Roles
+from rst_or_fin.tcp.segment import Endpoint, Flags, Segment
+from rst_or_fin.tcp.zeek_conn_state import MEANING, conn_state
 
-from harness.conn_state import MEANING, conn_state
-from harness.reading import Reading
-from harness.tcp import Endpoint, Flags, Segment
-from harness.trace import Connection, Roles
 from tests.unit.segments import EXCHANGE, A, B, connection
 
 ENDS = ((A, B), (B, A))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from rst_or_fin.analysis.remedies import cure, exchanges
+from rst_or_fin.evidence.records import Call
+from rst_or_fin.report.remedies import notes, table
+from rst_or_fin.verdict.assess import Judged
 
-from harness.cures import cure, exchanges
-from harness.evidence import Call
-from harness.judged import Judged
-from harness.report.cures import notes, table
 from tests.unit.cases import ABORT, CLOSE, LATE_DATA, SHUTDOWN_THEN_ABORT
 from tests.unit.segments import connection
 from tests.unit.test_tally import UNFENCED, fin, rst

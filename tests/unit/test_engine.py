@@ -10,10 +10,9 @@ import docker.errors
 import pytest
 import requests
 import urllib3.exceptions
-
-from harness import engine
-from harness.engine import Belonging, Owner, living_runs
-from harness.errors import EnvironmentTroubleError, UsageError
+from rst_or_fin.engine import client as engine
+from rst_or_fin.engine.client import Belonging, Owner, living_runs
+from rst_or_fin.errors import EnvironmentTroubleError, UsageError
 
 HERE = Owner(boot_id="boot-a", pid_namespace=4026531836, pid=100, started=7)
 NOW_S = 1_000_000.0

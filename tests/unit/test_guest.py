@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
-from harness import kernel_images, node
-from harness.guest import identity, slim, start, wiring
-from harness.guest.identity import Identity
-from harness.guest.wiring import Interface
-from harness.testbed import PINNED_SYSCTLS
+from rst_or_fin.engine import kernel_images
+from rst_or_fin.guest import bridge, clone_identity, start, strip_elf
+from rst_or_fin.guest.bridge import Interface
+from rst_or_fin.guest.clone_identity import Identity
+from rst_or_fin.node import command
+from rst_or_fin.testbed import PINNED_SYSCTLS
 
 INTERFACE = Interface("eth1", "02:42:c6:12:00:03", ("198.18.0.3/28",))
 WHO = Identity(
@@ -23,30 +23,30 @@ WHO = Identity(
     sysctls={"net.ipv4.tcp_rmem": "4096\t131072\t6291456"},
     interfaces=[INTERFACE],
 )
-ARGUMENTS = node.arguments(kernel_images.NODE_PORT, "0.0.0.0")
+ARGUMENTS = command.arguments(kernel_images.NODE_PORT, "0.0.0.0")
 
 
 def test_the_guest_takes_over_the_sysctls_that_testbeds_pin_and_no_others() -> None:
-    assert set(identity.SYSCTLS) == set(PINNED_SYSCTLS)
+    assert set(clone_identity.SYSCTLS) == set(PINNED_SYSCTLS)
 
 
 def test_the_identity_is_a_shell_script_whatever_the_cookie_holds() -> None:
-    checked = subprocess.run(["sh", "-n"], input=identity.script(WHO, 0).encode(), check=False)
+    checked = subprocess.run(["sh", "-n"], input=clone_identity.script(WHO, 0).encode(), check=False)
     assert checked.returncode == 0
 
 
 def test_a_cookie_reaches_the_node_as_it_is() -> None:
-    (line,) = [line for line in identity.script(WHO, 0).splitlines() if line.endswith(">/tmp/told")]
+    (line,) = [line for line in clone_identity.script(WHO, 0).splitlines() if line.endswith(">/tmp/told")]
     told = subprocess.run(["sh", "-c", line.removesuffix(">/tmp/told")], capture_output=True, check=True)
     assert told.stdout == b"it's\nsocket\n"
 
 
 def test_the_clock_is_set_to_the_nanosecond() -> None:
-    assert " 1234567890 5 0000" in identity.script(WHO, 1234567890_000000005)
+    assert " 1234567890 5 0000" in clone_identity.script(WHO, 1234567890_000000005)
 
 
 def test_no_card_comes_up_before_everything_else_is_done() -> None:
-    lines = identity.script(WHO, 0).splitlines()
+    lines = clone_identity.script(WHO, 0).splitlines()
     first = next(place for place, line in enumerate(lines) if line.startswith("ip link set"))
     assert lines[first:] == [
         "ip link set lo up",
@@ -57,22 +57,22 @@ def test_no_card_comes_up_before_everything_else_is_done() -> None:
 
 def test_an_ipv6_address_can_be_used_at_once() -> None:
     who = replace(WHO, interfaces=[replace(INTERFACE, addresses=("fd00::3/64",))])
-    assert "echo 0 >/proc/sys/net/ipv6/conf/eth0/accept_dad" in identity.script(who, 0).splitlines()
+    assert "echo 0 >/proc/sys/net/ipv6/conf/eth0/accept_dad" in clone_identity.script(who, 0).splitlines()
 
 
 def test_a_seed_that_is_too_short_is_refused() -> None:
     with pytest.raises(ValueError, match="64 bytes"):
-        identity.script(replace(WHO, seed="00"), 0)
+        clone_identity.script(replace(WHO, seed="00"), 0)
 
 
 @pytest.mark.parametrize("backend", ["inet", "socket"])
 def test_the_backend_may_differ_from_the_snapshots(backend: str) -> None:
-    arguments = node.arguments(kernel_images.NODE_PORT, "0.0.0.0", backend)
+    arguments = command.arguments(kernel_images.NODE_PORT, "0.0.0.0", backend)
     assert start.backend_of(arguments, ARGUMENTS) == backend
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], node.arguments(4371, "0.0.0.0"), [*ARGUMENTS, "--more"], ["-kernel", "inet_backend"]]
+    "arguments", [[], command.arguments(4371, "0.0.0.0"), [*ARGUMENTS, "--more"], ["-kernel", "inet_backend"]]
 )
 def test_other_arguments_than_the_snapshots_are_noticed(arguments: list[str]) -> None:
     assert start.backend_of(arguments, ARGUMENTS) is None
@@ -84,7 +84,7 @@ def test_the_default_gateway_is_found_among_the_routes() -> None:
         "eth0\t00000000\t010011AC\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
         "eth0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n"
     )
-    assert wiring.default_gateways(routes) == {"eth0": "172.17.0.1"}
+    assert bridge.default_gateways(routes) == {"eth0": "172.17.0.1"}
 
 
 def test_link_local_addresses_are_left_to_the_guest() -> None:
@@ -92,12 +92,14 @@ def test_link_local_addresses_are_left_to_the_guest() -> None:
         "fe800000000000000042acfffe110002 05 40 20 80     eth1\n"
         "fd1775bb000000000000000000000003 05 40 00 80     eth1\n"
     )
-    assert wiring.ipv6_addresses(table) == {"eth1": ["fd17:75bb::3/64"]}
+    assert bridge.ipv6_addresses(table) == {"eth1": ["fd17:75bb::3/64"]}
 
 
 def test_a_slimmed_program_still_runs_and_is_smaller(tmp_path: Path) -> None:
     program = Path("/bin/echo").read_bytes()
-    (tmp_path / "echo").write_bytes(slim.slim(program) if len(slim.slim(program)) < len(program) else b"")
+    (tmp_path / "echo").write_bytes(
+        strip_elf.slim(program) if len(strip_elf.slim(program)) < len(program) else b""
+    )
     (tmp_path / "echo").chmod(0o755)
     said = subprocess.run([tmp_path / "echo", "hello"], capture_output=True, check=True)
     assert said.stdout == b"hello\n"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 
 import pytest
+from rst_or_fin.errors import EnvironmentTroubleError
+from rst_or_fin.tcp.segment import Endpoint
+from rst_or_fin.testbed import guest
+from rst_or_fin.testbed.guest import Guest
 
-from harness.errors import EnvironmentTroubleError
-from harness.tcp import Endpoint
-from harness.testbed import guest
-from harness.testbed.guest import Guest
 from tests.unit.test_resets import ABORT, LATE
 
 ONE, OTHER = Endpoint("198.18.0.3", 42002), Endpoint("198.18.0.4", 80)

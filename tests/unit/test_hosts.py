@@ -16,9 +16,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from harness.hosts import counters, frames, interfaces, origin
-from harness.hosts.responses import PUBLISHED, Behaviour, plain
+from rst_or_fin.agents import counters, frames, interfaces, origin
+from rst_or_fin.agents.responses import PUBLISHED, Behaviour, plain
 
 REQUEST = b"GET / HTTP/1.1\r\n\r\n"
 PATIENCE_S = 5.0
@@ -248,5 +247,5 @@ def test_the_hosts_programs_import_nothing_of_the_harness() -> None:
     folder = Path(frames.__file__).parent
     sources = {path.name: path.read_text() for path in folder.glob("*.py")}
     assert [
-        name for name, text in sources.items() if "from harness" in text or "import harness" in text
+        name for name, text in sources.items() if "from rst_or_fin" in text or "import rst_or_fin" in text
     ] == []

@@ -12,10 +12,11 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-
-from harness import bases, builds, engine, images, kernel_images, resources
-from harness.errors import EnvironmentTroubleError, UsageError
-from harness.images import IMAGES, ContextFile, Image
+from rst_or_fin import data_files
+from rst_or_fin.engine import base_images, build, images, kernel_images
+from rst_or_fin.engine import client as engine
+from rst_or_fin.engine.images import IMAGES, ContextFile, Image
+from rst_or_fin.errors import EnvironmentTroubleError, UsageError
 
 FILE = ContextFile(name="Dockerfile", content=b"FROM x\n", digest="d1", executable=False)
 IMAGE = Image(name="test", base="base:trixie", folder="test", arguments={"BESIDE": "a"})
@@ -33,14 +34,14 @@ def test_every_image_is_either_a_suite_or_has_a_base_and_a_folder() -> None:
 
 
 def test_every_folder_is_used_and_has_a_dockerfile() -> None:
-    folders = {path.parent.name for path in resources.path("containers").glob("*/Dockerfile")}
+    folders = {path.parent.name for path in data_files.path("containers").glob("*/Dockerfile")}
     made = [*IMAGES.values(), kernel_images.image("kernel:6.12.43-otp27")]
     assert folders == {image.folder for image in made if image.folder}
 
 
 @pytest.mark.parametrize("folder", sorted({image.folder for image in IMAGES.values() if image.folder}))
 def test_every_dockerfile_stands_on_a_base_of_the_table(folder: str) -> None:
-    recipe = (resources.path("containers") / folder / "Dockerfile").read_text()
+    recipe = (data_files.path("containers") / folder / "Dockerfile").read_text()
     default = re.search(r"^ARG BASE=(\S+)\nFROM \$\{BASE\}$", recipe, re.MULTILINE)
     assert default is not None
     stands_on = {IMAGES[image.base].tag for image in IMAGES.values() if image.folder == folder}
@@ -51,7 +52,8 @@ def test_every_default_argument_of_the_table_is_declared_in_its_dockerfile() -> 
     for image in IMAGES.values():
         for argument in image.arguments:
             assert (
-                f"ARG {argument}=" in (resources.path("containers") / image.folder / "Dockerfile").read_text()
+                f"ARG {argument}="
+                in (data_files.path("containers") / image.folder / "Dockerfile").read_text()
             )
 
 
@@ -74,7 +76,7 @@ def test_whatever_goes_into_an_image_changes_its_digest(
 def test_a_file_that_changes_changes_what_the_context_holds(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(resources, "path", lambda name: tmp_path)
+    monkeypatch.setattr(data_files, "path", lambda name: tmp_path)
     recipe = tmp_path / "test" / "Dockerfile"
     recipe.parent.mkdir()
     recipe.write_text("FROM a\n")
@@ -133,7 +135,7 @@ def test_an_image_with_another_digest_is_not_up_to_date(monkeypatch: pytest.Monk
 
 def test_a_step_that_knows_what_is_wrong_is_quoted_first() -> None:
     said = ["The last lines of its console:", "(nothing)", "rst-or-fin: This kernel hangs."]
-    trouble = builds.failure("kernel:6.12.43-otp27", "step 18/27 (RUN ...)", said)
+    trouble = build.failure("kernel:6.12.43-otp27", "step 18/27 (RUN ...)", said)
     assert str(trouble) == (
         "The image kernel:6.12.43-otp27 could not be made: This kernel hangs.\n"
         "    The last lines of its console:\n    (nothing)"
@@ -142,15 +144,15 @@ def test_a_step_that_knows_what_is_wrong_is_quoted_first() -> None:
 
 def test_a_failed_step_is_shown_without_the_engines_own_words_and_colours() -> None:
     events = [
-        {"stream": "Step 9/27 : RUN sh /kernel/fetch\n"},
+        {"stream": "Step 9/27 : RUN sh /kernel/fetch-kernel.sh\n"},
         {"stream": " ---> Running in 3c041faf5de9\n"},
         {"stream": "\x1b[91mE: \x1b[0m"},
         {"stream": "\x1b[91mit went wrong\n\x1b[0m"},
         {"stream": "Removing intermediate container 3c041faf5de9\n"},
-        {"error": "The command '/bin/sh -c sh /kernel/fetch' returned a non-zero code: 100"},
+        {"error": "The command '/bin/sh -c sh /kernel/fetch-kernel.sh' returned a non-zero code: 100"},
     ]
     with pytest.raises(EnvironmentTroubleError) as caught:
-        builds._follow("x", events, lambda line: None)
+        build._follow("x", events, lambda line: None)
     assert str(caught.value).splitlines()[1:] == ["    E: it went wrong", "    exit status 100"]
 
 
@@ -170,11 +172,11 @@ def test_a_failed_step_is_shown_without_the_engines_own_words_and_colours() -> N
     ],
 )
 def test_a_failed_step_names_the_remedy(line: str, remedy: str) -> None:
-    assert remedy in builds.failure("peer", "step 3/6", [line]).remedy
+    assert remedy in build.failure("peer", "step 3/6", [line]).remedy
 
 
 def test_a_full_disk_is_called_a_full_disk() -> None:
-    trouble = builds.failure("peer", "step 3/6", ["dpkg: error: No space left on device"])
+    trouble = build.failure("peer", "step 3/6", ["dpkg: error: No space left on device"])
     assert "disk is full" in str(trouble)
 
 
@@ -186,7 +188,7 @@ def test_a_failed_build_shows_its_step_and_its_last_words() -> None:
         {"error": "returned a non-zero code: 1"},
     ]
     with pytest.raises(EnvironmentTroubleError, match=r"(?s)step 2/2 \(RUN false\) failed.*about to fail"):
-        builds._follow("peer", events, lambda line: None)
+        build._follow("peer", events, lambda line: None)
 
 
 def test_the_hosts_own_mirror_is_used_for_other_suites_too() -> None:
@@ -196,7 +198,7 @@ def test_the_hosts_own_mirror_is_used_for_other_suites_too() -> None:
         "Debian|Debian|main|http://mirror.invalid/debian/\n"
         "Debian|Debian-Security|main|http://mirror.invalid/security/\n"
     )
-    assert bases.sources_of(listed, "trixie") == (
+    assert base_images.sources_of(listed, "trixie") == (
         "deb http://mirror.invalid/debian/ trixie main",
         "deb http://mirror.invalid/debian/ trixie-updates main",
         "deb http://mirror.invalid/security/ trixie-security main",
@@ -205,7 +207,7 @@ def test_the_hosts_own_mirror_is_used_for_other_suites_too() -> None:
 
 @pytest.mark.parametrize("listed", ["", "Ubuntu|Ubuntu|main|http://mirror.invalid/ubuntu/\n"])
 def test_a_host_without_a_mirror_of_debian_leaves_the_choice_to_the_tool(listed: str) -> None:
-    assert bases.sources_of(listed, "trixie") is None
+    assert base_images.sources_of(listed, "trixie") is None
 
 
 def test_without_a_tool_and_without_root_one_line_names_what_to_install(
@@ -213,5 +215,5 @@ def test_without_a_tool_and_without_root_one_line_names_what_to_install(
 ) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(EnvironmentTroubleError) as caught:
-        bases._install_tool("base:trixie", lambda line: None)
+        base_images._install_tool("base:trixie", lambda line: None)
     assert "mmdebstrap" in caught.value.remedy

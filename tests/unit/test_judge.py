@@ -9,13 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
+from rst_or_fin.evidence.records import CaptureFacts, Gate, SessionEnd
+from rst_or_fin.tcp import connection as trace
+from rst_or_fin.tcp.connection import Connection
+from rst_or_fin.tcp.ending import Cause, Ending, Validity
+from rst_or_fin.tcp.segment import Endpoint, Segment
+from rst_or_fin.verdict import judge
+from rst_or_fin.verdict.judge import Verdict
+from rst_or_fin.verdict.witnesses import HostReport
 
-from harness import judge, trace
-from harness.evidence import CaptureFacts, Gate, SessionEnd
-from harness.judge import Verdict
-from harness.tcp import Cause, Ending, Endpoint, Segment, Validity
-from harness.trace import Connection
-from harness.witnesses import HostReport
 from tests.unit.cases import (
     ABORT,
     ABORT_ON_CLOSE,

@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from rst_or_fin.cli import main
+from rst_or_fin.errors import EXIT_USAGE
+from rst_or_fin.tcp.segment import Checksum, Segment
 
-from harness.cli import main
-from harness.errors import EXIT_USAGE
-from harness.tcp import Checksum, Segment
 from tests.unit.capture_file.files import classic
 from tests.unit.capture_file.packets import ENDING, MACS, ethernet, wrapped
 from tests.unit.segments import HANDSHAKE, A, capture, segments
@@ -114,7 +114,7 @@ def test_rotated_captures_are_judged_as_one(tmp_path: Path, capfd: pytest.Captur
 
 def test_standard_input_is_judged() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "harness.cli", "judge", "-", "--json"],
+        [sys.executable, "-m", "rst_or_fin.cli", "judge", "-", "--json"],
         input=classic(OVER),
         capture_output=True,
         timeout=60,

@@ -13,9 +13,10 @@ from dataclasses import replace
 from types import ModuleType
 
 import pytest
+from rst_or_fin.tcp import acceptance, causes
+from rst_or_fin.tcp.causes import CAUSES, Row
+from rst_or_fin.verdict import aborts, judge, witnesses
 
-from harness import aborts, causes, judge, reading, witnesses
-from harness.causes import CAUSES, Row
 from tests.unit.cases import CASES
 from tests.unit.mutants import BeginWith, Swap, functions, mutated
 
@@ -60,15 +61,15 @@ BEGINS_WITH: dict[str, tuple[ModuleType, str, str]] = {
     ),
     "takes a repeated byte for news": (aborts, "_answered", "return Answered.NEW_DATA"),
     "ignores keepalive probes": (aborts, "_unanswered", "return 0, 0"),
-    "ignores a missing handshake": (reading, "opened", "return True"),
-    "ignores a hole in the capture": (reading, "hole", "return None"),
-    "takes a wrong checksum for a right one": (reading, "add", "segment = _intact(segment)"),
-    "takes a RST anywhere in the sequence space": (reading, "_acceptable", "return seq, seq"),
-    "takes a RST with any TTL": (reading, "has_ttl_of", "return True"),
-    "takes a RST with any IP ID": (reading, "has_id_of", "return True"),
-    "believes a RST of an end that went on": (reading, "_goes_on", "return"),
-    "takes any RST for a refusal": (reading, "_refusal", "segment = _acknowledging(segment, peer)"),
-    "takes what comes after both FINs": (reading, "closed_by_fins", "return False"),
+    "ignores a missing handshake": (acceptance, "opened", "return True"),
+    "ignores a hole in the capture": (acceptance, "hole", "return None"),
+    "takes a wrong checksum for a right one": (acceptance, "add", "segment = _intact(segment)"),
+    "takes a RST anywhere in the sequence space": (acceptance, "_acceptable", "return seq, seq"),
+    "takes a RST with any TTL": (acceptance, "has_ttl_of", "return True"),
+    "takes a RST with any IP ID": (acceptance, "has_id_of", "return True"),
+    "believes a RST of an end that went on": (acceptance, "_goes_on", "return"),
+    "takes any RST for a refusal": (acceptance, "_refusal", "segment = _acknowledging(segment, peer)"),
+    "takes what comes after both FINs": (acceptance, "closed_by_fins", "return False"),
     "blames every RST on unread data": (causes, "cause_of", "return Cause.UNREAD_DATA"),
     "knows no cause": (causes, "cause_of", "return Cause.UNKNOWN"),
     "takes every reason for a fitting one": (causes, "fits_reason", "return True"),
@@ -77,7 +78,7 @@ HELPERS = """
 from dataclasses import replace
 from msgspec.structs import replace as changed
 
-from harness.tcp import Checksum
+from rst_or_fin.tcp.segment import Checksum
 
 
 def _intact(segment):
@@ -106,7 +107,7 @@ def test_the_judge_itself_gives_every_answer_owed() -> None:
 
 
 def test_a_module_that_is_loaded_the_same_way_unchanged_changes_no_answer() -> None:
-    with mutated(reading, BeginWith("no such function", "")):
+    with mutated(acceptance, BeginWith("no such function", "")):
         assert wrong_answers() == []
 
 

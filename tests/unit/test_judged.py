@@ -11,14 +11,15 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rst_or_fin.evidence.records import BoundSocket, Call, Gate, Replay, SessionEnd, Testimony, Watch
+from rst_or_fin.scenario.model import ConnectionExpectation, Expectation, Scenario, Server
+from rst_or_fin.tcp import connection, tracker
+from rst_or_fin.tcp.connection import Connection
+from rst_or_fin.tcp.ending import Cause, Ending, Role
+from rst_or_fin.tcp.segment import Endpoint, Segment
+from rst_or_fin.verdict.assess import Judged, Wire, judge_all, judge_replay
+from rst_or_fin.verdict.outcome import Outcome
 
-from harness import trace, tracker
-from harness.evidence import BoundSocket, Call, Gate, Replay, SessionEnd, Testimony, Watch
-from harness.judged import Judged, Wire, judge_all, judge_replay
-from harness.outcome import Outcome
-from harness.scenario import ConnectionExpectation, Expectation, Scenario, Server
-from harness.tcp import Cause, Ending, Endpoint, Role, Segment
-from harness.trace import Connection
 from tests.unit.cases import ABORT, ABORT_ON_CLOSE, CLOSE, WHOLE, heard, replay
 from tests.unit.segments import EXCHANGE, HANDSHAKE, A, B, frame, notes, segments
 
@@ -118,7 +119,7 @@ def test_replays_and_testimonies_belong_together_one_to_one() -> None:
 
 def record() -> dict[str, Any]:
     testimony: Testimony = heard("ECONNRESET")
-    found = [trace.connection(segments(ABORT))]
+    found = [connection.connection(segments(ABORT))]
     judged = judge_replay(SCENARIO, found, WHOLE, aborted(0), [testimony], A.address)
     written: dict[str, Any] = json.loads(msgspec.json.encode(judged.record()))
     return written
@@ -306,7 +307,7 @@ def test_a_late_segment_of_a_judged_connection_does_not_stand_in_for_the_next() 
     wire.see(map(frame, first))
     wire.take()
     wire.see(map(frame, [first[-2], *second]))  # the same port again
-    assert [notes(found) for found in wire.take()] == [notes(trace.connection(second))]
+    assert [notes(found) for found in wire.take()] == [notes(connection.connection(second))]
 
 
 def test_a_session_that_never_connected_takes_no_connection_from_another() -> None:

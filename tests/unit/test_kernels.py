@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-
-from harness import catalogue, images, kernel_images, kernels
-from harness.axes import Axes, version
-from harness.commands import matrix
-from harness.errors import EnvironmentTroubleError, UsageError
-from harness.kernels import Offer
+from rst_or_fin.commands import matrix
+from rst_or_fin.engine import images, kernel_images, kernels
+from rst_or_fin.engine.kernels import Offer
+from rst_or_fin.errors import EnvironmentTroubleError, UsageError
+from rst_or_fin.scenario.axes import Axes, version
+from rst_or_fin.storage import scenario_files
 
 LISTED = """\
 bullseye linux-image-5.10.0-30-cloud-amd64 5.10.218-1
@@ -149,7 +149,7 @@ def test_every_default_kernel_is_newest_a_series_or_a_release(name: str) -> None
 
 def test_the_known_change_is_where_the_scenario_says_it_is() -> None:
     [change] = kernels.catalogue().changes
-    [variant] = catalogue.find("resent-payload-with-fin").scenario.variants
+    [variant] = scenario_files.find("resent-payload-with-fin").scenario.variants
     edges = [
         (*version(since)[:2], (*version(since), 0)[2] + step) for since in change.since for step in (-1, 0)
     ]

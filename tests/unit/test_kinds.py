@@ -7,13 +7,12 @@ import subprocess
 import sys
 
 import pytest
+from rst_or_fin.agents import command_line
+from rst_or_fin.agents.kinds import ABOUT, ENDS, ERRNOS, OPTIONS, RESERVED, Option, ends, flag
+from rst_or_fin.scenario import peers
+from rst_or_fin.scenario.model import Server
 
-from harness import servers
-from harness.hosts import command_line
-from harness.hosts.kinds import ABOUT, ENDS, ERRNOS, OPTIONS, RESERVED, Option, ends, flag
-from harness.scenario import Server
-
-PLACE = servers.Place(own="192.0.2.1", spare="192.0.2.2", node="192.0.2.3")
+PLACE = peers.Place(own="192.0.2.1", spare="192.0.2.2", node="192.0.2.3")
 EACH_OPTION = [(kind, name) for kind in OPTIONS for name in OPTIONS[kind]]
 NUMBERS = [(kind, name) for kind, name in EACH_OPTION if OPTIONS[kind][name].type is int]
 
@@ -28,7 +27,7 @@ def some_value(option: Option) -> int | bool | str:
 def started(kind: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The kind's own program, with arguments that end it before it opens anything."""
     return subprocess.run(
-        [sys.executable, "-m", f"harness.{servers.KINDS[kind].module}", "--bind", "192.0.2.1", *arguments],
+        [sys.executable, "-m", f"rst_or_fin.{peers.KINDS[kind].module}", "--bind", "192.0.2.1", *arguments],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -38,7 +37,7 @@ def started(kind: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_every_kind_that_a_scenario_can_name_has_its_options_and_ends() -> None:
-    assert set(servers.KINDS) == set(OPTIONS) == set(ENDS) == set(ABOUT)
+    assert set(peers.KINDS) == set(OPTIONS) == set(ENDS) == set(ABOUT)
 
 
 def test_no_option_bears_the_name_of_a_programs_own() -> None:
@@ -63,7 +62,7 @@ def test_what_an_option_excludes_excludes_it(kind: str, name: str) -> None:
 def test_the_program_takes_the_option_as_the_scenario_gives_it(kind: str, name: str) -> None:
     value = some_value(OPTIONS[kind][name])
     required: dict[str, int | str | bool] = {"script": "expect S"} if kind == "scripted" else {}
-    arguments = servers.arguments(Server(kind=kind, options={**required, name: value}), PLACE)
+    arguments = peers.arguments(Server(kind=kind, options={**required, name: value}), PLACE)
     program = command_line.parser(kind, "", 80)
     program.add_argument("--target")
     assert getattr(command_line.parse(program, kind, arguments), name) == value

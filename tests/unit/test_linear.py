@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 import pytest
+from rst_or_fin.commands.bench_captures import SHAPES
+from rst_or_fin.tcp import tracker
+from rst_or_fin.verdict.judge import judge
 
-from harness import tracker
-from harness.commands.bench_captures import SHAPES
-from harness.judge import judge
 from tests.unit.cases import WHOLE
 
 _SEGMENTS = 10_000

@@ -15,9 +15,8 @@ from erldistpy.flags import DEFAULT_FLAGS  # type: ignore[import-untyped]
 from erldistpy.handshake import cookie_digest  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
-
-from harness.errors import LinkError, LinkLostError, LinkRefusedError, LinkTimeoutError
-from harness.link import Link
+from rst_or_fin.errors import LinkError, LinkLostError, LinkRefusedError, LinkTimeoutError
+from rst_or_fin.node.link import Link
 
 _COOKIE = "sesame"
 _CHALLENGE = 0x01020304

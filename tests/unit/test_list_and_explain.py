@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from harness import catalogue
-from harness.cli import main
+from rst_or_fin.cli import main
+from rst_or_fin.storage import scenario_files
 
 
 def listed(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, Any]]:
@@ -24,7 +23,7 @@ def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 
 def test_without_a_filter_every_scenario_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert [scenario["name"] for scenario in listed(capsys)] == catalogue.names()
+    assert [scenario["name"] for scenario in listed(capsys)] == scenario_files.names()
 
 
 def test_a_theme_is_listed_alone(capsys: pytest.CaptureFixture[str]) -> None:

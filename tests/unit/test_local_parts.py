@@ -9,13 +9,13 @@ import socket
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from harness.errors import EnvironmentTroubleError, UsageError
-from harness.evidence import Testimony
-from harness.netns import messages
-from harness.tcp import Endpoint
-from harness.testbed import erlang, held
-from harness.testbed.testimonies import Testimonies
+from rst_or_fin.errors import EnvironmentTroubleError, UsageError
+from rst_or_fin.evidence.records import Testimony
+from rst_or_fin.netns import messages
+from rst_or_fin.node import runtime
+from rst_or_fin.tcp.segment import Endpoint
+from rst_or_fin.testbed import holder_process
+from rst_or_fin.testbed.peer_log import Testimonies
 
 PEER = Endpoint("198.18.0.3", 40000)
 ENDED = {"event": "ended", "peer": [*PEER], "received": 18, "sent": 485, "end": "ECONNRESET", "t_ns": 1}
@@ -35,14 +35,16 @@ LOG = b'{"event": "listening", "address": "198.18.0.4", "port": 80}\n' + json.du
 def test_each_refusal_has_its_remedy(
     monkeypatch: pytest.MonkeyPatch, number: int, sysctl: str, remedy: str
 ) -> None:
-    monkeypatch.setattr(held, "_reads", lambda path, text: bool(sysctl) and path.endswith(sysctl))
-    refused = held.trouble({"event": "trouble", "step": "namespaces", "errno": number, "error": "refused"})
+    monkeypatch.setattr(holder_process, "_reads", lambda path, text: bool(sysctl) and path.endswith(sysctl))
+    refused = holder_process.trouble(
+        {"event": "trouble", "step": "namespaces", "errno": number, "error": "refused"}
+    )
     assert remedy in refused.remedy
 
 
 def test_a_programs_last_words_are_told() -> None:
     ended = {"event": "ended", "who": "node", "status": 1, "output": "usage: ...\nno such cookie"}
-    assert str(held.trouble(ended)) == "the node ended with status 1: no such cookie"
+    assert str(holder_process.trouble(ended)) == "the node ended with status 1: no such cookie"
 
 
 @given(st.integers(1, len(LOG)))
@@ -68,15 +70,15 @@ def test_an_order_arrives_as_it_was_sent() -> None:
 
 
 def test_the_bundled_erlang_is_known_by_its_release_too() -> None:
-    assert erlang.find("28") == erlang.find("bundled") == erlang.find(None)
+    assert runtime.find("28") == runtime.find("bundled") == runtime.find(None)
 
 
 def test_another_release_is_a_wrong_usage() -> None:
     with pytest.raises(UsageError, match="no OTP 23"):
-        erlang.find("23")
+        runtime.find("23")
 
 
 def test_a_missing_system_erlang_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(EnvironmentTroubleError, match="no `erl` on the PATH"):
-        erlang.find("system")
+        runtime.find("system")

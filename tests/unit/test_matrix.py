@@ -21,17 +21,21 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rst_or_fin.analysis import matrix
+from rst_or_fin.analysis.matrix import Cell, Combination, Group, Mark, Record, plan
+from rst_or_fin.engine import client as engine
+from rst_or_fin.errors import EnvironmentTroubleError, UsageError
+from rst_or_fin.evidence.records import CaptureFacts
+from rst_or_fin.execution import run_matrix, workers
+from rst_or_fin.execution import worker as cells
+from rst_or_fin.execution.cache import Shelf
+from rst_or_fin.execution.worker import Said
+from rst_or_fin.execution.workers import Done, Guard, Steps
+from rst_or_fin.report import matrix_table
+from rst_or_fin.scenario.axes import Axes, When
+from rst_or_fin.scenario.model import Exclusion, Server, parse
+from rst_or_fin.storage import evidence_folder
 
-from harness import campaign, cells, engine, matrix, store, workers
-from harness.axes import Axes, When
-from harness.cells import Said
-from harness.errors import EnvironmentTroubleError, UsageError
-from harness.evidence import CaptureFacts
-from harness.matrix import Cell, Combination, Group, Mark, Record, plan
-from harness.report import matrix_table
-from harness.scenario import Exclusion, Server, parse
-from harness.shelf import Shelf
-from harness.workers import Done, Guard, Steps
 from tests.unit import cases, players
 from tests.unit.segments import frame, segments
 
@@ -308,8 +312,8 @@ def test_an_executor_that_falls_silent_is_not_waited_for_for_ever(monkeypatch: p
 
 def evidence(folder: Path, of: Cell, wire: str = cases.ABORT) -> dict[str, bytes]:
     """The files of a run of that cell, as the conductor writes them."""
-    manifest = store.Manifest(
-        format=store.FORMAT,
+    manifest = evidence_folder.Manifest(
+        format=evidence_folder.FORMAT,
         program="rst-or-fin",
         command_line=(),
         started="2026-01-01T00:00:00+00:00",
@@ -322,7 +326,7 @@ def evidence(folder: Path, of: Cell, wire: str = cases.ABORT) -> dict[str, bytes
         facts={},
     )
     raised = cases.ABORT_ON_CLOSE if wire is cases.ABORT else {}
-    with store.Writer(folder, scenario_text=of.text, manifest=manifest) as writer:
+    with evidence_folder.Writer(folder, scenario_text=of.text, manifest=manifest) as writer:
         writer.frames(map(frame, segments(wire)))
         writer.replay(cases.replay(raised=raised), [], None)
         writer.finish(finished="2026-01-01T00:00:01+00:00", capture=manifest.capture)
@@ -344,7 +348,7 @@ class Spread:
 
 
 def play(shelf: Shelf, spread: Spread, *cells: Cell, again: bool = False) -> list[Record]:
-    return list(campaign.play(cells, shelf, spread, again=again))
+    return list(run_matrix.play(cells, shelf, spread, again=again))
 
 
 def test_a_cell_comes_out_as_its_evidence_is_judged(tmp_path: Path) -> None:
@@ -403,7 +407,7 @@ def test_what_another_kernel_showed_is_not_taken_for_this_ones(
     one = cell(combination=msgspec.structs.replace(HERE, kernel=asked))
     shelf, spread = Shelf(tmp_path / "out"), Spread(evidence(tmp_path / "run", one))  # of 6.12.43
     for _ in range(2):
-        list(campaign.play([one], shelf, spread, host=host))
+        list(run_matrix.play([one], shelf, spread, host=host))
     assert len(spread.played) == plays
 
 

@@ -8,14 +8,14 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_DIFFERS, EXIT_INCONCLUSIVE
+from rst_or_fin.evidence.records import SessionEnd
+from rst_or_fin.scenario.model import Expectation
+from rst_or_fin.tcp.ending import Cause, Ending, Validity
+from rst_or_fin.verdict import judge
+from rst_or_fin.verdict.judge import Verdict
+from rst_or_fin.verdict.outcome import Comparison, Outcome, compare, outcome, worst
 
-from harness import judge
-from harness.errors import EXIT_AS_EXPECTED, EXIT_DIFFERS, EXIT_INCONCLUSIVE
-from harness.evidence import SessionEnd
-from harness.judge import Verdict
-from harness.outcome import Comparison, Outcome, compare, outcome, worst
-from harness.scenario import Expectation
-from harness.tcp import Cause, Ending, Validity
 from tests.unit.cases import ABORT, ABORT_ON_CLOSE, ALL_UNREAD, CASES, Case, heard, replay, report, role_in
 from tests.unit.segments import A, B, connection
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rst_or_fin.agents.responses import LEAST_LEN, exactly
+from rst_or_fin.errors import UsageError
+from rst_or_fin.evidence.records import CaptureFacts, Gate
+from rst_or_fin.scenario.model import Scenario, parse
+from rst_or_fin.storage import scenario_files
+from rst_or_fin.verdict.outcome import Outcome
 
-from harness import catalogue
-from harness.errors import UsageError
-from harness.evidence import CaptureFacts, Gate
-from harness.hosts.responses import LEAST_LEN, exactly
-from harness.outcome import Outcome
-from harness.scenario import Scenario, parse
 from tests.unit.cases import ABORT, ABORT_ON_CLOSE, heard, judge_one, replay
 from tests.unit.segments import connection
 
@@ -105,7 +105,7 @@ def test_a_reference_where_none_can_stand_is_refused() -> None:
 
 
 def test_an_entry_takes_values_by_name() -> None:
-    assert catalogue.find("recv-10-of-485").given({"Read": 484}).scenario.given == {"Read": 484}
+    assert scenario_files.find("recv-10-of-485").given({"Read": 484}).scenario.given == {"Read": 484}
 
 
 FENCED = CaptureFacts(dropped=0, fenced=True)

@@ -10,10 +10,10 @@ import dpkt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rst_or_fin.capture_file.frame import Frame
+from rst_or_fin.errors import UsageError
+from rst_or_fin.evidence import pcap
 
-from harness import pcap
-from harness.errors import UsageError
-from harness.evidence import Frame
 from tests.unit.segments import A6, B6, EXCHANGE, capture, frame, segments
 
 times_ns = st.integers(0, (1 << 32) * 1_000_000_000 - 1)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from harness.proportions import share, shares
+from rst_or_fin.analysis.wilson import share, shares
 
 
 @st.composite

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from rst_or_fin.cli import main
+from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_ENVIRONMENT, EXIT_USAGE
 
-from harness.cli import main
-from harness.errors import EXIT_AS_EXPECTED, EXIT_ENVIRONMENT, EXIT_USAGE
 from tests.unit.cases import ABORT_ON_CLOSE, heard, replay
 from tests.unit.test_store import write
 
@@ -85,7 +85,9 @@ def test_a_file_that_cannot_be_written_is_named(runs: Path, capfd: pytest.Captur
 
 
 def test_a_text_report_loads_no_template_engine(runs: Path) -> None:
-    asked = "import sys; from harness.cli import main; main(sys.argv[1:]); sys.exit('jinja2' in sys.modules)"
+    asked = (
+        "import sys; from rst_or_fin.cli import main; main(sys.argv[1:]); sys.exit('jinja2' in sys.modules)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", asked, "report", str(runs)], capture_output=True, timeout=60, check=False
     )

@@ -17,14 +17,14 @@ import msgspec
 import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from rst_or_fin.evidence import pcap
+from rst_or_fin.report import html, junit, ladder_mermaid, ladder_svg, ladder_text, markdown, pcapng
+from rst_or_fin.report.ladder import Ladder, ladder
+from rst_or_fin.report.records import Run, documents
+from rst_or_fin.report.terminal import COLOURS
+from rst_or_fin.tcp.ending import Ending
+from rst_or_fin.verdict.outcome import Outcome
 
-from harness import pcap
-from harness.outcome import Outcome
-from harness.report import html, junit, ladder_mermaid, ladder_svg, ladder_text, markdown, pcapng
-from harness.report.ladder import Ladder, ladder
-from harness.report.records import Run, documents
-from harness.report.terminal import COLOURS
-from harness.tcp import Ending
 from tests.live.conftest import skip_or_fail
 from tests.unit.cases import ABORT, CLOSE
 from tests.unit.report_runs import aborted, closed, crashed, repeated, run, scenario, shut_down

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from rst_or_fin.escaping import clipped, preview, visible, visible_lines, wrapped
+from rst_or_fin.evidence.records import Call
+from rst_or_fin.report import html, junit, ladder_mermaid, ladder_svg, ladder_text, markdown, pcapng
+from rst_or_fin.report.ladder import ladder
+from rst_or_fin.report.records import Run
 
-from harness.evidence import Call
-from harness.report import html, junit, ladder_mermaid, ladder_svg, ladder_text, markdown, pcapng
-from harness.report.ladder import ladder
-from harness.report.records import Run
-from harness.report.visible import clipped, preview, visible, visible_lines, wrapped
 from tests.unit.cases import ABORT, ABORT_ON_CLOSE, heard
 from tests.unit.report_runs import CONNECT, RESULTS, played, run
 

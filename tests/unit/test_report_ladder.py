@@ -6,9 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-
-from harness.evidence import Call
-from harness.report.ladder import (
+from rst_or_fin.evidence.records import Call
+from rst_or_fin.report.ladder import (
     BufferRow,
     CallRow,
     FoldRow,
@@ -19,9 +18,10 @@ from harness.report.ladder import (
     SegmentRow,
     ladder,
 )
-from harness.report.records import Run
-from harness.report.timeline import timeline
-from harness.tcp import Cause, Role
+from rst_or_fin.report.records import Run
+from rst_or_fin.report.timeline import timeline
+from rst_or_fin.tcp.ending import Cause, Role
+
 from tests.unit.cases import ABORT, ABORT_ON_CLOSE, ABORT_ON_DATA, LATE_DATA, heard, replay
 from tests.unit.report_runs import (
     AWAIT,

@@ -7,10 +7,9 @@ from ipaddress import IPv4Address, IPv6Address
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from harness import resets
-from harness.resets import Reset
-from harness.tcp import Endpoint
+from rst_or_fin.evidence import tracepoint
+from rst_or_fin.evidence.tracepoint import Reset
+from rst_or_fin.tcp.segment import Endpoint
 
 # As Linux 6.12.57 wrote them: of a close with unread data, and of a segment for a socket that is gone.
 ABORT = (
@@ -28,7 +27,7 @@ addresses = st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6))
 
 
 def told(line: str) -> tuple[str, str, str] | None:
-    reset = resets.parse(line)
+    reset = tracepoint.parse(line)
     return (str(reset.source), str(reset.destination), reset.reason) if reset else None
 
 
@@ -59,7 +58,7 @@ def test_a_reset_is_read_with_its_ends_and_its_reason(line: str, found: tuple[st
     ],
 )
 def test_a_line_that_tells_of_no_reset_or_no_reason_is_none(line: str) -> None:
-    assert resets.parse(line) is None
+    assert tracepoint.parse(line) is None
 
 
 @given(addresses, ports, addresses, ports, st.from_regex(r"[A-Z][A-Z0-9_]{0,30}", fullmatch=True))
@@ -73,9 +72,9 @@ def test_any_two_ends_come_back_as_they_were(
     source, destination = Endpoint(str(one), port), Endpoint(str(other), other_port)
     where = f"src={source} dest={destination}"
     line = f"beam-1 [000] .: tcp_send_reset: skbaddr=0 skaddr=1 {where} state=X reason={reason}"
-    assert resets.parse(line) == Reset(source=source, destination=destination, reason=reason)
+    assert tracepoint.parse(line) == Reset(source=source, destination=destination, reason=reason)
 
 
 @given(st.text())
 def test_no_line_whatever_breaks_it(line: str) -> None:
-    resets.parse(line)
+    tracepoint.parse(line)

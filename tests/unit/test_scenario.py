@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-
-from harness import catalogue, resources
-from harness.errors import UsageError
-from harness.evidence import Gate
-from harness.scenario import SUFFIX, Expectation, Scenario, Server, parse
-from harness.tcp import Cause, Ending
+from rst_or_fin import data_files
+from rst_or_fin.errors import UsageError
+from rst_or_fin.evidence.records import Gate
+from rst_or_fin.scenario.model import SUFFIX, Expectation, Scenario, Server, parse
+from rst_or_fin.storage import scenario_files
+from rst_or_fin.tcp.ending import Cause, Ending
 
 MINIMAL = """
 claim = "close sends a FIN"
@@ -21,7 +21,7 @@ EXPECT = """
 [expect]
 ending = "FIN"
 """
-SHIPPED = catalogue.names()
+SHIPPED = scenario_files.names()
 
 
 def test_the_least_a_scenario_needs() -> None:
@@ -40,7 +40,7 @@ def test_what_is_left_out_is_left_open() -> None:
 
 
 def test_the_published_scenario_in_full() -> None:
-    found = catalogue.find("close-with-unread-response").scenario
+    found = scenario_files.find("close-with-unread-response").scenario
     assert (found.gate, found.expect) == (
         Gate(unread=485, received=485),
         Expectation(
@@ -70,12 +70,12 @@ def test_a_scenario_is_named_after_its_file(where: str, name: str) -> None:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_scenario_is_whole(name: str) -> None:
-    shipped = catalogue.find(name).scenario
+    shipped = scenario_files.find(name).scenario
     assert (shipped.name, shipped.session.strip()[-1]) == (name, ".")
 
 
 def test_every_shipped_file_is_listed() -> None:
-    files = {path.name for path in resources.path("scenarios").iterdir()}
+    files = {path.name for path in data_files.path("scenarios").iterdir()}
     assert files == {name + SUFFIX for name in SHIPPED}
 
 

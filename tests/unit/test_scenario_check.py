@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rst_or_fin.errors import UnparsableError, UsageError
+from rst_or_fin.scenario import check
+from rst_or_fin.storage import scenario_files
+from rst_or_fin.storage.scenario_files import ScenarioError
 
-from harness import catalogue, scenario_check
-from harness.catalogue import ScenarioError
-from harness.errors import UnparsableError, UsageError
 from tests.unit.bad_inputs import GOOD
 from tests.unit.test_scenario_schema import toml
 
@@ -37,9 +38,7 @@ DOCUMENTS = st.recursive(
 def are_told_well(text: str) -> bool:
     """Every problem has a sentence on one line, and a place that the file has."""
     last = text.count("\n") + 1
-    return all(
-        each.why.isprintable() and 0 <= each.line <= last for each in scenario_check.problems(text, "my.toml")
-    )
+    return all(each.why.isprintable() and 0 <= each.line <= last for each in check.problems(text, "my.toml"))
 
 
 @given(st.one_of(st.text(), TOMLISH, TOMLISH.map(lambda rest: GOOD + rest)))
@@ -54,11 +53,11 @@ def test_of_any_document_what_is_wrong_is_told_in_sentences(document: dict[str, 
 
 def test_a_file_has_at_most_so_many_problems() -> None:
     text = "".join(f"unknown{n} = 1\n" for n in range(100)) + GOOD
-    assert len(scenario_check.problems(text, "my.toml")) == scenario_check.MOST_PROBLEMS
+    assert len(check.problems(text, "my.toml")) == check.MOST_PROBLEMS
 
 
 def test_problems_are_told_as_compilers_tell_them() -> None:
-    problem = scenario_check.Problem(line=3, why="it is wrong")
+    problem = check.Problem(line=3, why="it is wrong")
     assert (problem.told("my.toml"), problem.line) == ("my.toml:3: it is wrong", 3)
 
 
@@ -66,14 +65,14 @@ def test_an_error_holds_all_that_is_wrong(tmp_path: Path) -> None:
     path = tmp_path / "my.toml"
     path.write_text(GOOD.replace("body_bytes", "body").replace('"FIN"', '"BANG"'))
     with pytest.raises(ScenarioError) as raised:
-        catalogue.load(path)
+        scenario_files.load(path)
     assert [line.partition(": ")[0] for line in raised.value.lines] == [f"{path}:10", f"{path}:15"]
 
 
 def test_a_remedy_may_be_for_a_scenario_beside_it(tmp_path: Path) -> None:
     (tmp_path / "case.scenario.toml").write_text(GOOD)
     (tmp_path / "cure.scenario.toml").write_text('before = "case"\n' + GOOD)
-    assert catalogue.load(tmp_path / "cure.scenario.toml").scenario.before == "case"
+    assert scenario_files.load(tmp_path / "cure.scenario.toml").scenario.before == "case"
 
 
 @pytest.mark.parametrize(
@@ -84,6 +83,6 @@ def test_a_remedy_may_be_for_a_scenario_beside_it(tmp_path: Path) -> None:
     ],
 )
 def test_what_a_node_cannot_parse_is_told_with_its_place_in_the_file(line: int, says: str) -> None:
-    with pytest.raises(UsageError) as raised, catalogue.naming("my.toml", GOOD):
+    with pytest.raises(UsageError) as raised, scenario_files.naming("my.toml", GOOD):
         raise UnparsableError(line, "syntax error before: ')'")
     assert str(raised.value) == says

@@ -12,13 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import inspect
+from rst_or_fin.agents.kinds import OPTIONS
+from rst_or_fin.scenario import check
+from rst_or_fin.scenario.fields import FIELDS
+from rst_or_fin.scenario.model import Scenario
+from rst_or_fin.scenario.schema import schema
+from rst_or_fin.scenario.toml_places import TooDeepError, places
+from rst_or_fin.storage import scenario_files
 
-from harness import catalogue, scenario_check
-from harness.hosts.kinds import OPTIONS
-from harness.scenario import Scenario
-from harness.scenario_fields import FIELDS
-from harness.scenario_schema import schema
-from harness.toml_places import TooDeepError, places
 from tests.unit.bad_inputs import CASES, GOOD, LISTENING, PARAMETERS, SCRIPTED, VARIED, spoiled
 
 VALIDATOR = jsonschema.Draft7Validator(schema())
@@ -102,18 +103,18 @@ def test_every_field_of_the_model_has_its_meaning_and_no_other_does() -> None:
     assert {kind: set(meanings) for kind, meanings in FIELDS.items()} == structs(inspect.type_info(Scenario))
 
 
-@pytest.mark.parametrize("name", catalogue.names())
+@pytest.mark.parametrize("name", scenario_files.names())
 def test_a_shipped_scenario_is_valid(name: str) -> None:
-    assert list(VALIDATOR.iter_errors(document(catalogue.find(name).text))) == []
+    assert list(VALIDATOR.iter_errors(document(scenario_files.find(name).text))) == []
 
 
 @pytest.mark.parametrize("text", [GOOD, LISTENING, SCRIPTED, VARIED, PARAMETERS])
 def test_what_passes_its_check_is_valid(text: str) -> None:
-    assert (scenario_check.problems(text, "my.toml"), valid(text)) == ([], True)
+    assert (check.problems(text, "my.toml"), valid(text)) == ([], True)
 
 
 def test_what_a_newcomer_begins_with_is_valid() -> None:
-    assert valid((files("harness.commands") / "new_scenario.toml").read_text(encoding="utf-8"))
+    assert valid((files("rst_or_fin.commands") / "new_scenario.toml").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("what", [what for what in READABLE if what not in BEYOND_A_SCHEMA])
@@ -164,7 +165,7 @@ session = 'x. y.'
 server = {toml(server)}
 expect = {{ending = 'FIN', peer_sees = '{peer_sees}'}}
 """
-    problems = [each for each in scenario_check.problems(text, "my.toml") if "script: " not in each.why]
+    problems = [each for each in check.problems(text, "my.toml") if "script: " not in each.why]
     assert (problems == []) == valid(text), problems
 
 
@@ -180,6 +181,6 @@ session = 'x. y.'
 expect = {{ending = 'FIN'}}
 {name} = {toml(value)}
 """
-    found = scenario_check.problems(text, "my.toml")
+    found = check.problems(text, "my.toml")
     problems = [each for each in found if "beyond the session's last line" not in each.why]
     assert (problems == []) == valid(text), problems

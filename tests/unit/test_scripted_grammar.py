@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from harness.hosts import script
-from harness.hosts.script import Expect, ScriptError, Send, Step, Wait, parse, written
+from rst_or_fin.agents import script
+from rst_or_fin.agents.script import Expect, ScriptError, Send, Step, Wait, parse, written
 
 FLAGS = st.sampled_from(["S", "S.", ".", "P.", "F.", "FP.", "R.", "R", "P", "UP.", "SEW"]).map(
     script.canonical

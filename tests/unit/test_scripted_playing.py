@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from harness.hosts.playing import Heard, Player
-from harness.hosts.script import Send, parse, written
+from rst_or_fin.agents.script import Send, parse, written
+from rst_or_fin.agents.script_player import Heard, Player
 
 SYN = Heard("S", 0, 0, None)
 ACK = Heard(".", 1, 0, 1)

@@ -9,12 +9,11 @@ import dpkt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from harness import pcap
-from harness.evidence import Frame
-from harness.hosts.scripted import content
-from harness.hosts.wire import Host, Packet
-from harness.tcp import Endpoint
+from rst_or_fin.agents.packets import Host, Packet
+from rst_or_fin.agents.scripted import content
+from rst_or_fin.capture_file.frame import Frame
+from rst_or_fin.evidence import pcap
+from rst_or_fin.tcp.segment import Endpoint
 
 MAC = b"\x02\x00\x00\x00\x00\x09"
 ADDRESSES = {4: ("198.18.0.5", "198.18.0.3"), 6: ("fd00::5", "fd00::3")}

@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 from hypothesis import given
 from hypothesis import strategies as st
-
-from harness.search import Found, Run, grid, search
+from rst_or_fin.analysis.threshold import Found, Run, grid, search
 
 Answers = Callable[[int], str | None]
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
-from harness.hosts import httpd, nginx
-from harness.hosts.logged import Log
+from rst_or_fin.agents import httpd, nginx
+from rst_or_fin.agents.server_log import Log
 
 NGINX = '{"connection":"7","address":"10.0.0.2","port":"40000","received":"18","sent":"533","then":"%s"}'
 HTTPD = '{"connection":"yJLy","address":"10.0.0.2","port":40000,"received":18,"sent":487,"then":"%s"}'

@@ -7,10 +7,8 @@ from contextlib import suppress
 from typing import cast
 
 import pytest
-
-from harness import session
-from harness.errors import LinkError, LinkLostError, UsageError
-from harness.evidence import (
+from rst_or_fin.errors import LinkError, LinkLostError, UsageError
+from rst_or_fin.evidence.records import (
     BoundSocket,
     Call,
     CounterReading,
@@ -20,8 +18,9 @@ from harness.evidence import (
     SessionEnd,
     SocketState,
 )
-from harness.link import Atom, Event, Link, Term
-from harness.tcp import Endpoint
+from rst_or_fin.node import session
+from rst_or_fin.node.link import Atom, Event, Link, Term
+from rst_or_fin.tcp.segment import Endpoint
 
 _STATE = {
     Atom("name"): b"Sock",

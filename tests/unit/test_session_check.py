@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
-
-from harness import catalogue
-from harness.erlang_lines import UnreadableError, expressions
-from harness.session_check import read, waits_in_vain
+from rst_or_fin.scenario.erlang_lines import UnreadableError, expressions
+from rst_or_fin.scenario.session_check import read, waits_in_vain
+from rst_or_fin.storage import scenario_files
 
 FIRST = "{ok, L} = gen_tcp:listen(Port, [{ip, Self}]).\n"
 ACCEPT = FIRST + "{ok, Sock} = gen_tcp:accept(L).\n"
@@ -60,9 +59,9 @@ def test_what_is_wrong_is_said_with_its_line(text: str, line: int, why: str) -> 
     assert (line, True) in [(fault.line, fault.why.endswith(why)) for fault in read(text)[1]]
 
 
-@pytest.mark.parametrize("name", catalogue.names())
+@pytest.mark.parametrize("name", scenario_files.names())
 def test_nothing_is_wrong_with_a_shipped_session(name: str) -> None:
-    assert read(catalogue.find(name).scenario.session)[1] == []
+    assert read(scenario_files.find(name).scenario.session)[1] == []
 
 
 @pytest.mark.parametrize("text", ["maybe a else b end.", "X = maybe.", "f(else) g."])

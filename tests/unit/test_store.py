@@ -16,11 +16,13 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rst_or_fin.capture_file.frame import Frame
+from rst_or_fin.errors import EnvironmentTroubleError, UsageError
+from rst_or_fin.evidence import pcap
+from rst_or_fin.evidence.records import CaptureFacts, Replay, Testimony
+from rst_or_fin.scenario.axes import Axes
+from rst_or_fin.storage import evidence_folder
 
-from harness import pcap, store
-from harness.axes import Axes
-from harness.errors import EnvironmentTroubleError, UsageError
-from harness.evidence import CaptureFacts, Frame, Replay, Testimony
 from tests.unit.cases import CASES, heard, replay
 from tests.unit.segments import frame, segments
 
@@ -29,8 +31,8 @@ sources = ["RFC 9293"]
 session = '''gen_tcp:close(Sock).'''
 expect = {ending = "FIN"}
 """
-MANIFEST = store.Manifest(
-    format=store.FORMAT,
+MANIFEST = evidence_folder.Manifest(
+    format=evidence_folder.FORMAT,
     program="rst-or-fin 0.1.0",
     command_line=("rst-or-fin", "run", "x"),
     started="2026-01-01T00:00:00.000+00:00",
@@ -58,7 +60,7 @@ testimonies = st.none() | st.builds(heard, st.text(), trouble=st.text())
 
 
 def write(folder: Path, told: list[tuple[Replay, Testimony | None]], frames: list[Frame] = FRAMES) -> Path:
-    with store.Writer(folder, scenario_text=SCENARIO, manifest=MANIFEST) as writer:
+    with evidence_folder.Writer(folder, scenario_text=SCENARIO, manifest=MANIFEST) as writer:
         writer.frames(frames)
         for number, (one, testimony) in enumerate(told):
             writer.replay(one, [testimony] if testimony else [], testimony)
@@ -77,54 +79,57 @@ def folder(tmp_path: Path) -> Path:
 def test_what_was_told_comes_back(told: list[tuple[Replay, Testimony | None]]) -> None:
     told = [(replace(one, index=number), testimony) for number, (one, testimony) in enumerate(told)]
     with TemporaryDirectory() as place:
-        read = store.read(write(Path(place, "run"), told))
+        read = evidence_folder.read(write(Path(place, "run"), told))
     heard_again = [each[0] if each else None for each in read.testimonies]
     assert list(zip(read.replays, heard_again, strict=True)) == told
 
 
 def test_what_passed_on_the_wire_comes_back(folder: Path) -> None:
-    assert [found for _, found in pcap.frames(store.read(folder).capture)] == FRAMES
+    assert [found for _, found in pcap.frames(evidence_folder.read(folder).capture)] == FRAMES
 
 
 def test_the_manifest_comes_back_sealed(folder: Path) -> None:
     sealed = msgspec.structs.replace(MANIFEST, finished="later", capture=CaptureFacts(dropped=0, fenced=True))
-    assert store.read(folder).manifest == sealed
+    assert evidence_folder.read(folder).manifest == sealed
 
 
 def test_the_scenario_is_kept_word_for_word(folder: Path) -> None:
-    assert store.read_scenario_text(folder) == SCENARIO
+    assert evidence_folder.read_scenario_text(folder) == SCENARIO
 
 
 def test_the_scenario_comes_back_under_its_name(folder: Path) -> None:
-    assert (store.read(folder).scenario.name, store.read(folder).scenario.claim) == ("x", "é")
+    assert (evidence_folder.read(folder).scenario.name, evidence_folder.read(folder).scenario.claim) == (
+        "x",
+        "é",
+    )
 
 
 def test_a_run_that_was_never_finished_vouches_for_no_capture(tmp_path: Path) -> None:
-    with store.Writer(tmp_path / "run", scenario_text=SCENARIO, manifest=MANIFEST) as writer:
+    with evidence_folder.Writer(tmp_path / "run", scenario_text=SCENARIO, manifest=MANIFEST) as writer:
         writer.replay(replay(), [], None)
-    assert store.read(tmp_path / "run").manifest.capture == CaptureFacts(dropped=0, fenced=False)
+    assert evidence_folder.read(tmp_path / "run").manifest.capture == CaptureFacts(dropped=0, fenced=False)
 
 
 def test_flushed_evidence_can_be_read_while_the_run_goes_on(tmp_path: Path) -> None:
-    with store.Writer(tmp_path / "run", scenario_text=SCENARIO, manifest=MANIFEST) as writer:
+    with evidence_folder.Writer(tmp_path / "run", scenario_text=SCENARIO, manifest=MANIFEST) as writer:
         writer.frames(FRAMES)
         writer.replay(replay(), [], None)
         writer.flush()
-        assert len(store.read(tmp_path / "run").replays) == 1
+        assert len(evidence_folder.read(tmp_path / "run").replays) == 1
 
 
 def test_verdicts_are_replaced_whole(folder: Path) -> None:
-    store.write_verdicts(folder, [{"index": 0, "ending": "RST"}])
+    evidence_folder.write_verdicts(folder, [{"index": 0, "ending": "RST"}])
     assert (folder / "verdicts.jsonl").read_text() == '{"index":0,"ending":"RST"}\n'
 
 
 def test_two_runs_of_a_scenario_never_share_a_folder(tmp_path: Path) -> None:
-    assert len({store.new_folder(tmp_path, "x") for _ in range(50)}) == 50
+    assert len({evidence_folder.new_folder(tmp_path, "x") for _ in range(50)}) == 50
 
 
 def test_a_folder_that_exists_is_not_written_over(folder: Path) -> None:
     with pytest.raises(UsageError, match="exists already"):
-        store.Writer(folder, scenario_text=SCENARIO, manifest=MANIFEST)
+        evidence_folder.Writer(folder, scenario_text=SCENARIO, manifest=MANIFEST)
 
 
 # What happened to it in between
@@ -137,14 +142,14 @@ def damage(folder: Path, name: str, change: Callable[[bytes], bytes]) -> Path:
 
 @pytest.mark.parametrize("name", LINE_FILES)
 def test_an_unfinished_last_line_costs_its_replay_and_no_other(folder: Path, name: str) -> None:
-    read = store.read(damage(folder, name, lambda whole: whole[:-9]))
+    read = evidence_folder.read(damage(folder, name, lambda whole: whole[:-9]))
     assert [one.index for one in read.replays] == [0, 1]
 
 
 @pytest.mark.parametrize("name", LINE_FILES)
 @pytest.mark.parametrize("cut", range(0, 300, 7))
 def test_wherever_a_file_of_lines_is_cut_off_whole_replays_remain(folder: Path, name: str, cut: int) -> None:
-    read = store.read(damage(folder, name, lambda whole: whole[:cut]))
+    read = evidence_folder.read(damage(folder, name, lambda whole: whole[:cut]))
     assert [one.index for one in read.replays] == list(range(len(read.replays)))
 
 
@@ -155,14 +160,14 @@ def test_wherever_a_file_of_lines_is_cut_off_whole_replays_remain(folder: Path, 
 def test_a_damaged_line_is_named_with_its_file_and_number(folder: Path, name: str, line: bytes) -> None:
     damage(folder, name, lambda whole: b"\n".join([whole.split(b"\n")[0], line, b""]))
     with pytest.raises(UsageError, match=rf"{name}, line 2, is damaged: "):
-        store.read(folder)
+        evidence_folder.read(folder)
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_missing_file_makes_it_no_evidence_folder(folder: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(UsageError, match=f"is not an evidence folder: {name} is missing"):
-        store.read(folder)
+        evidence_folder.read(folder)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -170,18 +175,18 @@ def test_a_file_that_cannot_be_read_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
     (folder / name).mkdir()
     with pytest.raises(UsageError, match=f"cannot read .*{name}: Is a directory"):
-        store.read(folder)
+        evidence_folder.read(folder)
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b'{"format":"1"}', b"\xff\xfe"])
 def test_a_damaged_manifest_is_named(folder: Path, content: bytes) -> None:
     with pytest.raises(UsageError, match=r"manifest\.json is damaged: "):
-        store.read(damage(folder, "manifest.json", lambda _: content))
+        evidence_folder.read(damage(folder, "manifest.json", lambda _: content))
 
 
 def test_a_scenario_that_was_edited_badly_is_a_usage_error(folder: Path) -> None:
     with pytest.raises(UsageError, match="x: not valid TOML"):
-        store.read(damage(folder, "scenario.toml", lambda _: b"\xff = ["))
+        evidence_folder.read(damage(folder, "scenario.toml", lambda _: b"\xff = ["))
 
 
 def reformatted(whole: bytes) -> dict[str, Any]:
@@ -191,7 +196,7 @@ def reformatted(whole: bytes) -> dict[str, Any]:
 def test_another_format_names_the_program_that_wrote_it(folder: Path) -> None:
     damage(folder, "manifest.json", lambda whole: json.dumps(reformatted(whole)).encode())
     with pytest.raises(UsageError, match="format 99; this program reads format 1") as caught:
-        store.read(folder)
+        evidence_folder.read(folder)
     assert "rst-or-fin 9.9" in caught.value.remedy
 
 
@@ -231,7 +236,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[FullDisk]:
 
 def test_a_full_disk_is_an_environment_trouble(tmp_path: Path, full_disk: FullDisk) -> None:
     full_disk.takes("transcript.jsonl")
-    writer = store.Writer(tmp_path / "run", scenario_text=SCENARIO, manifest=MANIFEST)
+    writer = evidence_folder.Writer(tmp_path / "run", scenario_text=SCENARIO, manifest=MANIFEST)
     writer.replay(replay(), [], None)
     with pytest.raises(EnvironmentTroubleError, match="No space left on device") as caught:
         writer.flush()
@@ -244,13 +249,13 @@ def test_a_disk_that_is_full_from_the_start_is_an_environment_trouble(
 ) -> None:
     full_disk.takes(name)
     with pytest.raises(EnvironmentTroubleError, match="No space left on device"):
-        store.Writer(tmp_path / "run", scenario_text=SCENARIO, manifest=MANIFEST)
+        evidence_folder.Writer(tmp_path / "run", scenario_text=SCENARIO, manifest=MANIFEST)
 
 
 def test_a_place_that_is_no_folder_is_an_environment_trouble(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(EnvironmentTroubleError, match=r"cannot write the evidence to .*Not a directory"):
-        store.Writer(tmp_path / "file" / "run", scenario_text=SCENARIO, manifest=MANIFEST)
+        evidence_folder.Writer(tmp_path / "file" / "run", scenario_text=SCENARIO, manifest=MANIFEST)
 
 
 def test_any_other_error_of_the_disk_is_named_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,7 +264,7 @@ def test_any_other_error_of_the_disk_is_named_too(folder: Path, monkeypatch: pyt
 
     monkeypatch.setattr(Path, "write_bytes", refuse)
     with pytest.raises(EnvironmentTroubleError, match="Read-only file system"):
-        store.write_verdicts(folder, [])
+        evidence_folder.write_verdicts(folder, [])
 
 
 # What once went wrong
@@ -268,25 +273,25 @@ def test_any_other_error_of_the_disk_is_named_too(folder: Path, monkeypatch: pyt
 def test_a_later_format_is_told_from_damage_whatever_its_fields(folder: Path) -> None:
     damage(folder, "manifest.json", lambda _: b'{"format": 2, "program": "rst-or-fin 9.9", "runs": []}')
     with pytest.raises(UsageError, match="format 2"):
-        store.read(folder)
+        evidence_folder.read(folder)
 
 
 @pytest.mark.parametrize("name", ["manifest.json", *LINE_FILES])
 def test_bytes_that_are_no_text_are_damage(folder: Path, name: str) -> None:
     damage(folder, name, lambda whole: re.sub(rb': ?"\w', b':"\xff', whole))
     with pytest.raises(UsageError, match="damaged"):
-        store.read(folder)
+        evidence_folder.read(folder)
 
 
 def test_lines_of_different_replays_are_damage(folder: Path) -> None:
     damage(folder, "counters.jsonl", lambda whole: b"\n".join([*whole.split(b"\n")[1:3], b""]))
     with pytest.raises(UsageError, match="counters"):
-        store.read(folder)
+        evidence_folder.read(folder)
 
 
 def test_a_disk_that_fills_up_at_the_end_still_closes_every_file(tmp_path: Path, full_disk: FullDisk) -> None:
     full_disk.takes("transcript.jsonl")
-    writer = store.Writer(tmp_path / "run", scenario_text=SCENARIO, manifest=MANIFEST)
+    writer = evidence_folder.Writer(tmp_path / "run", scenario_text=SCENARIO, manifest=MANIFEST)
     writer.replay(replay(), [], None)
     with pytest.raises(EnvironmentTroubleError), writer:
         pass
@@ -296,7 +301,7 @@ def test_a_disk_that_fills_up_at_the_end_still_closes_every_file(tmp_path: Path,
 def test_a_disk_that_is_full_from_the_start_leaves_no_file_open(tmp_path: Path, full_disk: FullDisk) -> None:
     full_disk.takes("capture.pcap")
     with pytest.raises(EnvironmentTroubleError):
-        store.Writer(tmp_path / "run", scenario_text=SCENARIO, manifest=MANIFEST)
+        evidence_folder.Writer(tmp_path / "run", scenario_text=SCENARIO, manifest=MANIFEST)
     assert full_disk.left_open == []
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from rst_or_fin.analysis.sweep import Point, point, sentence
+from rst_or_fin.analysis.threshold import Found, Run
+from rst_or_fin.report.sweep import summary, table
+from rst_or_fin.verdict.outcome import Outcome
 
-from harness.outcome import Outcome
-from harness.report.sweep import summary, table
-from harness.search import Found, Run
-from harness.sweep import Point, point, sentence
 from tests.unit.test_tally import UNFENCED, fin, rst
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.judge import judge
-from harness.system_calls import Recording, SystemCall, closing, plain
-from harness.tcp import Endpoint
+from rst_or_fin.evidence.strace import Recording, SystemCall, closing, plain
+from rst_or_fin.tcp.segment import Endpoint
+from rst_or_fin.verdict.judge import judge
+
 from tests.unit.cases import ABORT, ABORT_ON_CLOSE, WHOLE, replay, report
 from tests.unit.segments import connection
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from harness.evidence import CaptureFacts, Gate
-from harness.judged import Judged
-from harness.outcome import Outcome
-from harness.report.terminal import Tally
-from harness.scenario import Expectation, Scenario
-from harness.tcp import Ending
+from rst_or_fin.evidence.records import CaptureFacts, Gate
+from rst_or_fin.report.terminal import Tally
+from rst_or_fin.scenario.model import Expectation, Scenario
+from rst_or_fin.tcp.ending import Ending
+from rst_or_fin.verdict.assess import Judged
+from rst_or_fin.verdict.outcome import Outcome
+
 from tests.unit.cases import ABORT, ABORT_ON_CLOSE, CLOSE, heard, judge_one, replay
 from tests.unit.segments import connection
 

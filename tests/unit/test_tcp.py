@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from rst_or_fin.tcp.ending import Ending, Role, Validity
+from rst_or_fin.tcp.segment import Endpoint, Flags
 
-from harness.tcp import Ending, Endpoint, Flags, Role, Validity
 from tests.unit.segments import connection
 
 

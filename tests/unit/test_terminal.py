@@ -9,15 +9,16 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rst_or_fin.evidence.records import Call
+from rst_or_fin.report import terminal
+from rst_or_fin.report.terminal import COLOURS, PLAIN, Palette, Tally
+from rst_or_fin.scenario.model import Expectation, Scenario
+from rst_or_fin.tcp import connection as trace
+from rst_or_fin.tcp.ending import Cause, Ending
+from rst_or_fin.verdict import judge
+from rst_or_fin.verdict.assess import Judged, judge_all
+from rst_or_fin.verdict.outcome import Outcome
 
-from harness import judge, trace
-from harness.evidence import Call
-from harness.judged import Judged, judge_all
-from harness.outcome import Outcome
-from harness.report import terminal
-from harness.report.terminal import COLOURS, PLAIN, Palette, Tally
-from harness.scenario import Expectation, Scenario
-from harness.tcp import Cause, Ending
 from tests.unit.cases import ABORT, ABORT_ON_CLOSE, CASES, LATE_DATA, WHOLE, heard, judge_one, replay
 from tests.unit.segments import A, connection, segments
 

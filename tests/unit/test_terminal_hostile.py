@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-
-from harness.evidence import Call
-from harness.report import terminal
+from rst_or_fin.evidence.records import Call
+from rst_or_fin.report import terminal
 
 
 @given(source=st.text(), result=st.text())

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from harness import catalogue
-from harness.toml_places import MOST_DEEP, Path, TooDeepError, places
+from rst_or_fin.scenario.toml_places import MOST_DEEP, Path, TooDeepError, places
+from rst_or_fin.storage import scenario_files
 
 TEXT = """\
 # a comment with = and [brackets]
@@ -186,9 +185,9 @@ def test_what_is_deeper_than_any_scenario_is_told_at_once(text: str) -> None:
     assert time.perf_counter() - began_s < 1  # tomllib takes 39 s
 
 
-@pytest.mark.parametrize("name", catalogue.names())
+@pytest.mark.parametrize("name", scenario_files.names())
 def test_a_shipped_session_has_all_its_lines_in_the_file(name: str) -> None:
-    entry = catalogue.find(name)
+    entry = scenario_files.find(name)
     lines = entry.text.splitlines()
     found = places(entry.text)
     session = entry.scenario.session.splitlines()

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from rst_or_fin.tcp import tracker
+from rst_or_fin.tcp.connection import Roles
+from rst_or_fin.tcp.ending import Role
+from rst_or_fin.tcp.segment import Endpoint, distance
 
-from harness import tracker
-from harness.tcp import Endpoint, Role, distance
-from harness.trace import Roles
 from tests.unit.segments import EXCHANGE, HANDSHAKE, A, B, connection, lines, notes, segments
 
 SPACE = 1 << 32

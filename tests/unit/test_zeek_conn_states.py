@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from rst_or_fin.tcp import tracker
+from rst_or_fin.tcp.zeek_conn_state import MEANING, conn_state
+from rst_or_fin.verdict.judge import judge
 
-from harness import tracker
-from harness.conn_state import MEANING, conn_state
-from harness.judge import judge
 from tests.unit.cases import WHOLE
 from tests.unit.zeek_rows import Row, rows
 

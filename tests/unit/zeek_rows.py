@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
-from harness.reading import read
-from harness.tcp import Endpoint, Segment
-from harness.trace import Connection, Roles
+from rst_or_fin.tcp.acceptance import read
+from rst_or_fin.tcp.connection import Connection, Roles
+from rst_or_fin.tcp.segment import Endpoint, Segment
 
 _FILE = Path(__file__).parents[1] / "data/zeek_conn_states.txt"
 _ENTRY = re.compile(

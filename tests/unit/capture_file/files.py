@@ -9,7 +9,7 @@ import struct
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
-from harness.evidence import Frame
+from rst_or_fin.capture_file.frame import Frame
 
 if sys.version_info >= (3, 14):
     from compression import zstd

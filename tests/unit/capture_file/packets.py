@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from msgspec import structs
+from rst_or_fin.capture_file.frame import Frame
+from rst_or_fin.tcp.segment import Segment
 
-from harness.evidence import Frame
-from harness.tcp import Segment
 from tests.unit.segments import A6, B6, EXCHANGE, frame, segments
 
 MACS = b"\x02\0\0\0\0\x01\x02\0\0\0\0\x02"

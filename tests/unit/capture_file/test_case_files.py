@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-
-from harness.capture_file.opening import open_captures
-from harness.tcp import Checksum
-from harness.trace import flag_letters
+from rst_or_fin.capture_file.opening import open_captures
+from rst_or_fin.tcp.connection import flag_letters
+from rst_or_fin.tcp.segment import Checksum
 
 CAPTURES = Path(__file__).parents[2] / "data" / "captures"
 ABORT = "S S. . P. . R."

@@ -7,9 +7,9 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rst_or_fin.capture_file.reading import read
+from rst_or_fin.tcp.segment import Checksum, Segment
 
-from harness.capture_file.reading import read
-from harness.tcp import Checksum, Segment
 from tests.unit.capture_file.files import classic
 from tests.unit.capture_file.packets import at_once, checksum, left_to_the_card, packet
 from tests.unit.segments import A6, B6, segments

@@ -12,9 +12,9 @@ import zlib
 from collections.abc import Iterator
 
 import pytest
+from rst_or_fin.capture_file.damage import CaptureError
+from rst_or_fin.capture_file.reading import Reading, read
 
-from harness.capture_file.damage import CaptureError
-from harness.capture_file.reading import Reading, read
 from tests.unit.capture_file.files import COMPRESSIONS, FORMATS, classic, in_chunks
 from tests.unit.capture_file.packets import SENT, ethernet, plain, wrapped
 
@@ -132,8 +132,8 @@ def test_without_a_zstd_module_the_error_says_what_to_install() -> None:
     program = (
         "import sys\n"
         "sys.modules['backports'] = sys.modules['compression'] = None\n"
-        "from harness.capture_file.reading import read\n"
-        "from harness.errors import UsageError\n"
+        "from rst_or_fin.capture_file.reading import read\n"
+        "from rst_or_fin.errors import UsageError\n"
         "try:\n"
         "    read([sys.stdin.buffer.read()])\n"
         "except UsageError as error:\n"

@@ -8,12 +8,12 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rst_or_fin.capture_file import formats
+from rst_or_fin.capture_file.damage import CaptureError
+from rst_or_fin.capture_file.frame import Frame
+from rst_or_fin.capture_file.reading import read
+from rst_or_fin.capture_file.records import Comment, FileNotes, Record
 
-from harness.capture_file import formats
-from harness.capture_file.damage import CaptureError
-from harness.capture_file.reading import read
-from harness.capture_file.records import Comment, FileNotes, Record
-from harness.evidence import Frame
 from tests.unit.capture_file.files import (
     FORMATS,
     block,

@@ -9,10 +9,10 @@ from itertools import permutations
 
 import pytest
 from msgspec import structs
+from rst_or_fin.capture_file.frame import Frame
+from rst_or_fin.capture_file.reading import Reading, read
+from rst_or_fin.tcp.segment import Checksum, Endpoint, Segment
 
-from harness.capture_file.reading import Reading, read
-from harness.evidence import Frame
-from harness.tcp import Checksum, Endpoint, Segment
 from tests.unit.capture_file.files import classic
 from tests.unit.capture_file.packets import (
     EXTENSIONS,

@@ -6,8 +6,8 @@ import struct
 from collections import Counter
 
 import pytest
+from rst_or_fin.capture_file.reading import read
 
-from harness.capture_file.reading import read
 from tests.unit.capture_file.files import classic
 from tests.unit.capture_file.packets import (
     LINK_LAYERS,

@@ -10,9 +10,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from rst_or_fin.capture_file.opening import open_captures
+from rst_or_fin.errors import UsageError
 
-from harness.capture_file.opening import open_captures
-from harness.errors import UsageError
 from tests.unit.capture_file.files import classic
 from tests.unit.capture_file.packets import SENT, ethernet, plain, wrapped
 
@@ -20,8 +20,8 @@ FRAMES = wrapped(ethernet, SENT[4])
 FILE = classic(FRAMES, magic=0xA1B23C4D)
 PROGRAM = """
 import sys
-from harness.capture_file.opening import open_captures
-from harness.errors import UsageError
+from rst_or_fin.capture_file.opening import open_captures
+from rst_or_fin.errors import UsageError
 try:
     for segment in open_captures(["-"]):
         print(segment.frame_no, flush=True)

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 import pytest
+from rst_or_fin.capture_file.damage import CaptureError
+from rst_or_fin.capture_file.frame import Frame
+from rst_or_fin.capture_file.reading import Break, Reading, Source, read
+from rst_or_fin.tcp.segment import Segment
 
-from harness.capture_file.damage import CaptureError
-from harness.capture_file.reading import Break, Reading, Source, read
-from harness.evidence import Frame
-from harness.tcp import Segment
 from tests.unit.capture_file.files import (
     classic,
     enhanced,

@@ -7,14 +7,14 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rst_or_fin.capture_file import ip, link_layers, tunnels
+from rst_or_fin.capture_file.damage import CaptureError
+from rst_or_fin.capture_file.decoding import Decoder
+from rst_or_fin.capture_file.packet import IP_PROTOCOL, LINK_TYPE, UDP_PORT
+from rst_or_fin.capture_file.reading import Reading, read
+from rst_or_fin.capture_file.records import Record
+from rst_or_fin.tcp.segment import Segment
 
-from harness.capture_file import ip, link_layers, tunnels
-from harness.capture_file.damage import CaptureError
-from harness.capture_file.decoding import Decoder
-from harness.capture_file.packet import IP_PROTOCOL, LINK_TYPE, UDP_PORT
-from harness.capture_file.reading import Reading, read
-from harness.capture_file.records import Record
-from harness.tcp import Segment
 from tests.fuzz import captures
 from tests.unit.capture_file.corpus import COMPRESSED, UNCOMPRESSED
 from tests.unit.capture_file.files import COMPRESSIONS, FORMATS, in_chunks

@@ -7,10 +7,10 @@ from typing import Any
 import dpkt
 from hypothesis import given
 from hypothesis import strategies as st
+from rst_or_fin.capture_file.decoding import Decoder
+from rst_or_fin.capture_file.records import Record
+from rst_or_fin.tcp.segment import Segment
 
-from harness.capture_file.decoding import Decoder
-from harness.capture_file.records import Record
-from harness.tcp import Segment
 from tests.unit.capture_file.packets import LINK_LAYERS, version
 
 ports = st.integers(0, 0xFFFF)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from rst_or_fin.capture_file.reading import read
 
-from harness.capture_file.reading import read
 from tests.unit.capture_file.files import classic
 from tests.unit.capture_file.packets import (
     ONLY_IPV6_TUNNELS,

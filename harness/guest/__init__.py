@@ -1,4 +1,0 @@
-"""What runs in a kernel image: a virtual machine that answers in its container's place.
-
-Stdlib only, no import from harness: these files are copied into images, for the Python of its Debian (3.13).
-"""

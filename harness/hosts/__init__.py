@@ -1,7 +1,0 @@
-"""Programs that run ON the tested hosts: the peers of the tested connection, and the capture.
-
-They use nothing but the standard library (Python 3.9 or later) and one another; `wire`, for `scripted`,
-needs dpkt. So a host needs only this folder: with `hosts/` in the working directory or on PYTHONPATH,
-`python3 -m hosts.origin` and `python3 -m hosts.capture`; inside the package the same files are
-`harness.hosts.origin` and so on.
-"""

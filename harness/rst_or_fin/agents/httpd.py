@@ -1,0 +1,89 @@
+"""Apache httpd at the other end of the tested connection, and its logs as testimony (see `logged`).
+
+Its access log is silent about what happens after a response: its own verdict, %X, is "+" for a reset and for
+an ordinary end alike, because the response had been handed to the kernel. The error log is not: mod_dumpio
+notes the errno of a read that failed ("dumpio_in - 104"), and the event MPM, at level trace8, the end of each
+connection ("cleanup connection"), after a failed read or without one (httpd 2.4). Where httpd itself closes,
+%X is "-".
+"""
+
+from __future__ import annotations
+
+import re
+
+from .server_log import Ended, Listening, Requested, main, name_of, requested
+
+_ERROR = re.compile(r"^(\S+) mod_dumpio: dumpio_in - (\d+)$")
+_CLEAN_UP = re.compile(r"^(\S+) cleanup connection from state")
+_MODULES = "/usr/lib/apache2/modules"
+_END_OF_FILE_ERRORS = ("70014",)  # APR_EOF
+
+_CONFIGURATION = """\
+ServerRoot {folder}
+ServerName server
+Listen {endpoint}
+PidFile {folder}/httpd.pid
+DefaultRuntimeDir {folder}
+Mutex file:{folder}
+LoadModule mpm_event_module {modules}/mod_mpm_event.so
+LoadModule authz_core_module {modules}/mod_authz_core.so
+LoadModule dir_module {modules}/mod_dir.so
+LoadModule dumpio_module {modules}/mod_dumpio.so
+StartServers 1
+ServerLimit 1
+ThreadsPerChild 8
+MaxRequestWorkers 8
+MinSpareThreads 1
+MaxSpareThreads 8
+ServerTokens Prod
+FileETag None
+KeepAlive On
+KeepAliveTimeout 60
+MaxKeepAliveRequests 0
+DocumentRoot {folder}
+DirectoryIndex index.html
+DumpIOInput On
+LogLevel info dumpio:trace7 mpm_event:trace8
+ErrorLogFormat "%{{c}}L %M"
+ErrorLog /dev/stderr
+LogFormat "{{\\"connection\\":\\"%{{c}}L\\",\\"address\\":\\"%a\\",\\"port\\":%{{remote}}p,\
+\\"received\\":%I,\\"sent\\":%O,\\"then\\":\\"%X\\"}}" testimony
+CustomLog /dev/stderr testimony
+"""
+
+
+def configuration(address: str, port: int, folder: str) -> str:
+    """httpd.conf: one child, everything it writes in that folder, both logs on stderr."""
+    endpoint = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    return _CONFIGURATION.format(endpoint=endpoint, folder=folder, modules=_MODULES)
+
+
+def command(path: str) -> list[str]:
+    return ["apache2", "-f", path, "-DFOREGROUND"]
+
+
+class Reader:
+    """Remembers which connection's read has failed until its end is told."""
+
+    def __init__(self) -> None:
+        self._errors: dict[str, str] = {}
+
+    def __call__(self, line: str) -> Listening | Requested | Ended | None:
+        """What a line of either log tells."""
+        if line.startswith("{"):
+            return requested(line)
+        if "AH00489: " in line:  # "configured -- resuming normal operations": it has bound its sockets
+            return Listening()
+        failed = _ERROR.match(line)
+        if failed:
+            if failed.group(2) not in _END_OF_FILE_ERRORS:
+                self._errors[failed.group(1)] = failed.group(2)
+            return None
+        ended = _CLEAN_UP.match(line)
+        if ended is None:
+            return None
+        return Ended(ended.group(1), name_of(self._errors.pop(ended.group(1), None)))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main("httpd", configuration, command, Reader()))

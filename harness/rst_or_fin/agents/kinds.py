@@ -1,0 +1,133 @@
+"""What each kind of peer can be told, and how it can say that a connection ended: data, for whoever needs it.
+
+The programs take these options on their command line (see `command_line`), a scenario file is checked against
+them before anything is started, and the documentation and the JSON schema list them from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .responses import LEAST_LEN
+from .script_player import NOT_PLAYED, PLAYED
+
+END_OF_FILE = "end of file"
+CLOSED = "closed"
+
+_MOST_BYTES = 100_000_000  # a host has 512 MB of memory, and holds a response or a request more than once
+_MOST_BUFFER_BYTES = 1 << 30  # setsockopt takes a C int, and the kernel doubles it (socket(7), SO_RCVBUF)
+_MOST_MS = 600_000
+_MOST_CHARACTERS = 100_000  # one argument of a command line holds 128 KiB (execve(2), MAX_ARG_STRLEN)
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option: `body_bytes` in a scenario is `--body-bytes` on the program's command line.
+
+    `type` is int, bool or str; `least` and `most` bound an int, or a str's length, in `unit`.
+    `default` holds where the option is left out; None: see `meaning`. `excludes` names the options of the
+    same kind that cannot stand beside it.
+    """
+
+    type: type
+    meaning: str
+    unit: str = ""
+    least: int = 0
+    most: int = 0
+    default: int | bool | str | None = None
+    required: bool = False
+    excludes: tuple[str, ...] = ()
+
+
+def _bytes(
+    meaning: str, least: int = 0, most: int = _MOST_BYTES, *, default: int | None = None, excludes: str = ""
+) -> Option:
+    others = (excludes,) if excludes else ()
+    return Option(int, meaning, unit="bytes", least=least, most=most, default=default, excludes=others)
+
+
+def _ms(meaning: str) -> Option:
+    return Option(int, meaning, unit="ms", most=_MOST_MS, default=0)
+
+
+def _flag(meaning: str) -> Option:
+    return Option(bool, meaning, default=False)
+
+
+_PAGE = {"body_bytes": _bytes("the length of its page", default=307)}
+
+ABOUT = {
+    "origin": "An HTTP server that answers with the published 485 bytes and keeps the connection open",
+    "client": "An HTTP client, where the session is the server: it connects when told, and reads to the end",
+    "scripted": "A TCP of its own that sends exactly the segments of a script",
+    "nginx": "The nginx web server with one page; what it saw is read from its logs",
+    "httpd": "The Apache web server with one page; what it saw is read from its logs",
+}
+
+OPTIONS: dict[str, dict[str, Option]] = {
+    "origin": {
+        "body_bytes": _bytes(
+            "answer with a 200 and a body of that length, not with the published 400 of 485 bytes",
+            excludes="response_bytes",
+        ),
+        "response_bytes": _bytes(
+            "answer with a 200 of that length in all, header and body",
+            least=LEAST_LEN,
+            excludes="body_bytes",
+        ),
+        "write_bytes": _bytes(
+            "cut the response into writes of that length; else its header and its body are one write each",
+            least=1,
+        ),
+        "delay_ms": _ms("pause between one write and the next"),
+        "think_ms": _ms("pause before the first write"),
+        "urgent": _flag("send one urgent byte after the response"),
+        "close_after_response": _flag("close first, as soon as the response is sent"),
+        "half_open": _flag("do not close after the peer's FIN"),
+    },
+    "client": {
+        "body_bytes": _bytes("send a POST with a body of that length, not a GET", default=0),
+        "reads_after_error": _flag("read the answer although a write failed"),
+        "idle_ms": _ms("read nothing before the connection has ended or that time has passed"),
+        "receive_buffer_bytes": _bytes(
+            "SO_RCVBUF, which the kernel doubles; else the kernel's own", least=1, most=_MOST_BUFFER_BYTES
+        ),
+    },
+    "scripted": {
+        "script": Option(
+            str, "what to do, one step a line", unit="characters", most=_MOST_CHARACTERS, required=True
+        )
+    },
+    "nginx": _PAGE,
+    "httpd": _PAGE,
+}
+
+# Told to a program by whoever starts it, and by nobody else.
+RESERVED = ("bind", "port", "target", "clean_offloads", "drop_to_uid")
+
+# How a connection can have ended for the peer's application: so, or with an error of the kernel's.
+ENDS: dict[str, tuple[str, ...]] = {
+    "origin": (END_OF_FILE, CLOSED),
+    "client": (END_OF_FILE,),
+    "scripted": (PLAYED, NOT_PLAYED),
+    "nginx": (END_OF_FILE, CLOSED),
+    "httpd": (END_OF_FILE, CLOSED),
+}
+WITHOUT_KERNEL = ("scripted",)  # it is a TCP of its own
+
+# What a call on a TCP socket can fail with, the likely first (tcp(7), ip(7), socket(7), connect(2), send(2)).
+ERRNOS = (
+    *("ECONNRESET", "EPIPE", "ETIMEDOUT", "ECONNREFUSED", "ECONNABORTED", "EHOSTUNREACH", "ENETUNREACH"),
+    *("EHOSTDOWN", "ENETDOWN", "ENETRESET", "ENOTCONN", "ENOBUFS", "ENOMEM", "EADDRINUSE", "EADDRNOTAVAIL"),
+    *("EPROTO", "EACCES", "EPERM", "EINVAL"),
+)
+
+
+def ends(kind: str) -> tuple[str, ...]:
+    """Every way in which a peer of that kind can say that a connection ended."""
+    return ENDS[kind] if kind in WITHOUT_KERNEL else (*ENDS[kind], *ERRNOS)
+
+
+def flag(name: str) -> str:
+    """The option as it stands on the program's command line."""
+    return "--" + name.replace("_", "-")

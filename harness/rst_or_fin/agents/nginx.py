@@ -1,0 +1,71 @@
+"""nginx at the other end of the tested connection, and its logs as testimony (see `logged`).
+
+An idle connection's end stands in the error log at level info, with the errno of the read where it had one:
+"closed keepalive connection" and "closed keepalive connection (104: Connection reset by peer)"
+(ngx_http_keepalive_handler, nginx 1.26). During a request it is "prematurely closed" or "recv() failed". Of
+an end that nginx makes itself nothing is logged at that level; the Connection header of its answer tells it,
+as it stands before the answer is made (when the line is written it always says "close":
+ngx_http_set_keepalive). A request that is refused before that has none, and is the connection's last.
+"""
+
+from __future__ import annotations
+
+import re
+
+from .server_log import Ended, Listening, Requested, main, name_of, requested
+
+_END = re.compile(
+    r" \*(\d+) .*?(?:closed keepalive connection|prematurely closed connection|[a-z]+\(\) failed)"
+    r"(?: \((\d+):)?"
+)
+
+_CONFIGURATION = """\
+daemon off;
+master_process off;
+worker_processes 1;
+pid {folder}/nginx.pid;
+error_log stderr info;
+events {{ worker_connections 1024; }}
+http {{
+    log_format testimony escape=json '{{"connection":"$connection","address":"$remote_addr",\
+"port":"$remote_port","received":"$request_length","sent":"$bytes_sent","then":"$then"}}';
+    access_log /dev/stderr testimony;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    server_tokens off;
+    keepalive_timeout 60s;
+    default_type text/html;
+    server {{
+        listen {endpoint};
+        root {folder};
+        set $then $sent_http_connection;
+    }}
+}}
+"""
+
+
+def configuration(address: str, port: int, folder: str) -> str:
+    """nginx.conf: one process, everything it writes in that folder, both logs on stderr."""
+    endpoint = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    return _CONFIGURATION.format(endpoint=endpoint, folder=folder)
+
+
+def command(path: str) -> list[str]:
+    return ["nginx", "-c", path, "-e", "stderr"]
+
+
+def read(line: str) -> Listening | Requested | Ended | None:
+    """What a line of either log tells. It listens before it says which kernel it runs on."""
+    if line.startswith("{"):
+        return requested(line)
+    if "[notice]" in line and ": OS: " in line:
+        return Listening()
+    found = _END.search(line)
+    return Ended(found.group(1), name_of(found.group(2))) if found else None
+
+
+if __name__ == "__main__":
+    raise SystemExit(main("nginx", configuration, command, read))

@@ -1,0 +1,1 @@
+"""What several judged runs say together: matrices, comparisons, thresholds, bisections, remedies. Pure."""

@@ -1,0 +1,376 @@
+"""Many judged runs in, what differs between them out: per scenario, with the axis that tells it apart.
+
+Pure. What a verdict must not depend on (addresses, ports, times, raw sequence numbers, windows) is not among
+the points compared. An inconclusive replay is no evidence of anything, and a race's outcome is timing: both
+are set aside and named.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+from rst_or_fin.evidence.records import Moment
+from rst_or_fin.scenario.axes import Axes, version
+from rst_or_fin.scenario.model import Expectation, Scenario, Variant
+from rst_or_fin.tcp.ending import Cause, Validity
+from rst_or_fin.verdict.assess import Judged
+from rst_or_fin.verdict.judge import NODE, PEER
+from rst_or_fin.verdict.outcome import Outcome
+
+# The axes in the order in which they are blamed: where several tell two behaviours apart, the first does.
+AXES = ("kernel", "otp", "backend", "family", "runtime")
+
+OUTCOME = "outcome"
+ENDING = "ending"
+CAUSE = "cause"
+CLOSING = "closing segment"
+DECIDED_BY = "decided by"
+COUNTERS = "counters at the close"
+
+# How often something was sent again depends on the machine's load, not on how a connection is closed.
+_NOT_COMPARED = ("Tcp:RetransSegs",)
+# What the shell prints of ports, processes and references has another number every time.
+_IDENTITY = re.compile(r"#(?:Port|Ref|Fun)<[^>]*>|<\d+\.\d+\.\d+>")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """One judged run. `scenario` is as its file has it, with all variants; `source` names the evidence."""
+
+    source: str
+    axes: Axes
+    scenario: Scenario
+    judgements: tuple[Judged, ...]
+
+    @property
+    def conclusive(self) -> list[Judged]:
+        return [j for j in self.judgements if j.verdict.validity is Validity.CONCLUSIVE]
+
+    @property
+    def variant(self) -> Variant | None:
+        """The known difference that applies where this was played: the last one that holds."""
+        return next((v for v in reversed(self.scenario.variants) if v.when.holds(self.axes)), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behaviour:
+    """Runs that went the same way on every point. `where` describes them by the axes that tell them apart.
+
+    `reference` says why this differs from the first behaviour, where that is known; empty: unexplained (or
+    this is the first one).
+    """
+
+    points: Mapping[str, str]
+    runs: tuple[Played, ...]
+    where: str
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One scenario that went several ways: the points that differ, and who behaves how.
+
+    `axes` are the fewest axes that tell the behaviours apart; None where the same place gave two of them.
+    """
+
+    scenario: Scenario
+    points: tuple[str, ...]
+    axes: tuple[str, ...] | None
+    behaviours: tuple[Behaviour, ...]
+
+    @property
+    def unexplained(self) -> bool:
+        return any(not behaviour.reference for behaviour in self.behaviours[1:])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetAside:
+    """A run that is not compared, or not in full, and why."""
+
+    run: Played
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What came of comparing. `same` are the scenarios that went one way in two runs or more.
+
+    `span` says what values all runs together have on the axes that vary.
+    """
+
+    differences: tuple[Difference, ...]
+    same: tuple[Scenario, ...]
+    alone: tuple[Scenario, ...]
+    set_aside: tuple[SetAside, ...]
+    span: str
+
+    @property
+    def unexplained(self) -> bool:
+        return any(difference.unexplained for difference in self.differences)
+
+
+def compare(runs: Iterable[Played]) -> Findings:
+    """Compare runs of the same session against the same server, whatever they are called in other files."""
+    everything = list(runs)
+    set_aside: list[SetAside] = []
+    by_scenario: dict[object, list[Played]] = {}
+    for run in everything:
+        why = _reason_to_set_aside(run)
+        if why:
+            set_aside.append(SetAside(run=run, why=why))
+        if run.conclusive and not run.scenario.race:
+            by_scenario.setdefault(_identity(run.scenario), []).append(run)
+    differences, same, alone = [], [], []
+    for members in by_scenario.values():
+        ways = _ways(members)
+        if len(ways) > 1:
+            differences.append(_difference(ways))
+        elif len(members) > 1:
+            same.append(members[0].scenario)
+        else:
+            alone.append(members[0].scenario)
+    return Findings(
+        differences=tuple(sorted(differences, key=lambda d: (not d.unexplained, d.scenario.name))),
+        same=tuple(sorted(same, key=lambda s: s.name)),
+        alone=tuple(sorted(alone, key=lambda s: s.name)),
+        set_aside=tuple(set_aside),
+        span=span([run.axes for run in everything], _varying([run.axes for run in everything])),
+    )
+
+
+def observe(run: Played) -> dict[str, str]:
+    """What a run showed, point by point, without what was expected of it; empty if nothing is conclusive.
+
+    How the end under test closed, and why, always counts. Anything else may be a matter of timing (how much
+    had come by then, what the peer saw of it) unless the scenario sees to it: it counts where it is stated.
+    """
+    scenario = run.scenario
+    stated = [scenario.expect, *(variant.expect for variant in scenario.variants)]
+    gates = [scenario.gate, *(variant.gate for variant in scenario.variants if variant.gate)]
+    exactly = _any_states(stated, "closing_segment")
+    points: dict[str, Callable[[Judged], str]] = {
+        ENDING: lambda j: str(j.verdict.ending),
+        CAUSE: lambda j: str(j.verdict.cause or "none"),
+        CLOSING: _closing_segment if exactly else _closing_flags,
+        COUNTERS: _counters,
+    }
+    if exactly:
+        points[DECIDED_BY] = _decided_by
+    if _any_states(stated, "peer_ending"):
+        points["peer's ending"] = lambda j: str(j.verdict.peer_ending)
+    if _any_states(stated, "conn_state"):
+        points["conn_state"] = lambda j: j.verdict.conn_state
+    if any(isinstance(gate.unread, int) for gate in gates):
+        points["unread at the close"] = _unread
+    if _any_states(stated, "peer_sees"):
+        points["peer's application sees"] = lambda j: j.testimony.end if j.testimony else "not heard"
+    if _any_states(stated, "returns"):
+        points["close returns"] = _returned
+    seen = run.conclusive
+    return {name: " or ".join(sorted({point(j) for j in seen})) for name, point in points.items() if seen}
+
+
+def places(axes: Sequence[Axes], names: Iterable[str]) -> str:
+    """Where exactly these are, by those axes: `kernel 6.12.43, 6.12.57; OTP 25, 27; inet`.
+
+    That form stands for the full product of what it lists; failing that, every place is listed by itself.
+    """
+    chosen = tuple(names)
+    found = sorted({_projected(a, chosen) for a in axes}, key=lambda place: [_ordered(v) for v in place])
+    if math.prod(len(set(column)) for column in zip(*found, strict=True)) == len(found):
+        return span(axes, chosen)
+    return " | ".join(
+        " ".join(_worded(name, [value]) for name, value in zip(chosen, place, strict=True)) for place in found
+    )
+
+
+def span(axes: Sequence[Axes], names: Iterable[str]) -> str:
+    """What values there are on each of those axes, in order."""
+    columns = {name: sorted({getattr(a, name) for a in axes}, key=_ordered) for name in names}
+    return "; ".join(_worded(name, column) for name, column in columns.items()) or "one place"
+
+
+# What belongs together, and what is left out
+
+
+def _identity(scenario: Scenario) -> object:
+    server = scenario.server
+    options = tuple(sorted((name, str(value)) for name, value in server.options.items()))
+    given = tuple(sorted(scenario.given.items()))
+    return (scenario.name, scenario.session, scenario.close_line, given, server.kind, options)
+
+
+def _reason_to_set_aside(run: Played) -> str:
+    if not run.judgements:
+        return "it holds no replay: the run ended before its first one did"
+    if run.scenario.race:
+        endings = sorted({str(j.verdict.ending) for j in run.judgements})
+        return f"a race, which timing decides: {', '.join(endings)}"
+    doubtful = [j for j in run.judgements if j.verdict.validity is not Validity.CONCLUSIVE]
+    if not doubtful:
+        return ""
+    return f"{len(doubtful)} of {len(run.judgements)} inconclusive: {'; '.join(doubtful[0].verdict.doubts)}"
+
+
+def is_doubtful(aside: SetAside) -> bool:
+    """Whether it was set aside for want of a conclusion rather than for being a race."""
+    return not aside.run.judgements or not aside.run.scenario.race
+
+
+# Points
+
+
+def _any_states(stated: Iterable[Expectation], field: str) -> bool:
+    return any(getattr(expect, field) is not None for expect in stated)
+
+
+def _closing_segment(judged: Judged) -> str:
+    return judged.verdict.closing_segment or "none"
+
+
+def _closing_flags(judged: Judged) -> str:
+    """The first closing segment without its numbers: these, and whether data came along, are timing."""
+    return _closing_segment(judged).partition(" ")[0].replace("P", "")
+
+
+def _decided_by(judged: Judged) -> str:
+    connection = judged.connection
+    if connection is None:
+        return "none"
+    return ", then ".join(
+        f"{_host(judged, i)} {connection.notation(connection.segments[i])}" for i in judged.verdict.deciding
+    )
+
+
+def _host(judged: Judged, index: int) -> str:
+    """Which host sent that segment."""
+    connection = judged.connection
+    assert connection is not None
+    return NODE if connection.role(connection.segments[index]) is judged.verdict.subject else PEER
+
+
+def _counters(judged: Judged) -> str:
+    if judged.verdict.cause is Cause.DATA_AFTER_CLOSE:
+        return "not compared: its RST may come after they were read"
+    readings = [judged.replay.reading(moment) for moment in (Moment.BEFORE, Moment.AFTER)]
+    if readings[0] is None or readings[1] is None:
+        return "not read"
+    before, after = readings[0].counters, readings[1].counters
+    raised = (
+        f"{name.partition(':')[2]} +{after[name] - before[name]}"
+        for name in sorted(after)
+        if name in before and after[name] != before[name] and name not in _NOT_COMPARED
+    )
+    return ", ".join(raised) or "unchanged"
+
+
+def _unread(judged: Judged) -> str:
+    state = judged.socket
+    return "not read" if state is None else f"{state.unread} of {state.received} bytes"
+
+
+def _returned(judged: Judged) -> str:
+    replay = judged.replay
+    if not 0 < replay.close_line <= len(replay.calls):
+        return "did not return"
+    return _IDENTITY.sub("#", replay.calls[replay.close_line - 1].result)
+
+
+# Behaviours
+
+
+def _ways(runs: Sequence[Played]) -> list[tuple[dict[str, str], list[Played]]]:
+    """The runs by what they showed, the one to compare the others with first.
+
+    That is the one that a scenario expects without a variant; failing that, the commonest.
+    """
+    ways: dict[tuple[tuple[str, str], ...], list[Played]] = {}
+    for run in runs:
+        ways.setdefault(tuple(_with_outcome(run).items()), []).append(run)
+
+    def rank(way: tuple[dict[str, str], list[Played]]) -> tuple[int, int]:
+        expected = any(run.variant is None and _as_expected(run) for run in way[1])
+        return (0 if expected else 1, -len(way[1]))
+
+    return sorted(((dict(points), members) for points, members in ways.items()), key=rank)
+
+
+def _with_outcome(run: Played) -> dict[str, str]:
+    found = " or ".join(sorted({str(j.outcome) for j in run.conclusive}))
+    return {OUTCOME: found, **observe(run)}
+
+
+def _as_expected(run: Played) -> bool:
+    return all(j.outcome is Outcome.AS_EXPECTED for j in run.conclusive)
+
+
+def _difference(ways: Sequence[tuple[dict[str, str], list[Played]]]) -> Difference:
+    base = ways[0][1]
+    axes = _telling_apart([members for _, members in ways])
+    shown = axes if axes is not None else _varying([run.axes for _, members in ways for run in members])
+    behaviours = tuple(
+        Behaviour(
+            points=points,
+            runs=tuple(members),
+            where=places([run.axes for run in members], shown),
+            reference="" if members is base else _reference(base, members),
+        )
+        for points, members in ways
+    )
+    names = dict.fromkeys(name for points, _ in ways for name in points)
+    differing = [name for name in names if len({points.get(name) for points, _ in ways}) > 1]
+    if CLOSING in differing and all(_says_the_same(points) for points, _ in ways):
+        differing = [name for name in differing if name != DECIDED_BY]
+    return Difference(scenario=base[0].scenario, points=tuple(differing), axes=axes, behaviours=behaviours)
+
+
+def _says_the_same(points: Mapping[str, str]) -> bool:
+    return points.get(DECIDED_BY, "").partition(" ")[2] == points.get(CLOSING)
+
+
+def _reference(base: Sequence[Played], members: Sequence[Played]) -> str:
+    """Why the members differ from the base, by the scenario's own variants; empty where nobody knows.
+
+    A difference is known only where every run did what its scenario expects of it there, and the two sides
+    stand under different variants.
+    """
+    if not all(map(_as_expected, (*base, *members))):
+        return ""
+    ours, theirs = (
+        {run.variant.reference if run.variant else "" for run in runs} for runs in (members, base)
+    )
+    if ours & theirs:
+        return ""
+    return "; ".join(sorted((ours | theirs) - {""} if "" in ours else ours))
+
+
+def _telling_apart(ways: Sequence[Sequence[Played]]) -> tuple[str, ...] | None:
+    """The fewest axes on which no two behaviours share a place; None where all of them together do not do."""
+    for size in range(1, len(AXES) + 1):
+        for names in combinations(AXES, size):
+            seen = [{_projected(run.axes, names) for run in members} for members in ways]
+            if sum(map(len, seen)) == len(set().union(*seen)):
+                return names
+    return None
+
+
+def _varying(axes: Sequence[Axes]) -> tuple[str, ...]:
+    return tuple(name for name in AXES if len({getattr(a, name) for a in axes}) > 1)
+
+
+def _projected(axes: Axes, names: Iterable[str]) -> tuple[Any, ...]:
+    return tuple(getattr(axes, name) for name in names)
+
+
+def _ordered(value: object) -> tuple[tuple[int, ...], str]:
+    return version(str(value)), str(value)
+
+
+def _worded(name: str, values: Sequence[object]) -> str:
+    listed = ", ".join(f"IPv{value}" if name == "family" else str(value) for value in values)
+    return {"otp": f"OTP {listed}", "kernel": f"kernel {listed}"}.get(name, listed)

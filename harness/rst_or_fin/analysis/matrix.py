@@ -1,0 +1,263 @@
+"""Scenarios by axes: which cells there are, which of them can share a testbed, and what came of each.
+
+Pure: it plays nothing and writes nothing. A cell is a scenario at one combination of the axes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import msgspec
+
+from rst_or_fin.analysis.compare import Played
+from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_DIFFERS, EXIT_ENVIRONMENT, EXIT_INCONCLUSIVE, UsageError
+from rst_or_fin.scenario.axes import Axes, version
+from rst_or_fin.scenario.model import Scenario
+from rst_or_fin.verdict.outcome import Outcome, worst
+
+FORMAT = 1
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9.+]+")
+
+
+class Combination(msgspec.Struct, frozen=True, kw_only=True):
+    """What a testbed is asked to be on every axis; empty: the runtime's own (for `kernel`, the host's)."""
+
+    runtime: str = "docker"
+    otp: str = ""
+    backend: str = "inet"
+    family: int = 4
+    kernel: str = ""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The axes for people, those that are the runtime's own left out."""
+        return (
+            *((f"kernel {self.kernel}",) if self.kernel else ()),
+            *((f"OTP {self.otp}",) if self.otp else ()),
+            self.backend,
+            f"IPv{self.family}",
+        )
+
+    @property
+    def folder(self) -> str:
+        """A folder's name of its own, whatever path a kernel was named by."""
+        plain = f"otp{self.otp}-{self.backend}-ipv{self.family}-{self.runtime}"
+        return f"{plain}-{_safe(self.kernel)}" if self.kernel else plain
+
+    @property
+    def order(self) -> tuple[object, ...]:
+        """Releases by their numbers, so that 6.9 comes before 6.12."""
+        return (
+            (version(self.kernel), self.kernel),
+            (version(self.otp), self.otp),
+            self.backend,
+            self.family,
+            self.runtime,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One scenario (with its file's own text) at one combination, to be played `repeat` times.
+
+    `kernel_digest` is that of a user's own kernel, which another may take the path of.
+    """
+
+    scenario: Scenario
+    text: str
+    combination: Combination
+    repeat: int = 1
+    kernel_digest: str = ""
+
+    @property
+    def inputs(self) -> str:
+        """A digest of what the cell's evidence is made from; while it is the same, evidence may be old."""
+        parts = (self.scenario.name, self.text, self.combination, self.repeat, self.kernel_digest)
+        return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
+
+    def __str__(self) -> str:
+        return f"{self.scenario.name} at {', '.join(self.combination.words)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Cells that one testbed can serve, one after another: same combination, same server."""
+
+    combination: Combination
+    cells: tuple[Cell, ...]
+
+
+class Mark(StrEnum):
+    """What came of a cell; the first five are outcomes of its replays."""
+
+    AS_EXPECTED = "as expected"
+    DIFFERS = "differs"
+    INCONCLUSIVE = "inconclusive"
+    RACE = "race"
+    MEASURED = "measured"
+    TROUBLE = "trouble"
+    EXCLUDED = "excluded"
+
+    @property
+    def exit_code(self) -> int:
+        return _EXIT_CODES.get(self, EXIT_AS_EXPECTED)
+
+
+_EXIT_CODES = {
+    Mark.DIFFERS: EXIT_DIFFERS,
+    Mark.TROUBLE: EXIT_ENVIRONMENT,
+    Mark.INCONCLUSIVE: EXIT_INCONCLUSIVE,
+}
+_WORST_FIRST = (
+    Mark.DIFFERS,
+    Mark.TROUBLE,
+    Mark.INCONCLUSIVE,
+    Mark.AS_EXPECTED,
+    Mark.RACE,
+    Mark.MEASURED,
+    Mark.EXCLUDED,
+)
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """What matrix.json holds of one cell.
+
+    `endings` are those of the end under test, several where replays disagree. `why` explains every mark but
+    "as expected"; `evidence` is relative to matrix.json's folder, empty where there is none; `kernel_release`
+    is the closing host's release. `reused`: an earlier run had left the evidence.
+    """
+
+    scenario: str
+    combination: Combination
+    mark: Mark
+    endings: tuple[str, ...] = ()
+    cause: str = ""
+    closing_segment: str = ""
+    why: str = ""
+    remedy: str = ""
+    kernel_release: str = ""
+    evidence: str = ""
+    reused: bool = False
+    duration_s: float = 0.0
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """matrix.json: the whole table. `finished` is None while cells are still to come."""
+
+    format: int
+    program: str
+    command_line: tuple[str, ...]
+    started: str
+    finished: str | None
+    mark: Mark
+    cells: tuple[Record, ...]
+
+
+def plan(cells: Iterable[Cell]) -> list[Group]:
+    """The cells by the testbed that they can share, the largest groups first: they end a run last."""
+    shared: dict[tuple[object, ...], list[Cell]] = {}
+    for cell in cells:
+        key = (cell.combination, msgspec.json.encode(cell.scenario.server))
+        shared.setdefault(key, []).append(cell)
+    groups = [Group(combination=cells[0].combination, cells=tuple(cells)) for cells in shared.values()]
+    return sorted(groups, key=lambda group: -len(group.cells))
+
+
+def check_names(scenarios: Sequence[Scenario]) -> None:
+    """Raises UsageError where two scenarios would share a row (and a folder)."""
+    seen: set[str] = set()
+    for scenario in scenarios:
+        if scenario.name in seen:
+            raise UsageError(
+                f"two scenarios are called {scenario.name!r}", "name each once; rename one of two files"
+            )
+        seen.add(scenario.name)
+
+
+def same_kernel(asked: str, running: str, host: str = "") -> bool:
+    """Whether a verdict from a `running` kernel may stand under the name that was `asked` for.
+
+    "" asks for the kernel of the `host` (itself "" where nobody knows which that is); a user's own one, named
+    by its path, is whatever it says it is.
+    """
+    if not asked:
+        return host in ("", running)
+    return "/" in asked or version(running)[: len(version(asked))] == version(asked)
+
+
+def excluded_beforehand(cell: Cell) -> str:
+    """Why the cell cannot be played, as far as that is known before there is a testbed; empty otherwise."""
+    combination = cell.combination
+    axes = Axes(
+        runtime=combination.runtime,
+        otp=combination.otp,
+        backend=combination.backend,
+        family=combination.family,
+    )
+    return cell.scenario.excluded_at(axes)
+
+
+def excluded(cell: Cell, why: str) -> Record:
+    return Record(
+        scenario=cell.scenario.name, combination=cell.combination, mark=Mark.EXCLUDED, why=_line(why)
+    )
+
+
+def trouble(cell: Cell, why: str, remedy: str = "", evidence: str = "", duration_s: float = 0.0) -> Record:
+    return Record(
+        scenario=cell.scenario.name,
+        combination=cell.combination,
+        mark=Mark.TROUBLE,
+        why=_line(why),
+        remedy=_line(remedy),
+        evidence=evidence,
+        duration_s=duration_s,
+    )
+
+
+def played(cell: Cell, run: Played, *, evidence: str, reused: bool, duration_s: float = 0.0) -> Record:
+    """The record of a cell that has replays: what they ended in, and what came of it."""
+    outcome = worst(judged.outcome for judged in run.judgements)
+    telling = next(judged for judged in run.judgements if judged.outcome is outcome)
+    verdict = telling.verdict
+    if outcome is Outcome.INCONCLUSIVE:
+        why = "; ".join(verdict.doubts)
+    else:
+        why = "; ".join(
+            f"{point.what}: {point.actual}, expected {point.expected}"
+            for point in telling.comparisons
+            if not point.same
+        )
+    return Record(
+        scenario=cell.scenario.name,
+        combination=cell.combination,
+        mark=Mark(outcome.value),
+        endings=tuple(dict.fromkeys(str(judged.verdict.ending) for judged in run.judgements)),
+        cause=str(verdict.cause or ""),
+        closing_segment=verdict.closing_segment,
+        why=why,
+        kernel_release=run.axes.kernel,
+        evidence=evidence,
+        reused=reused,
+        duration_s=duration_s,
+    )
+
+
+def worst_mark(records: Iterable[Record]) -> Mark:
+    """The mark of many: a difference outweighs a trouble, a trouble outweighs a doubt."""
+    seen = {record.mark for record in records}
+    return next((mark for mark in _WORST_FIRST if mark in seen), Mark.TROUBLE)
+
+
+def _safe(name: str) -> str:
+    plain = _UNSAFE.sub("_", name)
+    return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

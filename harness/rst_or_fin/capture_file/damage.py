@@ -1,0 +1,52 @@
+"""What can be wrong with a file: no capture at all, or one that cannot be read to its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rst_or_fin.errors import UsageError
+
+
+class CaptureError(UsageError):
+    """The bytes are no capture that can be read: foreign, or cut off inside their header."""
+
+
+class DamageError(Exception):
+    """The bytes end or make no sense from here on; `str()` says what is wrong. Never leaves the package."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damage:
+    """Why a file could not be read on, at byte `at` of the uncompressed capture.
+
+    `cut_short`: it ends in the middle of something, as the file of a killed capture does.
+    """
+
+    what: str
+    at: int
+    cut_short: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.what}, at byte {self.at}"
+
+
+def the_end(at: int, left: int, broken: str) -> Damage | None:
+    """Say what is wrong with an end that leaves `left` bytes over; None where it leaves nothing.
+
+    `broken` is what the source of the bytes says of its own end; empty where that is none of its making.
+    """
+    if broken:
+        return Damage(what=broken, at=at + left, cut_short=True)
+    if left:
+        return Damage(what=f"{count(left, 'byte')} after the last whole record", at=at, cut_short=True)
+    return None
+
+
+def lying_lengths(at: int, captured_len: int, wire_len: int) -> Damage:
+    """Say that a record's lengths cannot be: more captured than there was, or more than any capture holds."""
+    return Damage(what=f"damaged: a record of {captured_len} bytes for a frame of {wire_len}", at=at)
+
+
+def count(number: int, what: str) -> str:
+    """Write `1 byte`, `2 bytes`."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

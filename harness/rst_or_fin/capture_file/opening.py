@@ -1,0 +1,67 @@
+"""Capture files on disk and on standard input, as chunks of bytes: the package's only door to the world."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from io import FileIO
+from pathlib import Path
+
+from rst_or_fin.capture_file.damage import DamageError
+from rst_or_fin.capture_file.decoding import LARGEST_PAYLOAD
+from rst_or_fin.capture_file.reading import Reading, Source
+from rst_or_fin.errors import UsageError
+
+STANDARD_INPUT = "-"
+_CHUNK = 262_144  # bytes
+
+
+def open_captures(paths: Sequence[str | Path], *, payload_kept: int = LARGEST_PAYLOAD) -> Reading:
+    """Read capture files as one capture, in the order of time; `-` is standard input, read while it grows.
+
+    Raises UsageError where one cannot be opened or is no capture.
+    """
+    for path in paths:
+        _check(path, alone=len(paths) == 1)
+    return Reading([_source(path) for path in paths], payload_kept=payload_kept)
+
+
+def _check(path: str | Path, *, alone: bool) -> None:
+    if str(path) == STANDARD_INPUT:
+        if sys.stdin.isatty():
+            raise UsageError("standard input is a terminal", "pipe a capture into it: tcpdump -U -w - | ...")
+    elif not Path(path).exists():
+        raise UsageError(f"{path}: no such file", "give a capture file, or - for standard input")
+    elif Path(path).is_dir():
+        raise UsageError(f"{path} is a folder", "give the capture files in it")
+    if not alone and not Path(path).is_file():
+        raise UsageError(f"{path} can be read only once", "give it alone, or write it to a file first")
+
+
+def _source(path: str | Path) -> Source:
+    if str(path) == STANDARD_INPUT:
+        return Source(name="standard input", open=_standard_input)
+    return Source(name=str(path), open=partial(_file, Path(path)))
+
+
+def _standard_input() -> Iterator[bytes]:
+    return _chunks(FileIO(sys.stdin.fileno(), closefd=False).read)
+
+
+def _file(path: Path) -> Iterator[bytes]:
+    try:
+        file = path.open("rb", buffering=0)
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}", "check its permissions") from error
+    with file:
+        yield from _chunks(file.read)
+
+
+def _chunks(read: Callable[[int], bytes]) -> Iterator[bytes]:
+    """Read to the end. Raises DamageError where the disk, say, gives up in the middle."""
+    try:
+        while chunk := read(_CHUNK):
+            yield chunk
+    except OSError as error:
+        raise DamageError(f"it cannot be read on ({error.strerror})") from error

@@ -1,0 +1,340 @@
+"""The command line: arguments, exit codes, wiring. No rules of its own."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from types import FrameType
+from typing import NoReturn
+
+from rst_or_fin import __version__
+from rst_or_fin.errors import EXIT_AS_EXPECTED, TroubleError
+
+EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
+
+_COMMANDS = {
+    "reproduce": ("play", "reproduce"),
+    "run": ("play", "run"),
+    "sweep": ("sweep", "sweep"),
+    "matrix": ("matrix", "matrix"),
+    "compare": ("compare", "compare"),
+    "bisect": ("bisect", "bisect"),
+    "cures": ("remedies", "cures"),
+    "judge": ("judge", "judge"),
+    "report": ("report", "report"),
+    "list": ("explain", "list_scenarios"),
+    "explain": ("explain", "explain"),
+    "check": ("check", "check"),
+    "new": ("check", "new"),
+    "schema": ("check", "schema"),
+    "kernels": ("kernels", "kernels_command"),
+    "bench": ("bench", "bench"),
+    "doctor": ("machine", "doctor"),
+    "clean": ("machine", "clean"),
+}
+
+_EPILOG = """\
+exit codes: 0 as expected, 1 an outcome differs, 2 wrong usage or input, 3 inconclusive,
+4 this machine cannot run it (with the remedy), 130 interrupted, 143 terminated
+"""
+
+
+class _TerminatedError(BaseException):
+    """SIGTERM or SIGHUP: unwinds like Ctrl-C does, so that everything is taken down."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    options.command_line = ("rst-or-fin", *(sys.argv[1:] if arguments is None else arguments))
+    try:
+        with _signals():
+            code: int = _command(options.command)(options)
+            sys.stdout.flush()
+            return code
+    except TroubleError as error:
+        print(f"rst-or-fin: {error}", file=sys.stderr)
+        if error.remedy:
+            print(f"  remedy: {error.remedy}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("rst-or-fin: interrupted; everything it started is gone", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except _TerminatedError:
+        print("rst-or-fin: terminated; everything it started is gone", file=sys.stderr)
+        return EXIT_TERMINATED
+    except BrokenPipeError:  # the reader of our output left; the interpreter must not complain at its exit
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_AS_EXPECTED
+
+
+def _command(name: str) -> Callable[[argparse.Namespace], int]:
+    """The command of that name. Imported only now: `--help` must not load an SDK."""
+    module, function = _COMMANDS[name]
+    found: Callable[[argparse.Namespace], int] = getattr(
+        import_module(f"rst_or_fin.commands.{module}"), function
+    )
+    return found
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="rst-or-fin",
+        description="Replay how gen_tcp ends a TCP connection, capture it, and tell RST from FIN.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"rst-or-fin {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    reproduce = commands.add_parser("reproduce", help="replay the published pair: one RST, one FIN")
+    _add_play_options(reproduce)
+    _add_strace(reproduce)
+
+    run = commands.add_parser("run", help="replay scenarios, by name or by path")
+    run.add_argument("scenarios", nargs="+", metavar="SCENARIO", help="a name (see `list`) or a .toml file")
+    _add_play_options(run)
+    _add_strace(run)
+
+    sweep = commands.add_parser(
+        "sweep", help="vary one parameter of a scenario, and find where one ending becomes another"
+    )
+    sweep.add_argument("scenario", metavar="SCENARIO", help="a scenario that has [parameters]")
+    sweep.add_argument("--vary", metavar="NAME", required=True, help="the parameter to vary")
+    sweep.add_argument("--from", dest="low", type=int, metavar="A", required=True, help="its first value")
+    sweep.add_argument("--to", dest="high", type=int, metavar="B", required=True, help="its last value")
+    sweep.add_argument(
+        "--points", type=_count, metavar="N", help="look at N values, evenly spread, rather than bisect"
+    )
+    _add_play_options(sweep)
+
+    _add_matrix(commands.add_parser("matrix", help="replay scenarios at every combination of the axes"))
+
+    compare = commands.add_parser("compare", help="what differs between stored runs, and whether it is known")
+    compare.add_argument("runs", nargs="+", metavar="RUN", help="an evidence folder, or a folder of these")
+    compare.add_argument("--format", choices=("text", "json", "markdown", "html"), default="text")
+    compare.add_argument("--out", metavar="FILE", help="write to FILE instead of stdout")
+
+    _add_bisect(commands.add_parser("bisect", help="find the first release whose outcome is another"))
+
+    cures = commands.add_parser("cures", help="each remedy before and after: does it help, what does it cost")
+    cures.add_argument(
+        "scenarios", nargs="*", metavar="SCENARIO", help="scenarios with `before` (default: all there are)"
+    )
+    _add_play_options(cures)
+    cures.set_defaults(repeat=10)  # one replay's time says little
+
+    judge = commands.add_parser("judge", help="judge stored evidence again, or any capture; no Docker")
+    judge.add_argument(
+        "paths", nargs="+", metavar="FILE", help="an evidence folder, or capture files; - is standard input"
+    )
+    judge.add_argument("--json", action="store_true", help="print JSON")
+    judge.add_argument("--write", action="store_true", help="replace the folder's verdicts.jsonl")
+
+    report = commands.add_parser("report", help="stored evidence as a page, a ladder, or test results")
+    report.add_argument("runs", nargs="+", metavar="RUN", help="an evidence folder, or a folder of these")
+    report.add_argument(
+        "--format",
+        choices=("html", "markdown", "text", "svg", "mermaid", "json", "junit", "pcapng"),
+        default="text",
+        help="default: text",
+    )
+    report.add_argument("--out", metavar="FILE", help="write to FILE instead of stdout")
+    report.add_argument(
+        "--replay", type=int, metavar="INDEX", help="whose ladder to draw (text, svg, mermaid)"
+    )
+
+    listing = commands.add_parser("list", help="list the scenarios")
+    listing.add_argument("words", nargs="*", metavar="WORD", help="only those whose name or claim has it")
+    listing.add_argument("--theme", metavar="THEME", help="only those of one theme (`list` shows them)")
+    listing.add_argument(
+        "--ending",
+        metavar="ENDING",
+        help="only those that end so on some axis: RST, FIN, 'FIN then RST', none",
+    )
+    listing.add_argument("--json", action="store_true", help="print JSON")
+
+    explain = commands.add_parser("explain", help="a scenario's claim, sources, session and expectation")
+    explain.add_argument("scenario", metavar="SCENARIO")
+
+    check = commands.add_parser("check", help="say what is wrong with scenario files; nothing is started")
+    check.add_argument("scenarios", nargs="+", metavar="FILE", help="a .toml file, or a scenario's name")
+
+    new = commands.add_parser("new", help="write a scenario to begin with, with comments")
+    new.add_argument("name", metavar="NAME", help="the file is NAME.scenario.toml")
+
+    commands.add_parser("schema", help="the JSON schema of scenario files, for editors")
+
+    _add_kernels(commands.add_parser("kernels", help="kernels that a node can boot: list them, make images"))
+
+    doctor = commands.add_parser(
+        "doctor", help="say what this machine can do, and the remedy where it cannot"
+    )
+    doctor.add_argument("--json", action="store_true", help="print JSON")
+
+    clean = commands.add_parser("clean", help="remove what killed runs left in the engine")
+    clean.add_argument("--images", action="store_true", help="remove the images as well")
+
+    bench = commands.add_parser(
+        "bench", help="time it: cold start, warm replays a second, where the time goes"
+    )
+    bench.add_argument(
+        "--repeat", type=_count, default=200, metavar="N", help="warm replays of each scenario"
+    )
+    bench.add_argument(
+        "--captures", action="store_true", help="time the judge on captures up to a million segments instead"
+    )
+    _add_testbed_options(bench)
+    return parser
+
+
+def _add_matrix(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "scenarios", nargs="*", metavar="SCENARIO", help="names or .toml files (default: the published pair)"
+    )
+    parser.add_argument(
+        "--runtime", choices=("auto", "docker", "local"), default="auto", help="see `run --help`"
+    )
+    parser.add_argument(
+        "--kernel",
+        type=_listed(),
+        metavar="A,B",
+        help="kernels: releases, series, `newest`, `default` (the default set), `host`, bzImage files",
+    )
+    parser.add_argument(
+        "--otp", type=_listed(), metavar="A,B", help="Erlang/OTP releases (docker: default 27)"
+    )
+    parser.add_argument(
+        "--backend", type=_listed("inet", "socket"), metavar="A,B", default=["inet"], help="default: inet"
+    )
+    parser.add_argument("--family", type=_listed("4", "6"), metavar="A,B", default=["4"], help="default: 4")
+    parser.add_argument("--jobs", type=_count, metavar="N", help="testbeds at a time (default: one a core)")
+    parser.add_argument(
+        "--scheduler", metavar="ADDRESS", help="play on the Dask cluster whose scheduler is there: tcp://..."
+    )
+    parser.add_argument("--format", choices=("text", "markdown", "json"), default="text")
+    _add_cell_options(parser, "runs/matrix")
+
+
+def _add_bisect(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("scenario", metavar="SCENARIO", help="a name (see `list`) or a .toml file")
+    parser.add_argument("--from", dest="since", metavar="A", required=True, help="the release to start from")
+    parser.add_argument("--to", dest="until", metavar="B", required=True, help="a later one that differs")
+    parser.add_argument(
+        "--axis", choices=("kernel", "otp"), default="kernel", help="whose releases (default: kernel)"
+    )
+    parser.add_argument(
+        "--kernel", metavar="NAME", help="the node's kernel, with --axis otp (default: the host's)"
+    )
+    parser.add_argument("--otp", metavar="RELEASE", help="Erlang/OTP release of the node (default: 27)")
+    parser.add_argument("--backend", choices=("inet", "socket"), default="inet", help="default: inet")
+    parser.add_argument("--family", choices=("4", "6"), default="4", help="default: 4")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(jobs=1, scheduler=None)
+    _add_cell_options(parser, "runs/bisect")
+
+
+def _add_cell_options(parser: argparse.ArgumentParser, out: str) -> None:
+    parser.add_argument("--repeat", type=_count, default=1, metavar="N", help="play each cell N times")
+    parser.add_argument(
+        "--limit", type=_count, default=120, metavar="S", help="seconds a cell may take (120)"
+    )
+    parser.add_argument("--again", action="store_true", help="play also what --out holds already")
+    parser.add_argument("--out", metavar="DIR", default=out, help=f"where evidence goes (default: {out})")
+
+
+def _listed(*choices: str) -> Callable[[str], list[str]]:
+    """An argument that is a list, separated by commas, each item once."""
+
+    def parse(text: str) -> list[str]:
+        items = list(dict.fromkeys(item.strip() for item in text.split(",")))
+        for item in items:
+            if not item or (choices and item not in choices):
+                known = f" (choose from {', '.join(choices)})" if choices else ""
+                raise argparse.ArgumentTypeError(f"{item!r} in {text!r} is none{known}")
+        return items
+
+    return parse
+
+
+def _add_play_options(parser: argparse.ArgumentParser) -> None:
+    _add_testbed_options(parser)
+    parser.add_argument("--repeat", type=_count, default=1, metavar="N", help="play each scenario N times")
+    parser.add_argument(
+        "--out", metavar="DIR", default="runs", help="where evidence folders go (default: runs)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+
+
+def _add_strace(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--strace", action="store_true", help="record the tested socket's system calls too (docker only)"
+    )
+
+
+def _add_testbed_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--runtime",
+        choices=("auto", "docker", "local"),
+        default="auto",
+        help="where the two hosts live: containers, or network namespaces of this machine (default: auto)",
+    )
+    parser.add_argument(
+        "--otp", metavar="RELEASE", help="Erlang/OTP release of the node (docker: default 27)"
+    )
+    parser.add_argument(
+        "--backend", choices=("inet", "socket"), default="inet", help="what gen_tcp runs on (default: inet)"
+    )
+    parser.add_argument(
+        "--family", choices=("4", "6"), default="4", help="IPv4 or IPv6 on the test network (default: 4)"
+    )
+    parser.add_argument(
+        "--kernel",
+        metavar="NAME",
+        help="boot this kernel under the node: a release, a series, `newest`, or a bzImage (docker only)",
+    )
+
+
+def _add_kernels(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listing = actions.add_parser("list", help="what the configured Debian suites offer")
+    listing.add_argument("--refresh", action="store_true", help="ask the package archive again")
+    listing.add_argument("--json", action="store_true", help="print JSON")
+    build = actions.add_parser("build", help="make node images with these kernels")
+    build.add_argument("kernels", nargs="*", metavar="KERNEL", help="default: the default set")
+    build.add_argument("--otp", metavar="RELEASE", help="Erlang/OTP release of the node (default: 27)")
+
+
+def _count(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a count of 1 or more")
+    return number
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """Let the first SIGINT, SIGTERM or SIGHUP unwind the run; the next must not cut the clean-up short."""
+
+    def unwind(number: int, frame: FrameType | None) -> NoReturn:
+        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt if number == signal.SIGINT else _TerminatedError
+
+    before = {n: signal.signal(n, unwind) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,176 @@
+"""`bench`: cold start to verdicts, warm replays a second, and where the time goes."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rst_or_fin.capture_file.frame import Frame
+from rst_or_fin.commands.bench_captures import bench_captures
+from rst_or_fin.commands.console import progress
+from rst_or_fin.errors import EXIT_AS_EXPECTED
+from rst_or_fin.evidence.records import Testimony
+from rst_or_fin.report.terminal import Tally
+from rst_or_fin.runner import replay
+from rst_or_fin.runner.pool import Beds
+from rst_or_fin.storage import scenario_files
+from rst_or_fin.storage.load_run import load_run
+from rst_or_fin.tcp.segment import Endpoint
+from rst_or_fin.testbed import Testbed
+from rst_or_fin.testbed.select import choose
+from rst_or_fin.verdict.outcome import Outcome
+
+_COLD_RUNS = 5
+_PROGRAM = [sys.executable, "-m", "rst_or_fin.cli"]
+_Result = TypeVar("_Result")
+
+
+def bench(options: argparse.Namespace) -> int:
+    if options.captures:
+        bench_captures()
+        return EXIT_AS_EXPECTED
+    runtime = choose(options, progress)
+    print(
+        f"runtime {runtime.name}: {_COLD_RUNS} cold runs, then {options.repeat} warm replays of each scenario"
+    )
+    with tempfile.TemporaryDirectory(prefix="rst-or-fin-bench-") as folder:
+        _cold(options, runtime.name, Path(folder))
+        with Beds(runtime, progress) as beds:
+            seconds = [_opening_s(beds) for _ in range(_COLD_RUNS)]
+            print(f"\ntestbed ready (both hosts, wire, capture, link): {_median(seconds)}")
+            for name in scenario_files.PUBLISHED_PAIR:
+                _warm(name, options.repeat, beds, Path(folder))
+    if runtime.name == "local":
+        _floor(options.repeat)
+    return EXIT_AS_EXPECTED
+
+
+def _cold(options: argparse.Namespace, runtime: str, folder: Path) -> None:
+    """From the command to both verdicts, a process each; in turn with it, what it cannot do without."""
+    command = [*_PROGRAM, "reproduce", "--runtime", runtime, "--out", str(folder / "cold")]
+    for axis in ("otp", "backend", "family", "kernel"):
+        chosen = getattr(options, axis)
+        command += [f"--{axis}", chosen] if chosen else []
+    rows: dict[str, Callable[[], float]] = {
+        "cold, command to both verdicts": lambda: _seconds(command),
+        "  beside it: starting the program": lambda: _seconds([*_PROGRAM, "--version"]),
+    }
+    if runtime == "local":
+        from rst_or_fin.node import runtime as erlang
+
+        found = erlang.find(options.otp)
+        boot = [found.program, "-noshell", "-eval", "erlang:halt()."]
+        environment = {"HOME": str(folder), "LANG": "C.UTF-8", **found.environment}
+        rows["  beside it: bare erl, boot and halt"] = lambda: _seconds(boot, environment)
+    timed = [{name: time_it() for name, time_it in rows.items()} for _ in range(_COLD_RUNS)]
+    print()
+    for name in rows:
+        print(f"{name}: {_median([replay[name] for replay in timed])}")
+
+
+def _opening_s(beds: Beds) -> float:
+    beds.discard()
+    return _timed(lambda: beds.get(scenario_files.find(scenario_files.PUBLISHED_PAIR[0]).scenario))[0]
+
+
+def _median(seconds: list[float]) -> str:
+    return f"{statistics.median(seconds):.3f} s ({min(seconds):.3f} to {max(seconds):.3f})"
+
+
+def _floor(repeat: int) -> None:
+    from rst_or_fin.testbed import baseline
+
+    print("\nthe floor: a plain socket client in the same namespaces, nothing captured, nothing judged")
+    for name, seconds in baseline.seconds(repeat).items():
+        print(f"  {repeat / seconds:.0f} replays a second, {name}")
+
+
+def _seconds(command: list[str], environment: dict[str, str] | None = None) -> float:
+    started = time.monotonic()
+    subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return time.monotonic() - started
+
+
+def _warm(name: str, repeat: int, beds: Beds, folder: Path) -> None:
+    entry = scenario_files.find(name)
+    bed = Timed(beds.get(entry.scenario))
+    request = replay.Request(
+        scenario=entry.scenario,
+        scenario_text=entry.text,
+        repeat=repeat,
+        folder=folder / name,
+        command_line=("bench",),
+    )
+    tally = Tally()
+    started = time.monotonic()
+    for judged in replay.run(request, bed, partial(beds.renew, entry.scenario)):
+        tally.add(judged)
+    whole_s = time.monotonic() - started
+    right = tally.outcomes[Outcome.AS_EXPECTED]
+    print(f"\n{name}: {right} of {repeat} as expected, {right / whole_s:.0f} conclusive verdicts a second")
+    judging_s, _ = _timed(partial(_judge_again, request.folder))
+    parts = {**bed.spent, "judging (measured on the evidence again)": judging_s}
+    parts["the node and everything else"] = whole_s - sum(parts.values())
+    for part, seconds in parts.items():
+        print(f"  {seconds / repeat * 1e6:7.0f} us a replay  {part}")
+
+
+def _judge_again(folder: Path) -> None:
+    load_run(folder)
+
+
+def _timed(call: Callable[[], _Result]) -> tuple[float, _Result]:
+    started = time.monotonic()
+    result = call()
+    return time.monotonic() - started, result
+
+
+class Timed:
+    """A testbed that notes how long its callers wait in it, by what they wait for."""
+
+    def __init__(self, bed: Testbed) -> None:
+        self._bed = bed
+        self.spent: defaultdict[str, float] = defaultdict(float)
+        self.link, self.server, self.client_address = bed.link, bed.server, bed.client_address
+        self.shares_clock = bed.shares_clock
+
+    def drain(self, timeout_s: float = 0.0) -> list[Frame]:
+        return self._spend("waiting for the capture", lambda: self._bed.drain(timeout_s))
+
+    def testimony(self, client: Endpoint, timeout_s: float) -> Testimony | None:
+        return self._spend("waiting for the peer's word", lambda: self._bed.testimony(client, timeout_s))
+
+    def dropped(self) -> int:
+        return self._bed.dropped()
+
+    def now_ns(self) -> int:
+        return self._bed.now_ns()
+
+    def holds(self, one: Endpoint, other: Endpoint) -> bool | None:
+        return self._spend("asking the kernels", lambda: self._bed.holds(one, other))
+
+    def counters(self) -> Mapping[str, int]:
+        return self._bed.counters()
+
+    def start_peer(self) -> None:
+        self._bed.start_peer()
+
+    def facts(self) -> dict[str, Any]:
+        return self._bed.facts()
+
+    def close(self) -> None:
+        self._bed.close()
+
+    def _spend(self, what: str, call: Callable[[], _Result]) -> _Result:
+        seconds, result = _timed(call)
+        self.spent[what] += seconds
+        return result

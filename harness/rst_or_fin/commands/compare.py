@@ -1,0 +1,90 @@
+"""`compare`: what differs between stored runs, and whether anybody knows why. No Docker, no root."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from rst_or_fin.analysis.compare import Findings, is_doubtful
+from rst_or_fin.analysis.compare import compare as find
+from rst_or_fin.commands.console import palette
+from rst_or_fin.errors import (
+    EXIT_AS_EXPECTED,
+    EXIT_DIFFERS,
+    EXIT_INCONCLUSIVE,
+    EXIT_USAGE,
+    EnvironmentTroubleError,
+    UsageError,
+)
+from rst_or_fin.execution import cache
+from rst_or_fin.report import differences
+
+_MANIFEST = "manifest.json"
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Exit code 1 where a difference is unexplained, else 3 where a run was inconclusive, else 2 where no two
+    runs played the same, else 0.
+    """
+    folders = dict.fromkeys(folder for given in options.runs for folder in _folders(Path(given)))
+    found = find(cache.read(folder) for folder in folders)
+    content = _FORMATS[options.format](found)
+    if options.out is None:
+        sys.stdout.write(content)
+        sys.stdout.flush()
+    else:
+        _write(Path(options.out), content)
+    if found.unexplained:
+        return EXIT_DIFFERS
+    if any(map(is_doubtful, found.set_aside)):
+        return EXIT_INCONCLUSIVE
+    return EXIT_AS_EXPECTED if found.differences or found.same else EXIT_USAGE
+
+
+def _folders(path: Path) -> Iterator[Path]:
+    """The folder itself where a run wrote it, or else every run's folder inside, however deep."""
+    if (path / _MANIFEST).is_file():
+        yield path
+        return
+    inside = sorted(manifest.parent for manifest in path.glob(f"**/{_MANIFEST}"))
+    whole = [
+        folder for folder in inside if not any(p.startswith(".") for p in folder.relative_to(path).parts)
+    ]
+    if not whole:
+        raise UsageError(f"{path} holds no evidence", "give folders that runs wrote, or a matrix's folder")
+    yield from whole
+
+
+def _text(found: Findings) -> str:
+    return differences.text(found, palette()) + "\n"
+
+
+def _json(found: Findings) -> str:
+    return msgspec.json.format(msgspec.json.encode(differences.document(found)), indent=2).decode() + "\n"
+
+
+def _html(found: Findings) -> str:
+    from rst_or_fin.report import differences_html
+
+    return differences_html.render(found) + "\n"
+
+
+_FORMATS: dict[str, Callable[[Findings], str]] = {
+    "text": _text,
+    "json": _json,
+    "markdown": differences.markdown,
+    "html": _html,
+}
+
+
+def _write(path: Path, content: str) -> None:
+    try:
+        path.write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise EnvironmentTroubleError(
+            f"cannot write {path}: {error.strerror}", "choose another file with --out"
+        ) from error

@@ -1,0 +1,152 @@
+"""`list` and `explain`: what the scenarios claim, where that comes from, and what to expect."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+from rst_or_fin.commands.console import palette, print_json
+from rst_or_fin.errors import UsageError
+from rst_or_fin.evidence.records import Gate
+from rst_or_fin.report import terminal
+from rst_or_fin.scenario.axes import When
+from rst_or_fin.scenario.model import Expectation, Scenario, Server, Variant
+from rst_or_fin.storage import scenario_files
+from rst_or_fin.tcp.ending import Ending
+
+
+def list_scenarios(options: argparse.Namespace) -> int:
+    """The scenarios of the catalogue that pass every filter, by theme."""
+    scenarios = [scenario_files.find(name).scenario for name in scenario_files.names()]
+    themes = sorted({scenario.theme for scenario in scenarios})
+    if options.theme is not None and options.theme.lower() not in themes:
+        raise UsageError(f"no scenario has the theme {options.theme!r}", f"one of: {', '.join(themes)}")
+    ending = None if options.ending is None else _ending(options.ending)
+    words = [word.lower() for word in options.words]
+    chosen = [
+        scenario
+        for scenario in scenarios
+        if all(word in f"{scenario.name} {scenario.claim}".lower() for word in words)
+        and (options.theme is None or options.theme.lower() == scenario.theme)
+        and (ending is None or ending in _endings(scenario))
+    ]
+    if not chosen:
+        raise UsageError("no scenario is all of that", "`rst-or-fin list` names them all")
+    if options.json:
+        print_json([_record(scenario) for scenario in chosen])
+        return 0
+    colours = palette()
+    blocks = []
+    for theme in themes:
+        members = [scenario for scenario in chosen if scenario.theme == theme]
+        if members:
+            lines = [f"{colours.bold}{theme}{colours.plain} ({len(members)})"]
+            lines += [line for scenario in members for line in _listed(scenario)]
+            blocks.append("\n".join(lines))
+    print("\n\n".join(blocks))
+    return 0
+
+
+def explain(options: argparse.Namespace) -> int:
+    """Everything that a scenario file says, in the order in which a reader asks for it."""
+    scenario = scenario_files.find(options.scenario).scenario
+    print(terminal.heading(scenario, palette()))
+    for title, lines in (
+        ("Sources", list(scenario.sources)),
+        ("A cure for", [scenario.before] if scenario.before else []),
+        ("Parameters", [f"{name} = {value}" for name, value in scenario.parameters.items()]),
+        ("Session", scenario.session.strip().splitlines()),
+        ("Server", _server(scenario.server)),
+        ("Right before the close", _gate(scenario.gate)),
+        ("Expect" + _race(scenario), _expectation(scenario.expect)),
+        *(_variant(variant) for variant in reversed(scenario.variants)),
+        ("Not played", [f"{_when(x.when)}: {x.reason}" for x in scenario.excluded]),
+    ):
+        if lines:
+            print(f"\n  {title}")
+            for line in lines:
+                print(f"    {line}")
+    return 0
+
+
+def _ending(text: str) -> Ending:
+    """As a person types it: `fin then rst`, `fin-then-rst`."""
+    for ending in Ending:
+        if ending.lower() == text.lower().replace("-", " "):
+            return ending
+    raise UsageError(f"there is no ending {text!r}", f"one of: {', '.join(Ending)}")
+
+
+def _endings(scenario: Scenario) -> list[Ending]:
+    """The one it has as a rule, then those that it has on some axes."""
+    expected = [scenario.expect.ending, *(variant.expect.ending for variant in scenario.variants)]
+    return list(dict.fromkeys(expected))
+
+
+def _listed(scenario: Scenario) -> Iterator[str]:
+    first, *others = _endings(scenario)
+    tag = "a race" if scenario.race else f"{first}" + "".join(f"; {ending} on some axes" for ending in others)
+    yield f"  {scenario.name}  [{tag}]"
+    yield textwrap.fill(_flat(scenario.claim), 96, initial_indent="      ", subsequent_indent="      ")
+
+
+def _record(scenario: Scenario) -> dict[str, Any]:
+    return {
+        "name": scenario.name,
+        "theme": scenario.theme,
+        "claim": _flat(scenario.claim),
+        "ending": scenario.expect.ending,
+        "endings": _endings(scenario),
+        "race": scenario.race,
+        "before": scenario.before,
+        "parameters": scenario.parameters,
+    }
+
+
+def _variant(variant: Variant) -> tuple[str, list[str]]:
+    lines = _expectation(variant.expect)
+    if variant.gate is not None:
+        lines += [f"right before the close: {line}" for line in _gate(variant.gate)]
+    return f"Expect instead, {_when(variant.when)}", [*lines, f"({variant.reference})"]
+
+
+def _when(when: When) -> str:
+    """The condition in words: `with OTP >=29 and backend socket`."""
+    axes = (
+        ("OTP", when.otp),
+        ("backend", when.backend),
+        ("kernel", when.kernel),
+        ("IPv", when.family),
+        ("runtime", when.runtime),
+    )
+    named = [f"{name} {' or '.join(map(str, values))}" for name, values in axes if values]
+    return "with " + " and ".join(named) if named else "everywhere"
+
+
+def _race(scenario: Scenario) -> str:
+    return " (mostly: it is a race, shown as a distribution)" if scenario.race else ""
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _server(server: Server) -> list[str]:
+    options = dict(server.options)
+    script = str(options.pop("script", ""))
+    told = ", ".join(f"{name} = {json.dumps(value)}" for name, value in options.items())
+    return [f"{server.kind} {told}".strip(), *(f"  {line}" for line in script.splitlines())]
+
+
+def _gate(gate: Gate) -> list[str]:
+    points = {"unread": gate.unread, "received": gate.received}
+    known = [f"{value} bytes {what}" for what, value in points.items() if value is not None]
+    return known or ["nothing is demanded of the receive buffer"]
+
+
+def _expectation(expect: Expectation) -> list[str]:
+    points = {name: getattr(expect, name) for name in expect.__struct_fields__}
+    return [f"{name.replace('_', ' ')}: {value}" for name, value in points.items() if value is not None]

@@ -1,0 +1,79 @@
+"""`kernels list` and `kernels build`: which kernels Debian's suites offer, and node images that boot them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from rst_or_fin.commands.console import print_json, progress
+from rst_or_fin.engine import client as engine
+from rst_or_fin.engine import images, kernel_images, kernels
+from rst_or_fin.errors import EXIT_AS_EXPECTED, TroubleError, UsageError
+from rst_or_fin.testbed.select import DEFAULT_OTP
+
+
+def kernels_command(options: argparse.Namespace) -> int:
+    return list_kernels(options) if options.action == "list" else build(options)
+
+
+def list_kernels(options: argparse.Namespace) -> int:
+    """What the configured suites offer, oldest first, and which known changes each has."""
+    client = engine.connect()
+    offered = kernels.offers(client, progress, refresh=options.refresh)
+    known = kernels.catalogue()
+    default, gone = set(), []
+    for name in known.default:
+        try:
+            default.add(kernels.choose(name, offered).release)
+        except UsageError:
+            gone.append(name)
+    rows = [
+        {
+            "release": offer.release,
+            "suite": offer.suite,
+            "package": offer.package,
+            "version": offer.version,
+            "changes": [change.commit for change in known.changes if change.included(offer.release)],
+            "default": offer.release in default,
+            "whole": offer.whole,
+        }
+        for offer in offered
+    ]
+    if options.json:
+        print_json(rows)
+        return EXIT_AS_EXPECTED
+    print(f"  {'release':<12} {'suite':<20} {'version':<28} has")
+    for offer in offered:
+        mark = "*" if offer.release in default else " " if offer.whole else "-"
+        changes = " ".join(change.commit for change in known.changes if change.included(offer.release))
+        print(f"{mark} {offer.release:<12} {offer.suite:<20} {offer.version:<28} {changes}".rstrip())
+    print("\n* in the default set (containers/kernels.toml)")
+    if gone:
+        print(f"of the default set not offered any more: {', '.join(gone)}")
+    if not all(offer.whole for offer in offered):
+        print("- offered without its modules: it could drive no network card")
+    for change in known.changes:
+        print(f"{change.commit}: {change.title}")
+    return EXIT_AS_EXPECTED
+
+
+def build(options: argparse.Namespace) -> int:
+    """Make the images of these kernels, or of the default set; one that is there and up to date stays.
+
+    One that cannot be made keeps no other from being made; the exit code is then that of the last such one.
+    """
+    client = engine.connect()
+    wanted = options.kernels or kernels.catalogue().default
+    otp = options.otp or DEFAULT_OTP
+    images.check_otp(otp)
+    code = EXIT_AS_EXPECTED
+    for kernel in dict.fromkeys(wanted):
+        try:
+            image = kernel_images.image_of(client, kernel, otp, progress)
+            images.ensure(client, image, progress)
+        except TroubleError as error:
+            print(f"rst-or-fin: {kernel}: {error}\n  remedy: {error.remedy}", file=sys.stderr)
+            code = error.exit_code
+        else:
+            print(image.name)
+    return code

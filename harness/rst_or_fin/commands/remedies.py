@@ -1,0 +1,84 @@
+"""`cures`: every remedy beside the case that it is for, from replays on this machine."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from rst_or_fin.analysis.remedies import Cure, cure
+from rst_or_fin.commands.console import palette, print_json, progress
+from rst_or_fin.errors import EnvironmentTroubleError, UsageError
+from rst_or_fin.report import remedies as report
+from rst_or_fin.runner.player import Player
+from rst_or_fin.runner.pool import Beds, side_by_side
+from rst_or_fin.storage import evidence_folder, scenario_files
+from rst_or_fin.storage.scenario_files import Entry
+from rst_or_fin.testbed.select import choose
+from rst_or_fin.verdict.assess import Judged
+from rst_or_fin.verdict.outcome import worst
+
+_RESULT = "cures.json"
+_WARM_UP = 20  # replays until a fresh node and a fresh server take about as long as ever after
+
+
+def cures(options: argparse.Namespace) -> int:
+    """Play the cases and their remedies; exit as the worst does (a remedy that fails as claimed is none)."""
+    remedies = _remedies(options.scenarios)
+    cases = {entry.scenario.before: scenario_files.find(entry.scenario.before) for entry in remedies}
+    root = evidence_folder.new_folder(Path(options.out), "cures")
+    played: dict[str, list[Judged]] = {}
+    entries = {entry.scenario.name: entry for entry in (*cases.values(), *remedies)}
+    with Beds(choose(options, progress), progress) as beds:
+        player = Player(beds, repeat=options.repeat, command_line=options.command_line)
+        for entry in side_by_side(list(entries.values()), lambda entry: entry.scenario.server):
+            name = entry.scenario.name
+            excluded = player.excluded(entry)
+            if excluded:
+                progress(f"{name} is left out here: {excluded}")
+                continue
+            player.warm_up(entry, _WARM_UP)
+            played[name] = list(player.play(entry, root / name))
+            progress(f"{name}: {worst(judged.outcome for judged in played[name])}")
+    found = _found(remedies, cases, played)
+    if not found:
+        raise EnvironmentTroubleError("none of these remedies can be played here", "see the lines above")
+    overall = worst(side.outcome for each in found for side in (each.before, each.after))
+    record = {
+        "format": 1,
+        "outcome": overall,
+        "repeat": options.repeat,
+        "cures": [each.record() for each in found],
+        "evidence": str(root),
+    }
+    evidence_folder.write_json(root / _RESULT, record)
+    if options.json:
+        print_json(record)
+    else:
+        claims = {name: entry.scenario.claim for name, entry in entries.items()}
+        print(f"{report.table(found, palette())}\n\n{report.LEGEND}\n\n{report.notes(found, claims)}")
+        print(f"Evidence\n    {root}")
+    return overall.exit_code
+
+
+def _remedies(names: Sequence[str]) -> list[Entry]:
+    """The named ones, or all that the catalogue has; those for one case stand together."""
+    chosen = [scenario_files.find(name) for name in names or scenario_files.names()]
+    for entry in chosen:
+        if names and not entry.scenario.before:
+            raise UsageError(
+                f"{entry.scenario.name} is no remedy: it names no case with `before`",
+                "`rst-or-fin list --theme cures` names those there are",
+            )
+    return sorted((e for e in chosen if e.scenario.before), key=lambda entry: entry.scenario.before)
+
+
+def _found(remedies: Sequence[Entry], cases: dict[str, Entry], played: dict[str, list[Judged]]) -> list[Cure]:
+    """Those of which both were played, the ones that help first."""
+    pairs = [(cases[entry.scenario.before].scenario.name, entry.scenario.name) for entry in remedies]
+    found = [
+        cure((before, played[before]), (after, played[after]))
+        for before, after in pairs
+        if before in played and after in played
+    ]
+    return sorted(found, key=lambda each: (each.before.scenario, not each.helps))

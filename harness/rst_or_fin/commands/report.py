@@ -1,0 +1,157 @@
+"""`report`: stored evidence, judged anew, in the format that somebody else reads. No Docker, no root."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from rst_or_fin.commands.console import palette
+from rst_or_fin.errors import EXIT_AS_EXPECTED, EnvironmentTroubleError, UsageError
+from rst_or_fin.escaping import visible
+from rst_or_fin.report import ladder_mermaid, ladder_svg, ladder_text
+from rst_or_fin.report.ladder import Ladder, ladder
+from rst_or_fin.report.records import Run, documents
+from rst_or_fin.report.terminal import PLAIN
+from rst_or_fin.storage.load_run import load_run
+
+_MANIFEST = "manifest.json"
+
+
+def report(options: argparse.Namespace) -> int:
+    """Print or write the report; what the verdicts are does not change the exit code, `judge` does that."""
+    runs = [_read(folder) for given in options.runs for folder in _folders(Path(given))]
+    content = _FORMATS[options.format](runs, options)
+    if options.out is None:
+        _print(content, options.format)
+    else:
+        _write(Path(options.out), content)
+    return EXIT_AS_EXPECTED
+
+
+def _folders(path: Path) -> Iterator[Path]:
+    """The folder itself where a run wrote it, or else every run's folder directly inside."""
+    if (path / _MANIFEST).is_file() or not path.is_dir():
+        yield path
+        return
+    inside = sorted(manifest.parent for manifest in path.glob(f"*/{_MANIFEST}"))
+    if not inside:
+        raise UsageError(f"{path} holds no evidence", "give a folder that a run wrote (runs/...)")
+    yield from inside
+
+
+def _read(folder: Path) -> Run:
+    run = load_run(folder)
+    evidence, manifest = run.evidence, run.evidence.manifest
+    if not run.judgements:
+        raise UsageError(f"{folder} holds no replay: the run ended before its first one did", "run it again")
+    return Run(
+        folder=visible(folder.resolve().name),
+        program=manifest.program,
+        command_line=manifest.command_line,
+        started=manifest.started,
+        axes=manifest.axes,
+        facts=manifest.facts,
+        capture=evidence.capture,
+        scenario=run.scenario,
+        judgements=run.judgements,
+    )
+
+
+# One function a format. What only some formats need is imported by these.
+
+
+def _html(runs: Sequence[Run], options: argparse.Namespace) -> bytes:
+    from rst_or_fin.report import html
+
+    return html.render(runs).encode()
+
+
+def _markdown(runs: Sequence[Run], options: argparse.Namespace) -> bytes:
+    from rst_or_fin.report import markdown
+
+    return markdown.render(runs).encode()
+
+
+def _junit(runs: Sequence[Run], options: argparse.Namespace) -> bytes:
+    from rst_or_fin.report import junit
+
+    return junit.render(runs)
+
+
+def _json(runs: Sequence[Run], options: argparse.Namespace) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(documents(runs)), indent=2) + b"\n"
+
+
+def _pcapng(runs: Sequence[Run], options: argparse.Namespace) -> bytes:
+    from rst_or_fin.report import pcapng
+
+    return pcapng.annotated(_only(runs, options))
+
+
+def _svg(runs: Sequence[Run], options: argparse.Namespace) -> bytes:
+    return ladder_svg.render(_ladder(_only(runs, options), options.replay)).encode()
+
+
+def _mermaid(runs: Sequence[Run], options: argparse.Namespace) -> bytes:
+    return ladder_mermaid.render(_ladder(_only(runs, options), options.replay)).encode()
+
+
+def _text(runs: Sequence[Run], options: argparse.Namespace) -> bytes:
+    colours = palette() if options.out is None else PLAIN
+    drawn = [
+        f"{one.title}\n\n{ladder_text.render(one, colours)}\n"
+        for one in (_ladder(run, options.replay) for run in runs)
+    ]
+    return "\n".join(drawn).encode()
+
+
+_FORMATS: Mapping[str, Callable[[Sequence[Run], argparse.Namespace], bytes]] = {
+    "html": _html,
+    "markdown": _markdown,
+    "text": _text,
+    "svg": _svg,
+    "mermaid": _mermaid,
+    "json": _json,
+    "junit": _junit,
+    "pcapng": _pcapng,
+}
+
+
+def _only(runs: Sequence[Run], options: argparse.Namespace) -> Run:
+    if len(runs) != 1:
+        raise UsageError(
+            f"{options.format} holds one run, and {len(runs)} were given",
+            "give one evidence folder, or choose html, markdown, text, json or junit",
+        )
+    return runs[0]
+
+
+def _ladder(run: Run, index: int | None) -> Ladder:
+    """The ladder of that replay, or else of the one that needs a look most."""
+    if index is None:
+        return ladder(run.scenario, run.ways()[0].first)
+    for judged in run.judgements:
+        if judged.replay.index == index:
+            return ladder(run.scenario, judged)
+    raise UsageError(f"{run.folder} has no replay {index}", f"its replays are 0 to {len(run.judgements) - 1}")
+
+
+def _print(content: bytes, kind: str) -> None:
+    if kind == "pcapng" and sys.stdout.isatty():
+        raise UsageError("a pcapng is no text for a terminal", "write it to a file with --out FILE")
+    sys.stdout.flush()
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise EnvironmentTroubleError(
+            f"cannot write {path}: {error.strerror}", "choose another file with --out"
+        ) from error

@@ -1,0 +1,99 @@
+"""`sweep`: one parameter of a scenario varied, until one ending becomes another."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from rst_or_fin.analysis.sweep import Point, method, point, sentence
+from rst_or_fin.analysis.threshold import Found, search
+from rst_or_fin.commands.console import palette, print_json, progress
+from rst_or_fin.errors import EnvironmentTroubleError, UsageError
+from rst_or_fin.report import sweep as report
+from rst_or_fin.report import terminal
+from rst_or_fin.runner.player import Player
+from rst_or_fin.runner.pool import Beds
+from rst_or_fin.storage import evidence_folder, scenario_files
+from rst_or_fin.storage.scenario_files import Entry
+from rst_or_fin.testbed.select import choose
+from rst_or_fin.verdict.outcome import worst
+
+_RESULT = "sweep.json"
+
+
+def sweep(options: argparse.Namespace) -> int:
+    """Play the scenario at one value after another; exit as the worst of the points does."""
+    entry = scenario_files.find(options.scenario)
+    _check(entry, options)
+    root = evidence_folder.new_folder(Path(options.out), f"sweep-{entry.scenario.name}")
+    points: dict[int, Point] = {}
+    with Beds(choose(options, progress), progress) as beds:
+        player = Player(beds, repeat=options.repeat, command_line=options.command_line)
+        excluded = player.excluded(entry)
+        if excluded:
+            raise EnvironmentTroubleError(f"{entry.scenario.name} cannot be played here: {excluded}")
+
+        def measure(value: int) -> str | None:
+            folder = root / f"{options.vary}={value}"
+            played = player.play(entry.given({options.vary: value}), folder)
+            found = points[value] = point(value, played, str(folder))
+            progress(f"{options.vary}={value}: {found.ending or 'no single ending'}")
+            return found.ending
+
+        found = search(options.low, options.high, measure, options.points)
+    ordered = [points[value] for value in sorted(points)]
+    overall = worst(p.outcome for p in ordered)
+    record = _record(entry, options, found, ordered, root)
+    evidence_folder.write_json(root / _RESULT, record)
+    if options.json:
+        print_json(record)
+    else:
+        colours = palette()
+        print(terminal.heading(entry.scenario, colours))
+        print(f"\n{report.table(options.vary, ordered, colours)}\n")
+        print(report.summary(options.vary, found, ordered, colours))
+        print(f"Evidence\n    {root}")
+    return overall.exit_code
+
+
+def _check(entry: Entry, options: argparse.Namespace) -> None:
+    parameters = entry.scenario.parameters
+    if options.vary not in parameters:
+        raise UsageError(
+            f"{entry.scenario.name} has no parameter {options.vary!r}",
+            f"it has {', '.join(parameters)}"
+            if parameters
+            else "a scenario that can be swept has a [parameters] table: docs/scenarios.md",
+        )
+    if options.low >= options.high:
+        raise UsageError(
+            f"there is nothing between {options.low} and {options.high}", "--from must be below --to"
+        )
+    for end in (options.low, options.high):
+        entry.given(
+            {options.vary: end}
+        )  # what lies outside of an option's range is told before the first replay
+
+
+def _record(
+    entry: Entry, options: argparse.Namespace, found: Found, points: list[Point], root: Path
+) -> dict[str, Any]:
+    name = options.vary
+    return {
+        "format": 1,
+        "scenario": entry.scenario.name,
+        "parameter": name,
+        "from": options.low,
+        "to": options.high,
+        "others": {key: value for key, value in entry.scenario.parameters.items() if key != name},
+        "outcome": worst(p.outcome for p in points),
+        "method": "grid" if found.why_grid else "bisection",
+        "why_grid": found.why_grid,
+        "sentence": sentence(name, found),
+        "how": method(found, points),
+        "runs": [{"ending": run.answer, "first": run.first, "last": run.last} for run in found.runs],
+        "checked": found.checked,
+        "points": [p.record() for p in points],
+        "evidence": str(root),
+    }

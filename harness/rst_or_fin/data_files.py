@@ -1,0 +1,50 @@
+"""Where the data files lie that are no Python (Erlang sources, container folders, scenarios), and where what
+was found out about this machine is kept.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal
+
+_PACKAGE = Path(__file__).resolve().parent
+
+Name = Literal["erlang", "containers", "scenarios"]
+
+
+def path(name: Name) -> Path:
+    """The folder of that name: carried inside an installed wheel, beside the package in a checkout."""
+    packed = _PACKAGE / "_data" / name
+    return packed if packed.is_dir() else _PACKAGE.parent.parent / name
+
+
+def remembered(name: str) -> tuple[str, float] | None:
+    """What was found out about this machine under that name, and how many seconds ago; None: nothing yet.
+
+    It lies in this user's cache folder (XDG Base Directory Specification).
+    """
+    path = _cache() / name
+    try:
+        return path.read_text(encoding="utf-8"), time.time() - path.stat().st_mtime
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def remember(name: str, text: str) -> None:
+    """Keep that for later, as a whole or not at all. It can be found out again: a full disk is no error."""
+    path = _cache() / name
+    fresh = path.with_name(f"{name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh.write_text(text, encoding="utf-8")
+        os.replace(fresh, path)
+    except OSError:
+        with suppress(OSError):
+            fresh.unlink()
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rst-or-fin"

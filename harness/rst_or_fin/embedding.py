@@ -1,0 +1,85 @@
+"""Parts of a stored run as Markdown, for marked blocks that cog (cogapp) keeps up to date in any document.
+
+    <!-- [[[cog print(session("runs/FOLDER")) ]]] -->
+    <!-- [[[end]]] -->
+
+`cog -rP -p "from rst_or_fin.embedding import *" FILE.md` fills the blocks in; `--check` instead of `-r` tells
+whether they are still what the evidence gives. A path is relative to where cog is run. Every function raises
+UsageError where the folder is no evidence, is damaged or holds no replay.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rst_or_fin.errors import UsageError
+from rst_or_fin.execution import cache
+from rst_or_fin.report import ladder_mermaid, ladder_svg, ladder_text, terminal
+from rst_or_fin.report.explanations import marked
+from rst_or_fin.report.ladder import ladder as laid_out
+from rst_or_fin.report.markdown import escaped, fenced
+from rst_or_fin.scenario.model import Scenario
+from rst_or_fin.verdict.assess import Judged
+
+__all__ = ["case", "ladder", "mermaid", "session", "trace", "verdict", "witnesses"]
+
+
+def case(folder: str | Path) -> str:
+    """All of it, as `rst-or-fin judge FOLDER` prints it."""
+    return _fenced(terminal.case(*read(folder)), "text")
+
+
+def session(folder: str | Path) -> str:
+    """The Erlang session with the node's answers, as a shell shows it."""
+    _, judged = read(folder)
+    return _fenced(terminal.session(judged.replay.calls), "erl")
+
+
+def trace(folder: str | Path) -> str:
+    """The connection in tcpdump's notation; empty where nothing was captured."""
+    _, judged = read(folder)
+    if judged.connection is None:
+        return ""
+    verdict = judged.verdict
+    return _fenced(terminal.wire(judged.connection, verdict.deciding, node=verdict.subject), "text")
+
+
+def ladder(folder: str | Path) -> str:
+    """The sequence diagram as plain text."""
+    return _fenced(ladder_text.render(laid_out(*read(folder))), "text")
+
+
+def mermaid(folder: str | Path) -> str:
+    """The sequence diagram for where Mermaid is rendered, such as on GitHub."""
+    return _fenced(ladder_mermaid.render(laid_out(*read(folder))), "mermaid")
+
+
+def verdict(folder: str | Path) -> str:
+    """The verdict in one line, then what its segments mean and what is doubtful."""
+    _, judged = read(folder)
+    lines = [f"**{escaped(terminal.headline(judged))}**", ""]
+    lines += [f"- {escaped(meaning)}" for meaning in marked(judged).values()]
+    lines += [f"- inconclusive: {escaped(doubt)}" for doubt in judged.verdict.doubts]
+    return "\n".join(lines)
+
+
+def witnesses(folder: str | Path) -> str:
+    """What each witness said, and whether it agrees with the wire."""
+    return _fenced(terminal.witnesses(read(folder)[1].verdict), "text")
+
+
+def svg(folder: str | Path, name: str) -> str:
+    """The sequence diagram as a drawing of its own; `name` tells its ids from others' in a page."""
+    return ladder_svg.render(laid_out(*read(folder)), name)
+
+
+def read(folder: str | Path) -> tuple[Scenario, Judged]:
+    """The scenario as it stands at the run's axes, and the run's first replay, judged anew."""
+    played = cache.read(Path(folder))
+    if not played.judgements:
+        raise UsageError(f"{folder} holds no replay: the run ended before its first one did", "run it again")
+    return played.scenario.at(played.axes), played.judgements[0]
+
+
+def _fenced(text: str, language: str) -> str:
+    return "\n".join(fenced(text.rstrip("\n"), language)).rstrip()

@@ -1,0 +1,1 @@
+"""The Docker Engine: its client, images, and kernels that boot in a container."""

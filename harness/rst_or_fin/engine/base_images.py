@@ -1,0 +1,302 @@
+"""How a Debian base image comes to be: pulled from a registry, else bootstrapped from the archive."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rst_or_fin.engine import client as engine
+from rst_or_fin.engine.build import Progress, Tell, build, failure
+from rst_or_fin.errors import EnvironmentTroubleError
+
+if TYPE_CHECKING:
+    import docker
+
+RECIPE = 1  # raise it when what is below yields another image: bases are then made anew
+ORIGIN = "rst-or-fin.base"  # label: how the base came to be
+
+_REGISTRY_WAIT_S = 4
+_INSTALL_IT = "install mmdebstrap (on Debian or Ubuntu: `apt-get install mmdebstrap debian-archive-keyring`)"
+_BOOTSTRAP_LIMIT_S = 600
+
+# Release files of old and of moving suites are past their valid-until date wherever a mirror lags.
+_APT_OPTIONS = (
+    'Acquire::Check-Valid-Until "false"',
+    'Acquire::Retries "2"',
+    'Acquire::http::Timeout "15"',
+)
+_LEFT_OUT = ("/usr/share/man/*", "/usr/share/locale/*", "/usr/share/doc/*", "/usr/share/info/*")
+
+
+def make(client: docker.DockerClient, *, image: str, suite: str, tag: str, digest: str, tell: Tell) -> str:
+    """Makes the base image of that suite under `tag`, labelled with `digest`; returns its id.
+
+    Raises EnvironmentTroubleError: no tool to bootstrap with, archive unreachable, disk full, engine gone.
+    """
+    trouble = registry_trouble()
+    if not trouble:
+        trouble = _pull(client, image, suite, tell)
+    if not trouble:
+        return _label_pulled(client, image, suite, tag, digest, tell)
+    tell(Progress(image=image, step="registry", what=f"not pulled ({trouble}), so bootstrapping it"))
+    with tempfile.TemporaryDirectory(prefix="rst-or-fin-") as folder:
+        tarball = Path(folder) / "base.tar"
+        try:
+            tool = _bootstrap(image, suite, tarball, tell)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise engine.disk_trouble(str(error), f"bootstrapping {suite}") from error
+            raise
+        return _import(
+            client, image, tarball, tag, {engine.LABEL: digest, ORIGIN: f"bootstrapped with {tool}"}, tell
+        )
+
+
+@cache
+def registry_trouble() -> str:
+    """Why no registry can be pulled from, or "": asked once a process, for a few seconds at most."""
+    import docker.errors
+    import requests.exceptions
+
+    client = engine.connect(timeout_s=_REGISTRY_WAIT_S)
+    try:
+        client.images.get_registry_data("debian:stable-slim")
+    except docker.errors.APIError as error:
+        return f"no registry: {str(error.explanation).rsplit(': ', 1)[-1]}"
+    except requests.exceptions.RequestException:
+        return f"no registry: no answer within {_REGISTRY_WAIT_S} s"
+    finally:
+        client.close()
+    return ""
+
+
+def _pull(client: docker.DockerClient, image: str, suite: str, tell: Tell) -> str:
+    """Pulls; returns what went wrong, or ""."""
+    import docker.errors
+
+    tell(Progress(image=image, step="pull", what=f"debian:{suite}-slim from the registry"))
+    with engine.calls(f"pulling debian:{suite}-slim"):
+        try:
+            for event in client.api.pull("debian", tag=f"{suite}-slim", stream=True, decode=True):
+                if "error" in event:
+                    return str(event["error"])
+        except docker.errors.APIError as error:
+            return str(error.explanation)
+    return ""
+
+
+def _label_pulled(
+    client: docker.DockerClient, image: str, suite: str, tag: str, digest: str, tell: Tell
+) -> str:
+    recipe = f"FROM debian:{suite}-slim\n".encode()
+    context = io.BytesIO()
+    with tarfile.open(fileobj=context, mode="w") as tar:
+        entry = tarfile.TarInfo("Dockerfile")
+        entry.size = len(recipe)
+        tar.addfile(entry, io.BytesIO(recipe))
+    context.seek(0)
+    return build(
+        client,
+        image=image,
+        tag=tag,
+        context=context,
+        labels={engine.LABEL: digest, ORIGIN: "pulled from a registry"},
+        arguments={},
+        tell=tell,
+    )
+
+
+def _import(
+    client: docker.DockerClient, image: str, tarball: Path, tag: str, labels: dict[str, str], tell: Tell
+) -> str:
+    tell(
+        Progress(image=image, step="import", what=f"{tarball.stat().st_size // 1_000_000} MB into the engine")
+    )
+    repository, _, version = tag.partition(":")
+    changes = [f"LABEL {key}={json.dumps(value)}" for key, value in labels.items()] + ['CMD ["/bin/sh"]']
+    with engine.calls(f"importing the image {image}"):
+        answer = client.api.import_image_from_file(
+            str(tarball), repository=repository, tag=version, changes=changes
+        )
+        for line in answer.splitlines():
+            event = json.loads(line)
+            if "error" in event:
+                raise failure(image, "the import", [str(event["error"])])
+        return str(client.images.get(tag).id)
+
+
+def _bootstrap(image: str, suite: str, tarball: Path, tell: Tell) -> str:
+    """Writes the suite's root file system to `tarball`; returns the name of the tool that did it."""
+    tool = bootstrap_tool() or _install_tool(image, tell)
+    command = {"mmdebstrap": _mmdebstrap, "debootstrap": _debootstrap}[tool]
+    # The host's own mirror first; where it lacks the suite, the archive that the tool itself knows.
+    attempts = [sources for sources in (host_sources(suite), ()) if sources is not None]
+    for number, sources in enumerate(attempts, start=1):
+        whose = "this machine's package archive" if sources else f"{tool}'s default archive"
+        tell(Progress(image=image, step="bootstrap", what=f"{suite} with {tool} from {whose}"))
+        said = _run(image, command(suite, tarball, sources), tell)
+        if said is None:
+            break
+        if number == len(attempts):
+            raise failure(image, f"{tool} {suite}", said)
+    return tool
+
+
+def source() -> tuple[bool, str]:
+    """Where a base image would come from here, in words; (False, the remedy) where from nowhere."""
+    trouble = registry_trouble()
+    if not trouble:
+        return True, "pulled from a registry"
+    tool = bootstrap_tool()
+    if tool:
+        return True, f"bootstrapped with {tool} ({trouble})"
+    if _may_install():
+        return True, f"bootstrapped with mmdebstrap, which will be installed with apt-get ({trouble})"
+    return False, _INSTALL_IT
+
+
+def bootstrap_tool() -> str:
+    """The tool that can bootstrap Debian here, or ""; debootstrap only for root, mmdebstrap for anybody."""
+    if shutil.which("mmdebstrap"):
+        return "mmdebstrap"
+    return "debootstrap" if os.geteuid() == 0 and shutil.which("debootstrap") else ""
+
+
+def _may_install() -> bool:
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
+def _install_tool(image: str, tell: Tell) -> str:
+    if not _may_install():
+        raise EnvironmentTroubleError(
+            "No registry answers, and the tool to bootstrap a Debian image with is missing.",
+            _INSTALL_IT,
+        )
+    tell(Progress(image=image, step="set-up", what="installing mmdebstrap on this machine with apt-get"))
+    install = ["apt-get", "install", "-y", "mmdebstrap", "debian-archive-keyring"]
+    if _run(image, install, tell) is None:
+        return "mmdebstrap"
+    said = _run(image, ["apt-get", "update"], tell) or _run(image, install, tell)
+    if said is not None:
+        raise failure(image, "apt-get install mmdebstrap", said)
+    return "mmdebstrap"
+
+
+def host_sources(suite: str) -> tuple[str, ...] | None:
+    """sources.list lines for that suite from this host's own mirror of Debian; None where it has none."""
+    if not shutil.which("apt-get"):
+        return None
+    listed = subprocess.run(
+        [
+            "apt-get",
+            "indextargets",
+            "--format",
+            "$(ORIGIN)|$(LABEL)|$(COMPONENT)|$(REPO_URI)",
+            "Created-By: Packages",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    return sources_of(listed.stdout, suite)
+
+
+def sources_of(index_targets: str, suite: str) -> tuple[str, ...] | None:
+    """As host_sources, from lines of ORIGIN|LABEL|COMPONENT|REPO_URI."""
+    mirrors: dict[str, str] = {}
+    for line in index_targets.splitlines():
+        origin, label, component, uri = line.split("|", 3)
+        if origin == "Debian" and component == "main" and uri.startswith(("http:", "https:")):
+            mirrors.setdefault(label, uri)
+    if "Debian" not in mirrors:
+        return None
+    lines = [f"deb {mirrors['Debian']} {suite} main"]
+    if suite != "sid":  # the one that has neither updates nor security of its own
+        lines.append(f"deb {mirrors['Debian']} {suite}-updates main")
+        if "Debian-Security" in mirrors:
+            lines.append(f"deb {mirrors['Debian-Security']} {suite}-security main")
+    return tuple(lines)
+
+
+def _mmdebstrap(suite: str, tarball: Path, sources: Sequence[str]) -> list[str]:
+    return [
+        "mmdebstrap",
+        "--variant=apt",
+        *(f"--aptopt={option}" for option in _APT_OPTIONS),
+        *(f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT),
+        "--dpkgopt=path-include=/usr/share/doc/*/copyright",
+        suite,
+        str(tarball),
+        *sources,
+    ]
+
+
+def _debootstrap(suite: str, tarball: Path, sources: Sequence[str]) -> list[str]:
+    root = tarball.with_suffix(".root")
+    mirror = sources[0].split()[1] if sources else ""
+    steps = [
+        ["debootstrap", "--variant=minbase", suite, str(root), *([mirror] if mirror else [])],
+        ["rm", "-rf", f"{root}/var/lib/apt/lists", f"{root}/var/cache/apt/archives", f"{root}/usr/share/man"],
+        ["mkdir", "-p", f"{root}/var/lib/apt/lists/partial", f"{root}/var/cache/apt/archives/partial"],
+        [
+            "tar",
+            "--numeric-owner",
+            "--exclude=./dev/*",
+            "--exclude=./proc/*",
+            "-C",
+            str(root),
+            "-cf",
+            str(tarball),
+            ".",
+        ],
+        ["rm", "-rf", "--one-file-system", str(root)],
+    ]
+    return [
+        "sh",
+        "-ec",
+        "\n".join([f"rm -rf --one-file-system {shlex.quote(str(root))}", *map(shlex.join, steps)]),
+    ]
+
+
+def _run(image: str, command: Sequence[str], tell: Tell) -> list[str] | None:
+    """Runs it, killed after the limit; None when it went well, else the last lines of its output."""
+    said: deque[str] = deque(maxlen=40)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=environment,
+    ) as process:
+        overdue = threading.Timer(_BOOTSTRAP_LIMIT_S, process.terminate)
+        overdue.start()
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                said.append(line.rstrip())
+                tell(Progress(image=image, step=command[0], what=line.strip(), detail=True))
+            status = process.wait()
+        finally:
+            if overdue.is_alive():
+                overdue.cancel()
+            else:
+                said.append(f"ended after {_BOOTSTRAP_LIMIT_S} s, the limit")
+            process.terminate()
+    return None if status == 0 else [*said, f"{command[0]} ended with status {status}"]

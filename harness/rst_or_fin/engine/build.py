@@ -1,0 +1,124 @@
+"""One build or import on the engine, followed line by line, and what its failures mean in plain words."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any
+
+from rst_or_fin.engine import client as engine
+from rst_or_fin.errors import EnvironmentTroubleError
+
+if TYPE_CHECKING:
+    import docker
+
+_LAST_LINES = 15
+
+# What the engine puts around a step's output, and what a step says of itself when it knows what is wrong.
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_ENGINES_OWN = re.compile(r"\s*---> |Removing intermediate container ")
+_STATUS = re.compile(r"The command .* returned a non-zero code: (\d+)", re.DOTALL)
+_VERDICT = "rst-or-fin: "
+
+# What apt says where the archive cannot be reached, and where it is reached but lacks the release.
+_UNREACHABLE = re.compile(
+    r"could not resolve|temporary failure resolving|could not connect|unable to connect|connection timed out"
+    r"|connection refused|failed to fetch|cannot initiate the connection|network is unreachable",
+    re.IGNORECASE,
+)
+_NO_RELEASE = re.compile(r"does not have a release file|404\s+not found", re.IGNORECASE)
+_GONE = re.compile(r"unable to locate package|version '.*' for '.*' was not found", re.IGNORECASE)
+_UNTRUSTED = re.compile(r"NO_PUBKEY|is not signed|couldn.t be verified|EXPKEYSIG", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """One line about an image in the making; `detail` marks the output of a step rather than a step."""
+
+    image: str
+    step: str
+    what: str
+    detail: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.image}: {self.step}: {self.what}"
+
+
+Tell = Callable[[Progress], None]
+
+
+def failure(image: str, step: str, said: Iterable[str]) -> EnvironmentTroubleError:
+    """The error for a step that failed, with the last lines of its output and the remedy they suggest."""
+    lines = [line for line in said if line.strip()][-_LAST_LINES:]
+    text = "\n".join(lines)
+    verdict = next((line.removeprefix(_VERDICT) for line in lines if line.startswith(_VERDICT)), "")
+    if engine.disk_is_full(text):
+        return engine.disk_trouble("no space left on device", f"making the image {image} ({step})")
+    if verdict:
+        remedy = "another kernel may do, or this one with its modules beside it"
+    elif _NO_RELEASE.search(text):
+        remedy = (
+            "the configured package archive does not carry this release (any more): use a mirror that does"
+        )
+    elif _GONE.search(text):
+        remedy = "the archive has this package no more; `rst-or-fin kernels list --refresh` shows what it has"
+    elif _UNTRUSTED.search(text):
+        remedy = "install a newer debian-archive-keyring: the archive's key is unknown here or has expired"
+    elif _UNREACHABLE.search(text):
+        remedy = "the package archive can't be reached: see to the network or the proxy, then run again"
+    else:
+        remedy = "the lines above are the step's last words"
+    shown = "".join(f"\n    {line}" for line in lines if not line.startswith(_VERDICT))
+    what = verdict or f"{step} failed."
+    return EnvironmentTroubleError(f"The image {image} could not be made: {what}{shown}", remedy)
+
+
+def build(
+    client: docker.DockerClient,
+    *,
+    image: str,
+    tag: str,
+    context: IO[bytes],
+    labels: Mapping[str, str],
+    arguments: Mapping[str, str],
+    tell: Tell,
+) -> str:
+    """Builds a tar `context` into `tag` and returns the new image's id. Raises EnvironmentTroubleError."""
+    with engine.calls(f"building the image {image}"):
+        events = client.api.build(
+            fileobj=context,
+            custom_context=True,
+            tag=tag,
+            labels=dict(labels),
+            buildargs=dict(arguments),
+            rm=True,
+            forcerm=True,
+            decode=True,
+            use_config_proxy=True,
+        )
+        built = _follow(image, events, tell)
+        return built or str(client.images.get(tag).id)
+
+
+def _follow(image: str, events: Iterable[Mapping[str, Any]], tell: Tell) -> str:
+    step, said, built, rest = "the build", deque[str](maxlen=_LAST_LINES), "", ""
+    for event in events:
+        if "error" in event:
+            error = str(event["error"])
+            status = _STATUS.match(error)
+            raise failure(image, step, [*said, rest, f"exit status {status[1]}" if status else error])
+        built = event.get("aux", {}).get("ID", built)
+        # A program's line comes in as many pieces as it was written in.
+        *lines, rest = re.split(r"[\r\n]", rest + _COLOUR.sub("", str(event.get("stream", ""))))
+        for line in lines:
+            if line.startswith("Step "):
+                number, _, instruction = line.removeprefix("Step ").partition(" : ")
+                step = f"step {number} ({instruction})"
+                said.clear()
+                tell(Progress(image=image, step=f"step {number}", what=instruction))
+            elif line.strip() and not _ENGINES_OWN.match(line):
+                said.append(line)
+                tell(Progress(image=image, step=step, what=line.strip(), detail=True))
+    return built

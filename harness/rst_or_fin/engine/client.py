@@ -1,0 +1,343 @@
+"""The Docker Engine: reaching it, saying plainly what is wrong with it, and knowing what on it is ours.
+
+Everything a run makes carries two labels: LABEL (the run's id) and OWNER (the process that drives it), so
+that what a killed run left behind can be told from what a living run still uses.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from rst_or_fin.errors import EnvironmentTroubleError
+
+if TYPE_CHECKING:
+    import docker
+
+LABEL = "rst-or-fin"  # value: the run's id on containers and networks, the input digest on images
+OWNER = "rst-or-fin.owner"  # value: str(Owner); containers and networks only
+
+OLDEST_API = (1, 41)  # Docker Engine 20.10, the oldest that this is tested with
+
+_START_IT = "start it (as root: `service docker start`), or point DOCKER_HOST at one that runs"
+_MAKE_ROOM = "make room: `docker system df` shows what fills it, `rst-or-fin clean --images` gives ours back"
+
+# A run in another PID namespace is judged by its running containers; this long it may still be making them.
+_FOREIGN_GRACE_S = 120
+
+
+def connect(timeout_s: float = 60) -> docker.DockerClient:
+    """A client of the engine that DOCKER_HOST or the current docker context names; the caller closes it.
+
+    `timeout_s` bounds the wait for any one answer. Raises EnvironmentTroubleError where no engine answers,
+    the socket may not be opened, or the engine is older than OLDEST_API.
+    """
+    import docker.errors
+
+    oldest = ".".join(map(str, OLDEST_API))
+    try:
+        # The SDK would ask for the version by itself, but leaks its socket where nobody answers.
+        with closing(docker.from_env(timeout=timeout_s, version=oldest)) as probe:  # type: ignore[arg-type]
+            _knock(probe)
+            spoken = str(probe.api.version(api_version=False)["ApiVersion"])
+    except (OSError, docker.errors.DockerException) as error:  # RequestException is an OSError
+        raise _unreachable(error) from error
+    if tuple(map(int, spoken.split("."))) < OLDEST_API:
+        raise EnvironmentTroubleError(
+            f"The Docker Engine is too old: it speaks API {spoken}, needed is {oldest}.",
+            "install Docker Engine 20.10 or newer",
+        )
+    return docker.from_env(timeout=timeout_s, version=spoken)  # type: ignore[arg-type]  # fractions are fine
+
+
+@contextmanager
+def calls(doing: str) -> Iterator[None]:
+    """Turns whatever the engine or the line to it can do wrong within the block into one clear line.
+
+    `doing` completes "… while …", for example "starting the node". NotFound and conflicts are the caller's
+    own business: catch them inside the block. Raises EnvironmentTroubleError.
+    """
+    import docker.errors
+    import requests.exceptions
+    import urllib3.exceptions
+
+    try:
+        yield
+    except docker.errors.APIError as error:
+        said = str(error.explanation or error)
+        if disk_is_full(said):
+            raise EnvironmentTroubleError(
+                f"The engine's disk is full ({said}), while {doing}.", _MAKE_ROOM
+            ) from error
+        raise EnvironmentTroubleError(
+            f"The Docker Engine refused while {doing}: {said}", "see the engine's own log for more"
+        ) from error
+    except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError) as error:
+        raise EnvironmentTroubleError(
+            f"The Docker Engine did not answer in time while {doing}.",
+            "see whether `docker info` still answers",
+        ) from error
+    except (
+        requests.exceptions.RequestException,
+        urllib3.exceptions.HTTPError,
+        docker.errors.StreamParseError,
+        docker.errors.DockerException,
+    ) as error:
+        raise EnvironmentTroubleError(f"The Docker Engine went away while {doing}.", _START_IT) from error
+
+
+def disk_is_full(said: str) -> bool:
+    """Whether the engine's words mean ENOSPC or EDQUOT."""
+    return "no space left on device" in said.lower() or "disk quota exceeded" in said.lower()
+
+
+def disk_trouble(said: str, doing: str) -> EnvironmentTroubleError:
+    """The error for a disk that filled up while `doing`."""
+    return EnvironmentTroubleError(f"The disk is full ({said.strip()}), while {doing}.", _MAKE_ROOM)
+
+
+def _knock(client: docker.DockerClient) -> None:
+    """Opens and closes the engine's Unix socket, if it has one: the SDK leaks one that it fails to open."""
+    adapter = client.api.adapters.get("http+docker://")
+    path = getattr(adapter, "socket_path", None)
+    if path is not None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as knocking:
+            knocking.connect(path)
+
+
+def _unreachable(error: BaseException) -> EnvironmentTroubleError:
+    where = os.environ.get("DOCKER_HOST", "the default socket")
+    reasons = list(_chain(error))
+    if any(isinstance(reason, PermissionError) for reason in reasons):
+        return EnvironmentTroubleError(
+            f"The Docker Engine's socket may not be opened by this user ({where}).",
+            "run as root, or join the socket's group: `usermod -aG docker $USER`, then log in again",
+        )
+    if any(isinstance(reason, FileNotFoundError) for reason in reasons):
+        return EnvironmentTroubleError(
+            f"No Docker Engine here: there is no socket ({where}).",
+            "install one (Debian: `apt-get install docker.io`) and start it, or set DOCKER_HOST",
+        )
+    if any(isinstance(reason, ConnectionRefusedError) for reason in reasons):
+        return EnvironmentTroubleError(f"The Docker Engine is not running: {where} refuses.", _START_IT)
+    return EnvironmentTroubleError(f"No Docker Engine answers at {where}: {error}", _START_IT)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """The process that drives a run; `started` tells it from a later one with the same number.
+
+    `started` is in clock ticks since boot: /proc/PID/stat field 22, proc_pid_stat(5).
+    """
+
+    boot_id: str
+    pid_namespace: int
+    pid: int
+    started: int
+
+    def __str__(self) -> str:
+        return f"{self.boot_id}/{self.pid_namespace}/{self.pid}/{self.started}"
+
+    @classmethod
+    def parse(cls, text: str) -> Owner | None:
+        """The owner that a label names; None where it is not of our making."""
+        boot_id, *numbers = text.split("/")
+        if len(numbers) != 3 or not all(number.isdecimal() for number in numbers):
+            return None
+        pid_namespace, pid, started = map(int, numbers)
+        return cls(boot_id=boot_id, pid_namespace=pid_namespace, pid=pid, started=started)
+
+
+@cache
+def _me(pid: int) -> Owner:
+    # Keyed by the pid, so that a forked child does not take itself for its parent.
+    try:
+        return Owner(
+            boot_id=Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
+            pid_namespace=os.stat("/proc/self/ns/pid").st_ino,
+            pid=pid,
+            started=_started(pid) or 0,
+        )
+    except FileNotFoundError:  # no /proc, thus no Linux: nobody can look us up by number
+        return Owner(boot_id="elsewhere", pid_namespace=0, pid=pid, started=0)
+
+
+def owner() -> Owner:
+    """This process."""
+    return _me(os.getpid())
+
+
+def owner_label() -> str:
+    """The value of the OWNER label for what this process makes."""
+    return str(owner())
+
+
+def labels(run_id: str) -> dict[str, str]:
+    """What every container and network of that run carries."""
+    return {LABEL: run_id, OWNER: owner_label()}
+
+
+def _started(pid: int) -> int | None:
+    """When a living process started, in clock ticks since boot; None where none is seen (or a zombie)."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    fields = stat[stat.rindex(")") + 2 :].split()  # the name before it may hold blanks and brackets
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+def process_lives(pid: int, started: int) -> bool:
+    """Whether that very process of our PID namespace still runs."""
+    seen = _started(pid)
+    if seen is not None:
+        return seen == started
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # somebody else's, hidden from us by hidepid (proc(5)): never take it for dead
+    return False  # a zombie of ours
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Belonging:
+    """A container or network that some run made. `created_s` is in seconds since the epoch."""
+
+    kind: Literal["container", "network"]
+    id: str
+    name: str
+    run_id: str
+    owner: Owner | None
+    running: bool
+    created_s: float
+
+
+def living_runs(
+    belongings: Iterable[Belonging],
+    here: Owner,
+    lives: Callable[[int, int], bool],
+    now_s: float,
+) -> frozenset[str]:
+    """The runs among them that are still driven by somebody.
+
+    Where the owner can be looked up (same boot, same PID namespace) the process decides. Elsewhere a running
+    container does: containers stop by themselves when their driver goes away.
+    """
+
+    def alive(thing: Belonging) -> bool:
+        who = thing.owner
+        if who is None:
+            return False
+        if here.pid_namespace and (who.boot_id, who.pid_namespace) == (here.boot_id, here.pid_namespace):
+            return lives(who.pid, who.started)
+        return thing.running or now_s - thing.created_s < _FOREIGN_GRACE_S
+
+    return frozenset(thing.run_id for thing in belongings if alive(thing))
+
+
+def belongings(client: docker.DockerClient, run_id: str | None = None) -> tuple[Belonging, ...]:
+    """Every container and network that our runs have on the engine, or those of one run; containers first."""
+    # By OWNER, not LABEL: containers inherit an image's labels, and images carry LABEL too.
+    wanted: dict[str, Any] = {"label": [OWNER] if run_id is None else [OWNER, f"{LABEL}={run_id}"]}
+    with calls("looking for what earlier runs left"):
+        containers = client.api.containers(all=True, filters=wanted)
+        networks = client.api.networks(filters=wanted)
+    return tuple(
+        Belonging(
+            kind="container",
+            id=found["Id"],
+            name=found["Names"][0].lstrip("/") if found["Names"] else found["Id"][:12],
+            run_id=found["Labels"].get(LABEL, ""),
+            owner=Owner.parse(found["Labels"][OWNER]),
+            running=found["State"] in ("running", "paused", "restarting"),
+            created_s=float(found["Created"]),
+        )
+        for found in containers
+    ) + tuple(
+        Belonging(
+            kind="network",
+            id=found["Id"],
+            name=found["Name"],
+            run_id=found["Labels"].get(LABEL, ""),
+            owner=Owner.parse(found["Labels"][OWNER]),
+            running=False,
+            created_s=_epoch_s(found["Created"]),
+        )
+        for found in networks
+    )
+
+
+def _epoch_s(stamp: str) -> float:
+    # The engine writes nanoseconds, which fromisoformat() refuses; whole seconds do here.
+    whole, zone = stamp[:19], stamp[19:].lstrip(".0123456789")
+    return datetime.fromisoformat(whole + zone).timestamp()
+
+
+def leftovers(client: docker.DockerClient) -> tuple[Belonging, ...]:
+    """What runs left behind that are not alive any more; containers first."""
+    found = belongings(client)
+    living = living_runs(found, owner(), process_lives, time.time())
+    return tuple(thing for thing in found if thing.run_id not in living)
+
+
+def remove(client: docker.DockerClient, things: Collection[Belonging]) -> None:
+    """Removes them, containers before the networks they hang on; somebody else may do so meanwhile."""
+    for kind, how in (("container", _remove_container), ("network", _remove_network)):
+
+        def take_away(thing: Belonging, how: Callable[..., None] = how) -> None:
+            with calls(f"removing the {thing.kind} {thing.name}"):
+                how(client, thing.id)
+
+        chosen = [thing for thing in things if thing.kind == kind]
+        if chosen:  # side by side: the engine takes a quarter of a second over each
+            with ThreadPoolExecutor(len(chosen)) as pool:
+                list(pool.map(take_away, chosen))
+
+
+def _remove_container(client: docker.DockerClient, container: str) -> None:
+    import docker.errors
+
+    try:
+        client.api.remove_container(container, v=True, force=True)
+    except docker.errors.NotFound:
+        return
+    except docker.errors.APIError as error:
+        if error.status_code != 409:
+            raise
+        _await_removal(client, container)
+
+
+def _await_removal(client: docker.DockerClient, container: str) -> None:
+    """409 is "removal of container … is already in progress": somebody else is at it; bounded by 10 s."""
+    import docker.errors
+
+    try:
+        client.api.wait(container, timeout=10, condition="removed")
+    except docker.errors.NotFound:
+        return
+
+
+def _remove_network(client: docker.DockerClient, network: str) -> None:
+    import docker.errors
+
+    try:
+        client.api.remove_network(network)
+    except docker.errors.NotFound:
+        return

@@ -1,0 +1,155 @@
+"""Node images with a kernel of their own: how they are named, what they are made of, what they need to run.
+
+An image's name is `kernel:RELEASE-otpOTP`; RELEASE is the kernel's upstream one, or `own-` and a part of the
+digest of a user's file. What is in such an image: containers/kernel/Dockerfile.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rst_or_fin.engine import client as engine
+from rst_or_fin.engine import images, kernels
+from rst_or_fin.engine.build import Tell
+from rst_or_fin.errors import UsageError
+from rst_or_fin.node import command
+
+if TYPE_CHECKING:
+    import docker
+
+NODE_PORT = 4370  # where the node in the snapshot listens for its controller
+
+# What a container needs to put a guest in its place: to bridge, and to let QEMU run as nobody.
+_CAPABILITIES = ("NET_ADMIN", "SETGID", "SETUID")
+_NAME = re.compile(r"kernel:(?P<release>.+)-otp(?P<otp>\d+)")
+_FULL_RELEASE = re.compile(r"\d+\.\d+(\.\d+|-rc\d+)")
+# Of a user's modules: what drives a virtual network card.
+_MODULES = ("virtio*.ko*", "failover.ko*", "net_failover.ko*", "dimlib.ko*")
+
+
+def image_of(
+    client: docker.DockerClient, kernel: str, otp: str, tell: Tell = lambda line: None
+) -> images.Image:
+    """The image, for images.ensure(), of a node with that OTP release on that kernel.
+
+    `kernel` is a release, a series, "newest", or the path of a bzImage; what it needs of modules is taken
+    from a folder `modules` beside that. Raises UsageError for what is none of these.
+    """
+    if is_path(kernel):
+        return image(f"kernel:{own(Path(kernel))}-otp{otp}")
+    # A full release needs no look at the archive while its image is there.
+    if is_release(kernel):
+        exactly = image(f"kernel:{kernel}-otp{otp}")
+        if images.present(client, exactly) is not None:
+            return exactly
+    release = kernels.choose(kernel, kernels.offers(client, tell)).release
+    return image(f"kernel:{release}-otp{otp}")
+
+
+def is_path(kernel: str) -> bool:
+    """Whether a kernel is named by where its file is."""
+    return os.sep in kernel or Path(kernel).is_file()
+
+
+def is_release(name: str) -> bool:
+    """Whether a kernel's name is a full release, and no series."""
+    return _FULL_RELEASE.fullmatch(name) is not None
+
+
+def is_made(client: docker.DockerClient, release: str) -> bool:
+    """Whether there is an image with that kernel, whichever OTP it has."""
+    with engine.calls("looking for kernel images"):
+        return any(
+            tag.startswith(f"rst-or-fin/kernel:{release}-otp")
+            for found in client.images.list("rst-or-fin/kernel")
+            for tag in found.tags
+        )
+
+
+def host_config(*, kvm: bool) -> dict[str, Any]:
+    """What a container of a kernel image needs of docker's HostConfig beyond that of a plain node.
+
+    With `kvm` the guest boots on it; say so only where `kvm.works()` does.
+    """
+    devices = ["/dev/net/tun", *(["/dev/kvm"] if kvm else [])]
+    return {"cap_add": list(_CAPABILITIES), "devices": devices}
+
+
+def image(name: str) -> images.Image:
+    """The row of the images' table for a kernel image's name. Raises UsageError for one that is none."""
+    matched = _NAME.fullmatch(name)
+    if matched is None or f"node:otp{matched['otp']}" not in images.IMAGES:
+        raise UsageError(f"There is no image {name!r}.", "kernel images are called kernel:RELEASE-otpNN")
+    release = matched["release"]
+    files = _OWN.get(release, ())
+
+    def package(client: docker.DockerClient, tell: Tell) -> Mapping[str, str]:
+        if files:
+            return {}
+        offer = kernels.choose(release, kernels.offers(client, tell))
+        return {"SUITE": offer.suite, "PACKAGE": offer.package, "VERSION": offer.version}
+
+    return images.Image(
+        name=name,
+        base="emulator",
+        node=f"node:otp{matched['otp']}",
+        folder="kernel",
+        carries=(_guest_programs, _node_arguments, lambda: iter(files)),
+        late_arguments=package,
+    )
+
+
+_OWN: dict[str, tuple[images.ContextFile, ...]] = {}  # a user's own kernels: release -> their files
+
+
+def own(path: Path) -> str:
+    """Makes a user's own kernel known, and returns the release to name its image by.
+
+    Raises UsageError where the file is no kernel that could boot here.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"The kernel {path} cannot be read: {error.strerror}.", "name a bzImage") from error
+    trouble = trouble_with(content)
+    if trouble:
+        raise UsageError(
+            f"{path} is no kernel to boot: {trouble}.", "name a bzImage, as `make bzImage` makes it"
+        )
+    files = [images.context_file("own/bzImage", path)]
+    modules = path.parent / "modules"
+    found = {file.name: file for pattern in _MODULES for file in sorted(modules.rglob(pattern))}
+    files += [images.context_file(f"own/modules/{name}", file) for name, file in sorted(found.items())]
+    digest = hashlib.sha256("".join(file.name + file.digest for file in files).encode()).hexdigest()
+    release = f"own-{digest[:12]}"
+    _OWN[release] = tuple(files)
+    return release
+
+
+def trouble_with(content: bytes) -> str:
+    """Why this is no 64-bit bzImage, or "": Documentation/arch/x86/boot.rst, Linux 6.12, 0x1fe to 0x236."""
+    if len(content) < 0x1000 or content[0x1FE:0x200] != b"\x55\xaa" or content[0x202:0x206] != b"HdrS":
+        return "it does not begin as a bzImage does"
+    if int.from_bytes(content[0x206:0x208], "little") < 0x20C or not content[0x236] & 1:
+        return "it has no 64-bit entry point"
+    return ""
+
+
+def _guest_programs() -> Iterator[images.ContextFile]:
+    for source in sorted((Path(__file__).parents[1] / "guest").glob("*.py")):
+        yield images.context_file(f"guest/{source.name}", source)
+
+
+def _node_arguments() -> Iterator[images.ContextFile]:
+    content = "".join(f"{argument}\n" for argument in command.arguments(NODE_PORT, "0.0.0.0")).encode()
+    yield images.ContextFile(
+        name="arguments",
+        content=content,
+        digest=hashlib.sha256(content).hexdigest(),
+        executable=False,
+    )

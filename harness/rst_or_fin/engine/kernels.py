@@ -1,0 +1,245 @@
+"""Which kernels Debian's suites offer, which of them a name means, and which known changes they have.
+
+A kernel is known by its upstream release, such as "6.12.43" or "7.3-rc7".
+"""
+
+from __future__ import annotations
+
+import bisect
+import difflib
+import re
+import secrets
+import tomllib
+from collections.abc import Container, Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from rst_or_fin import data_files
+from rst_or_fin.engine import client as engine
+from rst_or_fin.engine import images
+from rst_or_fin.engine.build import Progress, Tell
+from rst_or_fin.errors import EnvironmentTroubleError, UsageError
+
+if TYPE_CHECKING:
+    import docker
+
+_NEWEST = "newest"
+_OFFERS_BASE = "base:trixie"
+_OFFERS_LIMIT_S = 120
+_OFFERS = "kernel-offers.txt"
+_OFFERS_FRESH_S = 24 * 3600
+_PARTIAL = "# some suites cannot be read"  # containers/kernel/list-packages.sh
+_PARTIAL_FRESH_S = 600
+_RELEASE = re.compile(r"\d+(?:\.\d+)*(?:-rc\d+)?")
+# linux-image-6.1-cloud-amd64 and its like.
+_METAPACKAGE = re.compile(r"linux-image-\d+\.\d+-cloud-")
+_DEBIAN_VERSION = re.compile(r"\bDebian (\d[^\s-]*)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A kernel package of a Debian suite; `release` is the upstream release that it is made from.
+
+    `whole`: its modules are offered too; without them it could not drive a network card.
+    """
+
+    release: str
+    suite: str
+    package: str
+    version: str
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A known change to the kernel; `since` has the first release with it in every series that it reached."""
+
+    commit: str
+    title: str
+    since: tuple[str, ...]
+
+    def included(self, release: str) -> bool:
+        """Whether a kernel of that upstream release has it."""
+        own = _order(release)
+        first = [_order(since) for since in self.since]
+        return own[:2] > max(first)[:2] or any(own[:2] == since[:2] and own >= since for since in first)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalogue:
+    """containers/kernels.toml: where to look, what to make where none is named, what is known to differ."""
+
+    suites: tuple[str, ...]
+    default: tuple[str, ...]
+    changes: tuple[Change, ...]
+
+
+@cache
+def catalogue() -> Catalogue:
+    """The catalogue as it is on disk."""
+    table = tomllib.loads((data_files.path("containers") / "kernels.toml").read_text())
+    return Catalogue(
+        suites=tuple(table["suites"]),
+        default=tuple(table["default"]),
+        changes=tuple(
+            Change(commit=change["commit"], title=change["title"], since=tuple(change["since"]))
+            for change in table["changes"]
+        ),
+    )
+
+
+# What there is
+
+
+def offers(
+    client: docker.DockerClient, tell: Tell = lambda line: None, *, refresh: bool = False
+) -> tuple[Offer, ...]:
+    """What the configured suites offer, oldest kernel first; one offer for each release.
+
+    Asks the package archive at most once a day, unless told to `refresh`, and again after ten minutes where
+    some suite could not be read; where the archive cannot be reached, an older answer will do. Raises
+    EnvironmentTroubleError where there is none at all.
+    """
+    head = f"# {' '.join(catalogue().suites)}\n"
+    text, age_s = data_files.remembered(_OFFERS) or ("", 0.0)
+    known = text.removeprefix(head) if text.startswith(head) else ""
+    fresh_s = _PARTIAL_FRESH_S if _PARTIAL in known else _OFFERS_FRESH_S
+    if refresh or not known or age_s > fresh_s:
+        try:
+            known = _ask_archive(client, tell)
+        except EnvironmentTroubleError as error:
+            if refresh or not known:
+                raise
+            what = f"taking what the archive had {age_s / 3600:.0f} hours ago: {error}"
+            tell(Progress(image="kernels", step="offers", what=what))
+        else:
+            data_files.remember(_OFFERS, head + known)
+    return chosen_offers(known)
+
+
+def chosen_offers(text: str) -> tuple[Offer, ...]:
+    """One offer for each release, oldest first, of lines SUITE PACKAGE VERSION (list-packages.sh).
+
+    A whole one is taken rather than one without its modules, then the newest version, and of that the suite
+    that the catalogue names first.
+    """
+    listed = {tuple(line.split()) for line in text.splitlines() if not line.startswith("#")}
+    found: dict[str, Offer] = {}
+    for suite, package, version in sorted(listed):
+        if not _holds_kernel(suite, package, version, listed):
+            continue
+        offer = Offer(
+            release=release_of(version),
+            suite=suite,
+            package=package,
+            version=version,
+            whole=package.startswith("linux-image-")
+            or (suite, package.replace("-binary-", "-modules-", 1), version) in listed,
+        )
+        if offer.release not in found or _preference(offer) > _preference(found[offer.release]):
+            found[offer.release] = offer
+    return tuple(sorted(found.values(), key=lambda offer: _order(offer.release)))
+
+
+def _holds_kernel(suite: str, package: str, version: str, listed: Container[tuple[str, ...]]) -> bool:
+    """Whether there is a kernel in a package.
+
+    From 6.19 on linux-image is a metapackage over linux-binary and linux-modules. Of a version that was
+    replaced a suite may go on offering the first two without the third.
+    """
+    kind, _, name = package.removeprefix("linux-").partition("-")
+    if kind == "image":
+        return not _METAPACKAGE.match(package) and (suite, f"linux-binary-{name}", version) not in listed
+    return kind == "binary"
+
+
+def release_of(version: str) -> str:
+    """A Debian version's upstream release: "6.12.43" in "6.12.43-1~bpo12+1", "7.3-rc7" in "7.3~rc7-1"."""
+    return version.split("-")[0].replace("~", "-")
+
+
+def running_release(osrelease: str, version: str) -> str:
+    """The upstream release of a running kernel, from its sysctls kernel.osrelease and kernel.version.
+
+    Debian's 5.10 and 6.1 are called "6.1.0-56-amd64" by uname, whichever point release they are; which one
+    stands in the version ("#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-10-30)").
+    """
+    debian = _DEBIAN_VERSION.search(version)
+    return release_of(debian.group(1)) if debian else osrelease
+
+
+def choose(name: str, offered: Iterable[Offer]) -> Offer:
+    """The offer that a name means: a release, a series such as "6.12" (its newest), or "newest" (no -rc).
+
+    Raises UsageError with the nearest ones for a name that is none, or of a kernel that has lost its modules.
+    """
+    every = list(offered)
+    named = [offer for offer in every if _means(name, offer.release)]
+    whole = [offer for offer in named if offer.whole]
+    if whole:
+        return max(whole, key=lambda offer: _order(offer.release))
+    near = nearest(name, [offer.release for offer in every if offer.whole])
+    raise UsageError(
+        f"The configured Debian suites offer the kernel {name} without its modules: it has no network card."
+        if named
+        else f"No configured Debian suite offers the kernel {name!r}.",
+        f"the nearest: {', '.join(near)}; `rst-or-fin kernels list` shows all of them",
+    )
+
+
+def _means(name: str, release: str) -> bool:
+    settled = "-rc" not in release
+    return name == release or (settled and (name == _NEWEST or release.startswith(f"{name}.")))
+
+
+def nearest(name: str, releases: Iterable[str], count: int = 4) -> list[str]:
+    """What a user may have meant: a number's neighbours, else what looks alike."""
+    ordered = sorted(releases, key=_order)
+    if not _RELEASE.fullmatch(name):
+        return difflib.get_close_matches(name, ordered, count, cutoff=0.0)
+    place = bisect.bisect(ordered, _order(name), key=_order)
+    return ordered[max(0, place - count // 2) : place + count // 2]
+
+
+def _preference(offer: Offer) -> tuple[bool, str, int]:
+    suites = catalogue().suites
+    place = suites.index(offer.suite) if offer.suite in suites else len(suites)
+    # A release's revisions have one digit each; "~" marks a rebuild for an older suite, which is as good.
+    revision = offer.version.partition("-")[2].partition("~")[0]
+    return offer.whole, revision, -place
+
+
+def _order(release: str) -> tuple[int, ...]:
+    """Numbers to compare releases by; a release candidate comes before its release: 7.3-rc7 is 7.2.…"""
+    numbers, _, candidate = release.partition("-rc")
+    parts = tuple(int(part) for part in re.findall(r"\d+", numbers)[:3])
+    return (*parts, -1000 + int(candidate)) if candidate else parts
+
+
+def _ask_archive(client: docker.DockerClient, tell: Tell) -> str:
+    base = images.ensure(client, _OFFERS_BASE, tell)
+    folder = data_files.path("containers") / "kernel"
+    program = "".join((folder / name).read_text() for name in ("apt-sources.sh", "list-packages.sh"))
+    tell(Progress(image="kernels", step="offers", what="asking the package archive which kernels it has"))
+    with engine.calls("asking for kernel packages"):
+        container = client.containers.create(
+            base,
+            ["sh", "-ec", program, "offers", *catalogue().suites],
+            labels=engine.labels(secrets.token_hex(6)),
+            use_config_proxy=True,
+        )
+        try:
+            container.start()
+            status = container.wait(timeout=_OFFERS_LIMIT_S)["StatusCode"]
+            said = container.logs(stdout=True, stderr=False).decode()
+            complaint = container.logs(stdout=False, stderr=True).decode()
+        finally:
+            container.remove(force=True)
+    if status != 0 or not chosen_offers(said):
+        last = (complaint.strip().splitlines() or ["it said nothing"])[-1]
+        raise EnvironmentTroubleError(
+            f"The package archive did not tell which kernels it has: {last}",
+            "see to the network or the proxy, then run again; kernel images that are there are not affected",
+        )
+    return said

@@ -1,0 +1,1 @@
+"""What a run records: calls, counters, sockets, system calls, tracepoints, the capture. Pure."""

@@ -1,0 +1,78 @@
+"""Evidence captures, held whole: bytes to frames and segments, frames to bytes. `capture_file` does the work.
+
+Evidence is what this program wrote itself: where it is damaged, that is an error here and no doubt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rst_or_fin.capture_file import formats
+from rst_or_fin.capture_file.damage import CaptureError as CaptureError
+from rst_or_fin.capture_file.damage import Damage
+from rst_or_fin.capture_file.decoding import Decoder
+from rst_or_fin.capture_file.frame import Frame
+from rst_or_fin.capture_file.records import FileNotes, Record
+from rst_or_fin.capture_file.writing import header as header
+from rst_or_fin.capture_file.writing import records as records
+from rst_or_fin.tcp.segment import Segment
+
+ETHERNET = 1
+
+
+class CutOffError(CaptureError):
+    """The capture ends in the middle of a record."""
+
+
+def frames(capture: bytes) -> Iterator[tuple[int, Frame]]:
+    """Give every record of a capture as (link type, frame), in file order.
+
+    Raises CaptureError where the bytes are no capture, are damaged, or end in the middle of a record.
+    """
+    for record in _records(capture):
+        yield record.link_type, Frame(t_ns=record.t_ns, data=record.data)
+
+
+def whole_records(capture: bytes) -> bytes:
+    """Take off a last record that a killed run left unfinished. Raises CaptureError where it is not that."""
+    notes = FileNotes()
+    for _ in formats.records([capture], notes):
+        pass
+    if notes.damage is None:
+        return capture
+    if not notes.damage.cut_short:
+        raise _error(notes.damage)
+    return capture[: notes.damage.at]
+
+
+def segments(capture: bytes) -> Iterator[Segment]:
+    """Give the TCP segments of a capture, in the order they were seen; all else is passed over.
+
+    Raises CaptureError as `frames` does.
+    """
+    decoder = Decoder()
+    for number, record in enumerate(_records(capture), start=1):
+        found = decoder.segment(record, number)
+        if found is not None:
+            yield found
+
+
+def segment(frame: Frame, link_type: int = ETHERNET) -> Segment | None:
+    """Find the TCP segment inside a frame; None where it is something else, a fragment, or cut too short."""
+    return Decoder().segment(Record(frame.t_ns, link_type, frame.data, len(frame.data)))
+
+
+def _records(capture: bytes) -> Iterator[Record]:
+    notes = FileNotes()
+    yield from formats.records([capture], notes)
+    if notes.damage is not None:
+        raise _error(notes.damage)
+
+
+def _error(damage: Damage) -> CaptureError:
+    if damage.cut_short:
+        return CutOffError(
+            f"the capture is cut off: {damage}",
+            "capture it again, or cut it back to whole records: editcap IN OUT",
+        )
+    return CaptureError(f"the capture is {damage}", "capture it again")

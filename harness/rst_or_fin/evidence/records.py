@@ -1,0 +1,214 @@
+"""What one replay leaves behind: the words of the witnesses, before anybody judges them.
+
+Plain records, no I/O. `store` writes and reads them, `judge` weighs them, `report` shows them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Literal
+
+import msgspec
+
+from rst_or_fin.evidence.strace import SystemCall
+from rst_or_fin.evidence.tracepoint import Reset
+from rst_or_fin.tcp.segment import Endpoint
+
+MOST_BYTES = 2**31 - 1  # relative sequence numbers go no further
+Length = Annotated[int, msgspec.Meta(ge=0, le=MOST_BYTES)]
+
+# The kernel's counters that tell why a RST was sent: /proc/net/netstat (TcpExt) and /proc/net/snmp (Tcp)
+# of the closing host's network namespace (Documentation/networking/snmp_counter.rst, Linux 6.12).
+COUNTERS = (
+    "TcpExt:TCPAbortOnClose",
+    "TcpExt:TCPAbortOnData",
+    "TcpExt:TCPAbortOnLinger",
+    "TcpExt:TCPAbortOnTimeout",
+    "TcpExt:TCPAbortOnMemory",
+    "Tcp:OutRsts",
+    "Tcp:EstabResets",
+    "Tcp:RetransSegs",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One line of the Erlang session: its source, the result as the shell prints it, and how long it took.
+
+    `t_ns` is when it began, on the capture's clock; None where nobody told.
+    """
+
+    source: str
+    result: str
+    duration_us: int
+    t_ns: int | None = None
+
+    @property
+    def end_ns(self) -> int | None:
+        return None if self.t_ns is None else self.t_ns + self.duration_us * 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoundSocket:
+    """A connected socket that a session's line bound to a variable, and which line (from 1) that was."""
+
+    name: str
+    local: Endpoint
+    remote: Endpoint
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListeningSocket:
+    """A listening socket that a session's line bound, and whether it was closed when the session ended."""
+
+    name: str
+    local: Endpoint
+    closed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SocketState:
+    """One connected socket right before the close line, as its own kernel tells it.
+
+    `received` counts payload bytes that arrived in order; `unread` those of them that still lie in the
+    kernel's receive buffer. Neither counts the peer's FIN. `state` is TCP_INFO's tcpi_state.
+    """
+
+    name: str
+    local: Endpoint
+    remote: Endpoint
+    received: int
+    unread: int
+    state: int
+
+
+class Moment(StrEnum):
+    """When the kernel's counters were read."""
+
+    BEGUN = "begun"
+    BEFORE = "before the close line"
+    AFTER = "after the close line"
+    SETTLED = "settled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CounterReading:
+    """The kernel's counters of the closing host's network namespace, as they stood at one moment.
+
+    They were read between `from_ns` and `to_ns` on the capture's clock; None where nobody told.
+    """
+
+    moment: Moment
+    counters: Mapping[str, int]
+    from_ns: int | None = None
+    to_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """How long the wire was watched for one replay.
+
+    `first_frame` and `last_frame` number the capture's frames (from 1) that passed in its time; `until_ns` is
+    when the watch ended, on the capture's clock: when every connection had ended for both hosts' kernels, or
+    the time to settle was over. `left_open` are the connections, each by its two ends, that had not.
+    `dropped` counts the frames that the capture had lost until then.
+    """
+
+    first_frame: int
+    last_frame: int
+    until_ns: int
+    dropped: int = 0
+    left_open: tuple[tuple[Endpoint, Endpoint], ...] = ()
+
+    def left(self, one: Endpoint, other: Endpoint) -> bool:
+        """Whether the connection between these two was still open when the watch ended."""
+        return (one, other) in self.left_open or (other, one) in self.left_open
+
+
+class SessionEnd(StrEnum):
+    """How a session's evaluation ended on the node."""
+
+    DONE = "done"
+    CRASHED = "crashed"
+    TIMED_OUT = "timed out"
+    NODE_GONE = "node gone"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """One session, played once: what every line returned and what the kernel said around the close.
+
+    `close_line` is the 1-based number of the line that closes (0 where it was never reached); `sockets` were
+    looked at right before it. `bound` are all connected sockets that lines bound to variables, `listening`
+    those that listened or did. `readings` are in order of time. `system_calls` are those of the socket under
+    test, as strace shows them (None where nobody asked); `resets` the RSTs that its kernel sent for it,
+    with the kernel's reasons (None where it gives none). `error` is the Erlang error of a line that crashed,
+    or what ended the session otherwise.
+    """
+
+    index: int
+    calls: tuple[Call, ...]
+    end: SessionEnd
+    error: str
+    close_line: int
+    sockets: tuple[SocketState, ...]
+    readings: tuple[CounterReading, ...] = ()
+    bound: tuple[BoundSocket, ...] = ()
+    listening: tuple[ListeningSocket, ...] = ()
+    watch: Watch | None = None
+    system_calls: tuple[SystemCall, ...] | None = None
+    resets: tuple[Reset, ...] | None = None
+
+    def reading(self, moment: Moment) -> CounterReading | None:
+        """The counters as they were read at that moment; None where they were not."""
+        return next((reading for reading in self.readings if reading.moment is moment), None)
+
+    @property
+    def close_returned(self) -> bool:
+        """Whether the close line was reached, and came to an end."""
+        return 0 < self.close_line <= len(self.calls)
+
+
+class Gate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the receive buffer must hold right before the close, in bytes; None: nothing is demanded.
+
+    Where the length is the server's business, `unread` is "all" (something has arrived, and none of it was
+    read) or "some" (at least one byte).
+    """
+
+    unread: Length | Literal["all", "some"] | None = None
+    received: Length | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.unread, int) and self.received is not None and self.unread > self.received:
+            raise ValueError(f"{self.unread} bytes unread of {self.received} received: no buffer holds that")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Testimony:
+    """What the peer's application saw of one connection.
+
+    `peer` is the end that connected. `end` is what its last read or write gave: "end of file", or an errno's
+    name such as "ECONNRESET". `trouble` says why it could not do its part (empty where it could): what
+    happened then is not what the scenario is about. `t_ns` is when it said so, on its own clock.
+    """
+
+    __test__ = False  # not a pytest class, whatever its name begins with
+
+    peer: Endpoint
+    received: int
+    sent: int
+    end: str
+    trouble: str = ""
+    t_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureFacts:
+    """Whether the capture is whole: how many frames the kernel dropped, and whether its end was fenced."""
+
+    dropped: int
+    fenced: bool

@@ -1,0 +1,113 @@
+"""A matrix's folder: the evidence of its cells, which of it still holds, and the table of them all.
+
+matrix.json                    the table (rst_or_fin.analysis.matrix.Summary)
+COMBINATION/SCENARIO/          one cell's evidence folder (rst_or_fin.storage.evidence_folder), and in it
+    cell.json                  the digest of the cell's inputs: written last, so it stands for complete
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from rst_or_fin.analysis.compare import Played
+from rst_or_fin.analysis.matrix import FORMAT, Cell, Summary, same_kernel
+from rst_or_fin.errors import EnvironmentTroubleError, UsageError
+from rst_or_fin.storage.load_run import load_run
+
+TABLE = "matrix.json"
+_CELL = "cell.json"
+
+
+class _Note(msgspec.Struct, frozen=True, kw_only=True):
+    format: int
+    inputs: str
+
+
+class Shelf:
+    """The folder of a matrix; made when the first thing is put there."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def place(self, cell: Cell) -> str:
+        """Where a cell's evidence goes, relative to the folder."""
+        return f"{cell.combination.folder}/{cell.scenario.name}"
+
+    def kept(self, cell: Cell, host: str = "") -> Played | None:
+        """The cell's evidence, judged anew, if it is whole, was made from the same inputs, and on the kernel
+        that the cell asks for. `host` is the release of the host's own kernel, where that is known.
+        """
+        folder = self._root / self.place(cell)
+        try:
+            note = msgspec.json.decode((folder / _CELL).read_bytes(), type=_Note)
+            if note != _note(cell):
+                return None
+            run = read(folder)
+        except (OSError, msgspec.DecodeError, UsageError):
+            return None  # not there, or damaged: played again either way
+        whole = len(run.judgements) == cell.repeat
+        return run if whole and same_kernel(cell.combination.kernel, run.axes.kernel, host) else None
+
+    def keep(self, cell: Cell, files: Mapping[str, bytes], *, complete: bool) -> Played | None:
+        """Put a cell's evidence in place of any older; None where it cannot be read back as evidence.
+
+        Raises EnvironmentTroubleError where the folder cannot be written.
+        """
+        folder = self._root / self.place(cell)
+        fresh = folder.with_name(f".{folder.name}.new")
+        try:
+            if not files:
+                return None  # whatever is there stays: nothing takes its place
+            if fresh.exists():
+                shutil.rmtree(fresh)
+            fresh.mkdir(parents=True)
+            for name, content in files.items():
+                (fresh / Path(name).name).write_bytes(content)
+            if complete:
+                (fresh / _CELL).write_bytes(msgspec.json.encode(_note(cell)) + b"\n")
+            if folder.exists():
+                shutil.rmtree(folder)
+            os.replace(fresh, folder)
+        except OSError as error:
+            raise EnvironmentTroubleError(
+                f"cannot write the evidence to {folder}: {error.strerror}",
+                "free some space, or write elsewhere with --out DIR; what had been written is kept",
+            ) from error
+        try:
+            return read(folder)
+        except UsageError:
+            shutil.rmtree(folder)  # a worker that was killed before its first replay leaves half a file
+            return None
+
+    def write_table(self, summary: Summary) -> None:
+        """Write matrix.json as a whole or not at all. Raises EnvironmentTroubleError."""
+        fresh = self._root / f".{TABLE}.new"
+        text = msgspec.json.format(msgspec.json.encode(summary), indent=2)
+        try:
+            self._root.mkdir(parents=True, exist_ok=True)
+            fresh.write_bytes(text + b"\n")
+            os.replace(fresh, self._root / TABLE)
+        except OSError as error:
+            raise EnvironmentTroubleError(
+                f"cannot write {self._root / TABLE}: {error.strerror}", "write elsewhere with --out DIR"
+            ) from error
+
+
+def read(folder: Path) -> Played:
+    """One evidence folder, judged. Raises UsageError where it is none, or damaged."""
+    run = load_run(folder)
+    return Played(
+        source=str(folder),
+        axes=run.evidence.manifest.axes,
+        scenario=run.evidence.scenario,
+        judgements=run.judgements,
+    )
+
+
+def _note(cell: Cell) -> _Note:
+    return _Note(format=FORMAT, inputs=cell.inputs)

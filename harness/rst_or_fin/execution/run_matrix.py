@@ -1,0 +1,48 @@
+"""Many cells, played or taken from the shelf, one record each as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+
+from rst_or_fin.analysis import matrix
+from rst_or_fin.analysis.matrix import Cell, Group, Record
+from rst_or_fin.execution.cache import Shelf
+from rst_or_fin.execution.workers import Done
+
+Spread = Callable[[Sequence[Group]], Iterator[Done]]
+
+
+def play(
+    cells: Sequence[Cell], shelf: Shelf, spread: Spread, *, again: bool = False, host: str = ""
+) -> Generator[Record, None, None]:
+    """A record for every cell. What the shelf holds is not played again, unless `again`; nor is what it holds
+    of the host's own kernel where that is not `host` any more.
+
+    `spread` plays groups somewhere (`execution.workers`); evidence is on the shelf before its record is told.
+    Raises EnvironmentTroubleError where the shelf cannot be written.
+    """
+    to_play = []
+    for cell in cells:
+        why = matrix.excluded_beforehand(cell)
+        run = None if again or why else shelf.kept(cell, host)
+        if why:
+            yield matrix.excluded(cell, why)
+        elif run is not None:
+            yield matrix.played(cell, run, evidence=shelf.place(cell), reused=True)
+        else:
+            to_play.append(cell)
+    for done in spread(matrix.plan(to_play)) if to_play else ():
+        yield _kept(done, shelf)
+
+
+def _kept(done: Done, shelf: Shelf) -> Record:
+    cell, said = done.cell, done.said
+    run = shelf.keep(cell, done.files, complete=not said.trouble)
+    evidence = shelf.place(cell) if run is not None else ""
+    if said.excluded:
+        return matrix.excluded(cell, said.excluded)
+    if said.trouble:
+        return matrix.trouble(cell, said.trouble, said.remedy, evidence, done.duration_s)
+    if run is None or not run.judgements:
+        return matrix.trouble(cell, "its evidence holds no replay", "run it again", evidence, done.duration_s)
+    return matrix.played(cell, run, evidence=evidence, reused=False, duration_s=done.duration_s)

@@ -1,0 +1,124 @@
+"""What a worker process does for a cell: open its testbed, and play it into an evidence folder.
+
+A worker process serves one group of cells, one after another, and keeps their testbed in between. Whatever
+comes in and goes out is plain data that can be pickled.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import parent_process
+from multiprocessing.connection import wait
+from pathlib import Path
+
+from rst_or_fin.analysis.matrix import Cell, Combination, same_kernel
+from rst_or_fin.errors import EnvironmentTroubleError, TroubleError
+from rst_or_fin.evidence.records import SessionEnd
+from rst_or_fin.runner import replay as conductor
+from rst_or_fin.runner.pool import Beds
+from rst_or_fin.scenario.model import SUFFIX
+from rst_or_fin.storage.scenario_files import naming
+from rst_or_fin.testbed.select import choose
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a worker answers: why the cell is excluded, or what went wrong and what to do; or nothing."""
+
+    excluded: str = ""
+    trouble: str = ""
+    remedy: str = ""
+
+
+_beds: dict[Combination, Beds] = {}  # at most one: this process serves one group
+
+
+def attend() -> None:
+    """Prepare a worker process: it ends with its parent, and a terminal's Ctrl-C is its parent's business."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+    if parent is not None:
+        threading.Thread(target=_leave_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def prepare(cell: Cell) -> Said:
+    """Open the cell's testbed unless it is open already, and say whether the cell is excluded there."""
+    try:
+        if cell.combination not in _beds:
+            _beds[cell.combination] = Beds(choose(_options(cell.combination), _say), _say)
+        beds = _beds[cell.combination]
+        _check_kernel(cell.combination.kernel, conductor.axes_of(beds.get(cell.scenario)).kernel)
+        return Said(excluded=beds.excluded(cell.scenario))
+    except TroubleError as error:
+        discard()
+        return _trouble(error)
+
+
+def play(cell: Cell, folder: str, command_line: tuple[str, ...]) -> Said:
+    """Play the cell; `folder` then holds the evidence, also of a run that went wrong on its way."""
+    beds = _beds[cell.combination]
+    request = conductor.Request(
+        scenario=cell.scenario,
+        scenario_text=cell.text,
+        repeat=cell.repeat,
+        folder=Path(folder),
+        command_line=command_line,
+    )
+    node_gone = False
+    try:
+        renew = partial(beds.renew, cell.scenario)
+        with naming(f"{cell.scenario.name}{SUFFIX}", cell.text):
+            for judged in conductor.run(request, beds.get(cell.scenario), renew):
+                node_gone = judged.replay.end is SessionEnd.NODE_GONE
+    except TroubleError as error:
+        discard()
+        return _trouble(error)
+    if node_gone:
+        beds.discard()
+    return Said()
+
+
+def discard() -> None:
+    """Take down whatever testbed is open: the next cell deserves one that is whole."""
+    for beds in _beds.values():
+        beds.discard()
+
+
+def _leave_with(parent: int) -> None:
+    wait([parent])
+    os._exit(1)  # containers and namespaces end with us
+
+
+def _check_kernel(asked: str, running: str) -> None:
+    """A verdict under a kernel's name is that kernel's."""
+    if not same_kernel(asked, running):
+        raise EnvironmentTroubleError(
+            f"the testbed runs kernel {running}, not the {asked} that was asked for",
+            "make its image anew: `rst-or-fin kernels build`",
+        )
+
+
+def _options(combination: Combination) -> argparse.Namespace:
+    return argparse.Namespace(
+        runtime=combination.runtime,
+        otp=combination.otp or None,
+        backend=combination.backend,
+        family=str(combination.family),
+        kernel=combination.kernel or None,
+    )
+
+
+def _trouble(error: TroubleError) -> Said:
+    return Said(trouble=str(error), remedy=error.remedy)
+
+
+def _say(line: object) -> None:
+    """Progress (an image that is being made), for a person or a log, without the chatter in between."""
+    if not getattr(line, "detail", False):
+        print(f"rst-or-fin: {line}", file=sys.stderr, flush=True)

@@ -1,0 +1,390 @@
+"""Groups of cells on worker processes: whatever a cell does, it takes no other cell with it.
+
+A `Guard` plays one group: each cell in a worker process that it may kill, with a time limit for each step.
+Guards are spread by anything that has concurrent.futures' Executor interface: threads of this process, or a
+Dask cluster's machines, from which the evidence comes back as bytes.
+"""
+
+from __future__ import annotations
+
+import errno
+import multiprocessing
+import os
+import pickle
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from rst_or_fin.analysis.matrix import Cell, Group
+from rst_or_fin.engine import client as engine
+from rst_or_fin.errors import EnvironmentTroubleError, TroubleError, UsageError
+from rst_or_fin.execution import worker
+from rst_or_fin.execution.worker import Said
+
+_OPENINGS = 2  # testbeds of one group that may fail to open, one after another, before it is given up
+_SLACK_S = 60.0
+_SPAWN_S = 60.0
+_SCHEDULER_TIMEOUT_S = 10.0
+_LATE_S = 1.5  # how long after a process was killed the engine may still make what it was told to
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steps:
+    """What a worker process is told to do, and how long each may take. Functions that can be pickled.
+
+    `open_s` leaves room for an image that has to be made first; what can hang in a testbed has bounds of its
+    own, far below.
+    """
+
+    prepare: Callable[[Cell], Said] = worker.prepare
+    play: Callable[[Cell, str, tuple[str, ...]], Said] = worker.play
+    discard: Callable[[], None] = worker.discard
+    open_s: float = 900.0
+    cell_s: float = 120.0
+    discard_s: float = 60.0
+    command_line: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What came of one cell: its evidence by file name, as far as there is any, and what its worker said."""
+
+    cell: Cell
+    said: Said
+    files: Mapping[str, bytes]
+    duration_s: float
+
+
+Hear = Callable[[Done], None]
+
+
+class _LostError(Exception):
+    """The worker process died, or was killed because it took too long; `str()` says which."""
+
+    def __init__(self, why: str, remedy: str = "run it again") -> None:
+        super().__init__(why)
+        self.remedy = remedy
+
+
+class Guard:
+    """Plays one group of cells. `play` may be called once; `stop` ends it from another thread."""
+
+    def __init__(self, group: Group, steps: Steps) -> None:
+        self._group = group
+        self._steps = steps
+        self._lock = threading.Lock()
+        self._stopped = False
+        self._pool: ProcessPoolExecutor | None = None
+        self._started: Future[int] | None = None
+        self._pid = 0
+
+    def play(self, hear: Hear = lambda done: None) -> list[Done]:
+        """Every cell's result, also told to `hear` as it comes. Never raises on account of a cell."""
+        results: list[Done] = []
+        failed_openings = 0
+        last = Said()
+        try:
+            for cell in self._group.cells:
+                if self._stopped:
+                    break
+                if failed_openings < _OPENINGS:
+                    done, opened = self._one(cell)
+                    failed_openings = 0 if opened else failed_openings + 1
+                    last = done.said
+                else:
+                    done = Done(cell=cell, said=last, files={}, duration_s=0.0)
+                results.append(done)
+                hear(done)
+            self._dismiss()
+        finally:
+            self._kill()
+        return results
+
+    def stop(self) -> None:
+        """Kill what runs; `play` then returns soon, with the cells that it had finished."""
+        with self._lock:
+            self._stopped = True
+            self._shoot()
+
+    def _one(self, cell: Cell) -> tuple[Done, bool]:
+        """One cell, and whether its testbed could be opened."""
+        started = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="rst-or-fin-") as place:
+            folder = Path(place) / "evidence"
+            opened = False
+            try:
+                said = self._call("opening the testbed", self._steps.open_s, self._steps.prepare, cell)
+                opened = not said.trouble
+                if opened and not said.excluded:
+                    line = self._steps.command_line
+                    said = self._call(
+                        "the cell", self._steps.cell_s, self._steps.play, cell, str(folder), line
+                    )
+            except _LostError as error:
+                said = Said(trouble=str(error), remedy=error.remedy)
+            duration_s = time.monotonic() - started
+            return Done(cell=cell, said=said, files=_contents(folder), duration_s=duration_s), opened
+
+    def _call(self, what: str, limit_s: float, function: Callable[..., Said], *arguments: object) -> Said:
+        """Have the worker process do it. Raises _LostError; after that the next call gets a new process."""
+        pool = self._worker()
+        try:
+            future = pool.submit(function, *arguments)
+        except BrokenProcessPool as error:
+            self._kill()
+            raise _LostError(f"the worker process died before {what}") from error
+        finished, _ = wait([future], timeout=limit_s)
+        if not finished:
+            self._kill()
+            raise _LostError(
+                f"{what} took longer than {limit_s:g} s and was ended",
+                "give it longer with --limit SECONDS"
+                if function is self._steps.play
+                else "make its images beforehand (`rst-or-fin kernels build`), then run it again",
+            )
+        broken = future.exception()
+        if broken is None:
+            return future.result()
+        self._kill()  # what it left behind is nothing to build on
+        if isinstance(broken, BrokenProcessPool):
+            raise _LostError(f"the worker process died during {what}") from broken
+        if isinstance(broken, OSError):
+            disk = broken.errno in (errno.ENOSPC, errno.EDQUOT)
+            raise _LostError(
+                f"{what} broke off: {broken}",
+                "free some space, then run it again" if disk else "run it again",
+            ) from broken
+        raise _LostError(
+            f"{what} broke off with {type(broken).__name__}: {broken}",
+            "that is a mistake in rst-or-fin itself: please report it, with this line and the evidence",
+        ) from broken
+
+    def _worker(self) -> ProcessPoolExecutor:
+        """The worker process's pool, with a new process where there is none."""
+        with self._lock:
+            if self._pool is None and not self._stopped:
+                self._pool = ProcessPoolExecutor(
+                    1, mp_context=multiprocessing.get_context("spawn"), initializer=worker.attend
+                )
+                self._started = self._pool.submit(os.getpid)
+            pool, started = self._pool, self._started
+        if pool is None or started is None:
+            raise _LostError("it was stopped")
+        wait([started], timeout=_SPAWN_S)
+        if not started.done() or started.exception() is not None:
+            self._kill()
+            raise _LostError("the worker process did not start")
+        with self._lock:
+            self._pid = started.result()
+            if self._stopped:
+                self._shoot()
+        return pool
+
+    def _dismiss(self) -> None:
+        """Have the worker process take its testbed down, if there is one, and leave."""
+        pool = self._pool
+        if pool is None or self._stopped:
+            return
+        try:
+            down = pool.submit(self._steps.discard)
+        except BrokenProcessPool:
+            return  # it is gone already; what it left is swept
+        finished, _ = wait([down], timeout=self._steps.discard_s)
+        if finished and down.exception() is None:
+            with self._lock:
+                self._pool, self._pid = None, 0
+            pool.shutdown(wait=True)
+
+    def _kill(self) -> None:
+        """End the worker process, and take away what it had no time to."""
+        with self._lock:
+            pool, self._pool = self._pool, None
+            killed = self._shoot()
+            self._pid = 0
+        if pool is not None:
+            pool.shutdown(wait=killed, cancel_futures=True)
+            if killed:
+                _sweep()
+
+    def _shoot(self) -> bool:
+        if not self._pid:
+            return False
+        with suppress(ProcessLookupError):  # it died by itself: what it left has to be swept all the same
+            os.kill(self._pid, signal.SIGKILL)
+        return True
+
+
+def play_group(group: Group, steps: Steps) -> list[Done]:
+    """A guard's work as one call of plain data, for an executor on another machine.
+
+    A daemonic process (multiprocessing's word; a Dask worker under its nanny is one) may have no children of
+    that kind: there the guard gets a process of its own.
+    """
+    if not multiprocessing.current_process().daemon:
+        return Guard(group, steps).play()
+    limit_s = _longest_s(group, steps)
+    finished = subprocess.run(
+        [sys.executable, "-m", "rst_or_fin.execution.workers"],
+        input=pickle.dumps((group, steps)),
+        stdout=subprocess.PIPE,
+        timeout=limit_s,
+        check=True,
+    )
+    results: list[Done] = pickle.loads(finished.stdout)
+    return results
+
+
+def play_here(groups: Sequence[Group], steps: Steps, jobs: int) -> Iterator[Done]:
+    """Play the groups on this machine, `jobs` at a time, yielding each cell as it is done."""
+    heard: queue.SimpleQueue[Done | Future[list[Done]]] = queue.SimpleQueue()
+    guards = [(Guard(group, steps), group) for group in groups]
+    with ThreadPoolExecutor(jobs) as executor:
+        try:
+            futures = {executor.submit(guard.play, heard.put): group for guard, group in guards}
+            yield from _collect(futures, heard, steps)
+        finally:
+            executor.shutdown(wait=False, cancel_futures=True)
+            for guard, _ in guards:
+                guard.stop()
+
+
+def play_on(executor: Executor, groups: Sequence[Group], steps: Steps) -> Iterator[Done]:
+    """Play the groups wherever the executor does, yielding the cells of each group as it comes back."""
+    heard: queue.SimpleQueue[Done | Future[list[Done]]] = queue.SimpleQueue()
+    futures = {executor.submit(play_group, group, steps): group for group in groups}
+    yield from _collect(futures, heard, steps)
+
+
+@contextmanager
+def dask_cluster(address: str) -> Iterator[Executor]:
+    """The executor of the Dask cluster whose scheduler listens there (`tcp://host:8786`).
+
+    Raises UsageError where the extra is not installed, EnvironmentTroubleError where no scheduler or no
+    worker answers.
+    """
+    try:
+        distributed = import_module("distributed")  # an optional extra
+    except ImportError as error:
+        raise UsageError("--scheduler needs Dask", "pip install 'rst-or-fin[dask]'") from error
+    try:
+        client = distributed.Client(address, timeout=_SCHEDULER_TIMEOUT_S)
+    except (OSError, ValueError) as error:
+        raise EnvironmentTroubleError(
+            f"no Dask scheduler answers at {address}: {error}",
+            "start one with `dask scheduler`, and `dask worker ADDRESS` where there is a Docker Engine",
+        ) from error
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=_SCHEDULER_TIMEOUT_S)
+        except TimeoutError as error:
+            raise EnvironmentTroubleError(
+                f"the Dask scheduler at {address} has no worker",
+                f"start one on a machine that has a Docker Engine: `dask worker {address}`",
+            ) from error
+        executor: Executor = client.get_executor(pure=False, retries=0)
+        try:
+            yield executor
+        finally:
+            executor.shutdown(wait=False)
+
+
+def _collect(
+    futures: Mapping[Future[list[Done]], Group],
+    heard: queue.SimpleQueue[Done | Future[list[Done]]],
+    steps: Steps,
+) -> Iterator[Done]:
+    """Every cell once, whether it is heard of by itself or with its group, and also if neither ever comes."""
+    patience_s = max((_longest_s(group, steps) for group in futures.values()), default=0.0)
+    owed = {id(group): list(group.cells) for group in futures.values()}
+    for future in futures:
+        future.add_done_callback(heard.put)
+    pending = dict(futures)
+    while pending:
+        try:
+            came = heard.get(timeout=patience_s)
+        except queue.Empty:
+            break
+        if isinstance(came, Future):
+            group = pending.pop(came)
+            results, why = _results(came)
+        else:
+            group = next(g for g in pending.values() if came.cell in g.cells)
+            results, why = [came], ""
+        for done in results:
+            if done.cell in owed[id(group)]:
+                owed[id(group)].remove(done.cell)
+                yield done
+        if why:
+            yield from _lost(owed[id(group)], why)
+    for group in pending.values():
+        yield from _lost(owed[id(group)], f"nothing was heard of it for {patience_s:.0f} s")
+
+
+def _results(future: Future[list[Done]]) -> tuple[list[Done], str]:
+    """What a group came to; or nothing, and why."""
+    if future.cancelled():
+        return [], "it was cancelled"
+    error = future.exception()
+    if error is not None:
+        return [], f"its worker was lost: {type(error).__name__}: {error}"
+    return future.result(), ""
+
+
+def _lost(owed: Sequence[Cell], why: str) -> Iterator[Done]:
+    for cell in owed:
+        yield Done(cell=cell, said=Said(trouble=why, remedy="run it again"), files={}, duration_s=0.0)
+
+
+def _longest_s(group: Group, steps: Steps) -> float:
+    return _OPENINGS * steps.open_s + len(group.cells) * steps.cell_s + steps.discard_s + _SLACK_S
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()} if folder.is_dir() else {}
+
+
+def _sweep() -> None:
+    """Remove from the engine, if there is one, what a killed process has left there.
+
+    An order that it had given is carried out all the same: what that makes is there a little later.
+    """
+    try:
+        client = engine.connect()
+    except EnvironmentTroubleError:
+        return  # then there is nothing on it either
+    deadline = time.monotonic() + _LATE_S
+    try:
+        while True:
+            engine.remove(client, engine.leftovers(client))
+            if time.monotonic() > deadline:
+                return
+            time.sleep(_LATE_S / 5)
+    except TroubleError as error:
+        print(f"rst-or-fin: {error}; `rst-or-fin clean` tries again", file=sys.stderr)
+    finally:
+        client.close()
+
+
+def main() -> None:
+    """A guard in a process of its own: a group comes in on stdin, its results leave on stdout."""
+    with os.fdopen(os.dup(1), "wb") as answer:
+        os.dup2(2, 1)  # whatever is printed meanwhile is no part of the answer
+        group, steps = pickle.load(sys.stdin.buffer)
+        pickle.dump(Guard(group, steps).play(), answer)
+
+
+if __name__ == "__main__":
+    from rst_or_fin.execution import workers  # under its own name: what is pickled must be found again by it
+
+    workers.main()

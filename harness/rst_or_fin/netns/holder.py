@@ -1,0 +1,267 @@
+"""Holds two network namespaces and the programs in them, for as long as its driver lives.
+
+Two processes. The outer one makes the namespaces and waits; the inner one is PID 1 of a new PID namespace, so
+that with its death, however it comes, the kernel ends every program in there (pid_namespaces(7)). It leaves
+when its driver is gone: at the end of file on the channel, which is its standard input.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import signal
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NoReturn
+
+from . import namespaces
+from .messages import Order, receive_order, send
+from .netlink import Netlink
+from .programs import Program
+
+_INTERFACE = "wire"
+_KNOCK_EVERY_MS = 2
+_LOG_PIPE_LEN = 1 << 20  # what a plain user may have (fs.pipe-max-size): the log of some 7000 connections
+_NOBODY = 65534
+_F_SETPIPE_SZ = 1031
+
+
+def main() -> int:
+    channel = socket.socket(fileno=0)
+    order = receive_order(channel)
+    if order is None:
+        return 0
+    driver = _watch_of(os.getppid())
+    try:
+        with _step("namespaces"):
+            kind = _make_namespaces()
+    except _TroubleError as trouble:
+        send(channel, trouble.message)
+        return 1
+    inner = os.fork()
+    if inner:
+        # The outer process keeps the channel open until the inner one's PID namespace is empty: that is what
+        # the end of file tells the driver.
+        return os.waitstatus_to_exitcode(os.waitpid(inner, 0)[1])
+    try:
+        namespaces.die_with_parent()
+        _Inner(order, channel, driver, kind).hold()
+    except _TroubleError as trouble:
+        send(channel, trouble.message)
+    except ConnectionError:
+        pass  # the driver is gone: there is nobody to tell
+    return 0
+
+
+class _TroubleError(Exception):
+    """A step of the set-up failed; `message` tells the driver."""
+
+    def __init__(self, step: str, error: OSError) -> None:
+        super().__init__(f"{step}: {error}")
+        self.message = {"event": "trouble", "step": step, "errno": error.errno or 0, "error": str(error)}
+
+
+@contextmanager
+def _step(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _TroubleError(name, error) from error
+
+
+def _watch_of(driver: int) -> int | None:
+    """A file descriptor that becomes readable when the driver dies, where this Python offers one.
+
+    The channel's end of file is late when a process that the driver forked holds a copy of the driver's end.
+    """
+    try:
+        return os.pidfd_open(driver) if hasattr(os, "pidfd_open") else None
+    except OSError:  # Linux before 5.3, or a driver that is gone, which the channel will tell
+        return None
+
+
+def _make_namespaces() -> str:
+    """A network and a PID namespace, in a user namespace where it takes that: "root" or "user"."""
+    wanted = namespaces.CLONE_NEWNET | namespaces.CLONE_NEWPID
+    try:
+        namespaces.unshare(wanted)
+    except PermissionError:
+        namespaces.unshare_as_user(wanted)
+        return "user"
+    return "root"
+
+
+class _Inner:
+    """PID 1 in there: it wires the two hosts, starts their programs, and then waits for somebody's end."""
+
+    def __init__(self, order: Order, channel: socket.socket, driver: int | None, kind: str) -> None:
+        self._order = order
+        self._channel = channel
+        self._driver = driver
+        self._kind = kind
+        self._programs: list[Program] = []
+
+    def hold(self) -> None:
+        """Set everything up and stay until the driver is gone. Raises _TroubleError where a step fails."""
+        children, wakeup = os.pipe()
+        os.set_blocking(children, False)
+        os.set_blocking(wakeup, False)
+        signal.set_wakeup_fd(wakeup)
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        with _step("the node's host"), Netlink() as link:
+            link.up("lo")
+            _pin(self._order.sysctls)
+            client_host = _own_network()
+        if self._order.node:
+            with _step("starting the node"):  # before all else: everybody waits for it
+                self._start_node()
+        with _step("the server's host"):
+            namespaces.unshare(namespaces.CLONE_NEWNET)
+            self._server_host = _own_network()  # or it goes, and the wire with it, when the server does
+            with Netlink() as link:
+                link.make_veth(_INTERFACE, _INTERFACE, client_host)
+                link.up("lo")
+                server_facts = self._join(link, self._order.server_addresses)
+            server_table = _socket_table()
+            log, orders = self._start_server()
+        with _step("the wire"):
+            namespaces.enter_network(client_host)
+            with Netlink() as link:
+                client_facts = self._join(link, self._order.client_addresses)
+        with _step("the capture"):
+            from rst_or_fin.agents.capture import open_tap
+
+            tap = open_tap(_INTERFACE).detach()
+            node_table = _socket_table()
+        # An open file of /proc/net belongs to the namespace that it was opened in, whoever reads it.
+        counters = [os.open(f"/proc/self/net/{file}", os.O_RDONLY) for file in ("netstat", "snmp")]
+        facts = {"namespaces": self._kind, "node_host": client_facts, "server_host": server_facts}
+        handed_out = [tap, log, orders, node_table, server_table, *counters]
+        send(self._channel, {"event": "wired", "facts": facts}, handed_out)
+        for fd in handed_out:
+            os.close(fd)
+        self._wait(children)
+
+    def _join(self, link: Netlink, addresses: Sequence[str]) -> dict[str, object]:
+        """Set up this host's end of the wire; what is to be known of it."""
+        from rst_or_fin.agents.interfaces import switch_off_offloads
+
+        unpinned = _pin(self._order.sysctls)
+        # The wire is to carry the tested connection and little else: no IPv6 where it is not asked for, and
+        # no link-local address, for which the kernel would seek a router for a while.
+        six = any(":" in address for address in addresses)
+        quiet = {"disable_ipv6": "0", "addr_gen_mode": "1"} if six else {"disable_ipv6": "1"}
+        _pin({f"net.ipv6.conf.{_INTERFACE}.{name}": value for name, value in quiet.items()})
+        for address in addresses:
+            link.add_address(_INTERFACE, address)
+        still_on = switch_off_offloads(_INTERFACE)
+        link.up(_INTERFACE)
+        return {"offloads": still_on, "sysctls_not_pinned": unpinned}
+
+    def _start_node(self) -> None:
+        order = self._order
+
+        def body() -> None:
+            namespaces.renounce_privileges()
+            os.chdir(order.node_folder)
+            os.execve(order.node[0], order.node, order.node_environment)
+
+        inputs, self._node_lifeline = os.pipe()
+        self._programs.append(Program("node", body, inputs))
+        os.close(inputs)
+
+    def _start_server(self) -> tuple[int, int]:
+        """Start the server, if there is one: the ends of its log and of its standard input."""
+        order = self._order
+        arguments = list(order.server_arguments)
+        if self._kind == "root" and namespaces.may_become(_NOBODY):
+            arguments += ["--drop-to-uid", str(_NOBODY)]
+
+        def body() -> NoReturn:
+            from importlib import import_module
+
+            sys.path[:] = order.server_path
+            raise SystemExit(import_module(order.server).main(arguments))
+
+        log, output = os.pipe()
+        inputs, orders = os.pipe()
+        if order.server:
+            fcntl.fcntl(output, _F_SETPIPE_SZ, _LOG_PIPE_LEN)
+            self._programs.append(Program("server", body, inputs, output))
+        os.close(inputs)
+        os.close(output)
+        return log, orders
+
+    def _wait(self, children: int) -> None:
+        """Until the driver is gone: knock at the node until it opens, listen to the programs, bury them."""
+        poll = select.poll()
+        poll.register(self._channel, select.POLLIN)
+        poll.register(children, select.POLLIN)
+        if self._driver is not None:
+            poll.register(self._driver, select.POLLIN)
+        speaking = {program.errors: program for program in self._programs}
+        for fd in speaking:
+            poll.register(fd, select.POLLIN)
+        knocking = bool(self._order.node)
+        while True:
+            for fd, _ in poll.poll(_KNOCK_EVERY_MS if knocking else None):
+                if fd in (self._channel.fileno(), self._driver):
+                    return  # the driver sends nothing after its order: this is its end
+                if fd == children:
+                    os.read(children, 4096)
+                    self._bury()
+                elif not speaking[fd].listen():
+                    poll.unregister(fd)
+            knocking = knocking and not self._knock()
+
+    def _knock(self) -> bool:
+        """Hand a connection to the node's distribution port out, if it listens already."""
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as connection:
+            try:
+                connection.connect(("127.0.0.1", self._order.node_port))
+            except ConnectionRefusedError:
+                return False
+            send(self._channel, {"event": "linked"}, [connection.fileno()])
+        return True
+
+    def _bury(self) -> None:
+        """Reap every process that has ended, orphans too, and tell the driver of the programs among them."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            for program in self._programs:
+                if program.pid == pid:
+                    send(self._channel, program.obituary(status))
+
+
+def _socket_table() -> int:
+    """A file descriptor to ask this namespace's kernel for its TCP sockets by."""
+    from rst_or_fin.agents.socket_table import open_table
+
+    return open_table().detach()
+
+
+def _own_network() -> int:
+    """A file descriptor that keeps the network namespace that this process is in."""
+    return os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _pin(sysctls: dict[str, str]) -> list[str]:
+    """Set these of this network namespace; the names of those that are not there, or read-only."""
+    unpinned = []
+    for name, value in sysctls.items():
+        try:
+            fd = os.open("/proc/sys/" + name.replace(".", "/"), os.O_WRONLY | os.O_CLOEXEC)
+        except OSError:
+            unpinned.append(name)
+            continue
+        os.write(fd, value.encode())
+        os.close(fd)
+    return unpinned

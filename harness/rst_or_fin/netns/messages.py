@@ -1,0 +1,65 @@
+"""What driver and holder say to each other over a SOCK_SEQPACKET socket: one object a packet.
+
+Marshalled, not JSON: both ends are the same interpreter, and the import of json is time that the node waits.
+
+driver -> holder: one Order. End of file: end everything.
+holder -> driver, each with its `event`:
+    "wired"    the wire is there, the capture runs, the server was started: `facts`; carries the file
+               descriptors [tap, server's log, server's standard input, the socket tables of the node's and of
+               the server's host (agents.socket_table), and of the node's host /proc/net/netstat and
+               /proc/net/snmp].
+    "linked"   the node listens; carries [a socket connected to its distribution port].
+    "ended"    a program ended: `who`, `status` (as os.waitstatus_to_exitcode gives it), and `output`, its
+               last words.
+    "trouble"  the set-up failed: `step`, `errno` (0: none), `error`. Nothing follows it.
+"""
+
+from __future__ import annotations
+
+import marshal
+import socket
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+_PACKET_MAX = 65536
+_FDS_MAX = 8
+
+
+class Order(NamedTuple):
+    """What the holder is to set up: two hosts, each with its addresses ("198.18.0.3/24"), and their programs.
+
+    `node` is the node's command line, run in `node_folder` with `node_environment` and nothing else; it will
+    listen on 127.0.0.1:`node_port`; empty: no node. `server` is a module with a `main(arguments)`, or empty;
+    `server_path` is where it finds what it imports. `sysctls` are set on both hosts.
+    """
+
+    client_addresses: Sequence[str]
+    server_addresses: Sequence[str]
+    node: list[str]
+    node_folder: str
+    node_environment: dict[str, str]
+    node_port: int
+    server: str
+    server_arguments: Sequence[str]
+    server_path: Sequence[str]
+    sysctls: dict[str, str]
+
+
+def send_order(channel: socket.socket, order: Order) -> None:
+    channel.send(marshal.dumps([*order]))
+
+
+def receive_order(channel: socket.socket) -> Order | None:
+    """The order; None where the driver is already gone."""
+    packet = channel.recv(_PACKET_MAX)
+    return Order(*marshal.loads(packet)) if packet else None
+
+
+def send(channel: socket.socket, message: dict[str, Any], fds: Sequence[int] = ()) -> None:
+    socket.send_fds(channel, [marshal.dumps(message)], fds)
+
+
+def receive(channel: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
+    """The next message and the file descriptors that came with it; None at the end of file."""
+    packet, fds, _, _ = socket.recv_fds(channel, _PACKET_MAX, _FDS_MAX, socket.MSG_CMSG_CLOEXEC)
+    return (marshal.loads(packet), fds) if packet else None

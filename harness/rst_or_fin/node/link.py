@@ -1,0 +1,271 @@
+"""A link to one Erlang node over the distribution protocol; what is said over it is `session`'s business.
+
+The node's process `rst_or_fin` is sent `{From, Ref, Command}` and answers with tuples that begin with Ref.
+Source: erts' user's guide, "Distribution Protocol" (handshake of OTP 23 and later, REG_SEND and SEND).
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import secrets
+import socket
+import time
+from collections import deque
+from types import TracebackType
+from typing import Self
+
+from erldistpy import (  # type: ignore[import-untyped]
+    Atom,
+    Channel,
+    ChannelError,
+    HandshakeError,
+    Pid,
+    handshake,
+)
+from erldistpy.flags import DEFAULT_FLAGS  # type: ignore[import-untyped]
+
+from rst_or_fin.errors import LinkError, LinkLostError, LinkRefusedError, LinkTimeoutError
+
+__all__ = ["Atom", "Event", "Link", "Term"]
+
+_SERVER = Atom("rst_or_fin")
+_OP_SEND = 2  # {2, Unused, ToPid}, then the message
+_FIRST_PING_S = 0.02
+_RECV_LEN = 65536
+
+# A term as erldistpy decodes it: atoms are Atom, strings of the node are bytes.
+Term = object
+Event = tuple[Term, ...]
+
+
+class Link:
+    """One controller's end of a distribution link, over a socket that somebody else connected.
+
+    Events of several refs may interleave: each waits for whoever asks for its ref. A ref is open from `send`
+    to `release`; what arrives for one that is not open is late, and dropped. Not for several threads.
+    """
+
+    def __init__(self, sock: socket.socket, *, name: str, creation: int) -> None:
+        """Takes over a socket on which the handshake is done; `Link.over` is the usual way in."""
+        sock.setblocking(True)
+        self._sock = sock
+        self._inbox = _Inbox(sock)
+        self._channel = Channel(self._inbox, recv_timeout=None)
+        self._pid = Pid(node=Atom(name), id=1, serial=0, creation=creation)
+        self._numbers = itertools.count(1)
+        self._events: dict[bytes, deque[Event]] = {}
+
+    @classmethod
+    def over(cls, sock: socket.socket, *, cookie: str, timeout_s: float) -> Self:
+        """Shakes hands over a connected socket, which is the link's from then on (and closed on failure).
+
+        `timeout_s` bounds each of the handshake's three waits. Raises LinkRefusedError where the node said
+        no, LinkTimeoutError where it said nothing.
+        """
+        name = f"rst-or-fin-{os.getpid()}-{secrets.token_hex(4)}@127.0.0.1"
+        steps = _Steps(sock)
+        try:
+            done = handshake(steps, our_name=name, cookie=cookie, our_flags=DEFAULT_FLAGS, timeout=timeout_s)
+        except TimeoutError as trouble:
+            sock.close()
+            raise LinkTimeoutError(
+                f"the Erlang node did not answer the handshake within {timeout_s:g} s",
+                "Is the port the node's distribution port, and is the node running?",
+            ) from trouble
+        except (HandshakeError, OSError) as trouble:
+            sock.close()
+            raise _refusal(steps, str(trouble)) from trouble
+        return cls(sock, name=name, creation=done.our_creation)
+
+    def send(self, command: Term) -> bytes:
+        """Sends one command and returns the ref under which its events will come. Raises LinkLostError."""
+        ref = b"%d" % next(self._numbers)
+        self._events[ref] = deque()
+        try:
+            self._channel.send_reg_send(self._pid, _SERVER, (self._pid, ref, command))
+        except ChannelError as trouble:
+            raise _lost(str(trouble)) from trouble
+        return ref
+
+    def next_event(self, ref: bytes, timeout_s: float) -> Event:
+        """The next event of an open ref, without the ref: its name as str, then its terms.
+
+        Raises LinkTimeoutError when none came within `timeout_s`, LinkLostError when the node is gone. What
+        arrived before either stays to be read.
+        """
+        waiting = self._events[ref]
+        deadline_s = time.monotonic() + timeout_s
+        while not waiting:
+            self._receive(deadline_s, timeout_s)
+        return waiting.popleft()
+
+    def release(self, ref: bytes) -> None:
+        """Ends a ref: nobody waits for its events any more."""
+        self._events.pop(ref, None)
+
+    def call(self, command: Term, timeout_s: float) -> Term:
+        """Sends a command that is answered once, and returns the answer's value (None where it has none)."""
+        ref = self.send(command)
+        try:
+            name, *values = self.next_event(ref, timeout_s)
+        finally:
+            self.release(ref)
+        if name == "unknown_command":
+            raise LinkError(
+                f"the Erlang node does not know the command {command!r}",
+                "The node runs another version of session_node.erl: rebuild its image.",
+            )
+        return values[0] if values else None
+
+    def wait_until_ready(self, timeout_s: float) -> Term:
+        """Pings until the node answers, and returns what it says of itself.
+
+        A message to a name that is not registered yet is lost silently (Erlang reference manual, Processes,
+        "Delivery of Signals"), so one ping is not enough. Raises LinkTimeoutError, LinkLostError.
+        """
+        deadline_s = time.monotonic() + timeout_s
+        patience_s = _FIRST_PING_S
+        while (left_s := deadline_s - time.monotonic()) > 0:
+            try:
+                return self.call(Atom("ping"), min(patience_s, left_s))
+            except LinkTimeoutError:
+                patience_s *= 2
+        raise LinkTimeoutError(
+            f"the Erlang node is linked, but {_SERVER.name} did not answer within {timeout_s:g} s",
+            "The node's own output tells why session_node.erl did not start.",
+        )
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    def close(self) -> None:
+        """Closes the link; a node that has no other halts."""
+        self._sock.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _receive(self, deadline_s: float, timeout_s: float) -> None:
+        """Sorts in the messages that are here; where there are none, waits for bytes until the deadline."""
+        if self._inbox.next_frame():
+            while self._inbox.next_frame():
+                self._take_frame()
+            return
+        left_s = deadline_s - time.monotonic()
+        if left_s <= 0 or not self._inbox.fill(left_s):
+            raise LinkTimeoutError(
+                f"the Erlang node did not answer within {timeout_s:g} s",
+                "A longer time-out may do, if the node is busy or the machine is.",
+            )
+
+    def _take_frame(self) -> None:
+        try:
+            message = self._channel.recv_message()
+        except ChannelError:
+            return  # a term that erldistpy does not read: not from session_node, which sends none
+        if message is not None and message.op == _OP_SEND:
+            self._sort_in(message.payload)
+
+    def _sort_in(self, payload: Term) -> None:
+        match payload:
+            case (bytes(ref), Atom(name=name), *values) if ref in self._events:
+                self._events[ref].append((name, *values))
+
+
+class _Steps:
+    """A socket that counts what was sent, which tells how far a handshake came."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self.sent = 0
+
+    def settimeout(self, timeout_s: float | None) -> None:
+        self._sock.settimeout(timeout_s)
+
+    def sendall(self, data: bytes) -> None:
+        self._sock.sendall(data)
+        self.sent += 1
+
+    def recv(self, length: int) -> bytes:
+        return self._sock.recv(length)
+
+
+class _Inbox:
+    """Bytes from the node, read as many at a time as there are, and handed out frame by frame.
+
+    It stands in for a Channel's socket, so that a time-out in the middle of a frame loses nothing: the
+    Channel is asked to read only when a whole frame is here.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._bytes = b""
+        self._at = 0
+
+    def next_frame(self) -> bool:
+        """Whether a whole frame is here; ticks, which are empty frames, are passed over."""
+        while len(self._bytes) - self._at >= 4:
+            length = int.from_bytes(self._bytes[self._at : self._at + 4], "big")
+            if length:
+                return len(self._bytes) - self._at >= 4 + length
+            self._at += 4
+        return False
+
+    def fill(self, timeout_s: float) -> bool:
+        """Waits for bytes, and says whether some came within `timeout_s`. Raises LinkLostError."""
+        self._sock.settimeout(timeout_s)
+        try:
+            data = self._sock.recv(_RECV_LEN)
+        except TimeoutError:
+            return False
+        except OSError as trouble:
+            raise _lost(str(trouble)) from trouble
+        finally:
+            if self._sock.fileno() >= 0:
+                self._sock.settimeout(None)
+        if not data:
+            raise _lost("it closed the connection")
+        self._bytes = self._bytes[self._at :] + data
+        self._at = 0
+        return True
+
+    def recv(self, length: int) -> bytes:
+        start, self._at = self._at, self._at + length
+        return self._bytes[start : self._at]
+
+    def sendall(self, data: bytes) -> None:
+        self._sock.sendall(data)
+
+    def close(self) -> None:
+        self._sock.close()
+
+
+def _refusal(steps: _Steps, why: str) -> LinkRefusedError:
+    """What a handshake's failure means: after the second message sent it is the cookie that was refused."""
+    if "status=" in why:
+        return LinkRefusedError(
+            f"the Erlang node refused the link ({why})",
+            "Another link with the same name is up, or the node allows none: end the other one first.",
+        )
+    if steps.sent == 2:
+        return LinkRefusedError(
+            "the Erlang node refused the cookie",
+            "Node and controller need the same cookie: is this a node of an earlier run?",
+        )
+    return LinkRefusedError(
+        f"the Erlang node ended the handshake ({why})",
+        "Is the port a distribution port of OTP 23 or later, and is the node still starting?",
+    )
+
+
+def _lost(why: str) -> LinkLostError:
+    return LinkLostError(
+        f"the link to the Erlang node broke: {why}",
+        "The node ended or was ended; its own output may tell why.",
+    )

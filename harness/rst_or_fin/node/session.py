@@ -1,0 +1,267 @@
+"""What is said over the link: commands to the node's `rst_or_fin` process, its events as evidence records.
+
+A command is sent as `{From, Ref, Command}`; every string in it and in an event is a binary.
+
+    ping                -> {Ref, pong, #{<<"otp">> => <<"27">>, erts, kernel, kernel_build, backend}}
+    {sysctls, Names}    -> {Ref, sysctls, #{Name => Value}}
+    {counters, Names}   -> {Ref, counters, Reading}
+    {forget, Ref0}      -> {Ref, forgotten}
+    {play, #{session, bindings, close_line, counters, line_timeout_ms, live}}
+                        -> {Ref, events, [Event]}, again and again until one of them ends the play:
+        {begun, Reading}                                        before the first line
+        {line, Index, Source, Printed, DurationUs, StartNs, Bound}      after each expression
+        {closing, SocketStates, Reading, Source, StartNs}       right before the close line
+        {closed, Reading}                                       right after it
+        {done, Listening} | {crashed, Index, Source, ErrorText} | {timed_out, Index, Source}
+        | {unparsable, LineNo, Why}
+
+A Reading is {FromNs, ToNs, #{Counter => integer()}}, the times being those of the node's kernel. Bound are
+the connected sockets that the line bound to variables, as maps of name, local and remote; Listening those
+that listen or did, as maps of name, local and closed.
+
+Plays that are begun before the last one ended wait for it. A session's process, and its sockets with it,
+stays until it is forgotten or the next play begins; one that crashed or timed out is gone at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, cast
+
+from rst_or_fin.errors import LinkError, LinkLostError, UnparsableError
+from rst_or_fin.evidence.records import (
+    BoundSocket,
+    Call,
+    CounterReading,
+    ListeningSocket,
+    Moment,
+    Replay,
+    SessionEnd,
+    SocketState,
+)
+from rst_or_fin.node.link import Atom, Event, Link, Term
+from rst_or_fin.tcp.segment import Endpoint
+
+_ANSWER_S = 5.0  # for commands that the node answers out of hand
+
+
+def begin(
+    link: Link,
+    *,
+    session: str,
+    bindings: Mapping[str, str],
+    close_line: int,
+    counters: Iterable[str],
+    line_timeout_s: float,
+    live: bool = True,
+) -> bytes:
+    """Asks the node to play a session, and returns the ref to `collect` it by.
+
+    `bindings` holds Erlang terms as text; `close_line` counts expressions from 1 (0 is the last one). `live`:
+    every line is told as it returns, rather than together with the close line.
+    """
+    play = {
+        Atom("session"): session,
+        Atom("bindings"): dict(bindings),
+        Atom("close_line"): close_line,
+        Atom("counters"): list(counters),
+        Atom("line_timeout_ms"): round(line_timeout_s * 1000),
+        Atom("live"): Atom("true" if live else "false"),
+    }
+    return link.send((Atom("play"), play))
+
+
+def collect(
+    link: Link, ref: bytes, index: int, timeout_s: float, on_call: Callable[[Call], None] | None = None
+) -> Replay:
+    """Gathers a play's events until it ends; `index` is the caller's number for it.
+
+    `timeout_s` is how long each next event may take. `on_call` gets every Call as it arrives. A node that is
+    gone ends the Replay. Raises UnparsableError, LinkTimeoutError.
+    """
+    replay = _Gathering(on_call)
+    try:
+        while replay.end is None:
+            replay.take_all(link.next_event(ref, timeout_s))
+    except LinkLostError as trouble:
+        replay.node_gone(str(trouble))
+    finally:
+        link.release(ref)
+    return replay.finished(index)
+
+
+def forget(link: Link, ref: bytes) -> None:
+    """Ends a session's process, and its sockets with it, whether it is over or not."""
+    link.call((Atom("forget"), ref), _ANSWER_S)
+
+
+def node_facts(link: Link) -> dict[str, str]:
+    """What the node says of itself: otp, erts, kernel, kernel_build and backend (gen_tcp's)."""
+    return _texts(link.call(Atom("ping"), _ANSWER_S))
+
+
+def sysctls(link: Link, names: Iterable[str]) -> dict[str, str]:
+    """The node's sysctls by their dotted names; those that its kernel does not have are left out."""
+    return _texts(link.call((Atom("sysctls"), list(names)), _ANSWER_S))
+
+
+def counters(link: Link, names: Iterable[str], moment: Moment = Moment.SETTLED) -> CounterReading:
+    """Read counters of the node's namespace, named as in `evidence.COUNTERS`; unknown ones are left out."""
+    return _reading(moment, link.call((Atom("counters"), list(names)), _ANSWER_S))
+
+
+def ask_counters(link: Link, names: Iterable[str]) -> bytes:
+    """Ask for the counters as they stand before anything that is sent after this; the ref to get them by."""
+    return link.send((Atom("counters"), list(names)))
+
+
+def told_counters(link: Link, ref: bytes, moment: Moment) -> CounterReading:
+    """The answer to `ask_counters`. Raises LinkLostError where the node is gone, LinkTimeoutError."""
+    try:
+        match link.next_event(ref, _ANSWER_S):
+            case ("counters", reading):
+                return _reading(moment, reading)
+            case event:
+                raise _foreign(event)
+    finally:
+        link.release(ref)
+
+
+class _Gathering:
+    """A Replay in the making."""
+
+    def __init__(self, on_call: Callable[[Call], None] | None) -> None:
+        self._on_call = on_call
+        self._calls: list[Call] = []
+        self._close_line = 0
+        self._closing_source = ""
+        self._sockets: tuple[SocketState, ...] = ()
+        self._readings: list[CounterReading] = []
+        self._bound: list[BoundSocket] = []
+        self._listening: tuple[ListeningSocket, ...] = ()
+        self._closing_ns: int | None = None
+        self._error = ""
+        self.end: SessionEnd | None = None
+
+    def take_all(self, event: Event) -> None:
+        match event:
+            case ("events", list(events)):
+                for name, *values in events:
+                    self._take(name.name, *values)
+            case _:
+                raise _foreign(event)
+
+    def _take(self, *event: Any) -> None:
+        match event:
+            case ("begun", reading):
+                self._readings.append(_reading(Moment.BEGUN, reading))
+            case ("line", _, source, printed, duration_us, start_ns, bound):
+                self._call(_text(source), _text(printed), duration_us, start_ns)
+                self._bound += [_bound_socket(socket, len(self._calls)) for socket in bound]
+            case ("closing", sockets, reading, source, start_ns):
+                self._close_line = len(self._calls) + 1
+                self._closing_source, self._closing_ns = _text(source), start_ns
+                self._sockets = tuple(_socket_state(socket) for socket in sockets)
+                self._readings.append(_reading(Moment.BEFORE, reading))
+            case ("closed", reading):
+                self._readings.append(_reading(Moment.AFTER, reading))
+            case ("done", listening):
+                self._listening = tuple(_listening_socket(socket) for socket in listening)
+                self.end = SessionEnd.DONE
+            case ("crashed", _, source, error):
+                self._call(_text(source), _text(error), 0)
+                self._finish(SessionEnd.CRASHED, _text(error))
+            case ("timed_out", line, source):
+                self._call(_text(source), "** no result in time", 0)
+                self._finish(SessionEnd.TIMED_OUT, f"line {line} did not return in time")
+            case ("unparsable", line, why):
+                raise UnparsableError(line, _text(why), "See docs/scenarios.md: how a session is written.")
+            case _:
+                raise _foreign(event)
+
+    def node_gone(self, why: str) -> None:
+        """The node's end, perhaps on purpose: it was asked to close, and took the close's result with it."""
+        if self._close_line == len(self._calls) + 1:
+            self._call(self._closing_source, "** the node is gone", 0, self._closing_ns)
+        self._finish(SessionEnd.NODE_GONE, why)
+
+    def finished(self, index: int) -> Replay:
+        assert self.end is not None
+        return Replay(
+            index=index,
+            calls=tuple(self._calls),
+            end=self.end,
+            error=self._error,
+            close_line=self._close_line,
+            sockets=self._sockets,
+            readings=tuple(self._readings),
+            bound=tuple(self._bound),
+            listening=self._listening,
+        )
+
+    def _call(self, source: str, result: str, duration_us: int, t_ns: int | None = None) -> None:
+        call = Call(source=source, result=result, duration_us=duration_us, t_ns=t_ns)
+        self._calls.append(call)
+        if self._on_call is not None:
+            self._on_call(call)
+
+    def _finish(self, end: SessionEnd, error: str) -> None:
+        self.end = end
+        self._error = error
+
+
+def _foreign(event: Event) -> LinkError:
+    return LinkError(
+        f"the Erlang node sent an event that is none: {event!r}",
+        "The node runs another version of session_node.erl: rebuild its image.",
+    )
+
+
+def _socket_state(fields: Mapping[Atom, Any]) -> SocketState:
+    return SocketState(
+        name=_text(fields[Atom("name")]),
+        local=_endpoint(fields[Atom("local")]),
+        remote=_endpoint(fields[Atom("remote")]),
+        received=fields[Atom("received")],
+        unread=fields[Atom("unread")],
+        state=fields[Atom("state")],
+    )
+
+
+def _bound_socket(fields: Mapping[Atom, Any], line: int) -> BoundSocket:
+    return BoundSocket(
+        name=_text(fields[Atom("name")]),
+        local=_endpoint(fields[Atom("local")]),
+        remote=_endpoint(fields[Atom("remote")]),
+        line=line,
+    )
+
+
+def _listening_socket(fields: Mapping[Atom, Any]) -> ListeningSocket:
+    return ListeningSocket(
+        name=_text(fields[Atom("name")]),
+        local=_endpoint(fields[Atom("local")]),
+        closed=bool(fields[Atom("closed")]),
+    )
+
+
+def _reading(moment: Moment, reading: Any) -> CounterReading:
+    from_ns, to_ns, numbers = reading
+    return CounterReading(moment=moment, counters=_numbers(numbers), from_ns=from_ns, to_ns=to_ns)
+
+
+def _endpoint(pair: tuple[bytes, int]) -> Endpoint:
+    address, port = pair
+    return Endpoint(_text(address), port)
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "replace")
+
+
+def _texts(term: Term) -> dict[str, str]:
+    return {_text(name): _text(value) for name, value in cast("dict[bytes, bytes]", term).items()}
+
+
+def _numbers(term: Term) -> dict[str, int]:
+    return {_text(name): value for name, value in cast("dict[bytes, int]", term).items()}

@@ -1,0 +1,151 @@
+"""Scenario files as pytest items: drop a `close.scenario.toml` into a repository and have a test.
+
+`pytest scenarios/` plays every scenario it finds, on one testbed for as long as they agree on the server.
+Options: --runtime, --otp, --backend, --family, --kernel (as `rst-or-fin run` has them) and --evidence DIR.
+A failure shows the connection in tcpdump's notation with the deciding segment, and the witnesses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from rst_or_fin.runner.pool import Beds
+    from rst_or_fin.storage.scenario_files import Entry
+    from rst_or_fin.verdict.assess import Judged
+
+_SUFFIX = ".scenario.toml"
+_BEDS = pytest.StashKey["Beds"]()
+_EVIDENCE = "rst-or-fin-evidence"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("rst-or-fin", "RST or FIN: scenarios of how a TCP connection ends")
+    group.addoption("--runtime", choices=("auto", "docker", "local"), default="auto", help="the testbed")
+    group.addoption("--otp", default=None, metavar="RELEASE", help="Erlang/OTP release of the node")
+    group.addoption("--backend", choices=("inet", "socket"), default="inet", help="what gen_tcp runs on")
+    group.addoption("--family", choices=("4", "6"), default="4", help="IPv4 or IPv6")
+    group.addoption("--kernel", default=None, metavar="NAME", help="boot this kernel under the node")
+    group.addoption(
+        "--evidence", metavar="DIR", help="where evidence folders go (default: a temporary folder)"
+    )
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    return ScenarioFile.from_parent(parent, path=file_path) if file_path.name.endswith(_SUFFIX) else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Scenarios that need the same server stand together, so that they share a testbed."""
+    scenarios = [item for item in items if isinstance(item, ScenarioItem)]
+    if scenarios:
+        from rst_or_fin.runner.pool import side_by_side
+
+        rest = [item for item in items if not isinstance(item, ScenarioItem)]
+        items[:] = [*rest, *side_by_side(scenarios, lambda item: item.entry.scenario.server)]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    beds = config.stash.get(_BEDS, None)
+    if beds is not None:
+        beds.discard()
+
+
+class ScenarioFile(pytest.File):
+    """One scenario file; one that is not right is a collection error with all that is wrong in it."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        from rst_or_fin.errors import TroubleError
+        from rst_or_fin.storage import scenario_files
+
+        try:
+            entry = scenario_files.load(self.path)
+        except scenario_files.ScenarioError as error:
+            raise self.CollectError("\n".join(error.lines)) from error
+        except TroubleError as error:
+            raise self.CollectError(f"{error}\n{error.remedy}".rstrip()) from error
+        yield ScenarioItem.from_parent(self, name=entry.scenario.name, entry=entry)
+
+
+class ScenarioItem(pytest.Item):
+    """One scenario, played once; passes when its outcome is as expected."""
+
+    def __init__(self, *, entry: Entry, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.entry = entry
+
+    def runtest(self) -> None:
+        from rst_or_fin.errors import TroubleError
+        from rst_or_fin.evidence.records import SessionEnd
+        from rst_or_fin.runner import replay
+        from rst_or_fin.storage import evidence_folder, scenario_files
+        from rst_or_fin.verdict.outcome import Outcome
+
+        scenario = self.entry.scenario
+        beds = self._beds()
+        try:
+            excluded = beds.excluded(scenario)
+            if excluded:
+                pytest.skip(excluded)
+            request = replay.Request(
+                scenario=scenario,
+                scenario_text=self.entry.text,
+                repeat=1,
+                folder=evidence_folder.new_folder(self._evidence(), scenario.name),
+                command_line=("pytest", self.nodeid),
+            )
+            with scenario_files.naming(self.entry.where, self.entry.text):
+                [judged] = replay.run(request, beds.get(scenario), partial(beds.renew, scenario))
+        except TroubleError as error:
+            beds.discard()  # whatever went wrong, the next scenario deserves a testbed that is whole
+            raise pytest.fail.Exception(f"{error}\n{error.remedy}", pytrace=False) from None
+        self.add_report_section("call", "evidence", str(request.folder))
+        self.user_properties.append(("evidence", str(request.folder)))
+        self.user_properties.append(("ending", str(judged.verdict.ending)))
+        if judged.replay.end is SessionEnd.NODE_GONE:
+            beds.discard()
+        if judged.outcome not in (Outcome.AS_EXPECTED, Outcome.RACE):
+            raise UnexpectedEndingError(judged)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        from rst_or_fin.report import terminal
+
+        if isinstance(excinfo.value, UnexpectedEndingError):
+            return terminal.case(self.entry.scenario, excinfo.value.judged)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        return self.path, 0, f"scenario: {self.name}"
+
+    def _beds(self) -> Beds:
+        from rst_or_fin.runner.pool import Beds
+        from rst_or_fin.testbed.select import choose
+
+        stash = self.config.stash
+        if _BEDS not in stash:
+            stash[_BEDS] = Beds(choose(self.config.option, self._progress), self._progress)
+        return stash[_BEDS]
+
+    def _progress(self, line: object) -> None:
+        if not getattr(line, "detail", False):
+            self.add_report_section("setup", "rst-or-fin", f"{line}\n")
+
+    def _evidence(self) -> Path:
+        chosen = self.config.getoption("--evidence")
+        if chosen:
+            return Path(chosen)
+        factory: pytest.TempPathFactory = self.config._tmp_path_factory  # type: ignore[attr-defined]
+        return factory.getbasetemp() / _EVIDENCE
+
+
+class UnexpectedEndingError(Exception):
+    """A scenario whose outcome differs from what it expects, or is inconclusive."""
+
+    def __init__(self, judged: Judged) -> None:
+        super().__init__(str(judged.outcome))
+        self.judged = judged

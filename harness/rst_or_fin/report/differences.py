@@ -1,0 +1,140 @@
+"""What differs between runs, as text, Markdown and JSON: the differences first, then all else in a line."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rst_or_fin.analysis.compare import Behaviour, Difference, Findings, SetAside
+from rst_or_fin.escaping import visible
+from rst_or_fin.report.markdown import escaped
+from rst_or_fin.report.terminal import PLAIN, Palette
+
+UNEXPLAINED = "unexplained"
+ABSENT = "-"
+_WIDTH = 100
+
+
+def text(found: Findings, palette: Palette = PLAIN) -> str:
+    lines = [f"{palette.bold}{headline(found)}{palette.plain}"]
+    for difference in found.differences:
+        lines += ["", f"{palette.bold}== {visible(difference.scenario.name)} =={palette.plain}"]
+        lines += textwrap.wrap(depends(difference), _WIDTH, initial_indent="  ", subsequent_indent="  ")
+        for behaviour in difference.behaviours:
+            lines.append(f"  {palette.bold}{visible(behaviour.where)}{palette.plain}")
+            width = max(map(len, difference.points))
+            for point in difference.points:
+                lines.append(f"    {point:<{width}}  {visible(behaviour.points.get(point, ABSENT))}")
+            if behaviour is not difference.behaviours[0]:
+                colour = palette.dim if behaviour.reference else palette.bad
+                why = visible(reference(behaviour))
+                lines += textwrap.wrap(
+                    f"{colour}because  {why}{palette.plain}",
+                    _WIDTH,
+                    initial_indent="    ",
+                    subsequent_indent="      ",
+                )
+    rest = list(remainder(found))
+    return "\n".join([*lines, "", *map(visible, rest)])
+
+
+def markdown(found: Findings) -> str:
+    lines = ["# What differs", "", escaped(headline(found)), ""]
+    for difference in found.differences:
+        heads = ["", *(escaped(behaviour.where) for behaviour in difference.behaviours)]
+        lines += [f"## {escaped(difference.scenario.name)}", ""]
+        lines += [f"> {escaped(difference.scenario.claim)}", "", escaped(depends(difference)), ""]
+        lines += ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
+        for name, values in table(difference):
+            lines.append("| " + " | ".join(escaped(cell) for cell in (name, *values)) + " |")
+        lines.append("")
+    lines += [line for rest in remainder(found) for line in (f"- {escaped(rest)}",)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def document(found: Findings) -> dict[str, Any]:
+    """What `compare --format json` prints."""
+    return {
+        "format": 1,
+        "unexplained": found.unexplained,
+        "span": found.span,
+        "differences": [
+            {
+                "scenario": difference.scenario.name,
+                "claim": " ".join(difference.scenario.claim.split()),
+                "axes": difference.axes,
+                "points": difference.points,
+                "unexplained": difference.unexplained,
+                "behaviours": [
+                    {
+                        "where": behaviour.where,
+                        "points": {name: behaviour.points.get(name) for name in difference.points},
+                        "reference": behaviour.reference,
+                        "runs": [{"evidence": run.source, "axes": run.axes} for run in behaviour.runs],
+                    }
+                    for behaviour in difference.behaviours
+                ],
+            }
+            for difference in found.differences
+        ],
+        "same": [scenario.name for scenario in found.same],
+        "alone": [scenario.name for scenario in found.alone],
+        "set_aside": [
+            {"scenario": aside.run.scenario.name, "evidence": aside.run.source, "why": aside.why}
+            for aside in found.set_aside
+        ],
+    }
+
+
+def headline(found: Findings) -> str:
+    unexplained = sum(difference.unexplained for difference in found.differences)
+    known = len(found.differences) - unexplained
+    if not found.differences:
+        return "Nothing differs." if found.same else "Nothing could be compared."
+    verb = "differs" if len(found.differences) == 1 else "differ"
+    return f"{_count(len(found.differences), 'scenario')} {verb}: {known} known, {unexplained} unexplained."
+
+
+def depends(difference: Difference) -> str:
+    if difference.axes is None:
+        return "The same place gave more than one of these: no axis tells them apart."
+    names = {"otp": "OTP", "family": "address family", "backend": "gen_tcp backend"}
+    return f"Told apart by: {' and '.join(names.get(axis, axis) for axis in difference.axes)}."
+
+
+def table(difference: Difference) -> Iterator[tuple[str, list[str]]]:
+    """Rows of points, one value a behaviour; the last row says why."""
+    for point in difference.points:
+        yield point, [behaviour.points.get(point, ABSENT) for behaviour in difference.behaviours]
+    first, *others = difference.behaviours
+    del first
+    yield "because", ["", *(reference(behaviour) for behaviour in others)]
+
+
+def reference(behaviour: Behaviour) -> str:
+    return behaviour.reference or UNEXPLAINED
+
+
+def remainder(found: Findings) -> Iterator[str]:
+    """A line each for what is the same, what has nothing to be compared with, and what is set aside."""
+    if found.same:
+        names = ", ".join(scenario.name for scenario in found.same)
+        count = _count(len(found.same), "scenario")
+        yield f"The same wherever it was played ({found.span}): {count}: {names}"
+    if found.alone:
+        names = ", ".join(scenario.name for scenario in found.alone)
+        yield f"Conclusive in one run only, so there is nothing to compare: {names}"
+    for why, names in _grouped(found.set_aside):
+        yield f"Not compared: {names}: {why}"
+
+
+def _grouped(set_aside: Sequence[SetAside]) -> list[tuple[str, str]]:
+    by_why: dict[str, list[str]] = {}
+    for aside in set_aside:
+        by_why.setdefault(aside.why, []).append(aside.run.scenario.name)
+    return [(why, ", ".join(dict.fromkeys(names))) for why, names in by_why.items()]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

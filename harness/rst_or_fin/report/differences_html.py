@@ -1,0 +1,44 @@
+"""What differs between runs, as one HTML page that needs nothing else and runs no script."""
+
+from __future__ import annotations
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from rst_or_fin.analysis.compare import Findings
+from rst_or_fin.escaping import visible_lines
+from rst_or_fin.report import differences
+
+
+def render(found: Findings) -> str:
+    """The page: autoescape is on, and everything that is put into it is made visible first."""
+    environment = Environment(
+        loader=PackageLoader("rst_or_fin.report", "page"), autoescape=True, undefined=StrictUndefined
+    )
+    environment.finalize = _shown
+    assert environment.loader is not None
+    css, _, _ = environment.loader.get_source(environment, "page.css")
+    return environment.get_template("differences.html.j2").render(
+        css=Markup(css),
+        headline=differences.headline(found),
+        differences=[
+            {
+                "name": difference.scenario.name,
+                "claim": " ".join(difference.scenario.claim.split()),
+                "depends": differences.depends(difference),
+                "unexplained": difference.unexplained,
+                "wheres": [behaviour.where for behaviour in difference.behaviours],
+                "rows": list(differences.table(difference)),
+                "evidence": [[run.source for run in behaviour.runs] for behaviour in difference.behaviours],
+            }
+            for difference in found.differences
+        ],
+        rest=list(differences.remainder(found)),
+        tones={"RST": "rst", "FIN then RST": "rst", "FIN": "fin"},
+    )
+
+
+def _shown(value: object) -> object:
+    if isinstance(value, Markup) or not isinstance(value, str):
+        return value
+    return "\n".join(visible_lines(value))

@@ -1,0 +1,58 @@
+"""What a closing segment means, in words: no more than the evidence says."""
+
+from __future__ import annotations
+
+from rst_or_fin.tcp.causes import BY_CAUSE
+from rst_or_fin.tcp.ending import Cause, Ending, Role
+from rst_or_fin.verdict.assess import Judged
+from rst_or_fin.verdict.judge import Verdict, closing_segments
+
+
+def marked(judged: Judged) -> dict[int, str]:
+    """The segments that decide, and the closing ones of the end under test, by index, with their meaning."""
+    connection, verdict = judged.connection, judged.verdict
+    if connection is None:
+        return {}
+    chosen = {*verdict.deciding, *closing_segments(connection, verdict.subject)}
+    return {
+        index: meaning(judged, connection.role(connection.segments[index]), connection.segments[index].rst)
+        for index in sorted(chosen)
+    }
+
+
+def meaning(judged: Judged, role: Role, reset: bool) -> str:
+    """One closing segment of that end in words: `RST: 485 of 485 bytes lay unread at the close`."""
+    verdict = judged.verdict
+    own = role is verdict.subject
+    if reset:
+        cause = verdict.cause if own else verdict.peer_cause
+        return f"RST: {_because(judged, cause if cause is not None else Cause.UNKNOWN)}"
+    if not own:
+        return "FIN: the peer closes first" if verdict.active_closer is role else "FIN: the peer closes too"
+    return f"FIN: {_orderly(judged, verdict)}"
+
+
+def _because(judged: Judged, cause: Cause) -> str:
+    if cause is Cause.UNKNOWN:
+        return "the evidence does not say why"
+    if cause is not Cause.UNREAD_DATA:
+        return BY_CAUSE[cause].means
+    state = judged.socket
+    if state is None:
+        return "data lay unread at the close"
+    if not state.unread:  # a byte said twice, or an urgent one: queued, so counted, though nobody can read it
+        return f"the kernel counted data as unread, though 0 of {state.received} bytes were"
+    return f"{state.unread} of {state.received} bytes lay unread at the close"
+
+
+def _orderly(judged: Judged, verdict: Verdict) -> str:
+    state = judged.socket
+    if verdict.ending is Ending.FIN_THEN_RST:
+        return "this end sends no more; a RST follows"
+    if state is None:
+        return "this end sends no more"
+    if state.unread:
+        return f"this end sends no more, with {state.unread} of {state.received} bytes unread"
+    if state.received:
+        return f"all {state.received} bytes that came had been read"
+    return "this end sends no more; nothing had come"

@@ -1,0 +1,319 @@
+"""The ladder: one connection as rows between two hosts, top to bottom in time. Layout as data, no drawing.
+
+Left is the end under test with its Erlang session, right its peer with what it saw. `ladder_svg`,
+`ladder_mermaid` and `ladder_text` draw the same rows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from rst_or_fin.escaping import clipped, preview, visible
+from rst_or_fin.evidence.records import Testimony
+from rst_or_fin.report.explanations import marked
+from rst_or_fin.report.terminal import headline
+from rst_or_fin.report.timeline import Timeline, timeline
+from rst_or_fin.scenario.model import Scenario
+from rst_or_fin.tcp.connection import Connection
+from rst_or_fin.tcp.ending import Role
+from rst_or_fin.tcp.segment import Segment
+from rst_or_fin.verdict.assess import Judged
+from rst_or_fin.verdict.judge import NODE, PEER
+
+_PREVIEW_LEN = 60
+_NOTE_LEN = 300
+_LINE_BREAK = re.compile(r"\s*\n\s*")
+_LONG_STRETCH = 14  # plain segments in a row before the middle is left out
+_KEPT = 4  # of a long stretch, at either end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """One side of the ladder."""
+
+    name: str
+    role: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRow:
+    """A session line as it begins; `result` is there where nothing happened before it returned.
+
+    `t_ns` counts from the first segment; None where the time was deduced rather than measured.
+    """
+
+    t_ns: int | None
+    number: int
+    source: str
+    result: str | None
+    closes: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnRow:
+    """A session line as it returns."""
+
+    t_ns: int | None
+    number: int
+    result: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BufferRow:
+    """The moment of the close: what lay in the receive buffer of the end under test, in bytes."""
+
+    unread: int
+    received: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentRow:
+    """A segment. `meaning` is not empty for those that decide; `payload` is the first line of its data."""
+
+    t_ns: int
+    rightward: bool
+    notation: str
+    reset: bool
+    ends: bool
+    payload: str
+    payload_len: int
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerRow:
+    """What the peer's application saw in the end."""
+
+    t_ns: int | None
+    says: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldRow:
+    """Plain segments that were left out, and the payload bytes in them."""
+
+    count: int
+    rightward_len: int
+    leftward_len: int
+
+
+Row = CallRow | ReturnRow | BufferRow | SegmentRow | PeerRow | FoldRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ladder:
+    """Everything that a drawing needs. Strings are visible (no control characters), but not yet escaped."""
+
+    title: str
+    description: str
+    left: Host
+    right: Host
+    rows: tuple[Row, ...]
+    verdict: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Event:
+    """A row with its place. At the same instant a segment comes first; calls keep the session's order."""
+
+    t_ns: int
+    rank: int
+    row: Row
+
+
+_ON_THE_WIRE, _AT_A_HOST = range(2)
+
+
+def ladder(scenario: Scenario, judged: Judged) -> Ladder:
+    """Lay out one replay."""
+    verdict, connection = judged.verdict, judged.connection
+    calls = timeline(judged.replay, connection, verdict.subject, judged.socket)
+    start_ns = connection.segments[0].t_ns if connection else 0
+    events = list(_calls(judged, calls, start_ns))
+    if connection is not None:
+        events += _segments(judged, connection)
+        if judged.testimony is not None:
+            events.append(_peer(judged.testimony, connection, verdict.subject))
+    events.sort(key=lambda event: (event.t_ns, event.rank))
+    said = visible(headline(judged))
+    name = visible(scenario.name) or "a session"
+    return Ladder(
+        title=f"{name}: {said}",
+        description=f"{visible(' '.join(scenario.claim.split()))} {_outline(judged)}",
+        left=_host(judged, verdict.subject, NODE),
+        right=_host(judged, verdict.subject.other, PEER),
+        rows=tuple(_folded(_joined([event.row for event in events]))),
+        verdict=said,
+        notes=tuple(_notes(judged, calls)),
+    )
+
+
+def _calls(judged: Judged, calls: Timeline, start_ns: int) -> Iterator[_Event]:
+    replay = judged.replay
+    for number, (call, moment) in enumerate(zip(replay.calls, calls.moments, strict=True), start=1):
+        closes = number == replay.close_line
+        if closes and judged.socket is not None:
+            state = judged.socket
+            yield _Event(
+                t_ns=calls.snapshot_ns,
+                rank=_AT_A_HOST,
+                row=BufferRow(unread=state.unread, received=state.received),
+            )
+        yield _Event(
+            t_ns=moment.start_ns,
+            rank=_AT_A_HOST,
+            row=CallRow(
+                t_ns=moment.start_ns - start_ns if calls.measured else None,
+                number=number,
+                source=call.source.strip(),
+                result=None,
+                closes=closes,
+            ),
+        )
+        yield _Event(
+            t_ns=moment.end_ns,
+            rank=_AT_A_HOST,
+            row=ReturnRow(
+                t_ns=moment.end_ns - start_ns if calls.measured else None,
+                number=number,
+                result=_flat(call.result),
+            ),
+        )
+
+
+def _segments(judged: Judged, connection: Connection) -> Iterator[_Event]:
+    meanings = marked(judged)
+    start_ns = connection.segments[0].t_ns
+    for index, segment in enumerate(connection.segments):
+        row = SegmentRow(
+            t_ns=segment.t_ns - start_ns,
+            rightward=connection.role(segment) is judged.verdict.subject,
+            notation=connection.notation(segment),
+            reset=segment.rst,
+            ends=segment.syn or segment.fin or segment.rst,
+            payload=preview(segment.payload, _PREVIEW_LEN),
+            payload_len=segment.payload_len,
+            meaning=meanings.get(index, ""),
+        )
+        yield _Event(t_ns=segment.t_ns, rank=_ON_THE_WIRE, row=row)
+
+
+def _peer(testimony: Testimony, connection: Connection, subject: Role) -> _Event:
+    """The peer's word when it was said; or else after what it heard, before the FIN it answered with."""
+    t_ns, measured = _heard_ns(testimony, connection, subject)
+    row = PeerRow(
+        t_ns=t_ns - connection.segments[0].t_ns if measured else None,
+        says="closes first" if testimony.end == "closed" else f"sees {visible(testimony.end)}",
+        detail=f"after {testimony.received} bytes read, {testimony.sent} sent",
+    )
+    return _Event(t_ns=t_ns, rank=_AT_A_HOST, row=row)
+
+
+def _heard_ns(testimony: Testimony, connection: Connection, subject: Role) -> tuple[int, bool]:
+    first, last = connection.segments[0].t_ns, connection.segments[-1].t_ns
+    said = testimony.t_ns
+    if said and first <= said <= last + 1_000_000_000:
+        return said, True
+    peers = [s for s in connection.segments if connection.role(s) is not subject]
+    own = [s for s in connection.segments if connection.role(s) is subject]
+    if testimony.end == "closed":
+        return _first_ns(peers, lambda s: s.fin or s.rst, last + 1) - 1, False
+    if testimony.end == "end of file":
+        heard = _first_ns(own, lambda s: s.fin, last)
+        heard = max([heard, *(s.t_ns for s in peers if s.payload_len)])
+        answer = _first_ns([s for s in peers if s.t_ns > heard], lambda s: s.fin, heard + 1)
+        return answer - 1, False
+    return _first_ns(own, lambda s: s.rst, last), False
+
+
+def _first_ns(segments: Sequence[Segment], wanted: Callable[[Segment], bool], otherwise: int) -> int:
+    return next((segment.t_ns for segment in segments if wanted(segment)), otherwise)
+
+
+def _joined(rows: Sequence[Row]) -> Iterator[Row]:
+    """A call and its return become one row where nothing happened between them."""
+    waiting: CallRow | None = None
+    for row in rows:
+        if waiting is not None:
+            if isinstance(row, ReturnRow) and row.number == waiting.number:
+                yield replace(waiting, result=row.result)
+                waiting = None
+                continue
+            yield waiting
+            waiting = None
+        if isinstance(row, CallRow):
+            waiting = row
+        else:
+            yield row
+    if waiting is not None:
+        yield waiting
+
+
+def _folded(rows: Iterable[Row]) -> Iterator[Row]:
+    """A long stretch of segments that neither open nor end anything keeps only its first and last ones."""
+    for plain, members in groupby(rows, key=lambda row: isinstance(row, SegmentRow) and not _stands_out(row)):
+        stretch = list(members)
+        if not plain or len(stretch) <= _LONG_STRETCH:
+            yield from stretch
+            continue
+        left_out = [row for row in stretch[_KEPT:-_KEPT] if isinstance(row, SegmentRow)]
+        yield from stretch[:_KEPT]
+        yield FoldRow(
+            count=len(left_out),
+            rightward_len=sum(row.payload_len for row in left_out if row.rightward),
+            leftward_len=sum(row.payload_len for row in left_out if not row.rightward),
+        )
+        yield from stretch[-_KEPT:]
+
+
+def _stands_out(row: SegmentRow) -> bool:
+    return row.ends or bool(row.meaning)
+
+
+def _host(judged: Judged, role: Role, name: str) -> Host:
+    connection = judged.connection
+    if connection is None:
+        return Host(name=name, role=str(role), address="")
+    endpoint = connection.client if role is Role.CLIENT else connection.server
+    return Host(name=name, role=str(role), address=visible(str(endpoint)))
+
+
+def _names(judged: Judged) -> dict[Role, str]:
+    return {judged.verdict.subject: NODE, judged.verdict.subject.other: PEER}
+
+
+def _outline(judged: Judged) -> str:
+    """The picture in words, for who cannot see it."""
+    connection = judged.connection
+    if connection is None:
+        return "No segment of the connection was captured."
+    said = [
+        f"the {_names(judged)[connection.role(connection.segments[index])]} sends"
+        f" {connection.notation(connection.segments[index])}, {meaning}"
+        for index, meaning in marked(judged).items()
+    ]
+    closing = "; then ".join(said) or "neither end sends a FIN or a RST"
+    heard = ""
+    if judged.testimony is not None:
+        heard = f" The peer's application sees {visible(judged.testimony.end)}."
+    return f"{len(connection.segments)} segments; {closing}.{heard}"
+
+
+def _notes(judged: Judged, calls: Timeline) -> Iterator[str]:
+    for doubt in judged.verdict.doubts:
+        yield clipped(f"inconclusive: {visible(_flat(doubt))}", _NOTE_LEN)
+    if judged.connection is None:
+        yield "No segment of this connection was captured."
+    elif judged.replay.calls and not calls.measured:
+        yield "The calls carry no clock time: each stands by what it caused."
+
+
+def _flat(text: str) -> str:
+    """A term that the shell printed over several lines, on one."""
+    return _LINE_BREAK.sub(" ", text.strip())

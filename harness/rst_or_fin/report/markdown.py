@@ -1,0 +1,98 @@
+"""Runs as Markdown in GitHub's dialect: a summary for a pull request, an issue or a blog."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from rst_or_fin.escaping import visible, visible_lines
+from rst_or_fin.report import ladder_mermaid
+from rst_or_fin.report.explanations import marked
+from rst_or_fin.report.ladder import ladder
+from rst_or_fin.report.records import Alike, Run, tally
+from rst_or_fin.report.terminal import headline, session, wire
+
+_SAME = {True: "same", False: "DIFFERS"}
+_AGREES = {True: "agrees", False: "DISAGREES", None: "says"}
+# What may mean something inside a line of CommonMark 0.31, its HTML, or GitHub's dialect (mentions,
+# references, mathematics, bare links). An underscore between letters means nothing there.
+_MARKS = re.compile(r"[\\`*\[\]<>#|~&$@]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|:(?=//)|(?<=www)\.")
+
+
+def render(runs: Sequence[Run]) -> str:
+    """The document: a table of the runs where there are several, then what each of them showed."""
+    outcomes = ", ".join(
+        f"{outcome} {n}" for outcome, n in tally(j.outcome for r in runs for j in r.judgements)
+    )
+    lines = ["# RST or FIN", "", f"{_count(len(runs), 'run')}: {outcomes}", ""]
+    if len(runs) > 1:
+        rows = [(r.scenario.name, r.endings, r.causes, r.outcome, r.axes.otp, r.axes.kernel) for r in runs]
+        lines += _table(("scenario", "ending", "cause", "outcome", "OTP", "kernel"), rows)
+    for run in runs:
+        lines += _run(run)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def escaped(text: str) -> str:
+    """Text that renders as itself, on one line."""
+    return _MARKS.sub(r"\\\g<0>", visible(" ".join(text.split())))
+
+
+def fenced(text: str, language: str = "") -> list[str]:
+    """A code block whose fence is longer than any run of backticks inside (CommonMark 0.31, section 4.5)."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return [f"{fence}{language}", *visible_lines(text), fence, ""]
+
+
+def _run(run: Run) -> Iterator[str]:
+    axes = run.axes
+    yield f"## {escaped(run.scenario.name)}"
+    yield ""
+    yield f"> {escaped(run.scenario.claim)}"
+    yield ""
+    yield (
+        f"OTP {escaped(axes.otp)}, {escaped(axes.backend)} backend, IPv{axes.family}, kernel"
+        f" {escaped(axes.kernel)}, {escaped(axes.runtime)}. Evidence: {escaped(run.folder)}"
+    )
+    yield ""
+    ways = run.ways()
+    for alike in ways:
+        if len(run.judgements) > 1:
+            yield f"### {alike.count} of {len(run.judgements)} replays: {alike.first.verdict.ending}"
+            yield ""
+        yield from _replay(run, alike)
+
+
+def _replay(run: Run, alike: Alike) -> Iterator[str]:
+    judged = alike.first
+    yield f"**{escaped(headline(judged))}**"
+    yield ""
+    notes = [*marked(judged).values(), *(f"inconclusive: {doubt}" for doubt in judged.verdict.doubts)]
+    if notes:
+        yield from (f"- {escaped(note)}" for note in notes)
+        yield ""
+    if run.scenario.published:
+        here = judged.verdict.closing_segment or "none"
+        yield f"Published trace: {escaped(run.scenario.published)}; here: {escaped(here)}"
+        yield ""
+    yield from fenced(session(judged.replay.calls), "erlang")
+    if judged.connection is not None:
+        shown = wire(judged.connection, judged.verdict.deciding, node=judged.verdict.subject)
+        yield from fenced(shown, "text")
+    yield from fenced(ladder_mermaid.render(ladder(run.scenario, judged)).rstrip(), "mermaid")
+    rows = [(w.name, _AGREES[w.agrees], w.says) for w in judged.verdict.witnesses]
+    yield from _table(("witness", "", "what it says"), rows)
+    if judged.comparisons:
+        compared = [(c.what, c.expected, c.actual, _SAME[c.same]) for c in judged.comparisons]
+        yield from _table(("expectation", "expected", "seen", ""), compared)
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
+    lines += ["| " + " | ".join(escaped(str(cell)) for cell in row) + " |" for row in rows]
+    return [*lines, ""]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

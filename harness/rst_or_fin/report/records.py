@@ -1,0 +1,89 @@
+"""One judged run, as every report needs it; and the JSON of many. No files, no folders."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rst_or_fin.scenario.axes import Axes
+from rst_or_fin.scenario.model import Scenario
+from rst_or_fin.verdict.assess import Judged
+from rst_or_fin.verdict.outcome import Outcome, worst
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alike:
+    """The replays of one run that went the same way; `first` stands for them all."""
+
+    first: Judged
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One evidence folder, judged. `scenario` is as it stands at the run's axes; `folder` is for people."""
+
+    folder: str
+    program: str
+    command_line: tuple[str, ...]
+    started: str
+    axes: Axes
+    facts: Mapping[str, Any]
+    capture: bytes
+    scenario: Scenario
+    judgements: tuple[Judged, ...]
+
+    @property
+    def outcome(self) -> Outcome:
+        return worst(judged.outcome for judged in self.judgements)
+
+    @property
+    def endings(self) -> str:
+        """`RST`, or where replays differ, each ending with its count: `RST 4, FIN 1`."""
+        counted = Counter(str(judged.verdict.ending) for judged in self.judgements).most_common()
+        if len(counted) == 1:
+            return counted[0][0]
+        return ", ".join(f"{ending} {count}" for ending, count in counted)
+
+    @property
+    def causes(self) -> str:
+        return ", ".join(dict.fromkeys(str(j.verdict.cause) for j in self.judgements if j.verdict.cause))
+
+    def ways(self) -> list[Alike]:
+        """One replay for every way that the run's replays went, those that need a look first."""
+        groups: dict[tuple[object, ...], list[Judged]] = {}
+        for judged in self.judgements:
+            verdict = judged.verdict
+            seen = judged.testimony.end if judged.testimony else None
+            way = (judged.outcome, verdict.client, verdict.server, verdict.cause, verdict.conn_state, seen)
+            groups.setdefault(way, []).append(judged)
+        found = [Alike(first=members[0], count=len(members)) for members in groups.values()]
+        rank = {Outcome.DIFFERS: 0, Outcome.INCONCLUSIVE: 1}
+        return sorted(found, key=lambda alike: (rank.get(alike.first.outcome, 2), -alike.count))
+
+
+def documents(runs: Sequence[Run]) -> dict[str, Any]:
+    """What `report --format json` prints: for each run the same records as `judge --json`."""
+    return {
+        "format": 1,
+        "outcome": worst(run.outcome for run in runs),
+        "runs": [
+            {
+                "evidence": run.folder,
+                "scenario": run.scenario.name,
+                "axes": run.axes,
+                "outcome": run.outcome,
+                "replays": [judged.record() for judged in run.judgements],
+            }
+            for run in runs
+        ],
+    }
+
+
+def tally(outcomes: Iterable[Outcome]) -> list[tuple[Outcome, int]]:
+    """How often each outcome came, those that need a look first; none that never came."""
+    counted = Counter(outcomes)
+    order = (Outcome.DIFFERS, Outcome.INCONCLUSIVE, Outcome.AS_EXPECTED, Outcome.RACE)
+    return [(outcome, counted[outcome]) for outcome in order if counted[outcome]]

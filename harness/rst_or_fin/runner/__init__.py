@@ -1,0 +1,1 @@
+"""Plays scenarios on testbeds, and gives each run's folder and verdicts."""

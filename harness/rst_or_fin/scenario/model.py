@@ -1,0 +1,174 @@
+"""A scenario: a claim about how a connection ends, the Erlang session that shows it, and what to expect.
+
+The model and its TOML form; no scenario's logic. Files are named `NAME.scenario.toml`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+
+from rst_or_fin.errors import UsageError
+from rst_or_fin.evidence.records import Gate, Length
+from rst_or_fin.scenario.axes import Axes, When
+from rst_or_fin.scenario.parameters import MOST, ParameterError, bind
+from rst_or_fin.tcp.ending import Cause, Ending
+
+SUFFIX = ".scenario.toml"
+
+# Bounds that no scenario comes near: a slip of the pen must not keep a testbed for days.
+MOST_LINES = 10_000
+LineNumber = Annotated[int, msgspec.Meta(ge=0, le=MOST_LINES)]
+_MOST_MS = 3_600_000
+Parameter = Annotated[int, msgspec.Meta(ge=-MOST, le=MOST)]
+
+
+class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The peer: which server, and the options it is started with (the option names are the server's own).
+
+    A client is told to connect as soon as line `start_after_line` (from 1) of the session has returned.
+    """
+
+    kind: str = "origin"
+    options: dict[str, int | str | bool] = {}
+    start_after_line: LineNumber = 0
+
+
+class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a conclusive verdict must say. None: the scenario leaves it open.
+
+    `ending` and `peer_ending` are those of the end under test and of its peer; `closing_segment` is in
+    tcpdump's notation with relative numbers; `returns` is what the close line printed. `peer_sees` and
+    `peer_received` are how it ended for the peer's application, and how many bytes that had read by then;
+    `peer_received_below` bounds these where their number is the kernel's business.
+    """
+
+    ending: Ending
+    peer_ending: Ending | None = None
+    cause: Cause | None = None
+    closing_segment: str | None = None
+    peer_sees: str | None = None
+    peer_received: Length | None = None
+    peer_received_below: Length | None = None
+    conn_state: str | None = None
+    returns: str | None = None
+
+
+class ConnectionExpectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is expected of another connection of the session, in a `[[connection]]` table.
+
+    It is named by the `variable` that it was bound to, or by the `order` (from 1) in which the connections of
+    the replay opened.
+    """
+
+    expect: Expectation
+    variable: str = ""
+    order: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+    def __post_init__(self) -> None:
+        if bool(self.variable) == bool(self.order):
+            raise ValueError("a [[connection]] is named by `variable` or by `order` (from 1), one of the two")
+
+    @property
+    def name(self) -> str:
+        return self.variable or f"connection {self.order}"
+
+
+class Variant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A known difference: where `when` holds, `expect` (and `gate`) stand in place of the scenario's own.
+
+    `reference` says why: a commit, a release note, a document. A match with the scenario's own expectation
+    is then as much an error as any other mismatch.
+    """
+
+    when: When
+    reference: str
+    expect: Expectation
+    gate: Gate | None = None
+
+
+class Exclusion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the scenario cannot be played at all, and why."""
+
+    when: When
+    reason: str
+
+
+class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One scenario. `close_line` is the 1-based line that closes; 0 stands for the session's last line.
+
+    `settle_ms` bounds how long the wire is watched after the close where the connection does not end by
+    itself: a FIN is not final. `theme` groups scenarios; `before` names the one that a cure is held against.
+    `published` is the closing segment of a published trace, as printed there.
+    `race` marks an outcome that depends on timing: it is reported as a distribution, never as pass or fail.
+    `expect` is about the connection bound to `Sock` (or else the first one), `connection` about others.
+    `parameters` are the file's own values, `given` what a caller put in their place (`parameters`).
+    """
+
+    claim: str
+    sources: tuple[str, ...]
+    session: str
+    expect: Expectation
+    name: Annotated[str, msgspec.Meta(pattern=r"^[^/]*$")] = ""
+    theme: str = "your own"
+    before: str = ""
+    published: str = ""
+    close_line: LineNumber = 0
+    settle_ms: Annotated[int, msgspec.Meta(ge=0, le=_MOST_MS)] = 1000
+    line_timeout_ms: Annotated[int, msgspec.Meta(ge=1, le=_MOST_MS)] = 10_000
+    gate: Gate = Gate()
+    connection: tuple[ConnectionExpectation, ...] = ()
+    server: Server = Server()
+    race: bool = False
+    variants: tuple[Variant, ...] = ()
+    excluded: tuple[Exclusion, ...] = ()
+    parameters: dict[str, Parameter] = {}
+    given: dict[str, Parameter] = {}
+
+    @property
+    def varied(self) -> bool:
+        """It was given other values than its own: its ending is measured, and nothing is expected of it."""
+        return any(self.parameters[name] != value for name, value in self.given.items())
+
+    def at(self, axes: Axes) -> Scenario:
+        """The scenario as it stands there: with the last variant that holds, if one does."""
+        for variant in reversed(self.variants):
+            if variant.when.holds(axes):
+                return msgspec.structs.replace(self, expect=variant.expect, gate=variant.gate or self.gate)
+        return self
+
+    def excluded_at(self, axes: Axes) -> str:
+        """Why it cannot be played there; empty where it can."""
+        return next((exclusion.reason for exclusion in self.excluded if exclusion.when.holds(axes)), "")
+
+
+def parse(text: str, where: str, given: Mapping[str, int] | None = None) -> Scenario:
+    """A scenario from its TOML. `where` is the file, for errors and (without suffix) for the scenario's name.
+
+    `given` are values in place of the defaults of its parameters.
+
+    Raises UsageError with file, place and reason.
+    """
+    remedy = "see docs/scenarios.md for the format, or a shipped one: rst-or-fin explain recv-then-close"
+    try:
+        document: dict[str, Any] = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # a number or a nest without end is not a TOMLDecodeError
+        raise UsageError(f"{where}: not valid TOML: {error}", remedy) from error
+    name = where.rpartition("/")[2].removesuffix(SUFFIX).removesuffix(".toml")
+    try:
+        bound = bind(document, given or {})
+    except ParameterError as error:
+        raise UsageError(f"{where}: {error}", remedy) from error
+    try:
+        scenario = msgspec.convert({"name": name, **bound, "given": dict(given or {})}, Scenario)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{where}: {str(error).replace('$.', '')}", remedy) from error
+    for what, value in (("claim", scenario.claim), ("session", scenario.session)):
+        if not value.strip():
+            raise UsageError(f"{where}: `{what}` is empty", remedy)
+    if not scenario.sources:
+        raise UsageError(f"{where}: `sources` is empty: say where the claim comes from", remedy)
+    return scenario

@@ -1,0 +1,94 @@
+"""The kinds of peer that a scenario can name: which program plays it, in which image, with which rights.
+
+Every one of them is a module of rst_or_fin.agents that takes `--bind`, `--port`, `--clean-offloads` and
+`--drop-to-uid` beside its own options, says what it saw as JSON lines on stdout (see agents/origin.py) and
+leaves when its stdin ends. What it is started with stays the scenario's business.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rst_or_fin.errors import UsageError
+from rst_or_fin.scenario.model import Server
+from rst_or_fin.tcp.segment import Endpoint
+
+_CAPABILITIES = ("NET_ADMIN", "SETGID", "SETUID")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One kind of peer. `capabilities` are what its program needs before it becomes an unprivileged user.
+
+    `port` is where the connection's server listens, be it this peer or the session. `spare`: it speaks for an
+    address that no kernel owns. `connects`: it is the client, told to connect by a line on its stdin, and
+    takes `--target`. `must_testify`: without its testimony a replay is inconclusive.
+    """
+
+    image: str
+    module: str
+    capabilities: tuple[str, ...] = _CAPABILITIES
+    port: int = 80
+    spare: bool = False
+    connects: bool = False
+    must_testify: bool = False
+
+
+KINDS = {
+    "origin": Kind(image="peer", module="agents.origin"),
+    "client": Kind(image="peer", module="agents.client", port=8080, connects=True, must_testify=True),
+    "scripted": Kind(
+        image="scripted",
+        module="agents.scripted",
+        capabilities=(*_CAPABILITIES, "NET_RAW"),
+        spare=True,
+        must_testify=True,
+    ),
+    # Above 1023: they open their ports themselves, when they are nobody already.
+    "nginx": Kind(image="nginx", module="agents.nginx", port=8080, must_testify=True),
+    "httpd": Kind(image="httpd", module="agents.httpd", port=8080, must_testify=True),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Addresses on the test network: the peer's host's, a spare one that no kernel has, and the node's."""
+
+    own: str
+    spare: str
+    node: str
+
+
+def kind_of(server: Server) -> Kind:
+    """The kind that a scenario names. Raises UsageError where there is none of that name."""
+    try:
+        return KINDS[server.kind]
+    except KeyError:
+        raise UsageError(
+            f"no server is called {server.kind!r}", f"known: {', '.join(sorted(KINDS))}"
+        ) from None
+
+
+def endpoint(server: Server, place: Place) -> Endpoint:
+    """What a session knows as `Server` and `Port`: the peer's address, and where the server listens."""
+    kind = kind_of(server)
+    return Endpoint(place.spare if kind.spare else place.own, kind.port)
+
+
+def arguments(server: Server, place: Place) -> list[str]:
+    """The command line of a peer's program: where it is put, then its options as the scenario names them.
+
+    `body_bytes = 20000` becomes `--body-bytes 20000`; a true flag stands alone, a false one is left out.
+    """
+    kind = kind_of(server)
+    address, port = endpoint(server, place)
+    found = ["--bind", address, "--port", str(port), "--clean-offloads", place.own]
+    if kind.connects:
+        found += ["--target", place.node]
+    for name, value in server.options.items():
+        flag = "--" + name.replace("_", "-")
+        if value is True:
+            found.append(flag)
+        elif value is not False:
+            found.append(f"{flag}={value}")
+    return found

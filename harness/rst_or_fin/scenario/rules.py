@@ -1,0 +1,198 @@
+"""What a scenario file's values have to be beyond their types, field by field. Pure.
+
+Each rule is told a value, its path and the table that it stands in (see misfits.Rule).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from rst_or_fin.agents import script
+from rst_or_fin.evidence.records import MOST_BYTES, Gate
+from rst_or_fin.scenario import axes, peer_rules, session_check
+from rst_or_fin.scenario.axes import When
+from rst_or_fin.scenario.erlang_lines import Expression
+from rst_or_fin.scenario.misfits import Misfit, Rule, at
+from rst_or_fin.scenario.model import MOST_LINES, Expectation, Scenario, Server
+from rst_or_fin.scenario.toml_places import Path
+from rst_or_fin.scenario.wording import did_you_mean, not_known, not_wanted, shown
+from rst_or_fin.tcp.causes import SILENT
+from rst_or_fin.tcp.ending import Cause, Ending
+from rst_or_fin.tcp.zeek_conn_state import MEANING
+
+_KEEPALIVE = "keepalive"  # gen_tcp's option, and a part of the socket module's
+
+_MOST_NAME_BYTES = 200  # it is part of a folder's name, which holds 255 (Linux, NAME_MAX)
+
+
+def rules(kind: str, cases: Collection[str], session: str) -> Mapping[tuple[type, str], Rule]:
+    """The rules for a file with that session, whose server is of that kind.
+
+    `cases` are the scenarios that `before` can name.
+    """
+    return {
+        (Scenario, ""): _session,
+        (Scenario, "name"): _name,
+        (Scenario, "before"): _case(cases),
+        (Scenario, "parameters"): _nothing,  # rst_or_fin.scenario.parameters has told
+        (Server, ""): peer_rules.server,
+        (Server, "kind"): peer_rules.kind,
+        (Server, "options"): peer_rules.options,
+        (Gate, ""): _gate,
+        (Expectation, ""): _expectation(session),
+        (Expectation, "peer_sees"): peer_rules.peer_sees(kind),
+        (Expectation, "conn_state"): _known(MEANING),
+        (Expectation, "closing_segment"): _closing_segment,
+        (When, "runtime"): _each(axes.RUNTIMES),
+        (When, "backend"): _each(axes.BACKENDS),
+        (When, "family"): _each(axes.FAMILIES),
+        (When, "otp"): _comparisons,
+        (When, "kernel"): _comparisons,
+    }
+
+
+def name_fault(name: str) -> str:
+    """Why that can be no scenario's name; empty where it can."""
+    if not name.isprintable() or "/" in name or name in (".", ".."):
+        return "a name is made of characters that print, without a slash"
+    if len(name.encode("utf-8", "replace")) > _MOST_NAME_BYTES:
+        return f"a name has {_MOST_NAME_BYTES} bytes at most"
+    return ""
+
+
+def _nothing(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
+    return iter(())
+
+
+def _known(words: Collection[str]) -> Rule:
+    def rule(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
+        if not isinstance(value, str) or value not in words:
+            yield at(path, not_known(value, words))
+
+    return rule
+
+
+def _case(names: Collection[str]) -> Rule:
+    def rule(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
+        if not isinstance(value, str):
+            yield at(path, not_wanted("a scenario's name", value))
+        elif value and value not in names:
+            near = did_you_mean(value, names) or ": `rst-or-fin list` names them all"
+            yield at(path, f"no scenario is called {shown(value)}{near}")
+
+    return rule
+
+
+def _each(words: Sequence[object]) -> Rule:
+    def rule(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
+        if not isinstance(value, list):
+            yield at(path, not_wanted("an array", value))
+            return
+        for index, each in enumerate(value):
+            if each not in words or isinstance(each, bool):
+                yield at((*path, index), not_known(each, words))
+
+    return rule
+
+
+def _comparisons(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
+    if not isinstance(value, list):
+        yield at(path, not_wanted('an array such as [">=6.12.57 <6.13"]', value))
+        return
+    for index, each in enumerate(value):
+        if not isinstance(each, str) or not axes.is_comparison(each):
+            wanted = 'a comparison of versions such as ">=6.12.57 <6.13"'
+            exactly = f" (did you mean {shown('==' + each)}?)" if _is_version(each) else ""
+            yield at((*path, index), not_wanted(wanted, each) + exactly)
+
+
+def _is_version(value: Any) -> bool:
+    return isinstance(value, str) and value.replace(".", "").isdigit() and bool(axes.version(value))
+
+
+def _name(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
+    why = name_fault(value) if isinstance(value, str) else not_wanted("a string", value)
+    if why:
+        yield at(path, why)
+
+
+def _gate(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
+    unread, received = table.get("unread"), table.get("received")
+    if type(unread) is int and type(received) is int and received < unread <= MOST_BYTES:
+        why = f"{unread} bytes unread of {received} received: no buffer holds that"
+        yield at((*path, "unread"), why)
+
+
+def _expectation(session: str) -> Rule:
+    def rule(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
+        cause = table.get("cause")
+        no_reset = table.get("ending") in (Ending.FIN, Ending.NONE)
+        if cause is not None and no_reset and cause not in tuple(SILENT):
+            why = f"it is why a RST was sent, and the ending {shown(table['ending'])} has none: leave it out"
+            yield at((*path, "cause"), why)
+        elif cause == Cause.KEEPALIVE_TIMEOUT and _KEEPALIVE not in session:
+            why = (
+                f"{shown(cause)} cannot come about: no socket of the session has the option {_KEEPALIVE}"
+                f" (inet:setopts/2); the causes are: {', '.join(Cause)}"
+            )
+            yield at((*path, "cause"), why)
+
+    return rule
+
+
+def _closing_segment(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
+    example = "such as `R. 19:19(0) ack 486`"
+    if not isinstance(value, str):
+        yield at(path, not_wanted(f"a segment {example}", value))
+    elif value:
+        why = _segment_fault(value)
+        if why:
+            yield at(path, f"{shown(value)} is no closing segment, {example}: {why}")
+
+
+def _segment_fault(text: str) -> str:
+    """Why that is no closing segment in tcpdump's notation; empty where it is one."""
+    try:
+        _, step = script.parse(f"expect S\nexpect {text}")
+    except script.ScriptError as error:
+        return error.why
+    except ValueError:
+        return "it is one line"
+    assert isinstance(step, script.Expect)
+    written = script.notation(step.flags, step.range, step.ack)
+    if step.range is None:
+        return "its numbers are missing"
+    if not set("FR") & set(step.flags):
+        return "it has neither F nor R among its flags"
+    return "" if written == text else f"it is written `{written}`"
+
+
+def _session(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
+    """The session's own faults, and the lines that other fields count on."""
+    text = table.get("session")
+    if not isinstance(text, str) or not text.strip():
+        return
+    found, faults = session_check.read(text)
+    for fault in faults:
+        yield Misfit(path=("session",), why=fault.why, line=fault.line)
+    if found:
+        server = table.get("server", {})
+        after = server.get("start_after_line", 0) if isinstance(server, dict) else 0
+        yield from _beyond(("close_line",), table.get("close_line", 0), len(found))
+        yield from _beyond(("server", "start_after_line"), after, len(found))
+        if type(after) is int and 0 < after <= len(found):
+            yield from _in_vain(found, after)
+
+
+def _beyond(path: Path, line: Any, count: int) -> Iterator[Misfit]:
+    if type(line) is int and count < line <= MOST_LINES:  # the type's bound tells of more
+        yield at(path, f"{line} is beyond the session's last line, counted in dots: it has {count}")
+
+
+def _in_vain(found: Sequence[Expression], after: int) -> Iterator[Misfit]:
+    waiting = session_check.waits_in_vain(found, after)
+    if waiting:
+        why = f"line {waiting} of the session waits for a client that is told only after line {after}"
+        remedy = f"it never comes; tell it after the line that listens, before line {waiting}"
+        yield at(("server", "start_after_line"), f"{why}: {remedy}")

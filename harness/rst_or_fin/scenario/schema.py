@@ -1,0 +1,155 @@
+"""The JSON schema of scenario files, for editors that know TOML: made of the model and the peers' options.
+
+Draft 7, which such editors read. What no schema can say (lines of a session, a script's grammar, parameters)
+is `rst-or-fin check`'s alone. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from rst_or_fin.agents.kinds import OPTIONS, Option, ends
+from rst_or_fin.scenario import axes
+from rst_or_fin.scenario.fields import FIELDS
+from rst_or_fin.scenario.model import Scenario, Server
+from rst_or_fin.scenario.peers import KINDS
+from rst_or_fin.tcp.zeek_conn_state import MEANING
+
+Schema = dict[str, Any]
+
+_NOT_IN_FILES = ("given",)
+_REFERENCE = {
+    "title": "a parameter",
+    "type": "object",
+    "properties": {
+        "parameter": {"type": "string", "description": "the name of one of this file's parameters"}
+    },
+    "required": ["parameter"],
+    "additionalProperties": False,
+}
+_COMPARISONS = {"type": "array", "items": {"type": "string", "pattern": axes.COMPARISONS}}
+
+
+def schema() -> Schema:
+    """The schema of a scenario file."""
+    _, found = msgspec.json.schema_components((Scenario,), ref_template="#/definitions/{name}")
+    definitions = {name: _without_null(each) for name, each in found.items()}
+    for kind, fields in FIELDS.items():
+        _describe(definitions[kind.__name__], fields)
+    scenario = definitions.pop("Scenario")
+    _narrow(scenario, definitions)
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "A scenario of RST or FIN",
+        **{key: value for key, value in scenario.items() if key not in ("title", "description")},
+        "allOf": list(_by_kind()),
+        "definitions": {**definitions, **{_options_of(kind): _options(kind) for kind in KINDS}},
+    }
+
+
+def _without_null(node: Any) -> Any:
+    """TOML has no null: what may be left out is left out, and has no default either."""
+    if isinstance(node, list):
+        return [_without_null(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    kept = {key: _without_null(value) for key, value in node.items() if not _is_null_default(key, value)}
+    options = [each for each in kept.get("anyOf", ()) if each != {"type": "null"}]
+    if len(options) == 1:
+        return {**{key: value for key, value in kept.items() if key != "anyOf"}, **options[0]}
+    return {**kept, "anyOf": options} if options else kept
+
+
+def _is_null_default(key: str, value: Any) -> bool:
+    return key == "default" and (value is None or isinstance(value, dict))
+
+
+def _describe(definition: Schema, fields: dict[str, str]) -> None:
+    properties = definition["properties"]
+    for name in _NOT_IN_FILES:
+        properties.pop(name, None)
+    for name, meaning in fields.items():
+        if "$ref" in properties[name]:  # draft 7 ignores what stands beside a reference
+            properties[name] = {"allOf": [properties[name]]}
+        properties[name]["description"] = meaning
+    definition["description"] = definition["description"].partition("\n")[0]
+
+
+def _narrow(scenario: Schema, definitions: dict[str, Schema]) -> None:
+    """What the values have to be beyond their types."""
+    for definition in (scenario, *definitions.values()):
+        for name in definition.get("required", ()):
+            field = definition["properties"][name]
+            if "type" in field:  # nothing that has to be there is blank
+                field.update({"pattern": r"\S"} if field["type"] == "string" else {"minItems": 1})
+    scenario["properties"]["parameters"]["propertyNames"] = {"pattern": "^[A-Z][A-Za-z0-9_]*$"}
+    definitions["Expectation"]["properties"]["conn_state"]["enum"] = list(MEANING)
+    server = definitions["Server"]["properties"]
+    server["kind"]["enum"] = list(KINDS)
+    server["options"].pop("additionalProperties")  # see _by_kind
+    for name in ("unread", "received"):
+        field = definitions["Gate"]["properties"][name]
+        one = {key: field.pop(key) for key in ("anyOf", "type", "minimum", "maximum") if key in field}
+        field["anyOf"] = [*one.get("anyOf", [one]), _REFERENCE]
+    when = definitions["When"]["properties"]
+    for axis, words in (("runtime", axes.RUNTIMES), ("backend", axes.BACKENDS), ("family", axes.FAMILIES)):
+        when[axis]["items"] = {"enum": list(words)}
+    for axis in ("otp", "kernel"):
+        when[axis]["items"] = _COMPARISONS["items"]
+
+
+def _by_kind() -> Iterator[Schema]:
+    """What holds of a file whose server is of one kind; without a kind it is an origin."""
+    for kind in KINDS:
+        chosen: Schema = {"properties": {"server": {"properties": {"kind": {"const": kind}}}}}
+        if kind != Server().kind:
+            chosen["properties"]["server"]["required"] = ["kind"]
+            chosen["required"] = ["server"]
+        yield {"if": chosen, "then": {"properties": {"server": _server(kind), "expect": _expect(kind)}}}
+
+
+def _server(kind: str) -> Schema:
+    required = ["start_after_line"] if KINDS[kind].connects else []
+    if any(option.required for option in OPTIONS[kind].values()):
+        required.append("options")
+    after = {"minimum": 1} if KINDS[kind].connects else {"const": 0}
+    properties = {
+        "options": {"$ref": f"#/definitions/{_options_of(kind)}"},
+        "start_after_line": after,
+    }
+    return {"properties": properties, "required": required}
+
+
+def _expect(kind: str) -> Schema:
+    return {"properties": {"peer_sees": {"enum": list(ends(kind))}}}
+
+
+def _options_of(kind: str) -> str:
+    return f"options-{kind}"
+
+
+def _options(kind: str) -> Schema:
+    options = OPTIONS[kind]
+    pairs = {tuple(sorted((name, other))) for name, option in options.items() for other in option.excludes}
+    return {
+        "type": "object",
+        "properties": {name: _option(option) for name, option in options.items()},
+        "required": [name for name, option in options.items() if option.required],
+        "additionalProperties": False,
+        **({"allOf": [{"not": {"required": list(pair)}} for pair in sorted(pairs)]} if pairs else {}),
+    }
+
+
+def _option(option: Option) -> Schema:
+    said: Schema = {"description": option.meaning}
+    if option.default is not None:
+        said["default"] = option.default
+    if option.type is bool:
+        return {**said, "type": "boolean"}
+    if option.type is str:
+        return {**said, "type": "string", "maxLength": option.most}
+    number = {"type": "integer", "minimum": option.least, "maximum": option.most}
+    return {**said, "anyOf": [number, _REFERENCE]}

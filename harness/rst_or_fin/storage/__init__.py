@@ -1,0 +1,1 @@
+"""Files of this project: evidence folders, and scenario files."""

@@ -1,0 +1,389 @@
+"""The evidence folder: one run, written before it is judged, readable without the program that wrote it.
+
+Its format is described in docs/evidence.md and carries a version. A folder holds
+
+    manifest.json      the run: format, program, command line, testbed, versions, sysctls, capture facts
+    scenario.toml      the scenario, word for word
+    capture.pcap       everything on the test network's wire, Ethernet frames with nanosecond time stamps
+    transcript.jsonl   a line for each replay: what every session line returned, and how the session ended
+    counters.jsonl     a line for each replay: sockets, and kernel counters from its begin until it settled
+    peer.jsonl         a line for each replay: what the peer's application saw (null where it was not heard)
+    watch.jsonl        a line for each replay: which of the capture's frames passed in its time, until when
+                       the wire was watched, and which connections were still open then
+    strace.jsonl       a line for each replay, only where --strace was asked for: the tested socket's system
+                       calls as strace shows them
+    resets.jsonl       a line for each replay, only where the node's kernel gives reasons: the RSTs that it
+                       sent for the tested socket
+    verdicts.jsonl     a line for each replay: the verdict and how it compares; the only file that is derived
+"""
+
+from __future__ import annotations
+
+import errno
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, TypeVar
+
+import msgspec
+
+from rst_or_fin.capture_file.frame import Frame
+from rst_or_fin.errors import EnvironmentTroubleError, UsageError
+from rst_or_fin.evidence import pcap
+from rst_or_fin.evidence.records import (
+    BoundSocket,
+    Call,
+    CaptureFacts,
+    CounterReading,
+    ListeningSocket,
+    Moment,
+    Replay,
+    SessionEnd,
+    SocketState,
+    Testimony,
+    Watch,
+)
+from rst_or_fin.evidence.strace import SystemCall
+from rst_or_fin.evidence.tracepoint import Reset
+from rst_or_fin.scenario.axes import Axes
+from rst_or_fin.scenario.model import Scenario, parse
+
+FORMAT = 1
+
+_Record = TypeVar("_Record")
+
+_MANIFEST = "manifest.json"
+_SCENARIO = "scenario.toml"
+_CAPTURE = "capture.pcap"
+_TRANSCRIPT = "transcript.jsonl"
+_COUNTERS = "counters.jsonl"
+_PEER = "peer.jsonl"
+_WATCH = "watch.jsonl"
+_STRACE = "strace.jsonl"
+_RESETS = "resets.jsonl"
+_VERDICTS = "verdicts.jsonl"
+
+
+class _Transcript(msgspec.Struct, frozen=True, kw_only=True):
+    index: int
+    end: SessionEnd
+    error: str
+    close_line: int
+    calls: tuple[Call, ...]
+
+
+class _Counters(msgspec.Struct, frozen=True, kw_only=True):
+    """`before` and `after` stand among the readings, too; older programs wrote these two alone."""
+
+    index: int
+    sockets: tuple[SocketState, ...]
+    before: dict[str, int] | None
+    after: dict[str, int] | None
+    readings: tuple[CounterReading, ...] = ()
+    bound: tuple[BoundSocket, ...] = ()
+    listening: tuple[ListeningSocket, ...] = ()
+
+
+class _Peer(msgspec.Struct, frozen=True, kw_only=True):
+    """`testimony` is that of the connection under test, which older programs wrote alone; `every` has all."""
+
+    index: int
+    testimony: Testimony | None
+    every: tuple[Testimony, ...] = ()
+
+    def testimonies(self) -> tuple[Testimony, ...]:
+        return self.every or tuple(t for t in (self.testimony,) if t is not None)
+
+
+class _Watch(msgspec.Struct, frozen=True, kw_only=True):
+    index: int
+    watch: Watch
+
+
+class _Written(msgspec.Struct, frozen=True, kw_only=True):
+    """What every format's manifest says of itself."""
+
+    format: int
+    program: str = "unknown"
+
+
+class _Strace(msgspec.Struct, frozen=True, kw_only=True):
+    index: int
+    calls: tuple[SystemCall, ...]
+
+
+class _Resets(msgspec.Struct, frozen=True, kw_only=True):
+    index: int
+    resets: tuple[Reset, ...]
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run was: enough to run it again elsewhere and to explain a difference.
+
+    `started` and `finished` are UTC in ISO 8601; `finished` is None where the run was cut short.
+    """
+
+    format: int
+    program: str
+    command_line: tuple[str, ...]
+    started: str
+    finished: str | None
+    scenario: str
+    axes: Axes
+    server: tuple[str, int]
+    client_address: str
+    capture: CaptureFacts
+    facts: dict[str, Any]
+    parameters: dict[str, int] = {}  # values given in place of the scenario's own
+    clock_error_ns: int = 0  # how far times that the node told may be off the capture's
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """One evidence folder, read back."""
+
+    manifest: Manifest
+    scenario: Scenario
+    capture: bytes
+    replays: tuple[Replay, ...]
+    testimonies: tuple[tuple[Testimony, ...], ...]
+
+
+class Writer:
+    """Writes one evidence folder as the run goes on, so that a run that is cut short leaves what it had.
+
+    Raises EnvironmentTroubleError where the folder cannot be written (disk full, no permission).
+    """
+
+    def __init__(self, folder: Path, *, scenario_text: str, manifest: Manifest) -> None:
+        self.folder = folder
+        self._manifest = manifest
+        with _writing(folder):
+            folder.mkdir(parents=True, exist_ok=False)
+            self._write_manifest(manifest)
+            (folder / _SCENARIO).write_text(scenario_text, encoding="utf-8")
+        self._files: dict[str, BinaryIO] = {}
+        with _writing(folder), ExitStack() as opened:
+            for name in (_CAPTURE, _TRANSCRIPT, _COUNTERS, _PEER, _WATCH, _VERDICTS):
+                self._files[name] = opened.enter_context((folder / name).open("wb"))
+            self._files[_CAPTURE].write(pcap.header())
+            self._files[_CAPTURE].flush()
+            self._closing = opened.pop_all()
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with _writing(self.folder):
+            self._closing.close()  # every one of them, also where one cannot be flushed
+
+    def frames(self, frames: Iterable[Frame]) -> None:
+        with _writing(self.folder):
+            self._files[_CAPTURE].write(pcap.records(frames))
+
+    def replay(self, replay: Replay, testimonies: Sequence[Testimony], tested: Testimony | None) -> None:
+        """Write down one replay. `tested` is the testimony of the connection under test."""
+        self._line(
+            _TRANSCRIPT,
+            _Transcript(
+                index=replay.index,
+                end=replay.end,
+                error=replay.error,
+                close_line=replay.close_line,
+                calls=replay.calls,
+            ),
+        )
+        self._line(
+            _COUNTERS,
+            _Counters(
+                index=replay.index,
+                sockets=replay.sockets,
+                before=_plain(replay.reading(Moment.BEFORE)),
+                after=_plain(replay.reading(Moment.AFTER)),
+                readings=replay.readings,
+                bound=replay.bound,
+                listening=replay.listening,
+            ),
+        )
+        self._line(_PEER, _Peer(index=replay.index, testimony=tested, every=tuple(testimonies)))
+        if replay.watch is not None:
+            self._line(_WATCH, _Watch(index=replay.index, watch=replay.watch))
+        if replay.system_calls is not None:
+            self._line(_STRACE, _Strace(index=replay.index, calls=replay.system_calls))
+        if replay.resets is not None:
+            self._line(_RESETS, _Resets(index=replay.index, resets=replay.resets))
+
+    def verdict(self, record: object) -> None:
+        self._line(_VERDICTS, record)
+
+    def flush(self) -> None:
+        with _writing(self.folder):
+            for file in self._files.values():
+                file.flush()
+
+    def finish(self, *, finished: str, capture: CaptureFacts) -> None:
+        """Seal the folder: the capture's own facts and the time it ended go into the manifest."""
+        self.flush()
+        with _writing(self.folder):
+            self._write_manifest(msgspec.structs.replace(self._manifest, finished=finished, capture=capture))
+
+    def _write_manifest(self, manifest: Manifest) -> None:
+        text = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
+        (self.folder / _MANIFEST).write_bytes(text + b"\n")
+
+    def _line(self, name: str, record: object) -> None:
+        with _writing(self.folder):
+            if name not in self._files:
+                self._files[name] = self._closing.enter_context((self.folder / name).open("wb"))
+            self._files[name].write(msgspec.json.encode(record) + b"\n")
+
+
+def new_folder(out: Path, name: str) -> Path:
+    """Where a run of that scenario goes: named after the time (UTC) and the scenario, never twice."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    return out / f"{stamp}-{name}-{secrets.token_hex(3)}"
+
+
+def read(folder: Path) -> Evidence:
+    """Read an evidence folder back.
+
+    Raises UsageError where it is none, is of a later format, or is damaged: with the file and the reason.
+    """
+    written = _decode(folder / _MANIFEST, _Written)
+    if written.format != FORMAT:
+        raise UsageError(
+            f"{folder}: evidence of format {written.format}; this program reads format {FORMAT}",
+            f"judge it with the version that wrote it: {written.program}",
+        )
+    manifest = _decode(folder / _MANIFEST, Manifest)
+    transcripts = _decode_lines(folder / _TRANSCRIPT, _Transcript)
+    counters = _decode_lines(folder / _COUNTERS, _Counters)
+    peers = _decode_lines(folder / _PEER, _Peer)
+    for number, lines in enumerate(zip(transcripts, counters, peers, strict=False), start=1):
+        if len({line.index for line in lines}) > 1:
+            raise UsageError(
+                f"{folder}: line {number} of transcript, counters and peer.jsonl is of different replays",
+                "use another copy of the evidence",
+            )
+    capture = _read(folder / _CAPTURE)
+    if manifest.finished is None:
+        capture = pcap.whole_records(capture)
+    strace = _decode_lines(folder / _STRACE, _Strace) if (folder / _STRACE).exists() else []
+    system_calls = {line.index: line.calls for line in strace}
+    traced = _decode_lines(folder / _RESETS, _Resets) if (folder / _RESETS).exists() else []
+    resets = {line.index: line.resets for line in traced}
+    watched = _decode_lines(folder / _WATCH, _Watch) if (folder / _WATCH).exists() else []
+    watches = {line.index: line.watch for line in watched}
+    # A run that was killed may lack its last line.
+    whole = min(len(transcripts), len(counters), len(peers), len(watched) or len(peers))
+    return Evidence(
+        manifest=manifest,
+        scenario=parse(
+            _read(folder / _SCENARIO).decode("utf-8", "replace"), manifest.scenario, manifest.parameters
+        ),
+        capture=capture,
+        replays=tuple(
+            Replay(
+                index=transcript.index,
+                calls=transcript.calls,
+                end=transcript.end,
+                error=transcript.error,
+                close_line=transcript.close_line,
+                sockets=counted.sockets,
+                readings=counted.readings or _readings(counted),
+                bound=counted.bound,
+                listening=counted.listening,
+                watch=watches.get(transcript.index),
+                system_calls=system_calls.get(transcript.index),
+                resets=resets.get(transcript.index),
+            )
+            for transcript, counted in zip(transcripts[:whole], counters[:whole], strict=True)
+        ),
+        testimonies=tuple(peer.testimonies() for peer in peers[:whole]),
+    )
+
+
+def write_verdicts(folder: Path, records: Iterable[object]) -> None:
+    """Replace the derived file of an evidence folder after it has been judged again."""
+    with _writing(folder):
+        (folder / _VERDICTS).write_bytes(b"".join(msgspec.json.encode(record) + b"\n" for record in records))
+
+
+def write_json(path: Path, record: object) -> None:
+    """A document of its own beside evidence folders: what many of them come to."""
+    with _writing(path.parent):
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
+
+
+def read_scenario_text(folder: Path) -> str:
+    return _read(folder / _SCENARIO).decode("utf-8", "replace")
+
+
+def _plain(reading: CounterReading | None) -> dict[str, int] | None:
+    return None if reading is None else dict(reading.counters)
+
+
+def _readings(counted: _Counters) -> tuple[CounterReading, ...]:
+    """What an older program wrote: two readings, without their times."""
+    pairs = ((Moment.BEFORE, counted.before), (Moment.AFTER, counted.after))
+    return tuple(CounterReading(moment=m, counters=c) for m, c in pairs if c is not None)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise UsageError(
+            f"{path.parent} is not an evidence folder: {path.name} is missing",
+            "give a folder that a run wrote (runs/...)",
+        ) from error
+    except OSError as error:
+        raise UsageError(
+            f"cannot read {path}: {error.strerror}", "check the path and its permissions"
+        ) from error
+
+
+def _decode(path: Path, kind: type[_Record]) -> _Record:
+    try:
+        return msgspec.json.decode(_read(path), type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is damaged: {error}", "use another copy of the evidence") from error
+
+
+def _decode_lines(path: Path, kind: type[_Record]) -> list[_Record]:
+    decoder = msgspec.json.Decoder(kind)
+    return list(_records(path, decoder))
+
+
+def _records(path: Path, decoder: msgspec.json.Decoder[Any]) -> Iterator[Any]:
+    lines = _read(path).split(b"\n")
+    for number, line in enumerate(lines[:-1], start=1):  # what follows the last newline is an unfinished line
+        try:
+            yield decoder.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise UsageError(
+                f"{path}, line {number}, is damaged: {error}", "use another copy of it"
+            ) from error
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileExistsError as error:
+        raise UsageError(f"{folder} exists already", "choose another folder with --out") from error
+    except OSError as error:
+        remedy = (
+            "free some space, or write elsewhere with --out DIR; what had been written is kept"
+            if error.errno in (errno.ENOSPC, errno.EDQUOT)
+            else "write elsewhere with --out DIR"
+        )
+        raise EnvironmentTroubleError(
+            f"cannot write the evidence to {folder}: {error.strerror}", remedy
+        ) from error

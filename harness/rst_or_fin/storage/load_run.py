@@ -1,0 +1,42 @@
+"""From an evidence folder to a judged run: the one road that every command takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rst_or_fin.evidence import pcap
+from rst_or_fin.scenario.model import Scenario
+from rst_or_fin.storage import evidence_folder
+from rst_or_fin.storage.evidence_folder import Evidence
+from rst_or_fin.verdict.assess import Judged, judge_all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedRun:
+    """One evidence folder, judged anew. `scenario` is as it stands at the run's axes."""
+
+    evidence: Evidence
+    scenario: Scenario
+    judgements: tuple[Judged, ...]
+
+
+def load_run(folder: Path) -> JudgedRun:
+    """Read an evidence folder and judge it. Raises UsageError where it is none, or damaged."""
+    return judge_evidence(evidence_folder.read(folder))
+
+
+def judge_evidence(evidence: Evidence) -> JudgedRun:
+    """Judge evidence that has been read."""
+    manifest = evidence.manifest
+    scenario = evidence.scenario.at(manifest.axes)
+    judgements = judge_all(
+        scenario,
+        (frame for _, frame in pcap.frames(evidence.capture)),
+        manifest.capture,
+        evidence.replays,
+        evidence.testimonies,
+        manifest.client_address,
+        manifest.clock_error_ns,
+    )
+    return JudgedRun(evidence=evidence, scenario=scenario, judgements=tuple(judgements))

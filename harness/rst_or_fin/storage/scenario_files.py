@@ -1,0 +1,112 @@
+"""Where scenarios are found: the ones that travel with the program, by name, and a user's own, by path."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rst_or_fin import data_files
+from rst_or_fin.errors import UnparsableError, UsageError
+from rst_or_fin.escaping import clipped, visible
+from rst_or_fin.scenario import check
+from rst_or_fin.scenario.check import Problem
+from rst_or_fin.scenario.model import SUFFIX, Scenario, parse
+from rst_or_fin.storage import scenario_text
+
+_LONGEST_NAME = 200
+
+# The published case: connect/send/close and connect/send/recv/close.
+PUBLISHED_PAIR = ("close-with-unread-response", "recv-then-close")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A scenario with the file it came from, word for word."""
+
+    scenario: Scenario
+    text: str
+    path: Path
+
+    @property
+    def where(self) -> str:
+        """The path as errors name it, on one line whatever it holds."""
+        return _called(self.path)
+
+    def given(self, values: Mapping[str, int]) -> Entry:
+        """The same with other values for its parameters. Raises ScenarioError where they do not fit."""
+        return replace(self, scenario=_checked(self.path, self.text, values))
+
+
+def names() -> list[str]:
+    """The names of the scenarios that travel with the program, in alphabetical order."""
+    return sorted(path.name.removesuffix(SUFFIX) for path in data_files.path("scenarios").glob(f"*{SUFFIX}"))
+
+
+@contextmanager
+def naming(where: str, text: str) -> Iterator[None]:
+    """Where a node cannot parse a session meanwhile, say so with the file and the line in it."""
+    try:
+        yield
+    except UnparsableError as error:
+        raise check.unparsable(error, text, where) from error
+
+
+class ScenarioError(UsageError):
+    """A file that is no scenario: `problems` are all that is wrong with it, `where` is how it is called."""
+
+    def __init__(self, where: str, problems: Sequence[Problem]) -> None:
+        first, *more = problems
+        others = f" (and {len(more)} more: `rst-or-fin check {where}` lists them)" if more else ""
+        super().__init__(first.told(where) + others)
+        self.lines = [problem.told(where) for problem in problems]
+
+
+def find(name_or_path: str) -> Entry:
+    """A shipped scenario by its name, or any scenario file by its path.
+
+    Raises UsageError where there is none (with the nearest names), ScenarioError where the file is not right.
+    """
+    if name_or_path in names():
+        return load(data_files.path("scenarios") / f"{name_or_path}{SUFFIX}")
+    if name_or_path.endswith(".toml") or "/" in name_or_path or _exists(name_or_path):
+        return load(Path(name_or_path))
+    near = difflib.get_close_matches(name_or_path[:_LONGEST_NAME], names(), n=3, cutoff=0.4)
+    raise UsageError(
+        f"no scenario is called {clipped(name_or_path, _LONGEST_NAME)!r}",
+        f"did you mean {' or '.join(near)}? " * bool(near) + "`rst-or-fin list` names them all",
+    )
+
+
+def load(path: Path) -> Entry:
+    """The scenario in that file. Raises UsageError where it cannot be read, ScenarioError with all faults."""
+    text = scenario_text.read(path, _called(path))
+    return Entry(scenario=_checked(path, text), text=text, path=path)
+
+
+def _checked(path: Path, text: str, given: Mapping[str, int] | None = None) -> Scenario:
+    """Nothing is started for a scenario before it has been through here."""
+    where = _called(path)
+    problems = check.problems(text, where, given=given, cases=_cases(path))
+    if problems:
+        raise ScenarioError(where, problems)
+    return parse(text, where, given)
+
+
+def _cases(path: Path) -> list[str]:
+    """What a remedy can be for: a shipped scenario, or one beside it."""
+    beside = [file.name.removesuffix(SUFFIX) for file in path.parent.glob(f"*{SUFFIX}")]
+    return [*names(), *beside]
+
+
+def _called(path: Path) -> str:
+    return visible(str(path))
+
+
+def _exists(name: str) -> bool:
+    try:
+        return bool(name) and Path(name).exists()
+    except (OSError, ValueError):  # no permission on the way, too long, a NUL in it
+        return False

@@ -1,0 +1,685 @@
+"""What a connection's segments meant to the TCPs that received them: which of them count, and which do not.
+
+One pass in the order of the capture, linear in the segments. Knows RFC 9293 and RFC 5961; no files, no
+expectations, and nothing but the wire: why an end closed is the judge's business.
+
+A RST counts where the receiver's TCP would have taken it (RFC 9293 section 3.10.7, RFC 5961 section 3), and
+where the end that it names fell silent afterwards. Every other one is remembered as an `Ignored`.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rst_or_fin.tcp.segment import Checksum, Endpoint, Segment, distance
+
+_UNKNOWN_SCALE = 14  # the largest window scale (RFC 7323 section 2.3): an unseen SYN may have offered it
+_WINDOW_SCALE = 3
+_ID_SPACE = 1 << 16
+_NEXT_IDS = 64  # how far apart two IP IDs of one socket may be and still be called consecutive
+_FAR_ID = 1024
+SLACK_LEN = 1 << 20  # beyond a window: no connection's own segment is further off, however it was captured
+_SYN_ACKS = 3
+_SYN_ACK_NS = (
+    900_000_000  # the shortest time after which a SYN ACK is sent again (TCP_TIMEOUT_INIT, Linux 6.12)
+)
+_CROSSING_NS = 1_000_000_000  # two aborts cross on the way where they were captured closer than this
+_RESETS_MAX = 64
+_TTLS_MAX = 8  # kept of one end: a host has one, or a few where its packets take several ways
+
+
+class Why(StrEnum):
+    """Why a segment decides nothing."""
+
+    CORRUPT = "its checksum is wrong, so nobody received it"
+    OUT_OF_WINDOW = "it is outside the receiver's window"
+    ACKS_NO_SYN = "it does not acknowledge the SYN"
+    AFTER_THE_END = "it came after the connection's end"
+    WENT_ON = "the end that it names went on afterwards"
+    FOREIGN = "the end that it names never sends with that TTL or IP ID, and went on"
+    STRAY_SYN = "it opens nothing inside a live connection"
+
+
+class Open(StrEnum):
+    """Why it cannot be told whether a segment decides: its sender's ending is open to doubt."""
+
+    WENT_ON = "may not be its own: that end went on sending"
+    FIN_AGAIN = "answers a FIN that was sent again: its ACK may have been lost"
+    OPENS_AGAIN = "opens the connection again after that end had reset it"
+    AFTER_A_RESET = "came after the other end's RST: had that arrived?"
+    OLD_NUMBER = "has a number that the other end may have left behind: did it take that RST?"
+    UNSEEN_ACK = "answers a segment that was not captured: had that ended the connection?"
+    STRAY_SYN = "is another connection's: does the RST belong to that one?"
+    SIMULTANEOUS = "opens the connection from the other side too: which SYN did the RST answer?"
+    REFUSES_LATE = "refuses the SYN after that end had answered it"
+    LATE_SYN_ACK = "was captured after other segments of that end"
+    BEFORE_ITS_SYN = "was captured before the SYN that it answers"
+    FORGOTTEN = "answers the SYN again with another number: that end had forgotten the connection"
+    MISSING = "goes on from a number that nothing captured leads up to: was that a FIN?"
+    LAST_WORD = "is outside the receiver's window, and the last that came from there"
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A segment, by its index, that decides nothing."""
+
+    index: int
+    why: Why
+
+
+@dataclass(slots=True)
+class Reset:
+    """A RST that may count, and how far the connection had come when it was captured."""
+
+    index: int
+    t_ns: int
+    seq: int
+    has_ack: bool
+    acked: int | None
+    refuses: bool  # it answers a SYN
+    ttl: int | None
+    ip_id: int | None
+    sent_to: int  # by the end that it names
+    peer_sent_to: int | None
+    is_certain: bool = False  # the other end's TCP has taken it if it arrived, or it was an abort
+    is_exact: bool = False  # it has the very number that the other end's TCP expects, or was an abort
+    contested: bool = False  # its end may have gone on, or the capture may have swapped segments
+
+    @property
+    def is_abort(self) -> bool:
+        """It answers no segment: its socket was there when the end decided to send it."""
+        return self.has_ack and not self.refuses
+
+
+class End:
+    """One end of the connection as a sender. Sequence numbers are unwrapped: they grow beyond 32 bits."""
+
+    def __init__(self) -> None:
+        self.syn: int | None = None  # index of its SYN
+        self.isn: int | None = None
+        self.fin: int | None = None  # index of its FIN
+        self.fin_end: int | None = None
+        self.fin_acks: int | None = None  # what its FIN acknowledges, as last sent
+        self.only_syn = False  # it has sent nothing but a SYN without ACK
+        self.start: int | None = None  # the first number known
+        self.sent_to: int | None = None  # the number after the last that it sent
+        self.whole_to = 0  # every number from `start` to here was captured
+        self.acked_to: int | None = None  # by its peer
+        self.acks_to: int | None = None  # what it has acknowledged, in its peer's numbers
+        self.edge: int | None = None  # of the window that its peer offered it
+        self.scale: int | None = None
+        self.syns: dict[bool, int] = {}  # index of its first SYN without and with ACK
+        self.syn_acks = 0  # its SYN ACKs, if it has sent nothing else, as its timer repeats them
+        self.syn_ack_ns = 0
+        self.others = 0  # segments that are no RST
+        self.last_other = -1
+        self.doubted: int | None = None  # index of a segment that acknowledged more than was captured
+        self.leap: tuple[int, Segment] | None = None  # its last segment that was too far off to be believed
+        self.missed: int | None = None  # index of its last RST that was outside its peer's window
+        self.fin_again = False  # it sent its FIN again although that had been acknowledged
+        self._pieces: list[tuple[int, int]] = []  # a heap: captured beyond `whole_to`
+        self.ttls: set[int] = set()
+        self._ids_told = 0
+        self._last_id: int | None = None
+        self._ids_zero = self._ids_consecutive = True
+        self.payload_to: int | None = None  # the number after the last byte or control that was captured
+        self.resets: list[Reset] = []  # the first that may count
+        self.beyond: dict[int, Reset] = {}  # in the window, past all that this end was seen to send
+
+    def unwrap(self, number: int) -> int:
+        """Return the number in unwrapped space: the one nearest to the last known."""
+        near = self.sent_to if self.sent_to is not None else self.start
+        return number if near is None else near + distance(number, near & 0xFFFFFFFF)
+
+    def begins(self, number: int) -> None:
+        """Note the first number that is known of this end."""
+        if self.start is None:
+            self.start = self.whole_to = number
+
+    def covers(self, first: int, end: int) -> None:
+        """Note that these numbers were captured."""
+        self.sent_to = end if self.sent_to is None else max(self.sent_to, end)
+        if end > first:
+            self.payload_to = end if self.payload_to is None else max(self.payload_to, end)
+        if first > self.whole_to:
+            heapq.heappush(self._pieces, (first, end))
+            return
+        self.whole_to = max(self.whole_to, end)
+        while self._pieces and self._pieces[0][0] <= self.whole_to:
+            self.whole_to = max(self.whole_to, heapq.heappop(self._pieces)[1])
+        if self.acked_to is not None and self.acked_to <= self.whole_to:
+            self.doubted = None
+
+    def acknowledged(self, index: int, number: int) -> None:
+        """Note that its peer has everything before this number.
+
+        Where its SYN was not captured, what it sent before the capture began is no hole.
+        """
+        self.acked_to = number if self.acked_to is None else max(self.acked_to, number)
+        self.begins(number)
+        if number <= self.whole_to:
+            return
+        if self.syn is None and not self._pieces:
+            self.whole_to = number
+        elif self.doubted is None:
+            self.doubted = index
+
+    def is_plausible(self, number: int) -> bool:
+        """Whether a number can belong to this connection at all."""
+        if self.isn is not None and number < self.isn:
+            return False
+        known = [limit for limit in (self.edge, self.sent_to) if limit is not None]
+        return not known or number <= max(known) + SLACK_LEN
+
+    def is_near(self, number: int, *, is_ack: bool = False) -> bool:
+        """Whether a number is not far from the last that this end was seen to send, or to be acknowledged."""
+        last = self.sent_to if self.sent_to is not None else self.start
+        if last is None:
+            return True
+        if self.isn is not None and self.unwrap(number) < self.isn:
+            return False
+        return abs(self.unwrap(number) - last) <= (0 if self.only_syn and is_ack else SLACK_LEN)
+
+    def answers_only(self, segment: Segment) -> None:
+        """Count the SYN ACKs of an end that sends nothing else: its accept queue is full.
+
+        Copies that the network made do not come in the time of a retransmission timer.
+        """
+        if not (segment.syn and segment.has_ack) or self.syn_acks < 0:
+            self.syn_acks = -1
+        elif segment.t_ns - self.syn_ack_ns > _SYN_ACK_NS:
+            self.syn_acks, self.syn_ack_ns = self.syn_acks + 1, segment.t_ns
+
+    def carries(self, segment: Segment) -> None:
+        """Note what is told of the sender by the IP header of a segment that is no RST."""
+        if segment.ttl is not None and len(self.ttls) < _TTLS_MAX:
+            self.ttls.add(segment.ttl)
+        number = segment.ip_id
+        if number is None or (segment.syn and segment.has_ack):
+            return  # a SYN ACK has 0 whatever the others have (ip_build_and_send_pkt, Linux 6.12)
+        self._ids_told += 1
+        self._ids_zero = self._ids_zero and number == 0
+        if number and self._last_id is not None:
+            self._ids_consecutive &= _apart(number, self._last_id) <= _NEXT_IDS
+        self._last_id = number or self._last_id
+
+    @property
+    def misses_its_last(self) -> bool:
+        """Whether it went on from a number that no captured segment of its own leads up to."""
+        if self.fin is not None or self.syn is None or self.sent_to is None or self.payload_to is None:
+            return False
+        return self.sent_to > self.payload_to
+
+    def may_count(self, reset: Reset) -> None:
+        """Keep a RST that the other end's TCP would have taken."""
+        if len(self.resets) < _RESETS_MAX:
+            self.resets.append(reset)
+
+    def has_ttl_of(self, reset: Reset) -> bool:
+        return reset.ttl is None or not self.ttls or reset.ttl in self.ttls
+
+    def has_id_of(self, reset: Reset) -> bool:
+        """False where this end's IP IDs are all zero, or consecutive, and this one is far from them.
+
+        A RST of a socket that is gone has 0 whatever the others have (ip_select_ident_segs, Linux 6.12).
+        """
+        if not reset.ip_id or self._ids_told < 3:
+            return True
+        if self._ids_zero:
+            return False
+        if self._last_id is None or not self._ids_consecutive:
+            return True
+        return _apart(reset.ip_id, self._last_id) < _FAR_ID
+
+    def is_own(self, reset: Reset) -> bool:
+        return self.has_ttl_of(reset) and self.has_id_of(reset)
+
+    @property
+    def aborted(self) -> bool:
+        """Whether its RST was no answer to a segment: its socket was gone when the RST left."""
+        reset = self.reset()
+        return reset is not None and reset.has_ack
+
+    def reset(self) -> Reset | None:
+        """The RST with which this end ended, if it did."""
+        found = [reset for reset in self.resets if self.is_own(reset)]
+        found = [reset for reset in found if reset.is_certain] or found
+        late = self.beyond.get(self.sent_to) if self.sent_to is not None else None
+        if late is not None and self.is_own(late):
+            late.is_certain = late.is_exact = True
+            late.contested = True
+            found.append(late)  # the capture shows its last data after it
+        return min(found, key=lambda reset: reset.index, default=None)
+
+
+class Reading:
+    """The segments of one connection, read one by one. `first` is the end that sent the first of them."""
+
+    def __init__(self, first: Endpoint) -> None:
+        self._first = first
+        self._ends = (End(), End())
+        self._count = 0
+        self._unheard: dict[int, Why] = {}
+        self._questions: dict[int, Open] = {}
+        self.entwined = False  # another connection of the same ends began before this one was over
+
+    def end(self, endpoint: Endpoint) -> End:
+        return self._ends[0 if endpoint == self._first else 1]
+
+    def add(self, segment: Segment) -> None:
+        """Read the next segment."""
+        index = self._count
+        self._count += 1
+        own, peer = self._ends if segment.src == self._first else self._ends[::-1]
+        if segment.checksum is Checksum.BAD:
+            self._ignore(index, Why.CORRUPT)
+        elif segment.rst:
+            self._rst(index, segment, own, peer)
+        elif segment.syn and not self.joins(segment):
+            self._ignore(index, Why.STRAY_SYN)
+            if segment.has_ack and peer.isn is not None and peer.unwrap(segment.ack) == peer.isn + 1:
+                self._questions[index] = Open.FORGOTTEN
+        else:
+            self._plain(index, segment, own, peer)
+
+    @property
+    def opened(self) -> bool:
+        """The opening was captured: SYN and SYN ACK, or a SYN and the RST that refused it."""
+        one, other = self._ends
+        return (one.syn is not None and other.syn is not None) or self.refused
+
+    @property
+    def refused(self) -> bool:
+        return any(reset.refuses for end in self._ends if (reset := end.reset()) is not None)
+
+    @property
+    def established(self) -> bool:
+        """The SYN ACK was acknowledged too."""
+        return all(end.isn is not None and (end.acked_to or 0) > end.isn for end in self._ends)
+
+    @property
+    def unanswered(self) -> bool:
+        """Nothing but SYNs of one end was captured, as far as it counts."""
+        return any(
+            end.only_syn and other.syn is None and not other.others and other.reset() is None
+            for end, other in (self._ends, self._ends[::-1])
+        )
+
+    @property
+    def closed_by_fins(self) -> bool:
+        """Both ends sent a FIN, and each was acknowledged."""
+        return all(
+            end.fin_end is not None and end.acked_to is not None and end.acked_to >= end.fin_end
+            for end in self._ends
+        )
+
+    @property
+    def both_fins(self) -> bool:
+        return all(end.fin is not None for end in self._ends)
+
+    @property
+    def is_reset(self) -> bool:
+        return any(end.reset() is not None for end in self._ends)
+
+    @property
+    def over(self) -> bool:
+        """A RST that counts was seen, or both FINs and the ACKs of both."""
+        return self.is_reset or self.closed_by_fins
+
+    def ignored(self) -> list[Ignored]:
+        """Every segment that decides nothing although it looks as if it might, in order."""
+        found = [Ignored(index, why) for index, why in self._unheard.items()]
+        for end in self._ends:
+            for reset in (*end.resets, *end.beyond.values()):
+                if end.last_other <= reset.index or reset is end.reset():
+                    continue
+                if not end.is_own(reset):
+                    found.append(Ignored(reset.index, Why.FOREIGN))
+                elif reset.seq in end.beyond and end.beyond[reset.seq] is reset:
+                    found.append(Ignored(reset.index, Why.OUT_OF_WINDOW))
+        return sorted(found, key=lambda ignored: ignored.index)
+
+    def _both_open(self) -> list[int]:
+        """The later of two SYNs that both ask for this connection, unless both were answered."""
+        one, other = (end.syns for end in self._ends)
+        if False in one and False in other:
+            return [] if self.established else [max(one[False], other[False])]
+        return [max(syns.values()) for syns in (one, other) if len(syns) > 1]
+
+    def foreign(self) -> list[tuple[int, bool]]:
+        """RSTs that their end probably did not send, with nothing of that end after them to prove it.
+
+        As (index, whether the TTL tells; else the IP ID does).
+        """
+        return sorted(
+            (reset.index, not end.has_ttl_of(reset))
+            for end in self._ends
+            for reset in (*end.resets, *end.beyond.values())
+            if end.last_other < reset.index and not end.is_own(reset)
+        )
+
+    def questions(self) -> list[tuple[int, Open]]:
+        """Segments, by index, of which it cannot be told whether they decide."""
+        resets = [reset for end in self._ends if (reset := end.reset()) is not None]
+        contested = ((reset.index, Open.WENT_ON) for reset in resets if reset.contested)
+        first, first_ns = min(((reset.index, reset.t_ns) for reset in resets), default=(0, 0))
+        alone = len(resets) == 1 and all(end.is_own(reset) for end in self._ends for reset in end.resets)
+        old = (
+            (reset.index, Open.OLD_NUMBER)
+            for end in self._ends
+            if (reset := end.reset()) is not None and not (reset.is_exact or (reset.is_certain and alone))
+        )
+        missing = (
+            (end.last_other, Open.MISSING)
+            for end in self._ends
+            if end.misses_its_last and not self.closed_by_fins
+        )
+        late = (
+            (reset.index, Open.AFTER_A_RESET)
+            for reset in resets
+            if reset.index > first and (not reset.has_ack or reset.t_ns - first_ns > _CROSSING_NS)
+        )
+        last = (
+            (end.missed, Open.LAST_WORD)
+            for end in self._ends
+            if end.missed is not None and end.reset() is None and end.last_other < end.missed
+        )
+        bare = [reset for reset in resets if not reset.has_ack]
+        stray = [
+            (index, Open.STRAY_SYN) for index, why in self._unheard.items() if why is Why.STRAY_SYN and bare
+        ]
+        both = [index for index in self._both_open() if resets]
+        return sorted(
+            (
+                *((index, Open.SIMULTANEOUS) for index in both),
+                *self._questions.items(),
+                *contested,
+                *stray[:1],
+                *old,
+                *missing,
+                *late,
+                *last,
+            )
+        )
+
+    def beyond(self) -> list[tuple[int, int]]:
+        """RSTs past everything that was captured from their end, which then fell silent: (index, bytes)."""
+        if self.closed_by_fins:
+            return []
+        return sorted(
+            (reset.index, seq - reset.sent_to)
+            for end in self._ends
+            for seq, reset in end.beyond.items()
+            if (end.sent_to or 0) < seq and end.fin is None and end.is_own(reset) and reset is not end.reset()
+        )
+
+    def hole(self) -> int | None:
+        """The index of a segment that acknowledges what was never captured; None: there is no hole."""
+        return min((end.doubted for end in self._ends if end.doubted is not None), default=None)
+
+    def may_have_begun_with(self, segment: Segment) -> bool:
+        """Whether a SYN lies right before all that was captured of an end without its SYN."""
+        own = self.end(segment.src)
+        return (
+            own.isn is None and own.start is not None and 0 < own.start - own.unwrap(segment.seq) <= SLACK_LEN
+        )
+
+    def is_answered_by(self, segment: Segment) -> bool:
+        """Whether a SYN ACK acknowledges the SYN of this connection, which was not answered yet."""
+        own, peer = self.end(segment.src), self.end(segment.dst)
+        if own.isn is not None or peer.isn is None:
+            return False
+        return peer.isn < peer.unwrap(segment.ack) <= (peer.sent_to or 0)
+
+    def is_refused_by(self, endpoint: Endpoint) -> bool:
+        reset = self.end(endpoint).reset()
+        return reset is not None and reset.refuses
+
+    def refuses_unseen(self, segment: Segment) -> bool:
+        """Whether a SYN comes after its own refusal: captures do swap the two."""
+        own, peer = self.end(segment.src), self.end(segment.dst)
+        alone = own.syn is None and not own.others and not peer.others and own.acked_to is not None
+        return alone and peer.aborted and own.unwrap(segment.seq) + 1 + segment.payload_len == own.acked_to
+
+    def fits(self, segment: Segment) -> bool:
+        """Whether a segment's numbers are near those of this connection."""
+        own, peer = self.end(segment.src), self.end(segment.dst)
+        if segment.rst and own.start is None and not segment.has_ack:
+            return False  # it answers an end that has sent nothing here
+        return own.is_near(segment.seq) and (not segment.has_ack or peer.is_near(segment.ack, is_ack=True))
+
+    def joins(self, segment: Segment) -> bool:
+        """Whether a SYN belongs here: a copy of the one that opened the connection, or the one that did.
+
+        Captures do show a SYN after its answer: its number is then right before what was acknowledged.
+        """
+        own, peer = self.end(segment.src), self.end(segment.dst)
+        if own.isn is not None:
+            return distance(segment.seq, own.isn & 0xFFFFFFFF) == 0
+        if segment.has_ack and peer.isn is not None:
+            return 0 < peer.unwrap(segment.ack) - peer.isn <= (peer.sent_to or 0) - peer.isn
+        if own.start is None:
+            return True
+        return 0 <= distance(own.start & 0xFFFFFFFF, segment.seq) <= 1 + segment.payload_len
+
+    # One segment after another
+
+    def _ignore(self, index: int, why: Why) -> None:
+        self._unheard[index] = why
+
+    @staticmethod
+    def _syn(index: int, segment: Segment, own: End) -> None:
+        if own.syn is not None:
+            return
+        own.syn, own.isn = index, own.unwrap(segment.seq)
+        own.start, own.whole_to = own.isn, max(own.isn, own.whole_to)
+        own.only_syn = not segment.has_ack and not own.others
+        own.scale = _window_scale(segment.options)
+
+    def _plain(self, index: int, segment: Segment, own: End, peer: End) -> None:
+        first = own.unwrap(segment.seq)
+        end = first + segment.payload_len + segment.syn + segment.fin
+        acked = peer.unwrap(segment.ack) if segment.has_ack else None
+        if segment.syn:
+            own.syns.setdefault(segment.has_ack, index)
+        if not own.is_plausible(first) or (acked is not None and not self._is_heard(acked, peer, own)):
+            own.leap = (index, segment)
+            self._ignore(index, Why.OUT_OF_WINDOW)
+            return
+        if segment.syn:
+            if own.reset() is not None:
+                self._questions[index] = Open.OPENS_AGAIN
+            elif segment.has_ack and own.syn is None and own.others:
+                self._questions[index] = Open.LATE_SYN_ACK
+            self._syn(index, segment, own)
+            for reset in () if segment.has_ack or peer.others else peer.resets:
+                reset.refuses |= reset.has_ack
+                self._questions[reset.index] = Open.BEFORE_ITS_SYN
+        own.begins(first)
+        if not own.others and own.syn is None:
+            own.whole_to = max(own.whole_to, first)
+        own.fin_again |= segment.fin and self.closed_by_fins
+        own.covers(first, end)
+        own.carries(segment)
+        own.answers_only(segment)
+        own.others += 1
+        own.last_other = index
+        own.only_syn = own.only_syn and segment.syn
+        if segment.fin and own.fin is None and (own.acked_to is None or end >= own.acked_to):
+            own.fin, own.fin_end = index, end
+        if segment.fin:
+            own.fin_acks = acked
+        if acked is not None:
+            self._acknowledge(index, acked, segment, own, peer)
+        self._goes_on(segment, own, end, acked)
+
+    def _is_heard(self, acked: int, peer: End, own: End) -> bool:
+        """Whether the peer's numbers have come as far as is acknowledged.
+
+        Much of a capture may be missing: a segment that seemed to be no part of the connection is one where
+        the other end acknowledges it.
+        """
+        if peer.is_plausible(acked):
+            return True
+        if peer.leap is None or acked < (peer.isn or 0):
+            return False
+        index, segment = peer.leap
+        first = peer.unwrap(segment.seq)
+        if not 0 <= acked - first <= SLACK_LEN:
+            return False
+        peer.leap, peer.edge = None, first
+        del self._unheard[index]
+        self._plain(index, segment, peer, own)
+        return True
+
+    @staticmethod
+    def _acknowledge(index: int, acked: int, segment: Segment, own: End, peer: End) -> None:
+        """Note what a segment says of the other direction."""
+        if not segment.rst:
+            own.acks_to = acked if own.acks_to is None else max(own.acks_to, acked)
+        peer.acknowledged(index, acked)
+        edge = acked + (segment.window << _shift(segment, own, peer))
+        peer.edge = edge if peer.edge is None else max(peer.edge, edge)
+
+    def _goes_on(self, segment: Segment, own: End, end: int, acked: int | None) -> None:
+        """An end that sends something new after its RST did not send that RST."""
+        for reset in list(own.resets):
+            new = end > max(reset.seq, reset.sent_to)
+            heard = acked is not None and reset.peer_sent_to is not None and acked > reset.peer_sent_to
+            if heard or (new and reset.has_ack) or (reset.refuses and segment.syn):
+                own.resets.remove(reset)
+                self._ignore(reset.index, Why.WENT_ON)
+            else:
+                reset.contested = True  # sent before the RST and captured after it, or not
+
+    def _rst(self, index: int, segment: Segment, own: End, peer: End) -> None:
+        if peer.only_syn and own.syn is None:
+            self._refusal(index, segment, own, peer)
+            return
+        reset = peer.reset()
+        if self.closed_by_fins or (reset is not None and (reset.refuses or not segment.has_ack)):
+            self._ignore(index, Why.AFTER_THE_END)
+            if peer.fin_again:
+                self._questions[index] = Open.FIN_AGAIN
+            elif reset is not None and not segment.has_ack and own.reset() is None and not reset.is_abort:
+                self._questions[index] = Open.AFTER_A_RESET
+            return
+        seq = own.unwrap(segment.seq)
+        if own.only_syn and peer.syn is None and not (own.isn or 0) <= seq <= (own.sent_to or 0):
+            self._ignore(index, Why.OUT_OF_WINDOW)  # it answers an ACK of an earlier connection
+            return
+        if not segment.has_ack and own.fin_end == seq and peer.fin is not None and peer.fin_acks != seq:
+            self._questions[index] = Open.UNSEEN_ACK
+        if segment.has_ack and not peer.is_plausible(peer.unwrap(segment.ack)):
+            self._ignore(index, Why.OUT_OF_WINDOW)
+            return
+        low, high = _acceptable(own, seq)
+        if low <= seq <= high:
+            if not segment.has_ack and (own.acked_to is None or seq > own.acked_to):
+                self._questions.setdefault(index, Open.UNSEEN_ACK)
+            reset = _candidate(index, segment, seq, own, peer, refuses=False)
+            own.may_count(reset)
+            if segment.has_ack and own.is_own(reset):
+                self._acknowledge(index, peer.unwrap(segment.ack), segment, own, peer)
+        elif seq > high and (own.edge is None or seq <= own.edge):
+            own.beyond.setdefault(seq, _candidate(index, segment, seq, own, peer, refuses=False))
+        else:
+            own.missed = index
+            self._ignore(index, Why.OUT_OF_WINDOW)
+            if peer.only_syn and segment.has_ack and peer.unwrap(segment.ack) == peer.sent_to:
+                self._questions[index] = Open.REFUSES_LATE
+
+    def _refusal(self, index: int, segment: Segment, own: End, peer: End) -> None:
+        """In SYN-SENT a RST counts only if it acknowledges the SYN (RFC 9293 section 3.10.7.3)."""
+        acked = peer.unwrap(segment.ack) if segment.has_ack else None
+        if acked is None or peer.isn is None or not peer.isn < acked <= (peer.sent_to or 0):
+            self._ignore(index, Why.ACKS_NO_SYN)
+            return
+        seq = segment.seq if own.start is None else own.unwrap(segment.seq)
+        own.may_count(_candidate(index, segment, seq, own, peer, refuses=True))
+
+
+def read(segments: Iterable[Segment]) -> Reading:
+    """Read a whole connection: its own segments (at least one), in the order they were captured."""
+    reading: Reading | None = None
+    for segment in segments:
+        reading = reading or Reading(segment.src)
+        reading.add(segment)
+    assert reading is not None
+    return reading
+
+
+def _apart(one: int, other: int) -> int:
+    """How far apart two IP IDs are, whichever came first: networks reorder, and repeat."""
+    ahead = (one - other) % _ID_SPACE
+    return min(ahead, _ID_SPACE - ahead)
+
+
+def _candidate(index: int, segment: Segment, seq: int, own: End, peer: End, *, refuses: bool) -> Reset:
+    return Reset(
+        index=index,
+        t_ns=segment.t_ns,
+        seq=seq,
+        has_ack=segment.has_ack,
+        acked=peer.unwrap(segment.ack) if segment.has_ack else None,
+        refuses=refuses,
+        ttl=segment.ttl,
+        ip_id=segment.ip_id,
+        sent_to=seq if own.sent_to is None else own.sent_to,
+        peer_sent_to=peer.sent_to,
+        is_certain=refuses or segment.has_ack or _is_expected(own, peer, seq),
+        is_exact=refuses or segment.has_ack or own.sent_to in {None, seq},
+    )
+
+
+def _is_expected(own: End, peer: End, seq: int) -> bool:
+    """Whether this is the number that the other end's TCP expects next if everything has arrived.
+
+    Once that end has taken a FIN, and sent none, the FIN's own number will do (tcp_reset_check, Linux 6.12).
+    """
+    if own.sent_to is None or seq == own.sent_to:
+        return True
+    if peer.syn_acks >= _SYN_ACKS and own.isn is not None and seq == own.isn + 1:
+        return True  # in SYN-RECEIVED, which takes no data
+    return own.fin_end == own.sent_to == seq + 1 and peer.fin is None
+
+
+def _acceptable(own: End, seq: int) -> tuple[int, int]:
+    """The lowest and the highest number of a RST that the other end may take, as far as was captured.
+
+    What it acknowledged is behind its window; what this end has sent it may have received, or not. A FIN's
+    own number will do once the FIN was received (tcp_reset_check, Linux 6.12).
+    """
+    low = own.acked_to if own.acked_to is not None else own.start
+    if low is None:
+        return seq, seq
+    high = low if own.sent_to is None else max(low, own.sent_to)
+    return (low - 1 if own.fin_end == low else low), high
+
+
+def _shift(segment: Segment, own: End, peer: End) -> int:
+    """By how many bits the segment's window is to be shifted (RFC 7323 section 2.2): never on a SYN."""
+    if segment.syn:
+        return 0
+    if own.syn is None or peer.syn is None:
+        return _UNKNOWN_SCALE
+    return own.scale if own.scale is not None and peer.scale is not None else 0
+
+
+def _window_scale(options: bytes) -> int | None:
+    """The window scale option of a SYN, at most 14; None where it has none."""
+    at = 0
+    while at < len(options) and options[at] != 0:
+        if options[at] == 1:
+            at += 1
+            continue
+        length = options[at + 1] if at + 1 < len(options) else 0
+        if length < 2:
+            return None
+        if options[at] == _WINDOW_SCALE and length == 3 and at + 2 < len(options):
+            return min(options[at + 2], _UNKNOWN_SCALE)
+        at += length
+    return None

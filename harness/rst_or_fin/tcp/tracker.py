@@ -1,0 +1,250 @@
+"""Segments sorted into connections as they come: where one ends and the next with its ports begins.
+
+A SYN after the end of a connection (a RST, or both FINs) opens a new one, also with the same initial sequence
+number; a copy of a SYN or SYN ACK stays with its own connection; a SYN in the middle of a live connection is
+held back until the other end answers it (RFC 9293 section 3.10.7.4, RFC 5961 section 4).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from rst_or_fin.tcp.acceptance import SLACK_LEN, Reading, read
+from rst_or_fin.tcp.connection import Connection, connection
+from rst_or_fin.tcp.segment import Checksum, Endpoint, Segment, distance
+
+_STRAYS_MAX = 8
+_EARLIER_MAX = 8  # connections of a pair that are remembered for late copies of their SYN ACK
+
+
+class _Stray(NamedTuple):
+    """A SYN that opens nothing yet, and the indices of all its copies. `is_copy`: of the connection's own."""
+
+    syn: Segment
+    is_copy: bool
+    indices: list[int]
+
+
+class Conversation:
+    """One connection in the making. `strays`: SYNs that open nothing yet, by sender and number.
+
+    Once it has been taken it keeps no segments: only what tells that a later segment is still one of its own.
+    """
+
+    def __init__(self, first: Endpoint, other: Endpoint) -> None:
+        self.ends = (first, other)
+        self.members: list[Segment] = []
+        self.reading = Reading(first)
+        self.strays: dict[tuple[Endpoint, int], _Stray] = {}
+        self.taken = False
+        self.is_split = False  # another one of the same ends began before this one was over
+        self.suspects: set[int] = set()  # connections that this one may be part of, or they of it
+        self.earlier: Conversation | None = None  # that this one's SYN may be a late copy of
+        self.refused: Conversation | None = None  # the one before, if the end that opens this one refused it
+
+    def add(self, segment: Segment) -> None:
+        if not self.taken:
+            self.members.append(segment)
+            self.reading.add(segment)
+
+    def take(self) -> Connection:
+        """The connection as it stands; what comes later changes it no more."""
+        found = connection(self.members, self.reading)
+        self.taken, self.members, self.strays = True, [], {}
+        return found
+
+    def look(self) -> Connection:
+        """The connection as far as it was seen."""
+        return connection(self.members, self.reading)
+
+    def look_back(self) -> None:
+        """Doubt a connection that begins with a copy of an earlier one's SYN, until it has opened.
+
+        A client that sent that SYN anew goes on to acknowledge the answer. If it was a late copy, the client
+        knows of no such connection.
+        """
+        if self.refused is not None:
+            self._look_back_at_refused(self.refused)
+        if self.earlier is None or self.taken:
+            return
+        server = self.reading.end(self.ends[1])
+        opened = server.isn is not None and (server.acked_to or 0) > server.isn
+        tried_again = self.earlier.reading.refused and server.isn is None
+        in_doubt = not (opened or tried_again)
+        for each in (self, self.earlier):
+            (each.suspects.add if in_doubt else each.suspects.discard)(id(self))
+            each.reading.entwined = each.is_split or bool(each.suspects)
+        if opened:
+            self.earlier = None
+
+    def _look_back_at_refused(self, before: Conversation) -> None:
+        """Doubt a refusal whose client goes on with the numbers of the SYN that was refused."""
+        client = before.reading.end(self.ends[1])
+        start = self.reading.end(self.ends[1]).start
+        if start is not None and client.isn is not None:
+            before.is_split = abs(client.unwrap(start & 0xFFFFFFFF) - client.isn) <= SLACK_LEN
+            before.reading.entwined |= before.is_split
+            self.refused = None
+
+    def repeats(self, segment: Segment) -> bool:
+        """Whether this SYN or SYN ACK is a copy of the one that opened this connection."""
+        isn = self.reading.end(segment.src).isn
+        return isn is not None and distance(segment.seq, isn & 0xFFFFFFFF) == 0
+
+    def fits(self, segment: Segment) -> bool:
+        return self.reading.fits(segment)
+
+    def awaits_syn_ack(self, segment: Segment) -> bool:
+        """Whether a segment that is no SYN ACK came in place of one: it is rather an earlier connection's."""
+        own, peer = self.reading.end(segment.src), self.reading.end(segment.dst)
+        return peer.only_syn and own.isn is None and not segment.syn and not segment.rst
+
+    def repeats_answer(self, segment: Segment) -> bool:
+        """Whether a SYN ACK is a copy of this connection's, or the one that was not captured yet."""
+        return self.repeats(segment) or self.reading.is_answered_by(segment)
+
+    def may_have_begun_with(self, segment: Segment) -> bool:
+        """Whether this SYN may be a copy of the one that opened this connection, captured or not."""
+        return self.repeats(segment) or self.reading.may_have_begun_with(segment)
+
+    def ends_before(self, segment: Segment) -> bool:
+        """Whether this SYN or SYN ACK can only be the first segment of another connection."""
+        ended = self.taken or self.reading.is_reset or self.reading.both_fins
+        if segment.has_ack:
+            return ended and not self._is_own_answer(segment) and self.answered(segment) is None
+        if self.reading.refuses_unseen(segment):
+            return False
+        return self.reading.is_reset if self.repeats(segment) else ended
+
+    def _is_own_answer(self, segment: Segment) -> bool:
+        """Whether a SYN ACK answers this connection's SYN: a copy, or proof that a refusal was forged."""
+        return self.repeats(segment) or (not self.taken and self.reading.joins(segment))
+
+    def may_open_another(self, segment: Segment) -> bool:
+        """Whether a SYN without ACK opens another connection if the other end answers it."""
+        return self.reading.both_fins if self.repeats(segment) else not self.reading.joins(segment)
+
+    def hold(self, segment: Segment) -> None:
+        """Remember a SYN that may open another connection; the next member is this one."""
+        key = (segment.src, segment.seq)
+        if key not in self.strays:
+            if len(self.strays) == _STRAYS_MAX:
+                del self.strays[next(iter(self.strays))]
+            self.strays[key] = _Stray(segment, self.repeats(segment), [])
+        self.strays[key].indices.append(len(self.members))
+
+    def answered(self, segment: Segment) -> _Stray | None:
+        """The SYN held back that a SYN ACK or a refusal acknowledges."""
+        if not (segment.has_ack and (segment.syn or segment.rst)):
+            return None
+        for stray in self.strays.values():
+            is_copy = segment.syn and stray.is_copy and self.repeats(segment)
+            acked = distance(segment.ack, stray.syn.seq)
+            if stray.syn.src == segment.dst and not is_copy and 0 < acked <= 1 + stray.syn.payload_len:
+                return stray
+        return None
+
+    def cut_out(self, stray: _Stray) -> tuple[list[Segment], list[Segment]]:
+        """Take a SYN out that was held back, with its copies: another connection begins with them.
+
+        Return them, and the other SYNs that are still held back: they may be answered in that one's time.
+        """
+        del self.strays[stray.syn.src, stray.syn.seq]
+        others = [other.syn for other in self.strays.values()]
+        left_out = {*stray.indices, *(other.indices[0] for other in self.strays.values())}
+        held = [self.members[index] for index in stray.indices]
+        self.members = [s for index, s in enumerate(self.members) if index not in left_out]
+        self.reading, self.strays = read(self.members), {}
+        return held, others
+
+
+class ConnectionTracker:
+    """Sorts segments into conversations."""
+
+    def __init__(self) -> None:
+        self._current: dict[frozenset[Endpoint], Conversation] = {}
+        self._earlier: dict[frozenset[Endpoint], deque[Conversation]] = {}
+
+    def add(self, segment: Segment) -> Conversation | None:
+        """Take in the next segment; the conversation that begins with it, if one does."""
+        pair = frozenset((segment.src, segment.dst))
+        current = self._current.get(pair)
+        begun: Conversation | None = None
+        late = self._late_for(pair, segment)
+        if late is not None:
+            current = late
+        elif current is None or _opens(current, segment):
+            if current is not None and segment.has_ack:  # the SYN was not captured
+                current.is_split = current.reading.entwined = True
+            current = begun = self._begin(segment, segment.src, segment.dst)
+        elif (stray := current.answered(segment)) is not None:
+            current = begun = self._begin_anew(current, stray, segment)
+        elif not current.taken and _is_opening(segment) and current.may_open_another(segment):
+            current.hold(segment)
+        current.add(segment)
+        current.look_back()
+        return begun
+
+    def _begin(self, opening: Segment, first: Endpoint, other: Endpoint) -> Conversation:
+        pair = frozenset((first, other))
+        before = self._current.get(pair)
+        self._current[pair] = fresh = Conversation(first, other)
+        if before is not None:
+            earlier = self._earlier.setdefault(pair, deque(maxlen=_EARLIER_MAX))
+            earlier.append(before)
+            fresh.refused = before if before.reading.is_refused_by(first) else None
+            fresh.earlier = next((c for c in reversed(earlier) if c.may_have_begun_with(opening)), None)
+        return fresh
+
+    def _begin_anew(self, current: Conversation, stray: _Stray, answer: Segment) -> Conversation:
+        """Begin with a SYN that was held back: this segment answers it.
+
+        A refusal leaves no doubt but of the connection before it, which its end must have forgotten.
+        """
+        is_split = not current.taken and not current.reading.both_fins
+        is_forgotten = answer.rst and current.reading.established
+        syns, others = current.cut_out(stray)
+        current.is_split = current.reading.entwined = is_split
+        fresh = self._begin(syns[0], answer.dst, answer.src)
+        fresh.is_split = fresh.reading.entwined = is_split and not is_forgotten
+        for syn in syns:
+            fresh.add(syn)
+        for syn in others:
+            fresh.hold(syn)
+            fresh.add(syn)
+        return fresh
+
+    def _late_for(self, pair: frozenset[Endpoint], segment: Segment) -> Conversation | None:
+        """The earlier connection of these two ends that this segment belongs to, if it came late.
+
+        Networks and captures reorder: the last segments of one connection may come behind the next one's SYN.
+        """
+        earlier = self._earlier.get(pair)
+        if earlier is None or (segment.syn and not segment.has_ack):
+            return None
+        current = self._current[pair]
+        fits = Conversation.repeats_answer if segment.syn else Conversation.fits
+        if fits(current, segment) and not current.awaits_syn_ack(segment):
+            return None
+        found = next((c for c in reversed(earlier) if fits(c, segment)), None)
+        if found is not None and segment.syn and current.reading.is_answered_by(segment):
+            found.is_split = found.reading.entwined = True
+            return None
+        return found
+
+
+def connections(segments: Iterable[Segment]) -> list[Connection]:
+    """Sort segments into connections, in order of their first segment."""
+    tracker = ConnectionTracker()
+    found = [conversation for segment in segments if (conversation := tracker.add(segment)) is not None]
+    return [conversation.look() for conversation in found]
+
+
+def _is_opening(segment: Segment) -> bool:
+    return segment.syn and not segment.has_ack and segment.checksum is not Checksum.BAD
+
+
+def _opens(current: Conversation, segment: Segment) -> bool:
+    return segment.syn and segment.checksum is not Checksum.BAD and current.ends_before(segment)

@@ -1,0 +1,104 @@
+"""A testbed: two hosts and one wire between them, ready for replays. What every kind of it offers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
+
+from rst_or_fin.capture_file.frame import Frame
+from rst_or_fin.evidence.records import Testimony
+from rst_or_fin.evidence.strace import SystemCall
+from rst_or_fin.evidence.tracepoint import Reset
+from rst_or_fin.node.link import Link
+from rst_or_fin.tcp.segment import Endpoint
+
+# Every sysctl that bears on how a connection ends, pinned so that a host's own tuning cannot change a
+# verdict; the values are Linux 6.12's defaults.
+PINNED_SYSCTLS = {
+    "net.ipv4.tcp_timestamps": "1",
+    "net.ipv4.tcp_sack": "1",
+    "net.ipv4.tcp_window_scaling": "1",
+    "net.ipv4.tcp_ecn": "2",
+    "net.ipv4.tcp_fin_timeout": "60",
+    "net.ipv4.tcp_orphan_retries": "0",
+    "net.ipv4.tcp_retries2": "15",
+    "net.ipv4.tcp_tw_reuse": "2",
+    "net.ipv4.tcp_rmem": "4096\t131072\t6291456",
+    "net.ipv4.tcp_wmem": "4096\t16384\t4194304",
+    "net.ipv4.ip_local_port_range": "32768\t60999",
+}
+
+
+@runtime_checkable
+class Traced(Protocol):
+    """A testbed that can have its node's system calls recorded."""
+
+    def system_calls(self, local: Endpoint, remote: Endpoint) -> tuple[SystemCall, ...] | None:
+        """Those of the socket between these two, complete up to this call; None where nobody asked."""
+
+
+@runtime_checkable
+class Reasoned(Protocol):
+    """A testbed whose node may have a kernel that says why it sent a RST."""
+
+    def resets(self, local: Endpoint, remote: Endpoint) -> tuple[Reset, ...] | None:
+        """Those from `local` to `remote`, complete up to this call; None where the kernel does not say."""
+
+
+class Testbed(Protocol):
+    """Two hosts and one wire: an Erlang node on one, a server on the other, a capture in between.
+
+    Times are seconds; every wait is bounded and a wait that ends without its event is an error or a None.
+    """
+
+    @property
+    def link(self) -> Link:
+        """The control link to the Erlang node."""
+
+    @property
+    def server(self) -> Endpoint:
+        """Where the server listens on the test network."""
+
+    @property
+    def client_address(self) -> str:
+        """The node's address on the test network."""
+
+    def drain(self, timeout_s: float = 0.0) -> list[Frame]:
+        """Every frame since the last drain, complete up to this call.
+
+        Where there is none yet, waits up to `timeout_s` for the first.
+        """
+
+    def dropped(self) -> int:
+        """How many frames the kernel dropped from the capture since it began."""
+
+    @property
+    def shares_clock(self) -> bool:
+        """Whether the node's kernel is the one that the capture's time stamps come from."""
+
+    def now_ns(self) -> int:
+        """The capture's clock when it was last drained, or later, in nanoseconds since the epoch."""
+
+    def holds(self, one: Endpoint, other: Endpoint) -> bool | None:
+        """Whether the kernel of either host still has the connection between these two, TIME_WAIT aside.
+
+        None where a kernel cannot be asked.
+        """
+
+    def counters(self) -> Mapping[str, int]:
+        """The kernel's counters of the node's network namespace, read from beside the node.
+
+        For what a node that is gone cannot tell any more.
+        """
+
+    def start_peer(self) -> None:
+        """Tell a peer that is a client to connect: one line, whatever it says, on its stdin."""
+
+    def testimony(self, client: Endpoint, timeout_s: float) -> Testimony | None:
+        """What the peer's application saw of the connection from `client`, once it has ended there."""
+
+    def facts(self) -> dict[str, object]:
+        """What the manifest records: runtime, image digests, kernel and tool versions, sysctls."""
+
+    def close(self) -> None:
+        """End everything that this testbed started. May be called twice."""

@@ -1,0 +1,107 @@
+"""A container's standard streams over one socket of the engine's API: bytes in, bytes out, bounded waits.
+
+The engine multiplexes stdout and stderr into one stream (Docker Engine API, "Attach to a container"): each
+chunk has a header of eight bytes, the stream's number first and the chunk's length (big-endian) last.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import struct
+import time
+from typing import TYPE_CHECKING
+
+from rst_or_fin.errors import EnvironmentTroubleError
+
+if TYPE_CHECKING:
+    import docker
+
+_HEADER = struct.Struct(">BxxxI")
+_STDERR = 2
+_KEPT_STDERR = 4000
+
+
+class Attached:
+    """The streams of one container, attached before it starts so that its first byte is not missed."""
+
+    def __init__(self, client: docker.DockerClient, container_id: str, name: str) -> None:
+        self._name = name
+        stream = client.api.attach_socket(
+            container_id, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+        )
+        self._stream = stream  # closing this object closes the connection beneath the socket
+        self._socket: socket.socket = getattr(stream, "_sock", stream)
+        self._socket.setblocking(False)
+        self._buffer = b""
+        self._stderr = b""
+        self._ended = False
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    @property
+    def complaint(self) -> str:
+        """The end of what the program wrote to stderr."""
+        return self._stderr.decode("utf-8", "replace").strip()
+
+    def write(self, data: bytes, timeout_s: float) -> None:
+        """Hand `data` to the program's stdin. Raises EnvironmentTroubleError where it is gone."""
+        try:
+            self._socket.settimeout(timeout_s)
+            self._socket.sendall(data)
+            self._socket.setblocking(False)
+        except OSError as error:
+            raise self._gone() from error
+
+    def read(self, timeout_s: float) -> bytes:
+        """What the program wrote to stdout since the last read; waits up to `timeout_s` for something.
+
+        Empty where nothing came. Raises EnvironmentTroubleError where the program has ended.
+        """
+        deadline = time.monotonic() + timeout_s
+        while True:
+            out = self._demultiplex()
+            if out:
+                return out
+            if self._ended:
+                raise self._gone()
+            remaining = deadline - time.monotonic()
+            if not select.select([self._socket], [], [], max(0.0, remaining))[0]:
+                return b""
+            try:
+                data = self._socket.recv(1 << 16)
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise self._gone() from error
+            self._ended = not data
+            self._buffer += data
+
+    def close(self) -> None:
+        self._socket.close()
+        self._stream.close()
+
+    def _demultiplex(self) -> bytes:
+        out = []
+        start = 0
+        while len(self._buffer) - start >= _HEADER.size:
+            number, length = _HEADER.unpack_from(self._buffer, start)
+            end = start + _HEADER.size + length
+            if end > len(self._buffer):
+                break
+            chunk = self._buffer[start + _HEADER.size : end]
+            if number == _STDERR:
+                self._stderr = (self._stderr + chunk)[-_KEPT_STDERR:]
+            else:
+                out.append(chunk)
+            start = end
+        self._buffer = self._buffer[start:]
+        return b"".join(out)
+
+    def _gone(self) -> EnvironmentTroubleError:
+        said = f": {self.complaint}" if self.complaint else ""
+        return EnvironmentTroubleError(
+            f"the {self._name} container ended in the middle of the run{said}",
+            "run it again; if it stays so, see `rst-or-fin doctor`",
+        )

@@ -1,0 +1,458 @@
+"""Two hosts in containers: an Erlang node and a server, on a network that carries only their connection.
+
+Three containers: `node`, `server`, and `capture`, which shares the node's network namespace. The test network
+is internal (no route out) and has no published port; the node's distribution port is reached over a second
+network, published on 127.0.0.1 only, because a published port ends a connection in docker-proxy.
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from rst_or_fin.agents import frames
+from rst_or_fin.capture_file.frame import Frame
+from rst_or_fin.engine import client as engine
+from rst_or_fin.engine import images
+from rst_or_fin.errors import EnvironmentTroubleError, LinkError, LinkTimeoutError
+from rst_or_fin.evidence.records import Testimony
+from rst_or_fin.evidence.strace import Recording, SystemCall
+from rst_or_fin.evidence.strace import command as strace_command
+from rst_or_fin.evidence.tracepoint import Reset
+from rst_or_fin.node import command as node
+from rst_or_fin.node.link import Link
+from rst_or_fin.scenario import peers
+from rst_or_fin.scenario.model import Server
+from rst_or_fin.tcp.segment import Endpoint
+from rst_or_fin.testbed import PINNED_SYSCTLS
+from rst_or_fin.testbed.container_stdio import Attached
+from rst_or_fin.testbed.guest import Guest
+from rst_or_fin.testbed.peer_log import Testimonies
+
+if TYPE_CHECKING:
+    import docker
+
+_NODE_FOLDER = "/opt/rst-or-fin"
+_DIST_PORT = 4370
+_STRACE_FILE = "/tmp/strace"
+_NOBODY = 65534
+_START_TIMEOUT_S = 30.0
+_ANSWER_TIMEOUT_S = 10.0
+_SUBNET_TRIES = 20
+
+# The cookie comes over stdin, into a file on the container's tmpfs: neither `docker inspect` nor a process
+# list shows it. The shell outlives the node, so that the network stays while the node's sockets are closed.
+_ENDED = b"the node ended"
+_START_NODE = f"""\
+umask 077; read -r cookie; printf %s "$cookie" > "$HOME/.erlang.cookie"
+"$@"; echo "{_ENDED.decode()} with status $?"; cat > /dev/null
+"""
+
+# What no container of ours gets beyond: no privilege can be gained, nothing is written to its own disk.
+_CONFINED: dict[str, Any] = {
+    "cap_drop": ["ALL"],
+    "security_opt": ["no-new-privileges:true"],
+    "read_only": True,
+    "mem_limit": "512m",
+    "memswap_limit": "512m",
+    "pids_limit": 128,
+}
+# Offloads are switched off and the tap is opened before the capture becomes an unprivileged user.
+_CAPTURE_CAPABILITIES = ["NET_ADMIN", "NET_RAW", "SETGID", "SETUID"]
+
+
+class DockerTestbed:
+    """The Docker testbed; see `rst_or_fin.testbed.Testbed` for what it offers. Use as a context manager."""
+
+    def __init__(
+        self,
+        client: docker.DockerClient,
+        *,
+        otp: str = "27",
+        backend: str = "inet",
+        family: int = 4,
+        kernel: str | None = None,
+        server: Server | None = None,
+        strace: bool = False,
+        progress: Callable[[object], None] = lambda line: None,
+    ) -> None:
+        self._client = client
+        self._run_id = secrets.token_hex(6)
+        self._labels = engine.labels(self._run_id)
+        self._cookie = secrets.token_hex(16)
+        self._undo = ExitStack()
+        self._dropped = self._now_ns = 0
+        self._recording = Recording() if strace else None
+        self._recorded_len = 0
+        self._testimonies = Testimonies()
+        self._records = frames.Decoder()
+        self._facts: dict[str, object] = {}
+        self._own_kernel = kernel is not None
+        server = server or Server()
+        try:
+            self._build(otp, backend, family, kernel, server, progress)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> DockerTestbed:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    @property
+    def link(self) -> Link:
+        return self._link
+
+    @property
+    def server(self) -> Endpoint:
+        return self._server
+
+    @property
+    def client_address(self) -> str:
+        return self._client_address
+
+    def drain(self, timeout_s: float = 0.0) -> list[Frame]:
+        """As the protocol says. Each try is one round trip to the capture, which drains its tap for it."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            taken = self._drain_once()
+            if taken or time.monotonic() >= deadline:
+                return taken
+
+    def dropped(self) -> int:
+        return self._dropped
+
+    @property
+    def shares_clock(self) -> bool:
+        return not self._own_kernel
+
+    def now_ns(self) -> int:
+        return self._now_ns
+
+    def holds(self, one: Endpoint, other: Endpoint) -> bool | None:
+        return None
+
+    def counters(self) -> Mapping[str, int]:
+        if self._own_kernel:
+            return self._guest.counters()
+        for record in self._answers(frames.COUNT):
+            if isinstance(record, frames.Counted):
+                return record.counters
+        return {}
+
+    def start_peer(self) -> None:
+        self._server_log.write(b"connect\n", _ANSWER_TIMEOUT_S)
+
+    def testimony(self, client: Endpoint, timeout_s: float) -> Testimony | None:
+        deadline = time.monotonic() + timeout_s
+        while client not in self._testimonies:
+            remaining = deadline - time.monotonic()
+            self._testimonies.feed(self._server_log.read(max(0.0, remaining)))
+            if remaining <= 0:
+                break
+        return self._testimonies.take(client)
+
+    def system_calls(self, local: Endpoint, remote: Endpoint) -> tuple[SystemCall, ...] | None:
+        """As the protocol says. strace writes a call's line before the call returns to the node."""
+        if self._recording is None:
+            return None
+        with engine.calls("reading what strace wrote"):
+            asked = ["tail", "-c", f"+{self._recorded_len + 1}", _STRACE_FILE]
+            order = self._client.api.exec_create(self._node_id, asked, stderr=False)
+            text: bytes = self._client.api.exec_start(order["Id"])
+        self._recorded_len += len(text)
+        self._recording.feed(text.decode("utf-8", "replace"))
+        return self._recording.take(local, remote)
+
+    def resets(self, local: Endpoint, remote: Endpoint) -> tuple[Reset, ...] | None:
+        """As the protocol says. The host's own kernel is not asked: its tracepoint is the whole machine's."""
+        return self._guest.resets(local, remote) if self._own_kernel else None
+
+    def facts(self) -> dict[str, object]:
+        return dict(self._facts)
+
+    def close(self) -> None:
+        self._undo.close()
+
+    # Building: whatever was made is taken down again by _undo, in reverse
+
+    def _build(
+        self,
+        otp: str,
+        backend: str,
+        family: int,
+        kernel: str | None,
+        server: Server,
+        progress: Callable[[object], None],
+    ) -> None:
+        engine.remove(self._client, engine.leftovers(self._client))
+        node_row = self._node_row(otp, kernel, progress)
+        node_image = images.ensure(self._client, node_row, progress)
+        peer_image = images.ensure(self._client, "peer", progress)
+        server_name = peers.kind_of(server).image
+        server_image = images.ensure(self._client, server_name, progress)
+        self._undo.callback(self._remove_everything)
+        with engine.calls("setting up the test network"), ThreadPoolExecutor(4) as pool:
+            control = pool.submit(self._make_control_network)
+            test_network, prefix = self._make_test_network(family)
+            self._client_address = f"{prefix}3"
+            place = peers.Place(own=f"{prefix}4", spare=f"{prefix}5", node=self._client_address)
+            self._server = peers.endpoint(server, place)
+            serving = pool.submit(self._start_server, server_image, test_network, place, server)
+            started = self._start_node(node_image, control.result(), test_network, backend, self._rights())
+            capturing = pool.submit(self._start_capture, peer_image, started)
+            self._link = self._undo.enter_context(self._link_to(started))
+            self._server_log = serving.result()
+            self._capture, capture_facts = capturing.result()
+        version = self._client.version()
+        self._facts = {
+            "runtime": "docker",
+            "run": self._run_id,
+            "engine": version["Version"],
+            "host_kernel": version["KernelVersion"],
+            "images": {node_row.name: node_image, "peer": peer_image, server_name: server_image},
+            "server": {"kind": server.kind, "options": dict(server.options)},
+            "capture": capture_facts,
+        }
+        if self._own_kernel:
+            self._facts["accelerator"] = self._guest.accelerator()
+
+    def _node_row(self, otp: str, kernel: str | None, progress: Callable[[object], None]) -> images.Image:
+        if kernel is not None:
+            from rst_or_fin.engine import kernel_images
+
+            return kernel_images.image_of(self._client, kernel, otp, progress)
+        return images.row(f"node-strace:otp{otp}" if self._recording else f"node:otp{otp}")
+
+    def _rights(self) -> dict[str, Any]:
+        """What the node's container gets beyond its confinement: nothing, but for a kernel of its own."""
+        if not self._own_kernel:
+            return {}
+        from rst_or_fin.engine import kernel_images, kvm
+
+        return kernel_images.host_config(kvm=kvm.works()[0])
+
+    def _make_control_network(self) -> str:
+        return str(
+            self._client.api.create_network(
+                f"rst-or-fin-{self._run_id}-control",
+                driver="bridge",
+                labels=self._labels,
+                options={
+                    "com.docker.network.bridge.enable_ip_masquerade": "false",
+                    "com.docker.network.bridge.enable_icc": "false",
+                },
+            )["Id"]
+        )
+
+    def _make_test_network(self, family: int) -> tuple[str, str]:
+        """The network's id, and what its addresses begin with: in 198.18.0.0/15 (RFC 2544) or fd00::/8."""
+        import docker.errors
+        import docker.types
+
+        for _ in range(_SUBNET_TRIES):
+            four = f"198.{random.choice((18, 19))}.{random.randrange(256)}."
+            pools = [docker.types.IPAMPool(subnet=f"{four}0/28", gateway=f"{four}1")]
+            six = f"fd{random.randrange(1 << 8):02x}:{random.randrange(1 << 16):x}::"
+            if family == 6:
+                pools.append(docker.types.IPAMPool(subnet=f"{six}/64", gateway=f"{six}1"))
+            try:
+                network = self._client.api.create_network(
+                    f"rst-or-fin-{self._run_id}-test",
+                    driver="bridge",
+                    internal=True,
+                    enable_ipv6=family == 6,
+                    labels=self._labels,
+                    ipam=docker.types.IPAMConfig(pool_configs=pools),
+                )
+            except docker.errors.APIError as error:
+                if "overlap" not in str(error.explanation):
+                    raise
+                continue
+            return str(network["Id"]), six if family == 6 else four
+        raise EnvironmentTroubleError(
+            f"no free subnet for the test network after {_SUBNET_TRIES} tries",
+            "remove networks that are not needed: docker network prune",
+        )
+
+    def _start_server(self, image: str, network: str, place: peers.Place, server: Server) -> Attached:
+        kind = peers.kind_of(server)
+        container = self._create(
+            "server",
+            image,
+            network,
+            place.own,
+            command=[
+                *("python3", "-m", kind.module, "--drop-to-uid", str(_NOBODY)),
+                *peers.arguments(server, place),
+            ],
+            cap_add=list(kind.capabilities),
+            tmpfs={"/tmp": "size=16m,mode=1777"},
+        )
+        attached = self._attach(container, "server")
+        self._client.api.start(container)
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        said = b""
+        while b"\n" not in said:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                raise EnvironmentTroubleError(
+                    f"the server did not listen within {_START_TIMEOUT_S:.0f} s", "see `rst-or-fin doctor`"
+                )
+            said += attached.read(remaining)
+        self._testimonies.feed(said)
+        return attached
+
+    def _start_node(self, image: str, control: str, test: str, backend: str, rights: dict[str, Any]) -> str:
+        container = self._create(
+            "node",
+            image,
+            control,
+            None,
+            command=[
+                *("sh", "-c", _START_NODE, "sh"),
+                *(strace_command(_STRACE_FILE) if self._recording else ()),
+                *("erl", *node.arguments(_DIST_PORT, "0.0.0.0", backend)),
+            ],
+            working_dir=_NODE_FOLDER,
+            sysctls=PINNED_SYSCTLS,
+            ports=[_DIST_PORT],
+            port_bindings={_DIST_PORT: ("127.0.0.1", None)},
+            tmpfs={"/tmp": f"size={'64m' if self._recording else '16m'},mode=1777"},
+            **rights,
+        )
+        self._client.api.connect_container_to_network(container, test, **_at(self._client_address))
+        self._node_id = container
+        self._node_log = self._attach(container, "node")
+        self._guest = Guest(self._node_log)
+        self._client.api.start(container)
+        self._node_log.write(f"{self._cookie}\n".encode(), _ANSWER_TIMEOUT_S)
+        return container
+
+    def _start_capture(self, image: str, node: str) -> tuple[Attached, dict[str, object]]:
+        container = self._create(
+            "capture",
+            image,
+            None,
+            None,
+            command=[
+                *("python3", "-m", "agents.capture", "--address", self._client_address),
+                *("--drop-to-uid", str(_NOBODY)),
+            ],
+            cap_add=_CAPTURE_CAPABILITIES,
+            network_mode=f"container:{node}",
+        )
+        attached = self._attach(container, "capture")
+        self._client.api.start(container)
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while (remaining := deadline - time.monotonic()) > 0:
+            for record in self._records.feed(attached.read(remaining)):
+                if isinstance(record, frames.Ready):
+                    return attached, dict(record.facts)
+                if isinstance(record, frames.Failed):
+                    raise EnvironmentTroubleError(record.error, "see `rst-or-fin doctor`")
+        raise EnvironmentTroubleError(
+            f"the capture was not ready within {_START_TIMEOUT_S:.0f} s", "see `rst-or-fin doctor`"
+        )
+
+    def _create(
+        self,
+        role: str,
+        image: str,
+        network: str | None,
+        address: str | None,
+        *,
+        command: list[str] | None = None,
+        working_dir: str | None = None,
+        ports: list[int] | None = None,
+        **host: Any,
+    ) -> str:
+        api = self._client.api
+        networking: Any = None  # the SDK's stubs want another type than the SDK's own documentation
+        if network is not None:
+            host["network_mode"] = network
+            networking = {"EndpointsConfig": {network: api.create_endpoint_config(**_at(address))}}
+        return str(
+            api.create_container(
+                image,
+                command,
+                name=f"rst-or-fin-{self._run_id}-{role}",
+                labels=self._labels,
+                working_dir=working_dir,
+                ports=ports,
+                stdin_open=True,  # its end of file tells the program that its driver is gone
+                networking_config=networking,
+                host_config=api.create_host_config(**_CONFINED, **host),
+            )["Id"]
+        )
+
+    def _attach(self, container: str, name: str) -> Attached:
+        attached = Attached(self._client, container, name)
+        self._undo.callback(attached.close)
+        return attached
+
+    def _link_to(self, node: str) -> Link:
+        """The link, as soon as the node answers: docker-proxy accepts long before the node listens."""
+        bindings = self._client.api.port(node, _DIST_PORT)
+        address = ("127.0.0.1", int(bindings[0]["HostPort"]))
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while True:
+            connection = socket.create_connection(address, _ANSWER_TIMEOUT_S)
+            try:
+                link = Link.over(connection, cookie=self._cookie, timeout_s=_ANSWER_TIMEOUT_S)
+                link.wait_until_ready(max(0.1, deadline - time.monotonic()))
+            except LinkError as error:
+                connection.close()
+                if time.monotonic() >= deadline:
+                    raise LinkTimeoutError(
+                        f"the Erlang node did not answer within {_START_TIMEOUT_S:.0f} s: {error}",
+                        "see `rst-or-fin doctor`",
+                    ) from error
+                said = self._node_log.read(0.02)
+                self._guest.feed(said)
+                if _ENDED in said:
+                    raise EnvironmentTroubleError(
+                        f"the Erlang node did not start: {self._node_log.complaint}",
+                        "see `rst-or-fin doctor`",
+                    ) from error
+            else:
+                return link
+
+    def _remove_everything(self) -> None:
+        engine.remove(self._client, engine.belongings(self._client, self._run_id))
+
+    # Running
+
+    def _drain_once(self) -> list[Frame]:
+        taken: list[Frame] = []
+        for record in self._answers(frames.DRAIN):
+            if isinstance(record, frames.Captured):
+                taken.append(Frame(t_ns=record.t_ns, data=record.data))
+            elif isinstance(record, frames.Drained):
+                self._dropped, self._now_ns = record.dropped, record.now_ns
+                break
+        return taken
+
+    def _answers(self, order: bytes) -> Iterator[frames.Record]:
+        """What the capture answers to an order. Raises EnvironmentTroubleError when it takes too long."""
+        self._capture.write(order, _ANSWER_TIMEOUT_S)
+        deadline = time.monotonic() + _ANSWER_TIMEOUT_S
+        while (remaining := deadline - time.monotonic()) > 0:
+            yield from self._records.feed(self._capture.read(remaining))
+        raise EnvironmentTroubleError(
+            f"the capture did not answer within {_ANSWER_TIMEOUT_S:.0f} s", "run it again"
+        )
+
+
+def _at(address: str | None) -> dict[str, Any]:
+    if address is None:
+        return {}
+    return {"ipv6_address" if ":" in address else "ipv4_address": address}

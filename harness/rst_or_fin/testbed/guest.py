@@ -1,0 +1,106 @@
+"""What the guest of a kernel image says beside its node: its kernel's counters, and why it sent a RST.
+
+Its lines come on the container's standard output (what they are: containers/kernel/root/init).
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from rst_or_fin.agents import counters
+from rst_or_fin.errors import EnvironmentTroubleError
+from rst_or_fin.evidence import tracepoint
+from rst_or_fin.evidence.tracepoint import Reset
+from rst_or_fin.tcp.segment import Endpoint
+
+_ANSWER_TIMEOUT_S = 10.0
+_KEPT_RESETS = 1000  # nobody asks for those of the control link
+
+
+class Lines(Protocol):
+    """A program's standard streams, as testbed.attached.Attached has them."""
+
+    def write(self, data: bytes, timeout_s: float) -> None: ...
+
+    def read(self, timeout_s: float) -> bytes: ...
+
+
+class Guest:
+    """The guest behind a container's standard streams. Every method waits up to 10 s for an answer."""
+
+    def __init__(self, log: Lines) -> None:
+        self._log = log
+        self._rest = b""
+        self._accelerator = ""
+        self._counters: Mapping[str, int] = {}
+        self._resets: deque[Reset] = deque(maxlen=_KEPT_RESETS)
+        self._fences = 0
+        self._answered = ""
+        self._tells = True
+
+    def feed(self, said: bytes) -> None:
+        """Take in what somebody else has read of the container's standard output."""
+        *lines, self._rest = (self._rest + said).split(b"\n")
+        for line in lines:
+            self._take(line.decode("ascii", "replace"))
+
+    def accelerator(self) -> str:
+        """What QEMU runs the guest on: "kvm" or "tcg"."""
+        self._hear_until(lambda: bool(self._accelerator))
+        return self._accelerator
+
+    def counters(self) -> Mapping[str, int]:
+        """The guest's counters when its node has ended; it says them then. Empty where that does not come."""
+        self._hear_until(lambda: bool(self._counters))
+        return self._counters
+
+    def resets(self, local: Endpoint, remote: Endpoint) -> tuple[Reset, ...] | None:
+        """Every RST that the guest's kernel sent from `local` to `remote` until now, each given out once.
+
+        None where its tracepoint gives no reasons, or lost events. Raises EnvironmentTroubleError where no
+        answer comes.
+        """
+        if not self._tells:
+            return None
+        self._fences += 1
+        self._log.write(b"fence %d\n" % self._fences, _ANSWER_TIMEOUT_S)
+        if not self._hear_until(lambda: self._answered == str(self._fences)):
+            raise EnvironmentTroubleError(
+                f"the guest did not say within {_ANSWER_TIMEOUT_S:.0f} s which RST it sent", "run it again"
+            )
+        if not self._tells:
+            return None
+        found = [r for r in self._resets if (r.source, r.destination) == (local, remote)]
+        for reset in found:
+            self._resets.remove(reset)
+        return tuple(found)
+
+    def _hear_until(self, heard: Callable[[], bool]) -> bool:
+        deadline = time.monotonic() + _ANSWER_TIMEOUT_S
+        while not heard():
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                return False
+            self.feed(self._log.read(left_s))
+        return True
+
+    def _take(self, line: str) -> None:
+        kind, _, text = line.partition(" ")
+        if kind == "counters":
+            self._counters = counters.parse(base64.b64decode(text).decode("ascii"))
+        elif kind == "accelerator":
+            self._accelerator = text
+        elif kind == "untraced":
+            self._answered, self._tells = text, False
+        elif tracepoint.MARK in line:
+            self._answered = line.partition(tracepoint.MARK)[2]
+        elif tracepoint.LOST in line:
+            self._tells = False
+        else:
+            reset = tracepoint.parse(line)
+            if reset is not None:
+                self._resets.append(reset)

@@ -1,0 +1,142 @@
+"""The driver's end of a holder: start one, hear from it within bounds, end it with everything it holds."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import socket
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import rst_or_fin
+from rst_or_fin.errors import EnvironmentTroubleError
+from rst_or_fin.netns import messages
+
+_END_TIMEOUT_S = 5.0
+_PACKAGES = str(Path(rst_or_fin.__file__).resolve().parent.parent)
+_START = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from rst_or_fin.netns.holder import main; sys.exit(main())"
+)
+
+_APPARMOR = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns"
+_DOCKER = "or use --runtime docker"
+
+
+class Held:
+    """One holder. `close` ends it; so does this process's end."""
+
+    def __init__(self, order: messages.Order) -> None:
+        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs, ExitStack() as undo:
+            undo.callback(self._channel.close)
+            messages.send_order(self._channel, order)
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", _START, _PACKAGES],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,  # a terminal's Ctrl-C is for the driver, which then ends all in order
+            )
+            undo.pop_all()
+
+    def wait_for(self, event: str, timeout_s: float) -> tuple[dict[str, Any], list[int]]:
+        """The next message, which must be that one, with its file descriptors.
+
+        Raises EnvironmentTroubleError when something else came, or nothing in time.
+        """
+        heard = self._hear(timeout_s)
+        if heard is None:
+            raise EnvironmentTroubleError(
+                f"the local runtime said nothing for {timeout_s:g} s, waiting until it is {event}",
+                f"run it again on a machine less busy, {_DOCKER}",
+            )
+        message, fds = heard
+        if message["event"] != event:
+            for fd in fds:
+                os.close(fd)
+            raise trouble(message)
+        return message, fds
+
+    def complain(self, timeout_s: float) -> None:
+        """Raise EnvironmentTroubleError if word of a program's end comes within that time."""
+        heard = self._hear(timeout_s)
+        if heard is not None:
+            raise trouble(heard[0])
+
+    def close(self) -> None:
+        """End the holder and all that it holds; when this returns, every process of it is gone."""
+        if self._channel.fileno() < 0:
+            return
+        try:
+            self._channel.shutdown(socket.SHUT_WR)
+            deadline = time.monotonic() + _END_TIMEOUT_S
+            # Its last messages, then the end of file: the outer process has left, after all others.
+            while (heard := self._hear(deadline - time.monotonic())) and heard[0]["event"] != "gone":
+                for fd in heard[1]:
+                    os.close(fd)
+            if heard is None:
+                self._process.kill()
+        finally:
+            self._channel.close()
+            self._process.wait()
+
+    def _hear(self, timeout_s: float) -> tuple[dict[str, Any], list[int]] | None:
+        """The next message ("gone" at the end of file); None when there is none in time."""
+        poll = select.poll()
+        poll.register(self._channel, select.POLLIN)
+        if not poll.poll(max(0.0, timeout_s) * 1000):
+            return None
+        try:
+            return messages.receive(self._channel) or ({"event": "gone"}, [])
+        except ConnectionResetError:  # it left without having read all that it was told
+            return {"event": "gone"}, []
+
+
+def trouble(message: dict[str, Any]) -> EnvironmentTroubleError:
+    """What a message that nobody hoped for means to the user, with the remedy."""
+    if message["event"] == "ended":
+        said = message["output"].splitlines()[-1:] or ["it said nothing"]
+        return EnvironmentTroubleError(
+            f"the {message['who']} ended with status {message['status']}: {said[0]}",
+            f"see `rst-or-fin doctor`, {_DOCKER}",
+        )
+    if message["event"] == "trouble" and message["step"] == "namespaces":
+        return EnvironmentTroubleError(
+            f"this machine refuses network namespaces ({message['error']})", _remedy(message["errno"])
+        )
+    if message["event"] == "trouble":
+        return EnvironmentTroubleError(
+            f"setting up {message['step']} failed: {message['error']}", f"see `rst-or-fin doctor`, {_DOCKER}"
+        )
+    return EnvironmentTroubleError(
+        f"the local runtime's holder is {message['event']} unexpectedly",
+        "run it again; see what it wrote above",
+    )
+
+
+def _remedy(number: int) -> str:
+    """What to do where namespaces are refused with this errno (unshare(2), user_namespaces(7))."""
+    if number in (errno.ENOSPC, errno.EUSERS):
+        limits = " ".join(f"user.max_{kind}_namespaces=10000" for kind in ("user", "net", "pid"))
+        return f"as root: sysctl {limits}, {_DOCKER}"
+    if number in (errno.EINVAL, errno.ENOSYS):
+        return "a kernel with CONFIG_NET_NS, CONFIG_PID_NS and CONFIG_USER_NS, " + _DOCKER
+    if _reads(_APPARMOR, "1"):
+        return f"as root: sysctl kernel.apparmor_restrict_unprivileged_userns=0, or run as root, {_DOCKER}"
+    if _reads("/proc/sys/kernel/unprivileged_userns_clone", "0"):
+        return f"as root: sysctl kernel.unprivileged_userns_clone=1, or run as root, {_DOCKER}"
+    return (
+        "in a container: start it with --cap-add SYS_ADMIN --cap-add NET_ADMIN and "
+        f"--security-opt seccomp=unconfined; elsewhere run as root, {_DOCKER}"
+    )
+
+
+def _reads(path: str, text: str) -> bool:
+    try:
+        return Path(path).read_text(encoding="ascii").strip() == text
+    except OSError:
+        return False

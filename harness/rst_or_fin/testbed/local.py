@@ -1,0 +1,260 @@
+"""Two hosts without containers: two network namespaces joined by a veth pair, as root or as a plain user.
+
+The driver (this process) stays outside. A holder (`rst_or_fin.netns.holder`) makes the namespaces, starts the
+node and the server in them and hands the driver what it needs of them, already open: the capture's tap, the
+server's log and its standard input, the counters, a connection to the node.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import select
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any, Self
+
+from rst_or_fin import data_files
+from rst_or_fin.agents import capture, counters, socket_table
+from rst_or_fin.capture_file.frame import Frame
+from rst_or_fin.errors import LinkError, UsageError
+from rst_or_fin.evidence.records import Testimony
+from rst_or_fin.netns.messages import Order
+from rst_or_fin.node import command
+from rst_or_fin.node import runtime as erlang
+from rst_or_fin.node.link import Link
+from rst_or_fin.scenario import peers
+from rst_or_fin.scenario.model import Server
+from rst_or_fin.tcp.segment import Endpoint
+from rst_or_fin.testbed import PINNED_SYSCTLS
+from rst_or_fin.testbed.holder_process import Held
+from rst_or_fin.testbed.peer_log import Testimonies
+
+# Addresses out of the networks set aside for such tests: RFC 2544 and RFC 5180.
+_CLIENT = {4: "198.18.0.3", 6: "2001:2::3"}
+_SERVER = {4: "198.18.0.4", 6: "2001:2::4"}
+_SPARE = {4: "198.18.0.5", 6: "2001:2::5"}
+_NODE_PORT = 4370
+_RUNNABLE = ("peer", "scripted")  # the images of which this machine has all that the program needs
+_SET_UP_TIMEOUT_S = 10.0
+_NODE_TIMEOUT_S = 30.0
+_LOST_NODE_TIMEOUT_S = 0.5
+_READ_LEN = 1 << 16
+_PROC_FILE_LEN = 1 << 16
+
+
+class LocalTestbed:
+    """The local testbed; see `rst_or_fin.testbed.Testbed` for what it offers. Use as a context manager."""
+
+    def __init__(self, server: Server, otp: str | None, backend: str, family: int) -> None:
+        self._undo = ExitStack()
+        place = place_of(family)
+        self._client_address = place.node
+        self._server = peers.endpoint(server, place)
+        self._cookie = secrets.token_hex(16)
+        self._dropped = 0
+        self._testimonies = Testimonies()
+        runtime = erlang.find(otp)
+        self._held = Held(order_for(runtime, self._cookie, server, place, backend))
+        self._undo.callback(self._held.close)
+        try:
+            host_facts = self._set_up()
+        except BaseException:
+            self.close()
+            raise
+        self._facts: dict[str, object] = {
+            "runtime": "local",
+            "host_kernel": os.uname().release,
+            "python": sys.version.split()[0],
+            "erlang": {"source": runtime.source, "path": runtime.path},
+            "server": {"kind": server.kind, "options": dict(server.options)},
+            **host_facts,
+        }
+
+    @classmethod
+    def open(
+        cls,
+        *,
+        server: Server | None = None,
+        otp: str | None = None,
+        backend: str = "inet",
+        family: int = 4,
+    ) -> Self:
+        """A testbed that is ready. `otp`: "bundled" (the default) or "system".
+
+        Raises EnvironmentTroubleError where this machine refuses namespaces or a program does not start,
+        UsageError where the local runtime has no such OTP or server.
+        """
+        return cls(server or Server(), otp, backend, family)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    @property
+    def link(self) -> Link:
+        return self._link
+
+    @property
+    def server(self) -> Endpoint:
+        return self._server
+
+    @property
+    def client_address(self) -> str:
+        return self._client_address
+
+    def drain(self, timeout_s: float = 0.0) -> list[Frame]:
+        taken = capture.drain(self._tap)
+        if not taken and timeout_s > 0 and _readable(self._tap.fileno(), timeout_s):
+            taken = capture.drain(self._tap)
+        return [Frame(t_ns=t_ns, data=data) for t_ns, data in taken]
+
+    def dropped(self) -> int:
+        self._dropped += capture.drops(self._tap)
+        return self._dropped
+
+    def counters(self) -> Mapping[str, int]:
+        found: dict[str, int] = {}
+        for fd in self._counter_files:
+            found.update(counters.parse(os.pread(fd, _PROC_FILE_LEN, 0).decode()))
+        return found
+
+    @property
+    def shares_clock(self) -> bool:
+        return True
+
+    def now_ns(self) -> int:
+        return time.time_ns()
+
+    def holds(self, one: Endpoint, other: Endpoint) -> bool | None:
+        command, peer = (one, other) if one.address == self._client_address else (other, one)
+        return socket_table.holds(self._node_table, command, peer) or socket_table.holds(
+            self._server_table, peer, command
+        )
+
+    def start_peer(self) -> None:
+        os.write(self._orders, b"connect\n")
+
+    def testimony(self, client: Endpoint, timeout_s: float) -> Testimony | None:
+        deadline = time.monotonic() + timeout_s
+        while client not in self._testimonies:
+            remaining = deadline - time.monotonic()
+            if not self._hear(max(0.0, remaining)):
+                break
+        return self._testimonies.take(client)
+
+    def facts(self) -> dict[str, object]:
+        return dict(self._facts)
+
+    def close(self) -> None:
+        self._undo.close()
+
+    # Setting up: what the holder does meanwhile, in the order in which it is done
+
+    def _set_up(self) -> dict[str, Any]:
+        wired, (tap, log, orders, node_table, server_table, *counter_files) = self._held.wait_for(
+            "wired", _SET_UP_TIMEOUT_S
+        )
+        self._log, self._orders, self._counter_files = log, orders, counter_files
+        for fd in (log, orders, *counter_files):
+            self._undo.callback(os.close, fd)
+        self._tap, self._node_table, self._server_table = (
+            self._undo.enter_context(socket.socket(fileno=fd)) for fd in (tap, node_table, server_table)
+        )
+        os.set_blocking(self._log, False)
+        if not self._hear(_SET_UP_TIMEOUT_S):  # it has ended, or it does not come to listening
+            self._held.wait_for("listening", _LOST_NODE_TIMEOUT_S)
+        _, (connection,) = self._held.wait_for("linked", _NODE_TIMEOUT_S)
+        try:
+            link = Link.over(
+                socket.socket(fileno=connection), cookie=self._cookie, timeout_s=_SET_UP_TIMEOUT_S
+            )
+            self._link = self._undo.enter_context(link)
+            link.wait_until_ready(_NODE_TIMEOUT_S)
+        except LinkError:
+            self._held.complain(_LOST_NODE_TIMEOUT_S)  # the node's own last words say more
+            raise
+        return dict(wired["facts"])
+
+    def _hear(self, timeout_s: float) -> bool:
+        """Take in what the server has logged; False when that is nothing in this time."""
+        if not _readable(self._log, timeout_s):
+            return False
+        log = os.read(self._log, _READ_LEN)
+        self._testimonies.feed(log)
+        return bool(log)
+
+
+def probe() -> str:
+    """Set up everything but the programs, and take it down: "root" or "user", as which it can be done.
+
+    Raises EnvironmentTroubleError with the remedy where it cannot.
+    """
+    held = Held(_EMPTY)
+    try:
+        wired, fds = held.wait_for("wired", _SET_UP_TIMEOUT_S)
+        for fd in fds:
+            os.close(fd)
+    finally:
+        held.close()
+    return str(wired["facts"]["namespaces"])
+
+
+def place_of(family: int) -> peers.Place:
+    """The addresses of every local testbed: each has namespaces of its own, so they are always free."""
+    return peers.Place(own=_SERVER[family], spare=_SPARE[family], node=_CLIENT[family])
+
+
+def order_for(runtime: erlang.Erlang, cookie: str, server: Server, place: peers.Place, backend: str) -> Order:
+    """What the holder is to set up for that server and a node on that Erlang.
+
+    Raises UsageError for a server of which this machine lacks the program.
+    """
+    kind = peers.kind_of(server)
+    if kind.image not in _RUNNABLE:
+        raise UsageError(f"the server {server.kind!r} runs in a container only", "--runtime docker")
+    prefix_len = 64 if ":" in place.own else 24
+    return _EMPTY._replace(
+        client_addresses=[f"{place.node}/{prefix_len}"],
+        server_addresses=[f"{place.own}/{prefix_len}"],
+        # Nobody reaches the node's port but from inside its network namespace, whoever reads the cookie here.
+        node=[
+            runtime.program,
+            *("-setcookie", cookie),
+            *command.arguments(_NODE_PORT, "127.0.0.1", backend),
+        ],
+        node_folder=str(data_files.path("erlang")),
+        node_environment={
+            "HOME": "/",
+            "LANG": "C.UTF-8",
+            "ERL_CRASH_DUMP_SECONDS": "0",  # none
+            **runtime.environment,
+        },
+        server=f"rst_or_fin.{kind.module}",
+        server_arguments=peers.arguments(server, place),
+    )
+
+
+_EMPTY = Order(
+    client_addresses=[],
+    server_addresses=[],
+    node=[],
+    node_folder="/",
+    node_environment={},
+    node_port=_NODE_PORT,
+    server="",
+    server_arguments=[],
+    server_path=sys.path,
+    sysctls=PINNED_SYSCTLS,
+)
+
+
+def _readable(fd: int, timeout_s: float) -> bool:
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(timeout_s * 1000))

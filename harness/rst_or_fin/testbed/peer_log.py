@@ -1,0 +1,49 @@
+"""What the server's log says of connections, line by line (see agents/origin.py). No I/O."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+
+from rst_or_fin.evidence.records import Testimony
+from rst_or_fin.tcp.segment import Endpoint
+
+
+class Testimonies:
+    """Takes the log as it comes, however it was cut, and keeps each connection's testimony until asked."""
+
+    __test__ = False  # not a pytest class, whatever its name begins with
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._heard: dict[Endpoint, deque[Testimony]] = {}
+
+    def feed(self, log: bytes) -> None:
+        """Take in more of the log. Raises ValueError on a line that is no JSON."""
+        *lines, self._rest = (self._rest + log).split(b"\n")
+        for line in lines:
+            event = json.loads(line)
+            if event["event"] == "ended":
+                peer = Endpoint(*event["peer"])
+                testimony = Testimony(
+                    peer=peer,
+                    received=event["received"],
+                    sent=event["sent"],
+                    end=event["end"],
+                    trouble=event.get("trouble", ""),
+                    t_ns=event.get("t_ns"),
+                )
+                self._heard.setdefault(peer, deque()).append(testimony)
+
+    def __contains__(self, peer: object) -> bool:
+        return peer in self._heard
+
+    def take(self, peer: Endpoint) -> Testimony | None:
+        """What was said of the first connection from `peer`; None where nothing was. It is forgotten then."""
+        told = self._heard.get(peer)
+        if not told:
+            return None
+        first = told.popleft()
+        if not told:
+            del self._heard[peer]
+        return first

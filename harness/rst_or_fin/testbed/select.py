@@ -1,0 +1,110 @@
+"""Which kind of testbed a command gets: the one asked for, or the best that this machine has."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rst_or_fin.errors import EnvironmentTroubleError, UsageError
+from rst_or_fin.scenario.axes import Axes
+from rst_or_fin.scenario.model import Server
+from rst_or_fin.testbed import Testbed
+
+Progress = Callable[[object], None]
+
+DEFAULT_OTP = "27"
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """A kind of testbed with its choices made: `name` is "docker" or "local".
+
+    `known` are the axes as far as they are known before there is a testbed.
+    """
+
+    name: str
+    known: Axes
+    open: Callable[[Server, Progress], Testbed]
+
+
+def choose(options: argparse.Namespace, progress: Progress) -> Runtime:
+    """The runtime to use, after `--runtime`, `--otp`, `--backend`, `--family` and `--kernel`.
+
+    auto takes Docker where an engine answers and its images can be had, else the local one, and says in one
+    line which and why. Raises EnvironmentTroubleError where none can be had.
+    """
+    strace = getattr(options, "strace", False)  # not every command has it
+    if strace and options.runtime == "local":
+        raise UsageError(
+            "--strace needs containers: the local runtime records no system calls", "--runtime docker"
+        )
+    kernel = options.kernel
+    if kernel and options.runtime == "local":
+        raise UsageError(
+            "--kernel needs containers: a namespace shares this machine's kernel", "--runtime docker"
+        )
+    if kernel and strace:
+        raise UsageError("--strace records no guest's system calls", "leave out --strace or --kernel")
+    if options.runtime == "docker" or strace or kernel:
+        return _docker(options)
+    if options.runtime == "local":
+        return _local(options)
+    try:
+        runtime = _docker(options)
+        _demand_images(options.otp or DEFAULT_OTP)
+        return runtime
+    except EnvironmentTroubleError as error:
+        progress(f"runtime local: {error} For containers: {error.remedy}")
+        return _local(options)
+
+
+def _docker(options: argparse.Namespace) -> Runtime:
+    from rst_or_fin.engine import client as engine
+    from rst_or_fin.engine import images
+    from rst_or_fin.testbed.docker import DockerTestbed
+
+    images.check_otp(options.otp or DEFAULT_OTP)
+    client = engine.connect()
+    return Runtime(
+        "docker",
+        _known(options, "docker", options.otp or DEFAULT_OTP),
+        lambda server, progress: DockerTestbed(
+            client,
+            otp=options.otp or DEFAULT_OTP,
+            backend=options.backend,
+            family=int(options.family),
+            kernel=options.kernel,
+            server=server,
+            strace=getattr(options, "strace", False),
+            progress=progress,
+        ),
+    )
+
+
+def _demand_images(otp: str) -> None:
+    """Raises EnvironmentTroubleError where the images are neither there nor to be had."""
+    from rst_or_fin.engine import base_images, images
+    from rst_or_fin.engine import client as engine
+
+    client = engine.connect()
+    names = [name for name in (f"node:otp{otp}", "peer") if images.present(client, name) is None]
+    possible, how = base_images.source() if names else (True, "")
+    if not possible:
+        raise EnvironmentTroubleError(f"The images {' and '.join(names)} cannot be had here.", how)
+
+
+def _local(options: argparse.Namespace) -> Runtime:
+    from rst_or_fin.testbed.local import LocalTestbed
+
+    return Runtime(
+        "local",
+        _known(options, "local", ""),
+        lambda server, progress: LocalTestbed.open(
+            server=server, otp=options.otp, backend=options.backend, family=int(options.family)
+        ),
+    )
+
+
+def _known(options: argparse.Namespace, name: str, otp: str) -> Axes:
+    return Axes(runtime=name, otp=otp, backend=options.backend, family=int(options.family))

@@ -1,0 +1,449 @@
+"""Saved evidence to judged replays: which connection belongs to which replay, and what came of each.
+
+Pure, so that tomorrow's judge can judge today's evidence, on any machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+from rst_or_fin.capture_file.decoding import Decoder
+from rst_or_fin.capture_file.frame import Frame
+from rst_or_fin.capture_file.records import Record
+from rst_or_fin.evidence import pcap
+from rst_or_fin.evidence.records import CaptureFacts, Moment, Replay, SessionEnd, SocketState, Testimony
+from rst_or_fin.scenario import peers
+from rst_or_fin.scenario.model import ConnectionExpectation, Expectation, Scenario
+from rst_or_fin.tcp.connection import Connection
+from rst_or_fin.tcp.ending import Role
+from rst_or_fin.tcp.segment import Endpoint, Segment
+from rst_or_fin.tcp.tracker import ConnectionTracker, Conversation
+from rst_or_fin.verdict.aborts import abort_index
+from rst_or_fin.verdict.judge import NODE, PEER, Verdict, judge
+from rst_or_fin.verdict.outcome import Comparison, Outcome, compare, outcome
+from rst_or_fin.verdict.witnesses import HostReport
+
+UNDER_TEST = "Sock"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedConnection:
+    """One connection of a replay.
+
+    `order` counts from 1 as they opened; `name` is the variable that it was bound to, if any; `socket` its
+    state right before the close line, None where it was not looked at.
+    """
+
+    order: int
+    name: str
+    connection: Connection
+    socket: SocketState | None
+    testimony: Testimony | None
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """One replay with everything that is known of it.
+
+    `connection`, `socket`, `testimony` and `verdict` are of the connection under test; `connection` is None
+    where nothing of it was captured. `others` are all other connections of the replay.
+    """
+
+    replay: Replay
+    testimony: Testimony | None
+    connection: Connection | None
+    socket: SocketState | None
+    verdict: Verdict
+    others: tuple[JudgedConnection, ...]
+    comparisons: tuple[Comparison, ...]
+    outcome: Outcome
+
+    def record(self) -> dict[str, Any]:
+        """What verdicts.jsonl and `--json` hold of it: plain values under stable names."""
+        return {
+            "index": self.replay.index,
+            "outcome": self.outcome,
+            **verdict_record(self.verdict, self.connection),
+            "connections": [
+                {
+                    "order": other.order,
+                    "variable": other.name,
+                    "client": other.connection.client,
+                    "server": other.connection.server,
+                    **verdict_record(other.verdict, other.connection),
+                }
+                for other in self.others
+            ],
+            "comparisons": [
+                {"what": c.what, "expected": c.expected, "actual": c.actual, "same": c.same}
+                for c in self.comparisons
+            ],
+        }
+
+
+def verdict_record(verdict: Verdict, connection: Connection | None) -> dict[str, Any]:
+    """A verdict under stable names. `subject` is the Erlang node's role in the connection."""
+    return {
+        "validity": verdict.validity,
+        "doubts": verdict.doubts,
+        "ending": verdict.ending,
+        "peer_ending": verdict.peer_ending,
+        "subject": verdict.subject,
+        "active_closer": verdict.active_closer,
+        "closed_first": _host_of(verdict, verdict.active_closer),
+        "cause": verdict.cause,
+        "cause_candidates": verdict.candidates,
+        "told_apart_by": verdict.told_apart_by,
+        "peer_cause": verdict.peer_cause,
+        "closing_segment": verdict.closing_segment,
+        "deciding": [
+            {"index": index, "notation": connection.notation(connection.segments[index])}
+            for index in verdict.deciding
+            if connection is not None
+        ],
+        "conn_state": verdict.conn_state,
+        "remarks": verdict.remarks,
+        "witnesses": verdict.witnesses,
+    }
+
+
+def _host_of(verdict: Verdict, role: Role | None) -> str | None:
+    """Which host has that role in the connection."""
+    if role is None:
+        return None
+    return NODE if role is verdict.subject else PEER
+
+
+class Wire:
+    """The connections of a run, replay after replay, as its frames come."""
+
+    def __init__(self) -> None:
+        self._decoder = Decoder()
+        self._tracker = ConnectionTracker()
+        self._begun: list[Conversation] = []
+        self.frames = 0  # seen so far
+
+    def see(self, frames: Iterable[Frame]) -> None:
+        for frame in frames:
+            self.frames += 1
+            record = Record(frame.t_ns, pcap.ETHERNET, frame.data, len(frame.data))
+            segment = self._decoder.segment(record, self.frames)
+            if segment is not None:
+                self.add(segment)
+
+    def add(self, segment: Segment) -> None:
+        begun = self._tracker.add(segment)
+        if begun is not None:
+            self._begun.append(begun)
+
+    def ends(self) -> list[tuple[tuple[Endpoint, Endpoint], bool]]:
+        """The two ends of every connection since the last replay's were taken, and whether it is over."""
+        return [(conversation.ends, conversation.reading.over) for conversation in self._begun]
+
+    def take(self) -> list[Connection]:
+        """These connections, for the replay that is over: no later segment changes them any more."""
+        begun, self._begun = self._begun, []
+        return [conversation.take() for conversation in begun]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cast:
+    """Who is who in a replay: the names of its connections, and which of them is under test.
+
+    `names` has one for each connection, empty where it was bound to no variable; `under_test` is an index,
+    None where the connection under test was not captured.
+    """
+
+    names: tuple[str, ...]
+    under_test: int | None
+
+
+def cast(replay: Replay, connections: Sequence[Connection]) -> Cast:
+    """Find the connection under test: the one bound to `Sock`, or else the first bound, or else the first."""
+    names = [""] * len(connections)
+    first_bound: int | None = None
+    missing = False
+    for name, local, remote, line in _bound(replay):
+        found = _of_socket(replay, connections, names, local, remote, line)
+        if found is None:
+            missing = missing or name == UNDER_TEST
+            continue
+        if names[found] != UNDER_TEST:
+            names[found] = name
+        first_bound = found if first_bound is None else first_bound
+    if missing:
+        return Cast(names=tuple(names), under_test=None)
+    if UNDER_TEST in names:
+        return Cast(names=tuple(names), under_test=names.index(UNDER_TEST))
+    fallback = 0 if connections else None
+    return Cast(names=tuple(names), under_test=fallback if first_bound is None else first_bound)
+
+
+def _bound(replay: Replay) -> Iterator[tuple[str, Endpoint, Endpoint, int]]:
+    """Every name with its two ends and the line that bound it; 0 where nobody told which line did."""
+    if replay.bound:
+        yield from ((b.name, b.local, b.remote, b.line) for b in replay.bound)
+    else:
+        yield from ((s.name, s.local, s.remote, 0) for s in replay.sockets)
+
+
+def _of_socket(
+    replay: Replay,
+    connections: Sequence[Connection],
+    names: Sequence[str],
+    local: Endpoint,
+    remote: Endpoint,
+    line: int,
+) -> int | None:
+    """Which connection a socket is: of those with its two ends the last that had begun when it was bound.
+
+    Where nobody told the time, the first that has no name yet.
+    """
+    alike = [i for i, c in enumerate(connections) if {c.client, c.server} == {local, remote}]
+    bound_ns = replay.calls[line - 1].end_ns if 0 < line <= len(replay.calls) else None
+    if bound_ns is not None:
+        alike = [i for i in alike if connections[i].segments[0].t_ns <= bound_ns][-1:] or alike[:1]
+    return next((i for i in alike if not names[i]), alike[0] if alike else None)
+
+
+def role_of(node: str, connection: Connection) -> Role:
+    """Which end the Erlang node is: the one with its address."""
+    return Role.SERVER if connection.server.address == node != connection.client.address else Role.CLIENT
+
+
+def judge_replay(
+    scenario: Scenario,
+    connections: Sequence[Connection],
+    capture: CaptureFacts,
+    replay: Replay,
+    testimonies: Sequence[Testimony],
+    node: str,
+    clock_error_ns: int = 0,
+) -> Judged:
+    """Judge every connection of one replay, and hold it against what its scenario expects.
+
+    `node` is the Erlang node's address on the test network: whichever end has it is the end under test.
+    """
+    roles = cast(replay, connections)
+    told = _testimonies(connections, testimonies)
+    if replay.watch is not None:
+        capture = CaptureFacts(dropped=replay.watch.dropped, fenced=True)
+    report = HostReport(
+        replay=replay,
+        resets_ns=tuple(_resets_ns(connections, node)),
+        aborts_ns=tuple(_aborts_ns(connections, node)),
+        clock_error_ns=clock_error_ns,
+    )
+    every = [
+        _judged(scenario, connection, index, roles, capture, report, told[index], node)
+        for index, connection in enumerate(connections)
+    ]
+    main = every[roles.under_test] if roles.under_test is not None else None
+    verdict = main.verdict if main else _unseen(scenario, capture, replay)
+    others = tuple(each for each in every if each is not main)
+    verdict, comparisons = _held_against(scenario, main, verdict, every, replay)
+    return Judged(
+        replay=replay,
+        testimony=main.testimony if main else None,
+        connection=main.connection if main else None,
+        socket=main.socket if main else None,
+        verdict=verdict,
+        others=others,
+        comparisons=comparisons,
+        outcome=outcome(verdict, comparisons, race=scenario.race, varied=scenario.varied),
+    )
+
+
+def _judged(
+    scenario: Scenario,
+    connection: Connection,
+    index: int,
+    roles: Cast,
+    capture: CaptureFacts,
+    report: HostReport,
+    testimony: Testimony | None,
+    node: str,
+) -> JudgedConnection:
+    tested, name, replay = index == roles.under_test, roles.names[index], report.replay
+    socket = next((s for s in replay.sockets if s.name == name and name), None)
+    verdict = judge(
+        connection,
+        capture=capture,
+        subject=role_of(node, connection),
+        report=replace(
+            report,
+            replay=replay if tested else replace(replay, resets=None, system_calls=None),
+            socket=socket,
+            waiting=_waited(replay, connection, node),
+        ),
+        testimony=testimony,
+        gate=scenario.gate if tested else None,
+        must_testify=tested and peers.kind_of(scenario.server).must_testify,
+        scripted_peer=peers.kind_of(scenario.server).spare,
+        settle_ms=scenario.settle_ms,
+    )
+    return JudgedConnection(
+        order=index + 1,
+        name=name,
+        connection=connection,
+        socket=socket,
+        testimony=testimony,
+        verdict=verdict,
+    )
+
+
+def _unseen(scenario: Scenario, capture: CaptureFacts, replay: Replay) -> Verdict:
+    return judge(None, capture=capture, report=HostReport(replay=replay), gate=scenario.gate)
+
+
+def _testimonies(
+    connections: Sequence[Connection], testimonies: Sequence[Testimony]
+) -> list[Testimony | None]:
+    """Each connection's testimony: by the end that connected, in the order in which they were given."""
+    left = list(testimonies)
+    found: list[Testimony | None] = []
+    for connection in connections:
+        told = next((t for t in left if t.peer == connection.client), None)
+        if told is not None:
+            left.remove(told)
+        found.append(told)
+    return found
+
+
+def tested_testimony(
+    replay: Replay, connections: Sequence[Connection], testimonies: Sequence[Testimony]
+) -> Testimony | None:
+    """What the peer's application saw of the connection under test; None where it was not heard."""
+    under_test = cast(replay, connections).under_test
+    return None if under_test is None else _testimonies(connections, testimonies)[under_test]
+
+
+def _resets_ns(connections: Sequence[Connection], node: str) -> Iterator[int]:
+    for connection in connections:
+        yield from (s.t_ns for s in connection.segments if s.rst and s.src.address == node)
+
+
+def _aborts_ns(connections: Sequence[Connection], node: str) -> Iterator[int]:
+    for connection in connections:
+        index = abort_index(connection, role_of(node, connection))
+        if index is not None:
+            yield connection.segments[index].t_ns
+
+
+def _waited(replay: Replay, connection: Connection, node: str) -> bool | None:
+    """Whether the session closed a listener while this connection, never accepted, may have waited for it."""
+    if role_of(node, connection) is not Role.SERVER:
+        return False
+    gone = replay.end is SessionEnd.NODE_GONE
+    for listener in replay.listening:
+        if listener.local.port == connection.server.port and (listener.closed or gone):
+            bound = any(b.remote == connection.client for b in replay.bound)
+            return not bound
+    return None
+
+
+def _held_against(
+    scenario: Scenario,
+    main: JudgedConnection | None,
+    verdict: Verdict,
+    every: Sequence[JudgedConnection],
+    replay: Replay,
+) -> tuple[Verdict, tuple[Comparison, ...]]:
+    """The verdict with the doubts that the expectation brings in, and every point that it names."""
+    if scenario.varied:
+        verdict = _without_gate(verdict, replay, main)
+    if scenario.race or scenario.varied:
+        return verdict, ()
+    comparisons = list(compare(scenario.expect, verdict, replay, main.testimony if main else None))
+    doubts = _unheard(scenario.expect, main)
+    for wanted in scenario.connection:
+        found = _wanted(wanted, every)
+        if found is None:
+            comparisons.append(Comparison(what=wanted.name, expected="a connection", actual="none"))
+            continue
+        told = (*_unheard(wanted.expect, found), *(found.verdict.doubts if found is not main else ()))
+        doubts += [f"{wanted.name}: {doubt}" for doubt in told]
+        comparisons += [
+            replace(point, what=f"{wanted.name}: {point.what}")
+            for point in compare(wanted.expect, found.verdict, replay, found.testimony)
+        ]
+    fresh = (doubt for doubt in doubts if doubt not in verdict.doubts)
+    return replace(verdict, doubts=(*verdict.doubts, *fresh)), tuple(comparisons)
+
+
+def _wanted(wanted: ConnectionExpectation, every: Sequence[JudgedConnection]) -> JudgedConnection | None:
+    """The connection that an expectation names."""
+    by_name = (c for c in every if c.name == wanted.variable if wanted.variable)
+    return (
+        next(by_name, None) if wanted.variable else next(iter(every[wanted.order - 1 : wanted.order]), None)
+    )
+
+
+def _unheard(expect: Expectation, found: JudgedConnection | None) -> list[str]:
+    """Where something is expected of the peer's application, not having heard it is a doubt."""
+    points = (expect.peer_sees, expect.peer_received, expect.peer_received_below)
+    silent = found is not None and found.testimony is None
+    return ["the peer's application was not heard"] if silent and any(p is not None for p in points) else []
+
+
+def _without_gate(verdict: Verdict, replay: Replay, main: JudgedConnection | None) -> Verdict:
+    """Where no number of unread bytes was demanded, the closing kernel's own word has to stand for it.
+
+    With a gate, counters that could not be read may be forgiven; where a parameter is varied, they and the
+    state of the receive buffer are all that ties the ending to what was done.
+    """
+    doubts = []
+    if main is None or main.socket is None:
+        doubts.append("the receive buffer was not read before the close, and no gate stands in for it")
+    if replay.reading(Moment.BEFORE) is None or replay.reading(Moment.AFTER) is None:
+        doubts.append("the kernel's counters were not read around the close, and no gate stands in for them")
+    return replace(verdict, doubts=(*verdict.doubts, *doubts))
+
+
+def judge_all(
+    scenario: Scenario,
+    frames: Iterable[Frame],
+    capture: CaptureFacts,
+    replays: Sequence[Replay],
+    testimonies: Sequence[Sequence[Testimony]],
+    node: str,
+    clock_error_ns: int = 0,
+) -> list[Judged]:
+    """Judge a whole run from its saved evidence, each replay by the frames that had passed in its time."""
+    parts = _by_watch(frames, replays) if all(r.watch for r in replays) else _by_socket(frames, replays)
+    return [
+        judge_replay(scenario, connections, capture, replay, told, node, clock_error_ns)
+        for connections, replay, told in zip(parts, replays, testimonies, strict=True)
+    ]
+
+
+def _by_watch(frames: Iterable[Frame], replays: Sequence[Replay]) -> Iterator[list[Connection]]:
+    wire = Wire()
+    passing = iter(frames)
+    for replay in replays:
+        last = replay.watch.last_frame if replay.watch is not None else wire.frames
+        wire.see(islice(passing, max(0, last - wire.frames)))
+        yield wire.take()
+
+
+def _by_socket(frames: Iterable[Frame], replays: Sequence[Replay]) -> Iterator[list[Connection]]:
+    """Older evidence does not say which frames passed in a replay's time: its sockets tell, in order."""
+    wire = Wire()
+    wire.see(frames)
+    left = wire.take()
+    if len(replays) == 1:
+        yield left
+        return
+    for replay in replays:
+        ends = [{socket.local, socket.remote} for socket in replay.sockets]
+        found = []
+        for pair in ends:
+            match = next((c for c in left if {c.client, c.server} == pair), None)
+            if match is not None:
+                found.append(match)
+                left.remove(match)
+        yield found

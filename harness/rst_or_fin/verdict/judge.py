@@ -1,0 +1,401 @@
+"""One connection and its witnesses in, one verdict out. No kernels, no expectations, no clocks.
+
+The wire decides (`reading`: which segments count); the other witnesses corroborate. A witness that
+contradicts the wire makes the verdict inconclusive: it is reported, never averaged away. What packets cannot
+say (unread data and a zero linger look alike) is taken from the closing host's own counters, or left unknown
+(`causes`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from rst_or_fin.evidence.records import CaptureFacts, Gate, Replay, SessionEnd, Testimony
+from rst_or_fin.tcp import causes
+from rst_or_fin.tcp.acceptance import Reset, Why
+from rst_or_fin.tcp.causes import Form
+from rst_or_fin.tcp.connection import Connection
+from rst_or_fin.tcp.ending import Cause, Ending, Role, Validity
+from rst_or_fin.tcp.zeek_conn_state import conn_state
+from rst_or_fin.verdict import witnesses
+from rst_or_fin.verdict.aborts import abort_index, abort_of
+from rst_or_fin.verdict.witnesses import HostReport, Witness
+
+NODE, PEER = "Erlang node", "peer"
+_LEAST_WINDOW = 1460  # bytes: a sender waits for a full segment's room (RFC 9293 section 3.8.6.2.1)
+_REPORTED = (Why.OUT_OF_WINDOW, Why.ACKS_NO_SYN, Why.AFTER_THE_END, Why.WENT_ON, Why.FOREIGN, Why.CORRUPT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """How a connection ended, and how far that can be relied on.
+
+    `subject` is the end under test; `deciding` are indices into the connection's segments: the active
+    closer's first closing segment, then what follows it; `closing_segment` is the first of the subject's
+    in tcpdump's notation. `cause` explains the subject's RST, or that its kernel gave up without one (None
+    where neither was seen), `peer_cause` the peer's; where it is unknown, `candidates` are what the evidence
+    leaves open. `remarks` are RSTs that decide nothing, and why. `doubts` are the reasons why the verdict is
+    inconclusive; it is conclusive when there are none.
+    """
+
+    subject: Role
+    client: Ending
+    server: Ending
+    active_closer: Role | None
+    cause: Cause | None
+    peer_cause: Cause | None
+    candidates: tuple[Cause, ...] = ()
+    peer_candidates: tuple[Cause, ...] = ()
+    closing_segment: str
+    deciding: tuple[int, ...]
+    conn_state: str
+    witnesses: tuple[Witness, ...]
+    remarks: tuple[str, ...] = ()
+    doubts: tuple[str, ...]
+
+    @property
+    def validity(self) -> Validity:
+        return Validity.INCONCLUSIVE if self.doubts else Validity.CONCLUSIVE
+
+    @property
+    def ending(self) -> Ending:
+        """How the end under test ended."""
+        return self.client if self.subject is Role.CLIENT else self.server
+
+    @property
+    def peer_ending(self) -> Ending:
+        return self.server if self.subject is Role.CLIENT else self.client
+
+    @property
+    def told_apart_by(self) -> str:
+        """What would tell the candidates of an unknown cause apart; empty where it is known."""
+        return causes.told_apart_by(self.candidates)
+
+    @property
+    def peer_told_apart_by(self) -> str:
+        return causes.told_apart_by(self.peer_candidates)
+
+
+def judge(
+    connection: Connection | None,
+    *,
+    capture: CaptureFacts,
+    subject: Role = Role.CLIENT,
+    report: HostReport | None = None,
+    testimony: Testimony | None = None,
+    gate: Gate | None = None,
+    must_testify: bool = False,
+    scripted_peer: bool = False,
+    settle_ms: int = 0,
+) -> Verdict:
+    """Judge one connection.
+
+    `report` is what the closing host told (None for somebody else's capture), `testimony` what its peer's
+    application saw, `gate` what must have been true of the receive buffer right before the close.
+    `must_testify`: nothing can be concluded where the peer's application was not heard. `scripted_peer`: no
+    kernel keeps that end's numbers. `settle_ms` is how long the wire was watched after the session.
+    """
+    gate = gate or Gate()
+    doubts = [
+        *_doubts_of_capture(capture),
+        *_doubts_of_replay(report, gate),
+        *_doubts_of_peer(testimony, must_testify),
+    ]
+    if connection is None:
+        doubts.append("no segment of the connection was captured")
+        return _nothing_seen(subject, doubts)
+    endings = {role: _ending(connection, role) for role in Role}
+    closing = {role: closing_segments(connection, role) for role in Role}
+    reasons = _reasons(report)
+    cause, candidates = _cause(connection, subject, report, reasons)
+    peer_cause, peer_candidates = _cause(connection, subject.other, None, None)
+    doubts += _doubts_of_wire(connection, subject if scripted_peer else None)
+    doubts += _doubts_of_end(connection, report, subject, settle_ms)
+    found = _witnesses(
+        connection, subject, report, gate, closing[subject], endings[subject], cause, reasons, testimony
+    )
+    doubts += [f"{w.name} contradicts the wire: {w.says}" for w in found if w.agrees is False]
+    first = min(((indices[0], role) for role, indices in closing.items() if indices), default=None)
+    closer = first[1] if first else None
+    return Verdict(
+        subject=subject,
+        client=endings[Role.CLIENT],
+        server=endings[Role.SERVER],
+        active_closer=closer,
+        cause=cause,
+        peer_cause=peer_cause,
+        candidates=candidates,
+        peer_candidates=peer_candidates,
+        closing_segment=connection.notation(connection.segments[closing[subject][0]])
+        if closing[subject]
+        else "",
+        deciding=_deciding(closing, closer or subject, subject),
+        conn_state=conn_state(_counting(connection)),
+        witnesses=found,
+        remarks=tuple(_remarks(connection)),
+        doubts=tuple(doubts),
+    )
+
+
+# What makes a verdict inconclusive before the wire is even looked at
+
+
+def _doubts_of_capture(capture: CaptureFacts) -> list[str]:
+    doubts = []
+    if capture.dropped:
+        doubts.append(f"the capture is incomplete: the kernel dropped {capture.dropped} frames")
+    if not capture.fenced:
+        doubts.append("the capture's end was not fenced: the last frames may be missing")
+    return doubts
+
+
+def _doubts_of_replay(report: HostReport | None, gate: Gate) -> list[str]:
+    if report is None:
+        return [] if gate == Gate() else ["nobody told what the receive buffer held at the close"]
+    doubts = []
+    replay, state = report.replay, report.socket
+    died_at_close = replay.end is SessionEnd.NODE_GONE and 0 < replay.close_line == len(replay.calls)
+    if replay.end is not SessionEnd.DONE and not died_at_close:
+        doubts.append(f"the session ended early: {replay.end}, line {_last_line(replay)}: {replay.error}")
+    elif not replay.close_returned:
+        doubts.append("the close line was never reached")
+    for what, wanted in (("unread", gate.unread), ("received", gate.received)):
+        if wanted is None:
+            continue
+        if state is None:
+            doubts.append(f"how many bytes were {what} at the close is not known ({wanted} wanted)")
+        elif not _holds(wanted, measured := getattr(state, what), state.received):
+            doubts.append(f"{measured} bytes were {what} at the close, not {wanted}")
+    return doubts
+
+
+def _last_line(replay: Replay) -> int:
+    """The line that was running when the session ended: one that took the node with it has not returned."""
+    reached = replay.end is SessionEnd.NODE_GONE and not replay.close_returned
+    return len(replay.calls) + reached
+
+
+def _holds(wanted: int | str, measured: int, received: int) -> bool:
+    if wanted == "all":
+        return 0 < measured == received
+    if wanted == "some":
+        return measured > 0
+    return measured == wanted
+
+
+def _doubts_of_peer(testimony: Testimony | None, must_testify: bool) -> list[str]:
+    if testimony is None:
+        return ["the peer's application was not heard"] if must_testify else []
+    return [f"the peer could not do its part: {testimony.trouble}"] if testimony.trouble else []
+
+
+def _doubts_of_wire(connection: Connection, opposite_a_script: Role | None) -> list[str]:
+    reading, doubts = connection.reading, []
+    if not reading.opened and (not reading.unanswered or reading.is_reset):
+        doubts.append("the connection's opening (SYN, SYN ACK) is not in the capture")
+    hole = reading.hole()
+    if hole is not None:
+        segment = connection.segments[hole]
+        notation = connection.notation(segment)
+        if opposite_a_script is not None and connection.role(segment) is not opposite_a_script:
+            doubts.append(f"the peer's script acknowledges what was never sent: {notation}")
+        else:
+            doubts.append(f"the capture has a hole: {notation} acknowledges what was never captured")
+    for index, by_ttl in reading.foreign():
+        doubts.append(
+            f"{_named(connection, index)} may be a middlebox's: {_foreign(connection, index, by_ttl)}"
+        )
+    doubts += [f"{_named(connection, index)} {open_}" for index, open_ in reading.questions()]
+    if reading.entwined:
+        doubts.append("another connection of the same ends began before this one was over")
+    for index, beyond in reading.beyond():
+        doubts.append(
+            f"{_named(connection, index)} lies {beyond} bytes beyond all that was captured from that end:"
+            " segments are missing, or it is a middlebox's"
+        )
+    return doubts
+
+
+def _doubts_of_end(
+    connection: Connection, report: HostReport | None, subject: Role, settle_ms: int
+) -> list[str]:
+    """Whether the connection had ended when the capture did, or when the watch of it did."""
+    reading = connection.reading
+    watch = report.replay.watch if report is not None else None
+    if watch is None:
+        if reading.over or reading.foreign() or reading.beyond():
+            return []
+        if reading.unanswered:
+            return ["the SYN is still without an answer where the capture ends"]
+        return ["the connection is still open where the capture ends"]
+    if not watch.left(connection.client, connection.server):
+        return []
+    own = reading.end(connection.endpoint(subject))
+    unacknowledged = (own.sent_to or 0) - (own.acked_to if own.acked_to is not None else own.sent_to or 0)
+    if reading.is_reset:
+        what = "the peer's kernel still had the connection"
+    elif reading.unanswered:
+        what = "the SYN was still without an answer"
+    elif unacknowledged > 0:
+        what = f"the {NODE} was still sending ({unacknowledged} bytes not acknowledged)"
+    elif own.edge is not None and own.sent_to is not None and own.edge - own.sent_to < _LEAST_WINDOW:
+        what = f"the {NODE} was still waiting for room in the peer's window"
+    else:
+        what = "the connection was still open"
+    return [f"{what} when the time to settle was over: raise settle_ms (it is {settle_ms})"]
+
+
+# What the wire shows
+
+
+def closing_segments(connection: Connection, role: Role) -> list[int]:
+    """Indices of this end's FIN and of the RSTs that count, each as first sent."""
+    end = connection.reading.end(connection.endpoint(role))
+    reset = end.reset()
+    found = [index for index in (end.fin, reset.index if reset else None) if index is not None]
+    # A RST whose number is past the FIN left after it, whatever order the capture shows.
+    if reset is not None and end.fin is not None and reset.index < end.fin and reset.seq < (end.fin_end or 0):
+        return [reset.index]
+    return found
+
+
+def _ending(connection: Connection, role: Role) -> Ending:
+    closing = [connection.segments[index] for index in closing_segments(connection, role)]
+    if not closing:
+        return Ending.NONE
+    if closing[0].rst:
+        return Ending.RST
+    return Ending.FIN_THEN_RST if len(closing) > 1 else Ending.FIN
+
+
+def _deciding(closing: Mapping[Role, Sequence[int]], closer: Role, subject: Role) -> tuple[int, ...]:
+    """What the active closer and the end under test closed with: the first segment, and a RST after it."""
+    own = list(closing[closer]) or list(closing[closer.other][:1])
+    return tuple(sorted({*own, *closing[subject]}))
+
+
+def _counting(connection: Connection) -> Connection:
+    """The connection without what decides nothing, for Zeek's word."""
+    reading = connection.reading
+    left_out = {ignored.index for ignored in reading.ignored()}
+    resets = {role: reading.end(connection.endpoint(role)).reset() for role in Role}
+    kept = tuple(
+        segment
+        for index, segment in enumerate(connection.segments)
+        if index not in left_out and not (segment.rst and _is_before(index, resets[connection.role(segment)]))
+    )
+    return replace(connection, segments=kept)
+
+
+def _is_before(index: int, reset: Reset | None) -> bool:
+    return reset is None or index < reset.index
+
+
+def _remarks(connection: Connection) -> list[str]:
+    """RSTs that decide nothing, each with the reason, and what that points to."""
+    said = []
+    for ignored in connection.reading.ignored():
+        segment = connection.segments[ignored.index]
+        if not segment.rst or ignored.why not in _REPORTED:
+            continue
+        text = f"{_named(connection, ignored.index)} decides nothing: {ignored.why}"
+        if ignored.why in (Why.OUT_OF_WINDOW, Why.WENT_ON, Why.FOREIGN):
+            text += "; look for a middlebox"
+        said.append(text)
+    return said
+
+
+def _named(connection: Connection, index: int) -> str:
+    segment = connection.segments[index]
+    return f"{connection.notation(segment)} from the {connection.name(connection.role(segment))}"
+
+
+def _foreign(connection: Connection, index: int, by_ttl: bool) -> str:
+    segment = connection.segments[index]
+    others = connection.reading.end(segment.src)
+    if by_ttl:
+        return f"its TTL is {segment.ttl}, that end's other segments have {', '.join(map(str, others.ttls))}"
+    return f"its IP ID is {segment.ip_id}, far from that end's others"
+
+
+# Why
+
+
+def _cause(
+    connection: Connection, role: Role, report: HostReport | None, reasons: Sequence[str] | None
+) -> tuple[Cause | None, tuple[Cause, ...]]:
+    """Why this end reset the connection, or gave it up; where that is unknown, what it may have been.
+
+    `report` and `reasons` are what its own kernel told.
+    """
+    abort = abort_of(connection, role)
+    if abort is None:
+        return None, ()
+    index = abort_index(connection, role)
+    t_ns = connection.segments[index].t_ns if index is not None else None
+    abort = replace(
+        abort,
+        waiting=report.waiting if report is not None else None,
+        raised=witnesses.aborts_raised(report, t_ns),
+        reasons=reasons,
+    )
+    cause = causes.cause_of(abort)
+    if abort.form is Form.NOTHING and cause is Cause.UNKNOWN:
+        return None, ()
+    return cause, causes.candidates(abort) if cause is Cause.UNKNOWN else ()
+
+
+def _reasons(report: HostReport | None) -> tuple[str, ...] | None:
+    """The kernel's reasons for each RST of the tested socket; None where it gives none."""
+    if report is None or report.replay.resets is None:
+        return None
+    return tuple(reset.reason for reset in report.replay.resets)
+
+
+# What the others say
+
+
+def _witnesses(
+    connection: Connection,
+    subject: Role,
+    report: HostReport | None,
+    gate: Gate,
+    closing: Sequence[int],
+    ending: Ending,
+    cause: Cause | None,
+    reasons: Sequence[str] | None,
+    testimony: Testimony | None,
+) -> tuple[Witness, ...]:
+    name = connection.name(subject) if report is None else f"the {NODE}"
+    found = [witnesses.wire(connection, name, closing)]
+    if report is not None:
+        replay = report.replay
+        index = abort_index(connection, subject)
+        t_ns = connection.segments[index].t_ns if index is not None else None
+        close = replay.calls[replay.close_line - 1].source if replay.close_returned else ""
+        found += [
+            witnesses.counters(report, ending, t_ns),
+            witnesses.buffer(connection, report, gate, closing, close),
+            witnesses.calls(replay),
+            *witnesses.system_calls(replay),
+        ]
+    found += witnesses.tracepoint(reasons, ending, cause)
+    found.append(witnesses.peer(testimony, ending, connection.reading.over))
+    return tuple(found)
+
+
+def _nothing_seen(subject: Role, doubts: Sequence[str]) -> Verdict:
+    return Verdict(
+        subject=subject,
+        client=Ending.NONE,
+        server=Ending.NONE,
+        active_closer=None,
+        cause=None,
+        peer_cause=None,
+        closing_segment="",
+        deciding=(),
+        conn_state="OTH",
+        witnesses=(),
+        doubts=tuple(doubts),
+    )

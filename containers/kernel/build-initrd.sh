@@ -1,6 +1,7 @@
 #!/bin/sh
 # pack NODE MODULES INITRD: a root file system for the guest out of a plain node image's: its Erlang, the libraries that
 # it needs, Perl for what a shell cannot ask the kernel, BusyBox for the rest.
+# shellcheck disable=SC2046,SC2086 # the paths that `find` and `ls` find here have no spaces, and are several
 set -eu
 node=$1 modules=$2 initrd=$3
 build=$(dirname "$0")

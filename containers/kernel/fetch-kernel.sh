@@ -1,6 +1,7 @@
 #!/bin/sh
 # Leaves bzImage, modules/ and source (where they are from) in this folder: from Debian's PACKAGE, VERSION, SUITE;
 # or from what lies here already, the user's own.
+# shellcheck disable=SC2086,SC2153 # OPTIONS are several words; PACKAGE is a build argument
 set -eu
 cd "$(dirname "$0")"
 mkdir -p modules

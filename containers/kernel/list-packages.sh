@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2086,SC2154
 # Runs after `apt-sources.sh`: prints a line SUITE PACKAGE VERSION for every package of a kernel or its modules that the suites
 # given as arguments offer. The cloud flavour: the same source, without drivers for hardware that no virtual machine
 # has, and a third of the size.

@@ -1,24 +1,32 @@
-# RST or FIN: how gen_tcp ends a connection, replayed and judged. Needs python3 >= 3.11 and make, nothing else.
+# RST or FIN: how gen_tcp ends a connection, replayed and judged. Needs python3 >= 3.11, bash and make, nothing else.
 
 PYTHON ?= python3
 ARGS ?=
+SHELL := bash
+.SHELLFLAGS := -o pipefail -c
 VENV := .venv
 BIN := $(VENV)/bin
+# Two layers: what the program needs, and what its development needs on top of that.
 READY := $(VENV)/.ready
+READY_DEV := $(VENV)/.ready-dev
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints-dev.txt
+# One line for each file as its download begins: pip alone is either silent or tells everything.
+SHOW_PROGRESS := | sed -un 's/^ *\(Downloading\|Using cached\|Installing collected\)/  \1/p'
 CATALOGUE := $(patsubst scenarios/%.scenario.toml,%,$(wildcard scenarios/*.scenario.toml))
 KERNEL_CASES := close-with-unread-response recv-then-close resent-payload-with-fin
+SHELL_SCRIPTS = $(shell grep -rlE '^\#!.*sh$$|^\# shellcheck shell=' .ci containers)
 # From nothing every time (-E): a page that was read before would not warn again. A warning is an error.
 SPHINX := $(BIN)/sphinx-build -E -W --keep-going -q -j auto -d build/doctrees docs
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce matrix test test-unit test-all truth lint format docs docs-check docs-data bench doctor clean
+.PHONY: help setup constraints reproduce matrix test test-unit test-local test-all truth lint format docs docs-check package docs-data bench doctor clean
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-11s %s\n", $$1, $$2 }'
 
-setup: $(READY) ## make the virtual environment in .venv (again only when pyproject.toml changes)
+setup: $(READY_DEV) ## make the virtual environment in .venv with all that a contributor needs
 
-$(READY): pyproject.toml
+$(READY): pyproject.toml constraints-dev.txt hatch_build.py
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON): install Python 3.11 or newer, or name one with PYTHON=..." >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11: name a newer one with PYTHON=..." >&2; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
@@ -30,18 +38,30 @@ $(READY): pyproject.toml
 	  fi; }
 	@echo "setting up $(VENV) with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@$(INSTALL) -e . $(SHOW_PROGRESS)
 	@touch $@
 
-reproduce: setup ## replay the published pair in containers: one RST, one FIN (ARGS="--json" and the like)
+$(READY_DEV): $(READY)
+	@echo "adding the tools and libraries of development to $(VENV)"
+	@$(INSTALL) -e '.[dev]' $(SHOW_PROGRESS)
+	@touch $@
+
+constraints: setup ## choose the newest versions of all dependencies, for Python 3.11 to 3.14, and pin them
+	@$(INSTALL) --quiet -e '.[release]'
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --upgrade --no-annotate \
+	  --custom-compile-command "make constraints" --output-file constraints-dev.txt pyproject.toml
+
+reproduce: $(READY) ## replay the published pair in containers: one RST, one FIN (ARGS="--json" and the like)
 	@$(BIN)/rst-or-fin reproduce $(ARGS)
 
-matrix: setup ## the published pair and the case that kernels differ on, on the default set of kernels
+matrix: $(READY) ## the published pair and the case that kernels differ on, on the default set of kernels
 	$(BIN)/rst-or-fin matrix $(or $(ARGS),$(KERNEL_CASES) --kernel default)
-
 
 test: lint docs-check ## everything that has to hold: format, lint, types, imports, documentation, all tests
 	$(BIN)/pytest $(ARGS)
+
+test-local: setup ## the tests that need no Docker Engine
+	$(BIN)/pytest -m "not docker" $(ARGS)
 
 test-unit: setup ## the tests that need neither Docker nor namespaces: seconds
 	$(BIN)/pytest -m "not docker and not local" $(ARGS)
@@ -52,11 +72,15 @@ test-all: test ## all that, and the whole catalogue on OTP 23 to 29, both backen
 truth: setup ## hold the judge against conversations whose truth is known (ARGS="--count 1000000 --seed 1 --jobs 2")
 	@$(BIN)/python -m tests.truth.campaign $(ARGS)
 
-lint: setup ## formatting, lint, types, and who may import whom
+lint: setup ## formatting, lint, types, who may import whom; shell scripts, Dockerfiles, workflows
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/shellcheck -x -P SCRIPTDIR $(SHELL_SCRIPTS)
+	$(BIN)/hadolint containers/*/Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/*-*.yml
 
 format: setup ## put the code into shape
 	$(BIN)/ruff format .
@@ -71,17 +95,23 @@ docs-check: setup ## what a page says must be what stored evidence gives, its co
 	$(BIN)/python docs/refresh.py --check
 	$(SPHINX) build/docs
 
+package: setup ## build the wheel and the sdist into dist/, and check them
+	@$(INSTALL) --quiet -e '.[release]'
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/twine check --strict dist/*
+
 docs-data: setup ## play the whole catalogue on every OTP and backend, and the kernel cases on every kernel; store it all
 	$(BIN)/rst-or-fin matrix $(CATALOGUE) --runtime docker --otp 23,25,27,28,29 --backend inet,socket --out runs/docs-otp
 	$(BIN)/python docs/refresh.py --keep runs/docs-otp/matrix.json --name otp
 	$(BIN)/rst-or-fin matrix $(KERNEL_CASES) --kernel default --otp 27 --out runs/docs-kernels
 	$(BIN)/python docs/refresh.py --keep runs/docs-kernels/matrix.json --name kernels
 
-bench: setup ## cold start to verdicts, warm replays a second, where the time goes; then the judge on large captures
+bench: $(READY) ## cold start to verdicts, warm replays a second, where the time goes; then the judge on large captures
 	@$(BIN)/rst-or-fin bench $(ARGS)
 	@$(BIN)/rst-or-fin bench --captures
 
-doctor: setup ## what this machine can and cannot do, and the remedy
+doctor: $(READY) ## what this machine can and cannot do, and the remedy
 	@$(BIN)/rst-or-fin doctor $(ARGS)
 
 clean: ## remove caches, and what killed runs left in the engine (ARGS=--images: the images too)

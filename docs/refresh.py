@@ -43,7 +43,7 @@ def main() -> int:
         os.chdir(ROOT)
         return stored.keep(kept, options.name)
     os.chdir(ROOT)  # the blocks' paths count from here
-    pages = [Path("README.md"), *sorted(Path("docs").rglob("*.md"))]
+    pages = [*sorted(Path().glob("*.md")), *sorted(Path("docs").rglob("*.md"))]
     if options.check:
         return _report([*_stale(pages), *stored.contradictions(), *documented.faults(pages)])
     return _write(pages)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import cast
 
 import pytest
+from rst_or_fin import data_files
 from rst_or_fin.errors import LinkError, LinkLostError, UsageError
 from rst_or_fin.evidence.records import (
     BoundSocket,
@@ -212,6 +214,15 @@ def test_a_play_says_everything_in_binaries_and_numbers() -> None:
             },
         )
     ]
+
+
+def test_what_warms_a_kernel_images_node_up_says_as_much() -> None:
+    node = _Node()
+    session.begin(_link(node), session="", bindings={}, close_line=0, counters=(), line_timeout_s=1)
+    [(_, play)] = cast("list[tuple[Atom, dict[Atom, Term]]]", node.sent)
+    warm_up = (data_files.path("containers") / "kernel/root/warm-up.erl").read_text(encoding="utf-8")
+    given = warm_up.partition("Play = #{")[2].partition("rst_or_fin !")[0]
+    assert set(re.findall(r"(\w+) =>", given)) == {str(field) for field in play}
 
 
 def test_facts_are_text() -> None:

@@ -13,7 +13,7 @@ spawn(fun() ->
                inet_tcp_dist, dist_util, erl_eval, erl_scan, erl_parse, erl_error, io_lib_pretty, shell_default, c],
     _ = [code:ensure_loaded(Module) || Module <- Modules],
     Play = #{session => <<"{ok, Two} = {ok, 1 + 1}.\nTwo.">>, bindings => #{<<"Port">> => <<"80">>}, close_line => 0,
-             counters => [], line_timeout_ms => 20000},
+             counters => [], line_timeout_ms => 20000, live => false},
     rst_or_fin ! {self(), <<"warm">>, {play, Play}},
     Played = fun(Played) ->
         receive

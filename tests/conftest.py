@@ -4,5 +4,7 @@ from __future__ import annotations
 
 from hypothesis import settings
 
+collect_ignore_glob = ["data", "*/data"]  # what tests read, scenario files among it, is played by them alone
+
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")

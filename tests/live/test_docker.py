@@ -123,6 +123,10 @@ def test_a_run_leaves_nothing_in_the_engine(reproduced: Any, client: docker.Dock
     assert engine.leftovers(client) == ()
 
 
+def test_a_run_leaves_no_exception_for_python_to_report(command: Command, client: object) -> None:
+    assert "Exception ignored" not in command("run", "recv-then-close", "--runtime", "docker").stderr
+
+
 # Bad input
 
 

@@ -30,7 +30,9 @@ class Attached:
         stream = client.api.attach_socket(
             container_id, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
         )
-        self._stream = stream  # closing this object closes the connection beneath the socket
+        # Closing the response, which the SDK keeps there, closes its stream and the connection. If
+        # the stream is closed first, Python 3.13 reports an ignored exception in the response.
+        self._response = getattr(stream, "_response", stream)
         self._socket: socket.socket = getattr(stream, "_sock", stream)
         self._socket.setblocking(False)
         self._buffer = b""
@@ -79,8 +81,8 @@ class Attached:
             self._buffer += data
 
     def close(self) -> None:
+        self._response.close()
         self._socket.close()
-        self._stream.close()
 
     def _demultiplex(self) -> bytes:
         out = []

@@ -14,7 +14,7 @@ from tests.truth.path import Path
 from tests.truth.plan import Plan
 from tests.truth.scenes import Event, Scene
 from tests.truth.segment import Crossing, Segment
-from tests.truth.tellable import untellable
+from tests.truth.tellable import unseen_opening, untellable
 from tests.truth.truth import Truth, truths
 from tests.truth.world import SECOND, World
 
@@ -56,7 +56,9 @@ def perform(script: Plan, rng: Random, *, verbose: bool = False) -> Conversation
         shown=shown,
         pcap=wire.capture(shown, script.addresses, script.capture, start_ns=script.start_ns),
         truths=found,
-        untruthful=world.murky or (untellable(crossings, found) if script.mixed_ttls else ""),
+        untruthful=world.murky
+        or unseen_opening(world.conns, crossings)
+        or (untellable(crossings, found) if script.mixed_ttls else ""),
     )
 
 

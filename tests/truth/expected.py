@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from tests.truth.conversation import Conversation
-from tests.truth.segment import ACK, RST, SYN, Conn, Crossing, Segment
+from tests.truth.segment import ACK, RST, SYN, Conn, Crossing
 from tests.truth.sequence import SPACE
 from tests.truth.truth import Truth
 
@@ -31,27 +31,25 @@ def _count(truths: Sequence[Truth], shown: Sequence[Crossing]) -> tuple[int, int
     """Count the connections of one port pair.
 
     A SYN opens another connection if it comes after the end of the one before, or if it has another number
-    and was answered. One that has the same number and no answer may be a late copy: both readings are right.
+    and was answered; the first does if nothing came before it. One that has the same number and no answer may
+    be a late copy: both readings are right.
     """
+    conns = {truth.conn for truth in truths}
+    began_at = next(at for at, c in enumerate(shown) if c.conn.root() in conns and not c.corrupted)
     ordered = sorted(truths, key=lambda truth: _opened_at(truth.conn, shown))
     least = 0
-    most = int(not _first(truths, shown).flags & SYN)  # what comes before the first SYN may be an older one
+    most = int(not shown[began_at].segment.flags & SYN)  # what comes before the first SYN may be an older one
     over_at: int | None = None  # where the connection before ended, in the capture
     isns: set[int] = set()
     for truth in ordered:
         opened_at = _opened_at(truth.conn, shown)
         fresh = truth.conn.isn not in isns
-        after = not isns or (over_at is not None and over_at < opened_at)
+        after = (not isns and opened_at == began_at) or (over_at is not None and over_at < opened_at)
         least += (fresh and (after or truth.answered)) or (after and _replied(truth.conn, opened_at, shown))
         most += 1 + _copies_after(truth, shown)
         isns.add(truth.conn.isn)
         over_at = truth.over_at
     return max(least, 1), most
-
-
-def _first(truths: Sequence[Truth], shown: Sequence[Crossing]) -> Segment:
-    conns = {truth.conn for truth in truths}
-    return next(c.segment for c in shown if c.conn.root() in conns and not c.corrupted)
 
 
 def _replied(conn: Conn, opened_at: int, shown: Sequence[Crossing]) -> bool:

@@ -35,6 +35,13 @@ def untellable(shown: Sequence[Crossing], truths: Sequence[Truth]) -> str:
     return ""
 
 
+def unseen_opening(conns: Sequence[Conn], shown: Sequence[Crossing]) -> str:
+    """Return what cannot be told where a forged SYN, not captured, made an end open from both sides."""
+    captured = {crossing.segment.conn for crossing in shown if crossing.segment.flags & SYN}
+    unseen = [conn for conn in conns if conn.stray and conn.root() is not conn and conn not in captured]
+    return "a forged SYN opened a connection out of the capture's sight" if unseen else ""
+
+
 def _new_ttl(shown: Sequence[Crossing], reset: Crossing, conn: Conn) -> bool:
     """Return whether a host's own RST has a TTL that none of its other segments has."""
     others = [

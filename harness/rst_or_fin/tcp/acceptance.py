@@ -366,7 +366,9 @@ class Reading:
         resets = [reset for end in self._ends if (reset := end.reset()) is not None]
         contested = ((reset.index, Open.WENT_ON) for reset in resets if reset.contested)
         first, first_ns = min(((reset.index, reset.t_ns) for reset in resets), default=(0, 0))
-        alone = len(resets) == 1 and all(end.is_own(reset) for end in self._ends for reset in end.resets)
+        is_forged = any(why is Why.WENT_ON for why in self._unheard.values())
+        is_own = all(end.is_own(reset) for end in self._ends for reset in end.resets)
+        alone = len(resets) == 1 and is_own and not is_forged
         old = (
             (reset.index, Open.OLD_NUMBER)
             for end in self._ends
@@ -638,13 +640,15 @@ def _candidate(index: int, segment: Segment, seq: int, own: End, peer: End, *, r
 def _is_expected(own: End, peer: End, seq: int) -> bool:
     """Whether this is the number that the other end's TCP expects next if everything has arrived.
 
-    Once that end has taken a FIN, and sent none, the FIN's own number will do (tcp_reset_check, Linux 6.12).
+    Once that end has taken a FIN, and sent none, the FIN's own number will do (tcp_reset_check, Linux 6.12);
+    not every TCP is so lenient, so where the FIN had been acknowledged before, nobody can tell.
     """
     if own.sent_to is None or seq == own.sent_to:
         return True
     if peer.syn_acks >= _SYN_ACKS and own.isn is not None and seq == own.isn + 1:
         return True  # in SYN-RECEIVED, which takes no data
-    return own.fin_end == own.sent_to == seq + 1 and peer.fin is None
+    unacked = own.acked_to is None or own.acked_to <= seq  # what acknowledges the FIN has not been sent yet
+    return unacked and own.fin_end == own.sent_to == seq + 1 and peer.fin is None
 
 
 def _acceptable(own: End, seq: int) -> tuple[int, int]:

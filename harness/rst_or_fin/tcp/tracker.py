@@ -8,7 +8,7 @@ held back until the other end answers it (RFC 9293 section 3.10.7.4, RFC 5961 se
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from rst_or_fin.tcp.acceptance import SLACK_LEN, Reading, read
@@ -38,6 +38,10 @@ class Conversation:
         self.members: list[Segment] = []
         self.reading = Reading(first)
         self.strays: dict[tuple[Endpoint, int], _Stray] = {}
+        self.unasked: tuple[int, Segment] | None = None  # its last answer to no SYN of its own, and its index
+        self.held_over: list[
+            Segment
+        ] = []  # SYNs that the connection before held back: behind the next segment
         self.taken = False
         self.is_split = False  # another one of the same ends began before this one was over
         self.suspects: set[int] = set()  # connections that this one may be part of, or they of it
@@ -45,9 +49,14 @@ class Conversation:
         self.refused: Conversation | None = None  # the one before, if the end that opens this one refused it
 
     def add(self, segment: Segment) -> None:
-        if not self.taken:
-            self.members.append(segment)
-            self.reading.add(segment)
+        if self.taken:
+            return
+        self.members.append(segment)
+        self.reading.add(segment)
+        held, self.held_over = self.held_over, []
+        for syn in held:
+            self.hold(syn)
+            self.add(syn)
 
     def take(self) -> Connection:
         """The connection as it stands; what comes later changes it no more."""
@@ -135,6 +144,18 @@ class Conversation:
             self.strays[key] = _Stray(segment, self.repeats(segment), [])
         self.strays[key].indices.append(len(self.members))
 
+    def note_unasked(self, segment: Segment) -> None:
+        """Remember an answer that may be of another connection; the next member is this one."""
+        if not (self._is_own_answer(segment) if segment.syn else self.fits(segment)):
+            self.unasked = (len(self.members), segment)
+
+    def answered_early(self, syn: Segment) -> tuple[int, Segment] | None:
+        """What answers this SYN and was captured before it, and its index: captures do swap the two."""
+        if self.unasked is None or self.unasked[1].src != syn.dst:
+            return None
+        acked = distance(self.unasked[1].ack, syn.seq)
+        return self.unasked if 0 < acked <= 1 + syn.payload_len else None
+
     def answered(self, segment: Segment) -> _Stray | None:
         """The SYN held back that a SYN ACK or a refusal acknowledges."""
         if not (segment.has_ack and (segment.syn or segment.rst)):
@@ -152,12 +173,18 @@ class Conversation:
         Return them, and the other SYNs that are still held back: they may be answered in that one's time.
         """
         del self.strays[stray.syn.src, stray.syn.seq]
-        others = [other.syn for other in self.strays.values()]
-        left_out = {*stray.indices, *(other.indices[0] for other in self.strays.values())}
         held = [self.members[index] for index in stray.indices]
+        return held, self.let_go(stray.indices)
+
+    def let_go(self, also: Collection[int] = ()) -> list[Segment]:
+        """Take out the SYNs that are held back, and these members, and return the SYNs: one of each."""
+        if not (self.strays or also):
+            return []
+        others = [other.syn for other in self.strays.values()]
+        left_out = {*also, *(other.indices[0] for other in self.strays.values())}
         self.members = [s for index, s in enumerate(self.members) if index not in left_out]
         self.reading, self.strays = read(self.members), {}
-        return held, others
+        return others
 
 
 class ConnectionTracker:
@@ -176,16 +203,33 @@ class ConnectionTracker:
         if late is not None:
             current = late
         elif current is None or _opens(current, segment):
-            if current is not None and segment.has_ack:  # the SYN was not captured
-                current.is_split = current.reading.entwined = True
-            current = begun = self._begin(segment, segment.src, segment.dst)
+            current = begun = self._open(current, segment)
         elif (stray := current.answered(segment)) is not None:
             current = begun = self._begin_anew(current, stray, segment)
         elif not current.taken and _is_opening(segment) and current.may_open_another(segment):
-            current.hold(segment)
+            if (early := current.answered_early(segment)) is not None:
+                current = begun = self._begin_swapped(current, early)
+            else:
+                current.hold(segment)
+        elif not current.taken and segment.has_ack and (segment.syn or segment.rst):
+            current.note_unasked(segment)
         current.add(segment)
         current.look_back()
         return begun
+
+    def _open(self, current: Conversation | None, segment: Segment) -> Conversation:
+        """Begin with a SYN or SYN ACK: where one was open it is over, or the SYN was not captured."""
+        if current is None:
+            return self._begin(segment, segment.src, segment.dst)
+        if segment.has_ack:
+            current.is_split = current.reading.entwined = True
+            return self._begin(segment, segment.src, segment.dst)
+        if (early := current.answered_early(segment)) is not None:
+            return self._begin_swapped(current, early)
+        held = current.let_go()  # one of them may still be answered
+        fresh = self._begin(segment, segment.src, segment.dst)
+        fresh.held_over = held
+        return fresh
 
     def _begin(self, opening: Segment, first: Endpoint, other: Endpoint) -> Conversation:
         pair = frozenset((first, other))
@@ -216,6 +260,19 @@ class ConnectionTracker:
             fresh.add(syn)
         return fresh
 
+    def _begin_swapped(self, current: Conversation, early: tuple[int, Segment]) -> Conversation:
+        """Begin with what answers a SYN and was captured before it, among the connection before."""
+        index, answer = early
+        is_split = not (current.reading.both_fins or current.reading.is_reset)
+        held = current.let_go([index])
+        current.is_split |= is_split
+        current.reading.entwined |= is_split
+        fresh = self._begin(answer, answer.src, answer.dst)
+        fresh.is_split = fresh.reading.entwined = is_split
+        fresh.add(answer)
+        fresh.held_over = held
+        return fresh
+
     def _late_for(self, pair: frozenset[Endpoint], segment: Segment) -> Conversation | None:
         """The earlier connection of these two ends that this segment belongs to, if it came late.
 
@@ -225,6 +282,8 @@ class ConnectionTracker:
         if earlier is None or (segment.syn and not segment.has_ack):
             return None
         current = self._current[pair]
+        if current.answered(segment) is not None:
+            return None
         fits = Conversation.repeats_answer if segment.syn else Conversation.fits
         if fits(current, segment) and not current.awaits_syn_ack(segment):
             return None

@@ -212,15 +212,21 @@ def _watch(
     looks = 0
     timeout_s = 0.0
     while True:
-        frames = bed.drain(timeout_s)
-        writer.frames(frames)
-        wire.see(frames)
+        _see(bed, wire, writer, timeout_s)
         left_open = [ends for ends, over in wire.ends() if _is_open(bed, ends, over)]
         remaining_s = deadline - time.monotonic()
+        if not left_open and not all(over for _, over in wire.ends()):
+            _see(bed, wire, writer, 0.0)  # the kernels were asked after the wire: what closed them came since
         if not left_open or remaining_s <= 0:
             return left_open
         looks += 1
         timeout_s = min(remaining_s, _LOOK_AGAIN_S) if looks > _AT_ONCE else 0.0
+
+
+def _see(bed: Testbed, wire: Wire, writer: evidence_folder.Writer, timeout_s: float) -> None:
+    frames = bed.drain(timeout_s)
+    writer.frames(frames)
+    wire.see(frames)
 
 
 def _is_open(bed: Testbed, ends: tuple[Endpoint, Endpoint], over: bool) -> bool:

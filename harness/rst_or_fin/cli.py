@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import signal
 import sys
+import tempfile
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -13,10 +16,12 @@ from types import FrameType
 from typing import NoReturn
 
 from rst_or_fin import __version__
-from rst_or_fin.errors import EXIT_AS_EXPECTED, TroubleError
+from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_MISTAKE, TroubleError, of_machine
+from rst_or_fin.escaping import clipped, visible
 
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
+_MISTAKE_LEN = 300  # characters of an error's text that are shown: a line, not a screen
 
 _COMMANDS = {
     "reproduce": ("play", "reproduce"),
@@ -41,7 +46,8 @@ _COMMANDS = {
 
 _EPILOG = """\
 exit codes: 0 as expected, 1 an outcome differs, 2 wrong usage or input, 3 inconclusive,
-4 this machine cannot run it (with the remedy), 130 interrupted, 143 terminated
+4 this machine cannot run it (with the remedy), 70 a mistake in rst-or-fin itself,
+130 interrupted, 143 terminated
 """
 
 
@@ -59,10 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
             return code
     except TroubleError as error:
-        print(f"rst-or-fin: {error}", file=sys.stderr)
-        if error.remedy:
-            print(f"  remedy: {error.remedy}", file=sys.stderr)
-        return error.exit_code
+        return _told(error)
     except KeyboardInterrupt:
         print("rst-or-fin: interrupted; everything it started is gone", file=sys.stderr)
         return EXIT_INTERRUPTED
@@ -73,6 +76,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_AS_EXPECTED
+    except Exception as error:  # noqa: BLE001 - a traceback's own exit code, 1, means that an outcome differs
+        trouble = of_machine(error)
+        return _told(trouble) if trouble else _mistaken(error, options.command_line)
+
+
+def _told(error: TroubleError) -> int:
+    print(f"rst-or-fin: {error}", file=sys.stderr)
+    if error.remedy:
+        print(f"  remedy: {error.remedy}", file=sys.stderr)
+    return error.exit_code
+
+
+def _mistaken(error: Exception, command_line: Sequence[str]) -> int:
+    """Say in one line that this program is wrong, and where the details lie."""
+    what = visible(f"{type(error).__name__}: {error}")
+    print(f"rst-or-fin: a mistake in rst-or-fin itself: {clipped(what, _MISTAKE_LEN)}", file=sys.stderr)
+    print(f"  remedy: please report it{_details(error, command_line)}", file=sys.stderr)
+    return EXIT_MISTAKE
+
+
+def _details(error: Exception, command_line: Sequence[str]) -> str:
+    """Write the details into a file that was not there before and that nobody else reads; where it is."""
+    told = [
+        f"rst-or-fin {__version__}, Python {sys.version}\n{visible(shlex.join(command_line))}\n",
+        *traceback.format_exception(error),
+    ]
+    try:
+        descriptor, path = tempfile.mkstemp(prefix="rst-or-fin-mistake-", suffix=".txt")  # O_EXCL, 0600
+        with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.writelines(told)
+    except OSError:
+        return "; the details could not be written: run it again with TMPDIR where there is space"
+    return f" with what is in {path}"
 
 
 def _command(name: str) -> Callable[[argparse.Namespace], int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar
 
 # The command's exit codes, as the README documents them.
@@ -10,6 +11,7 @@ EXIT_DIFFERS = 1
 EXIT_USAGE = 2
 EXIT_INCONCLUSIVE = 3
 EXIT_ENVIRONMENT = 4
+EXIT_MISTAKE = 70  # EX_SOFTWARE of sysexits(3): a mistake in this program
 
 
 class TroubleError(Exception):
@@ -66,3 +68,39 @@ class LinkLostError(LinkError):
 
 class LinkTimeoutError(LinkError):
     """The node did not answer within the time that the caller allowed."""
+
+
+# What a system call that fails so says of the machine, and what to do about it (errno(3)).
+_OF_THE_MACHINE = {
+    errno.EMFILE: (
+        "this process is out of file descriptors",
+        "raise the limit (`ulimit -n 4096`), or use fewer --jobs",
+    ),
+    errno.ENFILE: (
+        "this machine is out of file descriptors",
+        "end what holds them, or as root: sysctl fs.file-max=1000000",
+    ),
+    errno.ENETDOWN: (
+        "an interface of the test network is down",
+        "run it again, and leave its interfaces alone meanwhile",
+    ),
+    errno.ENOSPC: ("there is no space left to write to", "free some space, then run it again"),
+    errno.EDQUOT: ("the quota of the disk is used up", "free some space, then run it again"),
+    errno.ENOMEM: ("this machine is out of memory", "free some memory, then run it again"),
+}
+
+
+def of_machine(error: BaseException, doing: str = "") -> EnvironmentTroubleError | None:
+    """Return what an error of a system call says of this machine; None where it says nothing of it.
+
+    `doing` is what was being done, for the sentence's beginning.
+    """
+    number = errno.ENOMEM if isinstance(error, MemoryError) else getattr(error, "errno", None)
+    if isinstance(error, FileNotFoundError) and "temporary directory" in str(error):  # tempfile's own
+        number = errno.ENOSPC
+    if number not in _OF_THE_MACHINE:
+        return None
+    what, remedy = _OF_THE_MACHINE[number]
+    began = f"{doing} failed: " if doing else ""
+    said = getattr(error, "strerror", "") or type(error).__name__
+    return EnvironmentTroubleError(f"{began}{what} ({said})", remedy)

@@ -211,7 +211,7 @@ def test_a_file_that_may_not_be_read_is_told_in_one_line(
         raise PermissionError(13, "Permission denied")
 
     name = written(GOOD)
-    monkeypatch.setattr("rst_or_fin.storage.scenario_text.os.open", denied)  # root may read everything
+    monkeypatch.setattr("rst_or_fin.storage.regular_file.os.open", denied)  # root may read everything
     [complaint] = complaints(capsys, "run", name)
     assert (
         complaint == "rst-or-fin: my.scenario.toml: cannot be read (Permission denied): check its permissions"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -173,8 +174,8 @@ def test_a_missing_file_makes_it_no_evidence_folder(folder: Path, name: str) -> 
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_that_cannot_be_read_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
-    (folder / name).mkdir()
-    with pytest.raises(UsageError, match=f"cannot read .*{name}: Is a directory"):
+    (folder / name).symlink_to(name)
+    with pytest.raises(UsageError, match=f"cannot read .*{name}: Too many levels of symbolic links"):
         evidence_folder.read(folder)
 
 
@@ -308,3 +309,53 @@ def test_a_disk_that_is_full_from_the_start_leaves_no_file_open(tmp_path: Path, 
 def test_a_killed_run_is_read_up_to_its_last_whole_frame(tmp_path: Path) -> None:
     whole = pcap.header() + pcap.records([Frame(t_ns=1, data=b"x" * 60)])
     assert pcap.whole_records(whole + pcap.records([Frame(t_ns=2, data=b"y" * 60)])[:30]) == whole
+
+
+def a_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def a_device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def endless(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+
+
+def a_folder(path: Path) -> None:
+    path.mkdir()
+
+
+SPOILED: dict[str, Callable[[Path], None]] = {
+    "is a pipe": a_pipe,
+    "is a device": a_device,
+    "is a folder": a_folder,
+    "is longer than": endless,
+}
+
+
+@pytest.mark.timeout(30)  # nothing waits for a pipe's writer, or reads a device to its end
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("says", SPOILED)
+def test_what_is_no_regular_file_or_endless_is_refused(folder: Path, name: str, says: str) -> None:
+    (folder / name).unlink()
+    SPOILED[says](folder / name)
+    with pytest.raises(UsageError, match=f"{name} {says}"):
+        evidence_folder.read(folder)
+
+
+@pytest.mark.timeout(10)
+def test_a_key_of_many_parts_is_refused_at_once(folder: Path) -> None:
+    """tomllib alone takes 39 s for it."""
+    key = ".".join(["a"] * 50_000)
+    (folder / "scenario.toml").write_text(f"{key} = 1\n{SCENARIO}", encoding="utf-8")
+    with pytest.raises(UsageError, match="a key of more than 20 parts"):
+        evidence_folder.read(folder)
+
+
+def test_json_that_is_nested_without_end_is_damaged(folder: Path) -> None:
+    (folder / "manifest.json").write_bytes(b'{"format":1,"facts":' + b"[" * 100_000)
+    with pytest.raises(UsageError, match="is damaged"):
+        evidence_folder.read(folder)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from io import FileIO
@@ -15,6 +18,8 @@ from rst_or_fin.errors import UsageError
 
 STANDARD_INPUT = "-"
 _CHUNK = 262_144  # bytes
+_WRITER_S = 30.0  # how long a named pipe is waited for until somebody writes to it
+_LOOK_EVERY_S = 0.05
 
 
 def open_captures(paths: Sequence[str | Path], *, payload_kept: int = LARGEST_PAYLOAD) -> Reading:
@@ -35,6 +40,8 @@ def _check(path: str | Path, *, alone: bool) -> None:
         raise UsageError(f"{path}: no such file", "give a capture file, or - for standard input")
     elif Path(path).is_dir():
         raise UsageError(f"{path} is a folder", "give the capture files in it")
+    elif _is_device(Path(path)):
+        raise UsageError(f"{path} is a device", "give a capture file, or - for standard input")
     if not alone and not Path(path).is_file():
         raise UsageError(f"{path} can be read only once", "give it alone, or write it to a file first")
 
@@ -49,13 +56,42 @@ def _standard_input() -> Iterator[bytes]:
     return _chunks(FileIO(sys.stdin.fileno(), closefd=False).read)
 
 
+def _is_device(path: Path) -> bool:
+    mode = path.stat().st_mode
+    return stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
+
+
 def _file(path: Path) -> Iterator[bytes]:
-    try:
-        file = path.open("rb", buffering=0)
+    try:  # without waiting: a pipe's writer may never come
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}", "check its permissions") from error
-    with file:
+    with FileIO(descriptor) as file:
+        first = b""
+        if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+            first = _first_of_pipe(path, descriptor)
+        os.set_blocking(descriptor, True)
+        if first:
+            yield first
         yield from _chunks(file.read)
+
+
+def _first_of_pipe(path: Path, descriptor: int) -> bytes:
+    """Read what a pipe's writer has written by now, having waited until there is one.
+
+    A read of a pipe says end of file where nobody has it open for writing, and fails where somebody has
+    (pipe(7)).
+    """
+    deadline = time.monotonic() + _WRITER_S
+    while time.monotonic() < deadline:
+        try:
+            first = os.read(descriptor, _CHUNK)
+        except BlockingIOError:
+            return b""
+        if first:
+            return first
+        time.sleep(_LOOK_EVERY_S)
+    raise UsageError(f"nobody writes to the pipe {path}", "start its writer, or give a capture file")
 
 
 def _chunks(read: Callable[[int], bytes]) -> Iterator[bytes]:

@@ -51,6 +51,8 @@ from rst_or_fin.evidence.strace import SystemCall
 from rst_or_fin.evidence.tracepoint import Reset
 from rst_or_fin.scenario.axes import Axes
 from rst_or_fin.scenario.model import Scenario, parse
+from rst_or_fin.scenario.toml_places import TooDeepError, places
+from rst_or_fin.storage import regular_file
 
 FORMAT = 1
 
@@ -66,6 +68,11 @@ _WATCH = "watch.jsonl"
 _STRACE = "strace.jsonl"
 _RESETS = "resets.jsonl"
 _VERDICTS = "verdicts.jsonl"
+
+# Far beyond any run: a million replays of the published case capture 1.2 GB.
+_MOST_BYTES = {_MANIFEST: 16 << 20, _SCENARIO: 16 << 20}
+_MOST_RECORD_BYTES = 4 << 30
+_DAMAGED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # what msgspec makes of damaged JSON
 
 
 class _Transcript(msgspec.Struct, frozen=True, kw_only=True):
@@ -284,9 +291,7 @@ def read(folder: Path) -> Evidence:
     whole = min(len(transcripts), len(counters), len(peers), len(watched) or len(peers))
     return Evidence(
         manifest=manifest,
-        scenario=parse(
-            _read(folder / _SCENARIO).decode("utf-8", "replace"), manifest.scenario, manifest.parameters
-        ),
+        scenario=_scenario(folder, manifest),
         capture=capture,
         replays=tuple(
             Replay(
@@ -307,6 +312,15 @@ def read(folder: Path) -> Evidence:
         ),
         testimonies=tuple(peer.testimonies() for peer in peers[:whole]),
     )
+
+
+def _scenario(folder: Path, manifest: Manifest) -> Scenario:
+    text = read_scenario_text(folder)
+    try:
+        places(text)
+    except TooDeepError as error:  # tomllib takes time with the square of a key's parts
+        raise UsageError(f"{folder / _SCENARIO}: {error}", "use another copy of the evidence") from error
+    return parse(text, manifest.scenario, manifest.parameters)
 
 
 def write_verdicts(folder: Path, records: Iterable[object]) -> None:
@@ -337,7 +351,13 @@ def _readings(counted: _Counters) -> tuple[CounterReading, ...]:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return regular_file.read(path, _MOST_BYTES.get(path.name, _MOST_RECORD_BYTES))
+    except regular_file.NotRegularError as error:
+        raise UsageError(f"{path} is {error.what}", "evidence is made of regular files") from error
+    except regular_file.TooLongError as error:
+        raise UsageError(
+            f"{path} is longer than that of any run", "use another copy of the evidence"
+        ) from error
     except FileNotFoundError as error:
         raise UsageError(
             f"{path.parent} is not an evidence folder: {path.name} is missing",
@@ -347,12 +367,14 @@ def _read(path: Path) -> bytes:
         raise UsageError(
             f"cannot read {path}: {error.strerror}", "check the path and its permissions"
         ) from error
+    except ValueError as error:  # a NUL in its name
+        raise UsageError(f"{path}: no file can have that name", "check the path") from error
 
 
 def _decode(path: Path, kind: type[_Record]) -> _Record:
     try:
         return msgspec.json.decode(_read(path), type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _DAMAGED as error:
         raise UsageError(f"{path} is damaged: {error}", "use another copy of the evidence") from error
 
 
@@ -366,7 +388,7 @@ def _records(path: Path, decoder: msgspec.json.Decoder[Any]) -> Iterator[Any]:
     for number, line in enumerate(lines[:-1], start=1):  # what follows the last newline is an unfinished line
         try:
             yield decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except _DAMAGED as error:
             raise UsageError(
                 f"{path}, line {number}, is damaged: {error}", "use another copy of it"
             ) from error

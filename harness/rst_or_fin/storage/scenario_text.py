@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from pathlib import Path
 
 from rst_or_fin.errors import UsageError
+from rst_or_fin.storage import regular_file
 
 MOST_BYTES = 1 << 20
 
-_SORTS = {
-    stat.S_ISDIR: "a folder",
-    stat.S_ISFIFO: "a pipe",
-    stat.S_ISSOCK: "a socket",
-    stat.S_ISCHR: "a device",
-    stat.S_ISBLK: "a device",
-}
 _MARKS = {
     b"\xef\xbb\xbf": "begins with a byte order mark (BOM)",
     b"\xff\xfe": "is UTF-16",
@@ -28,8 +20,6 @@ _REMEDY = "save it as plain UTF-8, without a byte order mark"
 def read(path: Path, shown: str) -> str:
     """The text of a regular file of MOST_BYTES at most; `shown` is what errors call it. Raises UsageError."""
     data = _read(path, shown)
-    if len(data) > MOST_BYTES:
-        raise UsageError(f"{shown}: has more than {MOST_BYTES >> 20} MiB: no scenario is as long as that")
     for mark, what in _MARKS.items():
         if data.startswith(mark):
             raise UsageError(f"{shown}:1: {what}: {_REMEDY}")
@@ -47,22 +37,17 @@ def read(path: Path, shown: str) -> str:
 
 def _read(path: Path, shown: str) -> bytes:
     try:
-        _demand_regular(os.stat(path).st_mode, shown)  # opening a device may do more than open it
-        # Without waiting: by now it could be a pipe that nobody writes to.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as file:
-            _demand_regular(os.fstat(descriptor).st_mode, shown)
-            return file.read(MOST_BYTES + 1)
+        return regular_file.read(path, MOST_BYTES)
+    except regular_file.NotRegularError as error:
+        hint = "name the scenario files in it" if error.what == "a folder" else "give a regular file"
+        raise UsageError(f"{shown}: is {error.what}: {hint}") from error
+    except regular_file.TooLongError as error:
+        raise UsageError(
+            f"{shown}: has more than {MOST_BYTES >> 20} MiB: no scenario is as long as that"
+        ) from error
     except FileNotFoundError as error:
         raise UsageError(f"{shown}: there is no such file: check the path") from error
     except OSError as error:
         raise UsageError(f"{shown}: cannot be read ({error.strerror}): check its permissions") from error
     except ValueError as error:  # a NUL in its name
         raise UsageError(f"{shown}: no file can have that name: check the path") from error
-
-
-def _demand_regular(mode: int, shown: str) -> None:
-    for is_it, what in _SORTS.items():
-        if is_it(mode):
-            hint = "name the scenario files in it" if is_it is stat.S_ISDIR else "give a regular file"
-            raise UsageError(f"{shown}: is {what}: {hint}")

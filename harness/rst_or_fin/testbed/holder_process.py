@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import rst_or_fin
-from rst_or_fin.errors import EnvironmentTroubleError
+from rst_or_fin.errors import EnvironmentTroubleError, of_machine
 from rst_or_fin.netns import messages
 
 _END_TIMEOUT_S = 5.0
@@ -35,12 +35,7 @@ class Held:
         with theirs, ExitStack() as undo:
             undo.callback(self._channel.close)
             messages.send_order(self._channel, order)
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _START, _PACKAGES],
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                start_new_session=True,  # a terminal's Ctrl-C is for the driver, which then ends all in order
-            )
+            self._process = _start(theirs.fileno())
             undo.pop_all()
 
     def wait_for(self, event: str, timeout_s: float) -> tuple[dict[str, Any], list[int]]:
@@ -96,6 +91,21 @@ class Held:
             return {"event": "gone"}, []
 
 
+def _start(channel: int) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _START, _PACKAGES],
+            stdin=channel,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,  # a terminal's Ctrl-C is for the driver, which then ends all in order
+        )
+    except OSError as error:
+        raise of_machine(error) or EnvironmentTroubleError(
+            f"the local runtime cannot start a process: {error.strerror}",
+            f"end some processes, or raise the limit (`ulimit -u`), {_DOCKER}",
+        ) from error
+
+
 def trouble(message: dict[str, Any]) -> EnvironmentTroubleError:
     """What a message that nobody hoped for means to the user, with the remedy."""
     if message["event"] == "ended":
@@ -109,8 +119,9 @@ def trouble(message: dict[str, Any]) -> EnvironmentTroubleError:
             f"this machine refuses network namespaces ({message['error']})", _remedy(message["errno"])
         )
     if message["event"] == "trouble":
-        return EnvironmentTroubleError(
-            f"setting up {message['step']} failed: {message['error']}", f"see `rst-or-fin doctor`, {_DOCKER}"
+        doing = f"setting up {message['step']}"
+        return of_machine(OSError(message["errno"], message["error"]), doing) or EnvironmentTroubleError(
+            f"{doing} failed: {message['error']}", f"see `rst-or-fin doctor`, {_DOCKER}"
         )
     return EnvironmentTroubleError(
         f"the local runtime's holder is {message['event']} unexpectedly",

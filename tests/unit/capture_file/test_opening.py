@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from rst_or_fin.capture_file import opening
 from rst_or_fin.capture_file.opening import open_captures
 from rst_or_fin.errors import UsageError
 
@@ -76,7 +77,13 @@ def test_what_cannot_be_opened_is_one_clear_error(tmp_path: Path, capture: Path)
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     said = []
-    impossible: list[list[str | Path]] = [[tmp_path / "nowhere"], [tmp_path], [capture, fifo], [capture, "-"]]
+    impossible: list[list[str | Path]] = [
+        [tmp_path / "nowhere"],
+        [tmp_path],
+        [Path("/dev/zero")],
+        [capture, fifo],
+        [capture, "-"],
+    ]
     for paths in impossible:
         with pytest.raises(UsageError) as caught:
             open_captures(paths)
@@ -84,9 +91,30 @@ def test_what_cannot_be_opened_is_one_clear_error(tmp_path: Path, capture: Path)
     assert said == [
         (f"{tmp_path / 'nowhere'}: no such file", True),
         (f"{tmp_path} is a folder", True),
+        ("/dev/zero is a device", True),
         (f"{fifo} can be read only once", True),
         ("- can be read only once", True),
     ]
+
+
+def test_a_pipe_is_read_once_somebody_writes_to_it(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    with subprocess.Popen(["sh", "-c", f"sleep 0.2; cat > {fifo}"], stdin=subprocess.PIPE) as writer:
+        assert writer.stdin is not None
+        writer.stdin.write(FILE)
+        writer.stdin.close()
+        assert len(list(open_captures([fifo]))) == len(FRAMES)
+
+
+def test_a_pipe_that_nobody_writes_to_is_not_waited_for_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    monkeypatch.setattr(opening, "_WRITER_S", 0.1)
+    with pytest.raises(UsageError, match="nobody writes to the pipe"):
+        list(open_captures([fifo]))
 
 
 def test_what_is_no_capture_is_named(tmp_path: Path) -> None:

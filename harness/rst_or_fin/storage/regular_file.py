@@ -1,0 +1,65 @@
+"""Reads a file that somebody names: a regular one, and no more of it than anybody needs."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+_CHUNK = 1 << 20  # bytes
+
+_SORTS = {
+    stat.S_ISDIR: "a folder",
+    stat.S_ISFIFO: "a pipe",
+    stat.S_ISSOCK: "a socket",
+    stat.S_ISCHR: "a device",
+    stat.S_ISBLK: "a device",
+}
+
+
+class NotRegularError(Exception):
+    """It is no regular file; `what` says what it is instead."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"it is {what}")
+        self.what = what
+
+
+class TooLongError(Exception):
+    """It has more bytes than were to be read at most."""
+
+
+def read(path: Path, most_bytes: int) -> bytes:
+    """Read a regular file of `most_bytes` at most.
+
+    Raises NotRegularError for anything else, TooLongError, OSError where it cannot be read, ValueError where
+    no file can have that name (a NUL in it).
+    """
+    _demand_regular(os.stat(path).st_mode)  # opening a device may do more than open it
+    # Without waiting: by now it could be a pipe that nobody writes to.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        _demand_regular(status.st_mode)
+        if status.st_size > most_bytes:
+            raise TooLongError(f"it has {status.st_size} bytes")
+        data = b"".join(_chunks(file, most_bytes))
+    if len(data) > most_bytes:
+        raise TooLongError(f"it has more than {most_bytes} bytes")
+    return data
+
+
+def _chunks(file: BinaryIO, most_bytes: int) -> Iterator[bytes]:
+    """Read to the end or just beyond the bound, whatever length the file system tells."""
+    taken = 0
+    while taken <= most_bytes and (chunk := file.read(_CHUNK)):
+        taken += len(chunk)
+        yield chunk
+
+
+def _demand_regular(mode: int) -> None:
+    for is_it, what in _SORTS.items():
+        if is_it(mode):
+            raise NotRegularError(what)

@@ -10,6 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
+from rst_or_fin import own_files
+
 _PACKAGE = Path(__file__).resolve().parent
 
 Name = Literal["erlang", "containers", "scenarios"]
@@ -36,14 +38,9 @@ def remembered(name: str) -> tuple[str, float] | None:
 def remember(name: str, text: str) -> None:
     """Keep that for later, as a whole or not at all. It can be found out again: a full disk is no error."""
     path = _cache() / name
-    fresh = path.with_name(f"{name}.{os.getpid()}")
-    try:
+    with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_text(text, encoding="utf-8")
-        os.replace(fresh, path)
-    except OSError:
-        with suppress(OSError):
-            fresh.unlink()
+        own_files.replace(path, text.encode())
 
 
 def _cache() -> Path:

@@ -216,9 +216,11 @@ class FullDisk:
     def takes(self, name: str) -> None:
         self._full = name
 
-    def _open(self, path: Path, *arguments: Any, **options: Any) -> IO[Any]:
-        on_disk = Path("/dev/full") if path.name == self._full else path
-        self.opened.append(self._real(on_disk, *arguments, **options))
+    def _open(self, path: Path, mode: str = "r", **options: Any) -> IO[Any]:
+        # What replaces a file is written under a longer name first.
+        if self._full and self._full in path.name:
+            path, mode = Path("/dev/full"), mode.replace("x", "w")
+        self.opened.append(self._real(path, mode, **options))
         return self.opened[-1]
 
     @property
@@ -359,3 +361,19 @@ def test_json_that_is_nested_without_end_is_damaged(folder: Path) -> None:
     (folder / "manifest.json").write_bytes(b'{"format":1,"facts":' + b"[" * 100_000)
     with pytest.raises(UsageError, match="is damaged"):
         evidence_folder.read(folder)
+
+
+def test_judging_again_replaces_the_verdicts_and_follows_no_link(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("kept")
+    (tmp_path / "verdicts.jsonl").symlink_to(precious)
+    evidence_folder.write_verdicts(tmp_path, [{"index": 0}])
+    assert (precious.read_text(), (tmp_path / "verdicts.jsonl").is_symlink()) == ("kept", False)
+
+
+def test_the_manifest_is_replaced_and_never_rewritten_in_place(tmp_path: Path) -> None:
+    facts = CaptureFacts(dropped=0, fenced=True)
+    writer = evidence_folder.Writer(tmp_path / "run", scenario_text=SCENARIO, manifest=MANIFEST)
+    with writer, (tmp_path / "run" / "manifest.json").open("rb") as reading:
+        writer.finish(finished="2026-01-01T00:00:01.000+00:00", capture=facts)
+        assert json.load(reading)["finished"] is None

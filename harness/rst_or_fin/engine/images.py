@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from rst_or_fin import data_files
+from rst_or_fin import data_files, own_files
 from rst_or_fin.engine import base_images
 from rst_or_fin.engine import client as engine
 from rst_or_fin.engine.build import Progress, Tell, build
@@ -359,9 +359,8 @@ def _pack(files: Iterable[ContextFile], context: IO[bytes]) -> None:
 @contextmanager
 def _alone(image: Image, tell: Tell) -> Iterator[None]:
     """Keeps this user's other processes from making that image meanwhile; waits for them, bounded."""
-    folder = Path(tempfile.gettempdir()) / f"rst-or-fin-{os.getuid()}.locks"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    with (folder / f"{image.name.replace(':', '-')}.lock").open("w") as lock:
+    lock = own_files.open_lock("locks", f"{image.name.replace(':', '-')}.lock")
+    try:
         until_s = time.monotonic() + _BUILD_WAIT_S
         told = False
         while not _locked(lock):
@@ -375,9 +374,11 @@ def _alone(image: Image, tell: Tell) -> Iterator[None]:
                 )
             time.sleep(0.2)  # flock has no time-out of its own
         yield
+    finally:
+        os.close(lock)
 
 
-def _locked(lock: IO[str]) -> bool:
+def _locked(lock: int) -> bool:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from rst_or_fin import own_files
 from rst_or_fin.analysis.compare import Played
 from rst_or_fin.analysis.matrix import FORMAT, Cell, Summary, same_kernel
 from rst_or_fin.errors import EnvironmentTroubleError, UsageError
@@ -86,12 +87,10 @@ class Shelf:
 
     def write_table(self, summary: Summary) -> None:
         """Write matrix.json as a whole or not at all. Raises EnvironmentTroubleError."""
-        fresh = self._root / f".{TABLE}.new"
         text = msgspec.json.format(msgspec.json.encode(summary), indent=2)
         try:
             self._root.mkdir(parents=True, exist_ok=True)
-            fresh.write_bytes(text + b"\n")
-            os.replace(fresh, self._root / TABLE)
+            own_files.replace(self._root / TABLE, text + b"\n")
         except OSError as error:
             raise EnvironmentTroubleError(
                 f"cannot write {self._root / TABLE}: {error.strerror}", "write elsewhere with --out DIR"

@@ -31,6 +31,7 @@ from typing import Any, BinaryIO, TypeVar
 
 import msgspec
 
+from rst_or_fin import own_files
 from rst_or_fin.capture_file.frame import Frame
 from rst_or_fin.errors import EnvironmentTroubleError, UsageError
 from rst_or_fin.evidence import pcap
@@ -242,7 +243,7 @@ class Writer:
 
     def _write_manifest(self, manifest: Manifest) -> None:
         text = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
-        (self.folder / _MANIFEST).write_bytes(text + b"\n")
+        own_files.replace(self.folder / _MANIFEST, text + b"\n")
 
     def _line(self, name: str, record: object) -> None:
         with _writing(self.folder):
@@ -326,13 +327,14 @@ def _scenario(folder: Path, manifest: Manifest) -> Scenario:
 def write_verdicts(folder: Path, records: Iterable[object]) -> None:
     """Replace the derived file of an evidence folder after it has been judged again."""
     with _writing(folder):
-        (folder / _VERDICTS).write_bytes(b"".join(msgspec.json.encode(record) + b"\n" for record in records))
+        lines = b"".join(msgspec.json.encode(record) + b"\n" for record in records)
+        own_files.replace(folder / _VERDICTS, lines)
 
 
 def write_json(path: Path, record: object) -> None:
     """A document of its own beside evidence folders: what many of them come to."""
     with _writing(path.parent):
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
+        own_files.replace(path, msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
 
 
 def read_scenario_text(folder: Path) -> str:

@@ -71,6 +71,7 @@ main(Arguments) ->
     %% which neither a spawn copies nor a garbage collection walks.
     ok = persistent_term:put({?NAME, session}, fun() -> session() end),
     ok = persistent_term:put({?NAME, server}, fun() -> server() end),
+    ok = persistent_term:put({?NAME, foreign}, fun(Called, Arguments) -> foreign(Called, Arguments) end),
     {Server, Monitor} = spawn_roomy(server),
     _ = erlang:send_after(wait_ms(Arguments), Server, nobody_came),
     receive
@@ -114,6 +115,7 @@ halt_if_alone(Status) ->
 server() ->
     ok = net_kernel:monitor_nodes(true, [{node_type, all}]),
     true = register(?NAME, self()),
+    ?NAME = ets:new(?NAME, [named_table, public]),
     serve(none, queue:new(), none).
 
 %% Play is what is being played, Queue what is to be played after it, Last the session that was played before
@@ -125,7 +127,7 @@ serve(Play, Queue, Last) ->
             serve(said(Event, Play#{index := Index + 1}), Queue, Last);
         {Pid, closing, States, Source} when Pid =:= map_get(pid, Play) ->
             #{ref := Ref, from := From, layout := Layout} = Play,
-            Next = tell({closing, States, reading(Layout), Source, now_ns()}, Play),
+            Next = tell({closing, States, reading(Layout), Source, now_ns()}, with_sent(Play)),
             ok = flush_link(node(From)),
             Pid ! {?NAME, go, Ref},
             serve(Next, Queue, Last);
@@ -138,7 +140,7 @@ serve(Play, Queue, Last) ->
             #{ref := Ref, monitor := Monitor, timer := Timer} = Play,
             true = demonitor(Monitor, [flush]),
             _ = erlang:cancel_timer(Timer),
-            _ = tell({done, Listening}, Play),
+            _ = tell({done, Listening}, with_sent(Play)),
             next(Queue, {Ref, Pid});
         {'DOWN', _, process, Pid, Reason} when Pid =:= map_get(pid, Play) ->
             ok = clear_up(Pid),
@@ -240,6 +242,7 @@ begin_play(From, Ref, #{session := Text, bindings := Given, close_line := CloseL
                     {Pid, Monitor} = spawn_roomy(session),
                     true = group_leader(self(), Pid),
                     Layout = layout(Names),
+                    true = ets:delete_all_objects(?NAME),
                     Begun = {begun, reading(Layout)},
                     Pid ! {?NAME, play, self(), Ref, Forms, Bindings, Close},
                     #{pid => Pid, monitor => Monitor, ref => Ref, from => From, forms => Forms, close => Close,
@@ -292,8 +295,8 @@ report_death(Reason, #{forms := Forms, index := Index, close := Close, layout :=
     _ = erlang:cancel_timer(Timer),
     {Source, _} = lists:nth(Index, Forms),
     Next = case Index of
-               Close -> hold({closed, reading(Layout)}, Play);
-               _ -> Play
+               Close -> hold({closed, reading(Layout)}, with_sent(Play));
+               _ -> with_sent(Play)
            end,
     _ = tell(case {Late, Reason} of
                  {true, killed} ->
@@ -438,7 +441,8 @@ await_go(Ref) ->
           {value, term(), erl_eval:binding_struct()} | {crashed, atom(), term(), list()}.
 evaluate(Exprs, Bindings) ->
     try
-        erl_eval:exprs(Exprs, Bindings, {value, fun(Name, Arguments) -> command(Name, Arguments) end})
+        erl_eval:exprs(Exprs, Bindings, {value, fun(Name, Arguments) -> command(Name, Arguments) end},
+                       {value, persistent_term:get({?NAME, foreign})})
     catch
         Class:Reason:Stack -> {crashed, Class, Reason, Stack}
     end.
@@ -451,6 +455,43 @@ command(await_read, [Socket, N]) -> await_read(Socket, N);
 command(await_peer_fin, [Socket]) -> await_peer_fin(Socket);
 command(await_closed, [Socket]) -> await_closed(Socket);
 command(Name, Arguments) -> apply(shell_default, Name, Arguments).
+
+%% What a session calls of other modules, in whatever process. The bytes that it hands to a socket are counted
+%% beforehand: what a close cuts off, or an exit, was handed over all the same.
+-spec foreign({module(), atom()} | fun(), [term()]) -> term().
+foreign({gen_tcp, send}, [Socket, Data]) ->
+    ok = handed_over(Socket, Data),
+    gen_tcp:send(Socket, Data);
+foreign({socket, send}, [Socket, Data]) ->
+    ok = handed_over(Socket, Data),
+    socket:send(Socket, Data);
+foreign({Module, Name}, Arguments) ->
+    apply(Module, Name, Arguments);
+foreign(Fun, Arguments) ->
+    apply(Fun, Arguments).
+
+-spec handed_over(term(), term()) -> ok.
+handed_over(Socket, Data) ->
+    try {ets:member(?NAME, Socket) orelse ends(Socket), iolist_size(Data)} of
+        {unknown, _} ->
+            ok;    % closed, or no socket at all
+        {true, Size} ->
+            _ = ets:update_counter(?NAME, Socket, Size),
+            ok;
+        {Ends, Size} ->
+            _ = ets:update_counter(?NAME, Socket, Size, {Socket, 0, Ends}),
+            ok
+    catch
+        error:_ -> ok    % the call itself says what is wrong with its arguments
+    end.
+
+-spec with_sent(play()) -> play().
+with_sent(Play) ->
+    case ets:tab2list(?NAME) of
+        [] -> Play;
+        Counted -> hold({sent, [#{local => endpoint(Local), remote => endpoint(Remote), bytes => Bytes}
+                                || {_, Bytes, {Local, Remote}} <- Counted]}, Play)
+    end.
 
 %% Results and errors, as a shell prints them.
 -spec printed(term()) -> text().

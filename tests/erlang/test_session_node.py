@@ -319,3 +319,22 @@ class TestTheNodesEnd:
     def test_the_cookie_is_in_no_process_list(self, tmp_path: Path) -> None:
         with started(tmp_path) as (process, port), linked(port):
             assert b"sesame" not in Path(f"/proc/{process.pid}/cmdline").read_bytes()
+
+
+class TestSentBytes:
+    @_BACKENDS
+    def test_what_a_session_hands_to_a_socket_is_counted(self, node: Node, peer: Peer, backend: str) -> None:
+        replay = node.play(_connected(backend) + 'gen_tcp:send(Sock, [<<"ab">>, $c]).', peer.port)
+        assert [sent.bytes for sent in replay.sent] == [len("GET /\r\n\r\n") + 3]
+
+    def test_another_process_of_the_session_counts_as_well(self, node: Node, peer: Peer) -> None:
+        lines = "spawn(fun() -> gen_tcp:send(Sock, <<0:8000>>) end), timer:sleep(50)."
+        replay = node.play(_connected() + lines, peer.port)
+        assert [sent.bytes for sent in replay.sent] == [len("GET /\r\n\r\n") + 1000]
+
+    def test_a_session_does_not_inherit_the_counts_of_the_one_before(self, node: Node, peer: Peer) -> None:
+        node.play(_connected(), peer.port)
+        assert node.play("ok.").sent == ()
+
+    def test_what_is_no_data_is_the_calls_own_error(self, node: Node, peer: Peer) -> None:
+        assert node.result(_connected() + "gen_tcp:send(Sock, not_iodata).", peer.port) == "{error,einval}"

@@ -168,6 +168,10 @@ CASES: dict[str, tuple[str, str, str, int, str]] = {
         "it is written `F. 19:19(0) ack 1`",
     ),
     "fewer than no bytes": (GOOD, '"FIN"', '"FIN"\npeer_received = -1', 16, "from 0 to 2147483647 is wanted"),
+    "a loss that is no number": (GOOD, '"FIN"', '"FIN"\nlost = "all"', 16, "lost"),
+    "a line that is not there": (GOOD + "[[line]]\nnumber = 3\n", "", "", 17, "line[0].number: 3 is beyond"),
+    "a time that no line takes": (
+        GOOD + "[[line]]\ntakes_at_least_ms = 9\ntakes_at_most_ms = 3\n", "", "", 18, "no line takes that"),
     "an unknown expectation": (GOOD, "ending", "endng", 15, "(did you mean `ending`?)"),
     "an unknown axis": (VARIED, "otp =", "opt =", 17, "(did you mean `otp`?); known: runtime, otp"),
     "a version without a comparison": (VARIED, ">=29", "29", 17, '(did you mean "==29"?)'),

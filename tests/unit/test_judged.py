@@ -143,6 +143,7 @@ def test_a_record_has_these_names() -> None:
         "closing_segment",
         "deciding",
         "conn_state",
+        "delivery",
         "remarks",
         "witnesses",
         "connections",

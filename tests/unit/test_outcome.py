@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_DIFFERS, EXIT_INCONCLUSIVE
 from rst_or_fin.evidence.records import SessionEnd
-from rst_or_fin.scenario.model import Expectation
+from rst_or_fin.scenario.model import Expectation, LineExpectation
 from rst_or_fin.tcp.ending import Cause, Ending, Validity
 from rst_or_fin.verdict import judge
 from rst_or_fin.verdict.judge import Verdict
-from rst_or_fin.verdict.outcome import Comparison, Outcome, compare, outcome, worst
+from rst_or_fin.verdict.outcome import Comparison, Outcome, compare, lines, outcome, worst
 
 from tests.unit.cases import ABORT, ABORT_ON_CLOSE, ALL_UNREAD, CASES, Case, heard, replay, report, role_in
 from tests.unit.segments import A, B, connection
@@ -164,3 +165,37 @@ def test_the_comparison_is_with_the_end_under_test_also_where_it_was_called() ->
     )
     points = compare(Expectation(ending=Ending.RST, peer_ending=Ending.NONE), called, None, None)
     assert [point.same for point in points] == [True, True]
+
+
+# How long a line took, and what was lost (the close line of `replay` takes 0.03 ms; the peer read 18 bytes)
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "same"),
+    [(None, 1, True), (0, None, True), (1, None, False), (0, 0, False)],
+)
+def test_a_line_is_held_against_the_time_that_it_may_take(
+    least: int | None, most: int | None, same: bool
+) -> None:
+    [point] = lines([LineExpectation(takes_at_least_ms=least, takes_at_most_ms=most)], replay())
+    assert point.same is same
+
+
+def test_a_line_that_was_never_reached_took_no_time_that_could_be_expected() -> None:
+    [point] = lines([LineExpectation(number=3, takes_at_least_ms=0)], replay())
+    assert (point.actual, point.same) == ("did not return", False)
+
+
+def test_a_line_is_held_against_what_it_returned() -> None:
+    [point] = lines([LineExpectation(number=2, returns="{error,closed}")], replay())
+    assert (point.what, point.actual, point.same) == ("line 2 returns", "ok", False)
+
+
+@pytest.mark.parametrize(("lost", "same"), [(0, True), (18, False), ("some", False)])
+def test_an_expected_loss_is_held_against_what_the_peer_read(lost: int | str, same: bool) -> None:
+    verdict = verdict_of(
+        replace(CASES["the published close: everything read first"], testimony=heard("end of file"))
+    )
+    expect = msgspec.convert({"ending": "FIN", "lost": lost}, Expectation)
+    [point] = [p for p in compare(expect, verdict, None, heard("end of file")) if p.what == "bytes lost"]
+    assert point.same is same

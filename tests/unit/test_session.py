@@ -17,6 +17,7 @@ from rst_or_fin.evidence.records import (
     ListeningSocket,
     Moment,
     Replay,
+    SentBytes,
     SessionEnd,
     SocketState,
 )
@@ -39,6 +40,10 @@ _CONNECT: Event = (Atom("line"), 1, b"{ok,Sock} = ...", b"{ok,#Port<0.6>}", 300,
 _CLOSING: Event = (Atom("closing"), [_STATE], (13, 14, {b"Tcp:OutRsts": 4}), b"gen_tcp:close(Sock).", 15)
 _CLOSED: Event = (Atom("closed"), (16, 17, {b"Tcp:OutRsts": 5}))
 _CLOSE: Event = (Atom("line"), 2, b"gen_tcp:close(Sock).", b"ok", 70, 15, [])
+_SENT: Event = (
+    Atom("sent"),
+    [{Atom("local"): (b"10.0.0.2", 40000), Atom("remote"): (b"10.0.0.3", 80), Atom("bytes"): 1000}],
+)
 _DONE: Event = (Atom("done"), [_LISTENER])
 
 
@@ -237,3 +242,8 @@ def test_sysctls_are_text() -> None:
 def test_counters_are_numbers() -> None:
     node = _Node(answer=(10, 11, {b"Tcp:OutRsts": 3}))
     assert session.counters(_link(node), ["Tcp:OutRsts"]) == _reading(Moment.SETTLED, 3, 10)
+
+
+def test_what_was_handed_over_is_known_also_of_a_node_that_is_gone() -> None:
+    sent = SentBytes(local=Endpoint("10.0.0.2", 40000), remote=Endpoint("10.0.0.3", 80), bytes=1000)
+    assert _collected(_BEGUN, _CONNECT, _SENT, _CLOSING).sent == (sent,)

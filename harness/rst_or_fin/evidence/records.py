@@ -70,6 +70,15 @@ class ListeningSocket:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SentBytes:
+    """How many bytes a session handed to one of its sockets to be sent, whatever became of them."""
+
+    local: Endpoint
+    remote: Endpoint
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SocketState:
     """One connected socket right before the close line, as its own kernel tells it.
 
@@ -141,12 +150,12 @@ class SessionEnd(StrEnum):
 class Replay:
     """One session, played once: what every line returned and what the kernel said around the close.
 
-    `close_line` is the 1-based number of the line that closes (0 where it was never reached); `sockets` were
-    looked at right before it. `bound` are all connected sockets that lines bound to variables, `listening`
-    those that listened or did. `readings` are in order of time. `system_calls` are those of the socket under
-    test, as strace shows them (None where nobody asked); `resets` the RSTs that its kernel sent for it,
-    with the kernel's reasons (None where it gives none). `error` is the Erlang error of a line that crashed,
-    or what ended the session otherwise.
+    `close_line` is the 1-based number of the line that closes (0 where it was never reached); `sockets`
+    were looked at right before it. `bound` are all connected sockets that lines bound to variables,
+    `listening` those that listened or did; `sent` has what was handed to them. `readings` are in order of
+    time. `system_calls` are those of the socket under test, as strace shows them (None where nobody
+    asked); `resets` the RSTs that its kernel sent for it, with the kernel's reasons (None where it gives
+    none). `error` is the Erlang error of a line that crashed, or what ended the session otherwise.
     """
 
     index: int
@@ -158,6 +167,7 @@ class Replay:
     readings: tuple[CounterReading, ...] = ()
     bound: tuple[BoundSocket, ...] = ()
     listening: tuple[ListeningSocket, ...] = ()
+    sent: tuple[SentBytes, ...] = ()
     watch: Watch | None = None
     system_calls: tuple[SystemCall, ...] | None = None
     resets: tuple[Reset, ...] | None = None

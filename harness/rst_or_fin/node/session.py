@@ -12,12 +12,14 @@ A command is sent as `{From, Ref, Command}`; every string in it and in an event 
         {line, Index, Source, Printed, DurationUs, StartNs, Bound}      after each expression
         {closing, SocketStates, Reading, Source, StartNs}       right before the close line
         {closed, Reading}                                       right after it
+        {sent, Sent}                                            what was sent so far, where anything was
         {done, Listening} | {crashed, Index, Source, ErrorText} | {timed_out, Index, Source}
         | {unparsable, LineNo, Why}
 
 A Reading is {FromNs, ToNs, #{Counter => integer()}}, the times being those of the node's kernel. Bound are
 the connected sockets that the line bound to variables, as maps of name, local and remote; Listening those
-that listen or did, as maps of name, local and closed.
+that listen or did, as maps of name, local and closed; Sent the bytes
+handed to each connected socket, as maps of local, remote and bytes.
 
 Plays that are begun before the last one ended wait for it. A session's process, and its sockets with it,
 stays until it is forgotten or the next play begins; one that crashed or timed out is gone at once.
@@ -36,6 +38,7 @@ from rst_or_fin.evidence.records import (
     ListeningSocket,
     Moment,
     Replay,
+    SentBytes,
     SessionEnd,
     SocketState,
 )
@@ -139,6 +142,7 @@ class _Gathering:
         self._readings: list[CounterReading] = []
         self._bound: list[BoundSocket] = []
         self._listening: tuple[ListeningSocket, ...] = ()
+        self._sent: tuple[SentBytes, ...] = ()
         self._closing_ns: int | None = None
         self._error = ""
         self.end: SessionEnd | None = None
@@ -165,6 +169,8 @@ class _Gathering:
                 self._readings.append(_reading(Moment.BEFORE, reading))
             case ("closed", reading):
                 self._readings.append(_reading(Moment.AFTER, reading))
+            case ("sent", sent):
+                self._sent = tuple(_sent_bytes(each) for each in sent)
             case ("done", listening):
                 self._listening = tuple(_listening_socket(socket) for socket in listening)
                 self.end = SessionEnd.DONE
@@ -197,6 +203,7 @@ class _Gathering:
             readings=tuple(self._readings),
             bound=tuple(self._bound),
             listening=self._listening,
+            sent=self._sent,
         )
 
     def _call(self, source: str, result: str, duration_us: int, t_ns: int | None = None) -> None:
@@ -242,6 +249,14 @@ def _listening_socket(fields: Mapping[Atom, Any]) -> ListeningSocket:
         name=_text(fields[Atom("name")]),
         local=_endpoint(fields[Atom("local")]),
         closed=bool(fields[Atom("closed")]),
+    )
+
+
+def _sent_bytes(fields: Mapping[Atom, Any]) -> SentBytes:
+    return SentBytes(
+        local=_endpoint(fields[Atom("local")]),
+        remote=_endpoint(fields[Atom("remote")]),
+        bytes=fields[Atom("bytes")],
     )
 
 

@@ -167,6 +167,8 @@ def comparisons(judged: Judged, palette: Palette = PLAIN) -> str:
 def verdict(judged: Judged, palette: Palette = PLAIN) -> str:
     found = judged.verdict
     lines = [headline(judged, palette), *why(found.candidates, found.told_apart_by)]
+    if found.delivery is not None:
+        lines.append(str(found.delivery))
     lines += [f"note: {visible(remark)}" for remark in found.remarks]
     lines += [
         f"{palette.warn}inconclusive: {visible(doubt)}{palette.plain}" for doubt in judged.verdict.doubts

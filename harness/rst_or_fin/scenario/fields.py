@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from rst_or_fin.evidence.records import Gate
 from rst_or_fin.scenario.axes import When
-from rst_or_fin.scenario.model import ConnectionExpectation, Exclusion, Expectation, Scenario, Server, Variant
+from rst_or_fin.scenario.model import (
+    ConnectionExpectation,
+    Exclusion,
+    Expectation,
+    LineExpectation,
+    Scenario,
+    Server,
+    Variant,
+)
 
 FIELDS: dict[type, dict[str, str]] = {
     Scenario: {
@@ -21,6 +29,7 @@ FIELDS: dict[type, dict[str, str]] = {
         "line_timeout_ms": "how long one line may take",
         "gate": "what must lie in the receive buffer right before the close; else it is inconclusive",
         "connection": "what is expected of other connections; `expect` is about the one bound to Sock",
+        "line": "what is expected of a line of the session",
         "server": "the peer, and its options",
         "race": "timing decides: reported as a distribution, never as pass or fail",
         "variants": "known differences on some axes; the last one that holds replaces `expect`",
@@ -40,6 +49,8 @@ FIELDS: dict[type, dict[str, str]] = {
         "peer_sees": "how the connection ended for the peer's application",
         "peer_received": "how many bytes that had read by then",
         "peer_received_below": "a bound for them, where their number is the kernel's business",
+        "sent": "how many bytes the end under test sent",
+        "lost": "how many of them the peer's application never read; `some`: at least one",
         "conn_state": "Zeek's word for the whole connection",
         "returns": "what the close line printed",
     },
@@ -47,6 +58,12 @@ FIELDS: dict[type, dict[str, str]] = {
         "expect": "what a conclusive verdict must say of it",
         "variable": "the variable that it was bound to",
         "order": "its place, from 1, in the order in which the connections opened",
+    },
+    LineExpectation: {
+        "number": "which line, from 1; 0 is the close line",
+        "takes_at_least_ms": "how long it takes at least",
+        "takes_at_most_ms": "how long it takes at most",
+        "returns": "what it printed",
     },
     Gate: {
         "unread": "bytes unread; `all`: something arrived, none of it was read; `some`: at least one byte",

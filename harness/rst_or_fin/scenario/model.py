@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -23,6 +23,7 @@ SUFFIX = ".scenario.toml"
 MOST_LINES = 10_000
 LineNumber = Annotated[int, msgspec.Meta(ge=0, le=MOST_LINES)]
 _MOST_MS = 3_600_000
+Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=_MOST_MS)]
 Parameter = Annotated[int, msgspec.Meta(ge=-MOST, le=MOST)]
 
 
@@ -43,7 +44,8 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     `ending` and `peer_ending` are those of the end under test and of its peer; `closing_segment` is in
     tcpdump's notation with relative numbers; `returns` is what the close line printed. `peer_sees` and
     `peer_received` are how it ended for the peer's application, and how many bytes that had read by then;
-    `peer_received_below` bounds these where their number is the kernel's business.
+    `peer_received_below` bounds these where their number is the kernel's business. `sent` and `lost` are of
+    the loss statement: what the end under test sent, and what of it the peer's application never read.
     """
 
     ending: Ending
@@ -53,8 +55,27 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     peer_sees: str | None = None
     peer_received: Length | None = None
     peer_received_below: Length | None = None
+    sent: Length | None = None
+    lost: Length | Literal["some"] | None = None
     conn_state: str | None = None
     returns: str | None = None
+
+
+class LineExpectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is expected of one line of the session, in a `[[line]]` table; `number` 0 is the close line.
+
+    `returns` is what it printed. The times bound how long it took: nothing else shows a close that blocks.
+    """
+
+    number: LineNumber = 0
+    takes_at_least_ms: Milliseconds | None = None
+    takes_at_most_ms: Milliseconds | None = None
+    returns: str | None = None
+
+    def __post_init__(self) -> None:
+        least, most = self.takes_at_least_ms, self.takes_at_most_ms
+        if least is not None and most is not None and least > most:
+            raise ValueError(f"at least {least} ms and at most {most} ms: no line takes that")
 
 
 class ConnectionExpectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -104,7 +125,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     itself: a FIN is not final. `theme` groups scenarios; `before` names the one that a cure is held against.
     `published` is the closing segment of a published trace, as printed there.
     `race` marks an outcome that depends on timing: it is reported as a distribution, never as pass or fail.
-    `expect` is about the connection bound to `Sock` (or else the first one), `connection` about others.
+    `expect` is about the connection bound to `Sock` (or else the first one), `connection` about others,
+    `line` about lines of the session.
     `parameters` are the file's own values, `given` what a caller put in their place (`parameters`).
     """
 
@@ -117,10 +139,11 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     before: str = ""
     published: str = ""
     close_line: LineNumber = 0
-    settle_ms: Annotated[int, msgspec.Meta(ge=0, le=_MOST_MS)] = 1000
+    settle_ms: Milliseconds = 1000
     line_timeout_ms: Annotated[int, msgspec.Meta(ge=1, le=_MOST_MS)] = 10_000
     gate: Gate = Gate()
     connection: tuple[ConnectionExpectation, ...] = ()
+    line: tuple[LineExpectation, ...] = ()
     server: Server = Server()
     race: bool = False
     variants: tuple[Variant, ...] = ()

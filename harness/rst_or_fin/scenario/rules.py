@@ -14,7 +14,7 @@ from rst_or_fin.scenario import axes, peer_rules, session_check
 from rst_or_fin.scenario.axes import When
 from rst_or_fin.scenario.erlang_lines import Expression
 from rst_or_fin.scenario.misfits import Misfit, Rule, at
-from rst_or_fin.scenario.model import MOST_LINES, Expectation, Scenario, Server
+from rst_or_fin.scenario.model import MOST_LINES, Expectation, LineExpectation, Scenario, Server
 from rst_or_fin.scenario.toml_places import Path
 from rst_or_fin.scenario.wording import did_you_mean, not_known, not_wanted, shown
 from rst_or_fin.tcp.causes import SILENT
@@ -40,6 +40,7 @@ def rules(kind: str, cases: Collection[str], session: str) -> Mapping[tuple[type
         (Server, "kind"): peer_rules.kind,
         (Server, "options"): peer_rules.options,
         (Gate, ""): _gate,
+        (LineExpectation, ""): _line,
         (Expectation, ""): _expectation(session),
         (Expectation, "peer_sees"): peer_rules.peer_sees(kind),
         (Expectation, "conn_state"): _known(MEANING),
@@ -124,6 +125,14 @@ def _gate(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
         yield at((*path, "unread"), why)
 
 
+def _line(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
+    least, most = table.get("takes_at_least_ms"), table.get("takes_at_most_ms")
+    if type(least) is int and type(most) is int and most < least:
+        yield at(
+            (*path, "takes_at_most_ms"), f"at least {least} ms and at most {most} ms: no line takes that"
+        )
+
+
 def _expectation(session: str) -> Rule:
     def rule(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
         cause = table.get("cause")
@@ -181,8 +190,14 @@ def _session(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfi
         after = server.get("start_after_line", 0) if isinstance(server, dict) else 0
         yield from _beyond(("close_line",), table.get("close_line", 0), len(found))
         yield from _beyond(("server", "start_after_line"), after, len(found))
+        for index, line in enumerate(_tables(table.get("line"))):
+            yield from _beyond(("line", index, "number"), line.get("number", 0), len(found))
         if type(after) is int and 0 < after <= len(found):
             yield from _in_vain(found, after)
+
+
+def _tables(value: Any) -> list[Mapping[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def _beyond(path: Path, line: Any, count: int) -> Iterator[Misfit]:

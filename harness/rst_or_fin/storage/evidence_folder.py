@@ -43,6 +43,7 @@ from rst_or_fin.evidence.records import (
     ListeningSocket,
     Moment,
     Replay,
+    SentBytes,
     SessionEnd,
     SocketState,
     Testimony,
@@ -94,6 +95,7 @@ class _Counters(msgspec.Struct, frozen=True, kw_only=True):
     readings: tuple[CounterReading, ...] = ()
     bound: tuple[BoundSocket, ...] = ()
     listening: tuple[ListeningSocket, ...] = ()
+    sent: tuple[SentBytes, ...] = ()
 
 
 class _Peer(msgspec.Struct, frozen=True, kw_only=True):
@@ -217,6 +219,7 @@ class Writer:
                 readings=replay.readings,
                 bound=replay.bound,
                 listening=replay.listening,
+                sent=replay.sent,
             ),
         )
         self._line(_PEER, _Peer(index=replay.index, testimony=tested, every=tuple(testimonies)))
@@ -305,6 +308,7 @@ def read(folder: Path) -> Evidence:
                 readings=counted.readings or _readings(counted),
                 bound=counted.bound,
                 listening=counted.listening,
+                sent=counted.sent,
                 watch=watches.get(transcript.index),
                 system_calls=system_calls.get(transcript.index),
                 resets=resets.get(transcript.index),

@@ -22,8 +22,9 @@ from rst_or_fin.tcp.ending import Role
 from rst_or_fin.tcp.segment import Endpoint, Segment
 from rst_or_fin.tcp.tracker import ConnectionTracker, Conversation
 from rst_or_fin.verdict.aborts import abort_index
+from rst_or_fin.verdict.delivery import Delivery
 from rst_or_fin.verdict.judge import NODE, PEER, Verdict, judge
-from rst_or_fin.verdict.outcome import Comparison, Outcome, compare, outcome
+from rst_or_fin.verdict.outcome import Comparison, Outcome, compare, lines, outcome
 from rst_or_fin.verdict.witnesses import HostReport
 
 UNDER_TEST = "Sock"
@@ -106,8 +107,22 @@ def verdict_record(verdict: Verdict, connection: Connection | None) -> dict[str,
             if connection is not None
         ],
         "conn_state": verdict.conn_state,
+        "delivery": _delivery_record(verdict.delivery),
         "remarks": verdict.remarks,
         "witnesses": verdict.witnesses,
+    }
+
+
+def _delivery_record(found: Delivery | None) -> dict[str, int | None] | None:
+    if found is None:
+        return None
+    return {
+        "sent": found.sent,
+        "handed_over": found.handed_over,
+        "on_wire": found.on_wire,
+        "acknowledged": found.acknowledged,
+        "peer_read": found.read,
+        "lost": found.lost,
     }
 
 
@@ -359,6 +374,7 @@ def _held_against(
     if scenario.race or scenario.varied:
         return verdict, ()
     comparisons = list(compare(scenario.expect, verdict, replay, main.testimony if main else None))
+    comparisons += lines(scenario.line, replay)
     doubts = _unheard(scenario.expect, main)
     for wanted in scenario.connection:
         found = _wanted(wanted, every)
@@ -385,7 +401,7 @@ def _wanted(wanted: ConnectionExpectation, every: Sequence[JudgedConnection]) ->
 
 def _unheard(expect: Expectation, found: JudgedConnection | None) -> list[str]:
     """Where something is expected of the peer's application, not having heard it is a doubt."""
-    points = (expect.peer_sees, expect.peer_received, expect.peer_received_below)
+    points = (expect.peer_sees, expect.peer_received, expect.peer_received_below, expect.lost)
     silent = found is not None and found.testimony is None
     return ["the peer's application was not heard"] if silent and any(p is not None for p in points) else []
 

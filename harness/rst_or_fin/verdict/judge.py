@@ -20,6 +20,7 @@ from rst_or_fin.tcp.ending import Cause, Ending, Role, Validity
 from rst_or_fin.tcp.zeek_conn_state import conn_state
 from rst_or_fin.verdict import witnesses
 from rst_or_fin.verdict.aborts import abort_index, abort_of
+from rst_or_fin.verdict.delivery import Delivery, delivery
 from rst_or_fin.verdict.witnesses import HostReport, Witness
 
 NODE, PEER = "Erlang node", "peer"
@@ -33,10 +34,11 @@ class Verdict:
 
     `subject` is the end under test; `deciding` are indices into the connection's segments: the active
     closer's first closing segment, then what follows it; `closing_segment` is the first of the subject's
-    in tcpdump's notation. `cause` explains the subject's RST, or that its kernel gave up without one (None
-    where neither was seen), `peer_cause` the peer's; where it is unknown, `candidates` are what the evidence
-    leaves open. `remarks` are RSTs that decide nothing, and why. `doubts` are the reasons why the verdict is
-    inconclusive; it is conclusive when there are none.
+    in tcpdump's notation. `cause` explains the subject's RST, or that its kernel gave up without one
+    (None where neither was seen), `peer_cause` the peer's; where it is unknown, `candidates` are what the
+    evidence leaves open. `delivery` is what became of the subject's bytes. `remarks` are RSTs that decide
+    nothing, and why. `doubts` are the reasons why the verdict is inconclusive; it is conclusive when
+    there are none.
     """
 
     subject: Role
@@ -51,6 +53,7 @@ class Verdict:
     deciding: tuple[int, ...]
     conn_state: str
     witnesses: tuple[Witness, ...]
+    delivery: Delivery | None = None
     remarks: tuple[str, ...] = ()
     doubts: tuple[str, ...]
 
@@ -133,6 +136,7 @@ def judge(
         deciding=_deciding(closing, closer or subject, subject),
         conn_state=conn_state(_counting(connection)),
         witnesses=found,
+        delivery=delivery(connection, subject, report.replay if report else None, testimony),
         remarks=tuple(_remarks(connection)),
         doubts=tuple(doubts),
     )

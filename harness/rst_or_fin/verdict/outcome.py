@@ -5,14 +5,13 @@ A boolean would hide the third: an inconclusive verdict is never a pass, and nev
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_DIFFERS, EXIT_INCONCLUSIVE
 from rst_or_fin.evidence.records import Replay, Testimony
-from rst_or_fin.scenario.model import Expectation
+from rst_or_fin.scenario.model import Expectation, LineExpectation
 from rst_or_fin.verdict.judge import Verdict
 
 
@@ -40,53 +39,107 @@ _EXIT_CODES = {
 
 # What was not heard of differs from nothing: it is a doubt, which the judging of the replay adds.
 _OF_PEER = "peer's application"
-
-# A number that is the kernel's business (a buffer's size) is expected as a bound.
-_BOUND = re.compile(r"fewer than (\d+)")
+_NO_RETURN = "did not return"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """One point of an expectation beside what the verdict says of it."""
+    """One point of an expectation beside what the verdict says of it.
+
+    `holds` is told where the two are not to be the same text: a number within bounds.
+    """
 
     what: str
     expected: str
     actual: str
+    holds: bool | None = None
 
     @property
     def same(self) -> bool:
-        bound = _BOUND.fullmatch(self.expected)
-        if bound is None:
-            return self.expected == self.actual
-        return self.actual.isdigit() and int(self.actual) < int(bound.group(1))
+        return self.expected == self.actual if self.holds is None else self.holds
 
 
 def compare(
     expect: Expectation, verdict: Verdict, replay: Replay | None, testimony: Testimony | None
 ) -> tuple[Comparison, ...]:
     """Every point that the expectation names, beside the verdict's own."""
+    found = (
+        *_points(expect, verdict, replay, testimony),
+        *_bounds(expect, verdict, testimony),
+    )
+    return tuple(c for c in found if testimony is not None or not c.what.startswith(_OF_PEER))
+
+
+def lines(wanted: Iterable[LineExpectation], replay: Replay) -> Iterator[Comparison]:
+    """What is expected of lines beside what they returned and how long they took."""
+    for line in wanted:
+        number = line.number or replay.close_line
+        name = f"line {number}" if line.number else "the close line"
+        call = replay.calls[number - 1] if 0 < number <= len(replay.calls) else None
+        if line.returns is not None:
+            yield Comparison(
+                what=f"{name} returns", expected=line.returns, actual=call.result if call else _NO_RETURN
+            )
+        bounds = _bounded(line.takes_at_least_ms, line.takes_at_most_ms)
+        if bounds:
+            taken_ms = call.duration_us / 1000 if call else None
+            yield Comparison(
+                what=f"{name} takes",
+                expected=f"{bounds} ms",
+                actual=_NO_RETURN if taken_ms is None else f"{taken_ms:g} ms",
+                holds=taken_ms is not None and _within(taken_ms, line),
+            )
+
+
+def _bounded(least: int | None, most: int | None) -> str:
+    """The bounds in words; empty where there are none."""
+    said = (("at least", least), ("at most", most))
+    return ", ".join(f"{word} {bound}" for word, bound in said if bound is not None)
+
+
+def _within(taken_ms: float, line: LineExpectation) -> bool:
+    least, most = line.takes_at_least_ms, line.takes_at_most_ms
+    return (least is None or taken_ms >= least) and (most is None or taken_ms <= most)
+
+
+def _bounds(expect: Expectation, verdict: Verdict, testimony: Testimony | None) -> Iterator[Comparison]:
+    """The points of which a bound is expected: numbers that are the kernel's business."""
+    below = expect.peer_received_below
+    if below is not None and testimony is not None:
+        yield Comparison(
+            what=f"{_OF_PEER} read",
+            expected=f"fewer than {below}",
+            actual=str(testimony.received),
+            holds=testimony.received < below,
+        )
+    lost = verdict.delivery.lost if verdict.delivery is not None else None
+    if expect.lost is not None and lost is not None:
+        some = expect.lost == "some"
+        yield Comparison(
+            what="bytes lost", expected=str(expect.lost), actual=str(lost), holds=lost > 0 if some else None
+        )
+
+
+def _points(
+    expect: Expectation, verdict: Verdict, replay: Replay | None, testimony: Testimony | None
+) -> tuple[Comparison, ...]:
     closed = replay is not None and replay.close_returned
-    returned = replay.calls[replay.close_line - 1].result if replay and closed else "did not return"
+    returned = replay.calls[replay.close_line - 1].result if replay and closed else _NO_RETURN
     points = (
         ("ending", expect.ending, verdict.ending),
         ("peer's ending", expect.peer_ending, verdict.peer_ending),
         ("cause", expect.cause, verdict.cause),
         ("closing segment", expect.closing_segment, verdict.closing_segment),
-        ("peer's application sees", expect.peer_sees, testimony.end if testimony else ""),
-        (
-            "peer's application read",
-            expect.peer_received
-            if expect.peer_received_below is None
-            else f"fewer than {expect.peer_received_below}",
-            testimony.received if testimony else "",
-        ),
+        (f"{_OF_PEER} sees", expect.peer_sees, testimony.end if testimony else ""),
+        (f"{_OF_PEER} read", expect.peer_received, testimony.received if testimony else ""),
+        ("bytes sent", expect.sent, verdict.delivery.sent if verdict.delivery else 0),
         ("conn_state", expect.conn_state, verdict.conn_state),
         ("close returns", expect.returns, returned),
     )
     return tuple(
         Comparison(what=what, expected=str(expected), actual=str(actual))
         for what, expected, actual in points
-        if expected is not None and (testimony is not None or not what.startswith(_OF_PEER))
+        if expected is not None
     )
 
 

@@ -1,0 +1,82 @@
+"""What became of the bytes that the end under test sent: the loss statement, "sent N, the peer read M".
+
+How a connection ended says nothing about that: an orderly FIN can follow a part of what was handed over, and
+a RST can come after all of it was read. No opinion on the ending; no expectations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rst_or_fin.evidence.records import Replay, Testimony
+from rst_or_fin.tcp.acceptance import End
+from rst_or_fin.tcp.connection import Connection
+from rst_or_fin.tcp.ending import Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """Bytes of payload on their way from the application of one end to that of the other.
+
+    `handed_over` is what the session gave to be sent (None where nobody counted, as of what a library sends),
+    `on_wire` what was captured of it, each byte once, `acknowledged` what the peer's kernel has taken,
+    `read` what the peer's application says that it read (None where it was not heard).
+    """
+
+    handed_over: int | None
+    on_wire: int
+    acknowledged: int
+    read: int | None
+
+    @property
+    def sent(self) -> int:
+        """What was sent, by the application where that is known, else by the kernel."""
+        return max(self.handed_over or 0, self.on_wire)
+
+    @property
+    def lost(self) -> int | None:
+        """What was sent and never read; None where the peer was not heard."""
+        return None if self.read is None else max(0, self.sent - self.read)
+
+    def __str__(self) -> str:
+        """The statement, with what lies between the two applications only where that adds something."""
+        said = f"sent {_bytes(self.sent)}"
+        if self.sent > self.on_wire:
+            said += f" ({self.on_wire} of them on the wire)"
+        if self.read is None:
+            return f"{said}, {self.acknowledged} acknowledged; what the peer read is not known"
+        said += f", the peer read {self.read}"
+        return f"{said}: {_bytes(self.lost)} lost" if self.lost else said
+
+
+def delivery(
+    connection: Connection, role: Role, replay: Replay | None = None, testimony: Testimony | None = None
+) -> Delivery:
+    """Return what became of the bytes that this end sent.
+
+    `replay` is the session of the host at this end, `testimony` what the other end's application said.
+    """
+    own = connection.reading.end(connection.endpoint(role))
+    return Delivery(
+        handed_over=_handed_over(connection, replay) if replay is not None else None,
+        on_wire=_payload_len(own, own.payload_to),
+        acknowledged=_payload_len(own, own.acked_to),
+        read=testimony.received if testimony is not None else None,
+    )
+
+
+def _handed_over(connection: Connection, replay: Replay) -> int | None:
+    ends = {connection.client, connection.server}
+    return next((sent.bytes for sent in replay.sent if {sent.local, sent.remote} == ends), None)
+
+
+def _payload_len(end: End, to: int | None) -> int:
+    """How many bytes of payload lie before a number, the SYN and the FIN not counted."""
+    if to is None or end.start is None:
+        return 0
+    controls = (end.isn is not None) + (end.fin_end is not None and to >= end.fin_end)
+    return max(0, to - end.start - controls)
+
+
+def _bytes(count: int | None) -> str:
+    return f"{count} byte" if count == 1 else f"{count} bytes"

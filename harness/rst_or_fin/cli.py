@@ -11,13 +11,17 @@ import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from enum import StrEnum
 from importlib import import_module
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from rst_or_fin import __version__
 from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_MISTAKE, TroubleError, of_machine
 from rst_or_fin.escaping import clipped, visible
+from rst_or_fin.tcp.ending import Cause, Ending
+
+Word = TypeVar("Word", bound=StrEnum)
 
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
@@ -172,6 +176,10 @@ def _parser() -> argparse.ArgumentParser:
         "paths", nargs="+", metavar="FILE", help="an evidence folder, or capture files; - is standard input"
     )
     judge.add_argument("--json", action="store_true", help="print JSON")
+    judge.add_argument(
+        "--json-lines", action="store_true", help="of captures: one JSON object a connection and line"
+    )
+    _add_selection(judge)
     judge.add_argument("--write", action="store_true", help="replace the folder's verdicts.jsonl")
 
     report = commands.add_parser("report", help="stored evidence as a page, a ladder, or test results")
@@ -229,6 +237,41 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_testbed_options(bench)
     return parser
+
+
+def _add_selection(parser: argparse.ArgumentParser) -> None:
+    """What of a capture is asked for."""
+    chosen = parser.add_argument_group("of captures, only connections")
+    chosen.add_argument("--connection", type=_count, metavar="N", help="with that number, in full")
+    chosen.add_argument("--host", metavar="ADDRESS", help="with that address at either end")
+    chosen.add_argument("--port", type=_port, metavar="N", help="with that port at either end")
+    chosen.add_argument(
+        "--ending", type=_one_of(Ending), metavar="ENDING", help="that an end ended so: RST, FIN, ..."
+    )
+    chosen.add_argument(
+        "--cause", type=_one_of(Cause), metavar="CAUSE", help="with that cause, proved or possible"
+    )
+    chosen.add_argument(
+        "--between", nargs=2, metavar="TIME", help="in that time: 11:39:07 (UTC), or with a date in ISO 8601"
+    )
+
+
+def _one_of(words: type[Word]) -> Callable[[str], Word]:
+    """An argument that is one of these words, in whatever case."""
+
+    def parse(text: str) -> Word:
+        for word in words:
+            if word.lower() == text.lower():
+                return word
+        raise argparse.ArgumentTypeError(f"invalid choice {text!r} (choose from {', '.join(words)})")
+
+    return parse
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) < 1 << 16):
+        raise argparse.ArgumentTypeError(f"{text!r} is no port from 0 to 65535")
+    return int(text)
 
 
 def _add_matrix(parser: argparse.ArgumentParser) -> None:

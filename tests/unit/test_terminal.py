@@ -162,16 +162,6 @@ def test_a_tally_keeps_a_few_odd_ones_and_none_that_passed() -> None:
     assert (0 < len(tally.odd) < 10, {one.outcome for one in tally.odd}) == (True, {Outcome.DIFFERS})
 
 
-def test_somebody_elses_connection_names_both_ends_and_who_closed_first() -> None:
-    found = connection(LATE_DATA)
-    shown = terminal.foreign(found, judge.judge(found, capture=WHOLE)).splitlines()
-    assert shown[-3:] == [
-        "client: FIN then RST (data after close)",
-        "server: none",
-        "the client closed first, conn_state RSTO, conclusive",
-    ]
-
-
 # What once went wrong
 
 

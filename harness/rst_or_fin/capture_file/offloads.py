@@ -6,26 +6,45 @@ One wrong checksum among right ones is damage: nobody received that segment.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 import msgspec
 
 from rst_or_fin.tcp.segment import Checksum, Segment
 
 
-def without_offloaded(segments: Iterable[Segment]) -> tuple[list[Segment], tuple[str, ...]]:
-    """Return the segments with the wrong checksums of such hosts forgiven, and these hosts' addresses."""
-    found = list(segments)
-    wrong = Counter(s.src.address for s in found if s.checksum is Checksum.BAD)
-    right = {s.src.address for s in found if s.checksum is Checksum.GOOD} if wrong else set()
-    hosts = wrong.keys() - right
-    if not hosts:
-        return found, ()
-    forgiven = [
-        msgspec.structs.replace(s, checksum=Checksum.PARTIAL)
-        if s.checksum is Checksum.BAD and s.src.address in hosts
-        else s
-        for s in found
-    ]
-    return forgiven, tuple(sorted(hosts))
+class Offloads:
+    """Forgives such hosts their wrong checksums, segment by segment.
+
+    `known` are the hosts that an earlier reading of the same capture has found. None: it cannot be read
+    twice, and a host is forgiven as long as none of its checksums was right.
+    """
+
+    def __init__(self, known: Collection[str] | None = None) -> None:
+        self._known = known
+        self._right: set[str] = set()
+        self._wrong: set[str] = set()
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts that sent nothing but wrong checksums, as far as the capture was read."""
+        return tuple(sorted(self._wrong - self._right))
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether what was forgiven is what the whole capture says."""
+        return self._known is None or set(self._known) == self._wrong - self._right
+
+    def forgiven(self, segments: Iterable[Segment]) -> Iterator[Segment]:
+        """Give the segments, those with a checksum that was left to a card as such."""
+        right, wrong = self._right, self._wrong
+        for segment in segments:
+            if segment.checksum is Checksum.GOOD:
+                right.add(segment.src.address)
+            elif segment.checksum is Checksum.BAD:
+                address = segment.src.address
+                wrong.add(address)
+                if address in self._known if self._known is not None else address not in right:
+                    yield msgspec.structs.replace(segment, checksum=Checksum.PARTIAL)
+                    continue
+            yield segment

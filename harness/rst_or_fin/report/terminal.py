@@ -271,19 +271,3 @@ class Tally:
 
 def _section(title: str, body: str) -> str:
     return f"{_INDENT}{title}\n{textwrap.indent(body, _INDENT * 2)}"
-
-
-def foreign(connection: Connection, found: Verdict, palette: Palette = PLAIN) -> str:
-    """A connection out of somebody else's capture: what the wire alone can say of it."""
-    lines = [wire(connection, found.deciding, palette)]
-    for role, ending, cause, candidates, apart in (
-        (Role.CLIENT, found.client, found.cause, found.candidates, found.told_apart_by),
-        (Role.SERVER, found.server, found.peer_cause, found.peer_candidates, found.peer_told_apart_by),
-    ):
-        lines.append(f"{connection.name(role)}: {ending}" + (f" ({cause})" if cause else ""))
-        lines += [f"  {line}" for line in why(candidates, apart)]
-    closer = f"{_the(connection.name(found.active_closer))} closed first, " if found.active_closer else ""
-    lines += [f"note: {visible(remark)}" for remark in found.remarks]
-    lines.append(f"{closer}conn_state {found.conn_state}, {found.validity}")
-    lines += [f"{palette.warn}inconclusive: {visible(doubt)}{palette.plain}" for doubt in found.doubts]
-    return "\n".join(lines)

@@ -231,6 +231,23 @@ class ConnectionTracker:
         fresh.held_over = held
         return fresh
 
+    def of(self, segment: Segment) -> list[Conversation]:
+        """Every conversation between these two ends that is still known, the present one first."""
+        pair = frozenset((segment.src, segment.dst))
+        found = [self._current[pair]] if pair in self._current else []
+        return [*found, *self._earlier.get(pair, ())]
+
+    def forget(self, conversation: Conversation) -> None:
+        """Take a conversation that was taken out of the memory: what comes later belongs to another one."""
+        pair = frozenset(conversation.ends)
+        earlier = self._earlier.get(pair)
+        if earlier is not None and conversation in earlier:
+            earlier.remove(conversation)
+            if not earlier:
+                del self._earlier[pair]
+        if self._current.get(pair) is conversation and pair not in self._earlier:
+            del self._current[pair]
+
     def _begin(self, opening: Segment, first: Endpoint, other: Endpoint) -> Conversation:
         pair = frozenset((first, other))
         before = self._current.get(pair)

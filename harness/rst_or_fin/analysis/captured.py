@@ -1,0 +1,216 @@
+"""Somebody else's capture: its connections, each judged once it is over and nothing more of it comes.
+
+Only the wire speaks, so a cause is often unknown; nothing is expected. What is held in memory are the
+connections that are open, and those that ended a short while ago. Pure.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from rst_or_fin.capture_file.offloads import Offloads
+from rst_or_fin.capture_file.reading import Reading
+from rst_or_fin.evidence.records import CaptureFacts
+from rst_or_fin.tcp.acceptance import read
+from rst_or_fin.tcp.connection import Connection
+from rst_or_fin.tcp.segment import Segment
+from rst_or_fin.tcp.tracker import ConnectionTracker, Conversation
+from rst_or_fin.verdict.judge import Verdict, judge
+
+_CROSSED_NS = 1_000_000_000  # what crosses the end of a connection has come by then
+LATE_NS = (
+    60_000_000_000  # how long a late segment may change a verdict: TIME-WAIT (TCP_TIMEWAIT_LEN, Linux 6.12)
+)
+LIVE_NS = 5_000_000_000  # the same for who waits for the answer
+_WAITING_MAX = 20_000  # connections that are over and wait for late segments
+_REMEMBERED_MAX = 20_000  # connections that were judged and are still known by their late segments
+
+_FIN_OR_RST = 0x05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One connection of a capture, and how it ended. `number` counts from 1 as they began."""
+
+    number: int
+    connection: Connection
+    verdict: Verdict
+
+    @property
+    def first_ns(self) -> int:
+        return self.connection.segments[0].t_ns
+
+    @property
+    def last_ns(self) -> int:
+        return self.connection.segments[-1].t_ns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What an earlier reading found out that a capture says only at its end.
+
+    `offloaded` are hosts that leave their checksums to their network card, None where the capture cannot be
+    read twice; `dropped` is how many frames it missed.
+    """
+
+    offloaded: Collection[str] | None = ()
+    dropped: int = 0
+
+
+class _Ending(NamedTuple):
+    """A connection that may be over, and since when nothing of it has come."""
+
+    t_ns: int
+    conversation: Conversation
+
+
+class JudgedCapture:
+    """The cases of a capture, in the order in which they are over; iterate over it once.
+
+    `late_ns`: how long after a connection's end a late segment may still change its verdict. Whether it
+    `is_settled` is known at its end: where it is not, it is to be read again with what is then `known`.
+    """
+
+    def __init__(self, reading: Reading, known: Known, late_ns: int = LATE_NS) -> None:
+        self.reading = reading
+        self.connections = 0
+        self._offloads = Offloads(known.offloaded)
+        self._given = known
+        self._late_ns = late_ns
+        self._tracker = ConnectionTracker()
+        self._numbers: dict[int, int] = {}  # by the id of a conversation
+        self._begun: dict[int, Conversation] = {}  # by number
+        self._ending: deque[_Ending] = deque()  # the one of which nothing came for longest is the first
+        self._queued: set[int] = set()  # the ids of these
+        self._remembered: deque[Conversation] = deque()
+        self._times: dict[int, int] = {}  # of the last segment before each break
+
+    @property
+    def offloaded(self) -> tuple[str, ...]:
+        return self._offloads.hosts
+
+    @property
+    def known(self) -> Known:
+        live = self._given.offloaded is None
+        return Known(
+            offloaded=None if live else self._offloads.hosts,
+            dropped=self.reading.dropped or 0,  # None: the format cannot say
+        )
+
+    @property
+    def is_settled(self) -> bool:
+        return self._offloads.is_settled and (self.reading.dropped or 0) == self._given.dropped
+
+    def __iter__(self) -> Iterator[Case]:
+        last_ns = 0
+        for segment in self._offloads.forgiven(self.reading):
+            self._note_breaks(last_ns)
+            last_ns = max(last_ns, segment.t_ns)
+            self._add(segment)
+            while (number := self._next_over(segment.t_ns)) is not None:
+                yield self._case(number)
+        self._note_breaks(last_ns)
+        for number in list(self._begun):
+            yield self._case(number)
+
+    def _add(self, segment: Segment) -> None:
+        begun = self._tracker.add(segment)
+        if begun is not None:
+            self.connections += 1
+            self._numbers[id(begun)] = self.connections
+            self._begun[self.connections] = begun
+        if segment.flags & _FIN_OR_RST:
+            for conversation in self._tracker.of(segment):
+                if not conversation.taken and id(conversation) not in self._queued:
+                    self._queued.add(id(conversation))
+                    self._ending.append(_Ending(segment.t_ns, conversation))
+
+    def _next_over(self, now_ns: int) -> int | None:
+        """Find a connection that is over, and of which nothing came for long enough."""
+        while self._ending:
+            since_ns, conversation = self._ending[0]
+            last_ns = conversation.members[-1].t_ns if conversation.members else since_ns
+            if since_ns < last_ns:
+                self._ending.rotate(-1)
+                self._ending[-1] = _Ending(last_ns, conversation)
+            elif not self._is_settled(conversation, now_ns - since_ns):
+                return None
+            elif not conversation.reading.over:  # a FIN alone: look again later, as its answer may come
+                self._ending.rotate(-1)
+                self._ending[-1] = _Ending(max(now_ns, since_ns + 1), conversation)
+            else:
+                self._ending.popleft()
+                return self._numbers[id(conversation)]
+        return None
+
+    def _is_settled(self, conversation: Conversation, past_ns: int) -> bool:
+        """Whether nothing of a connection came for so long; less will do for the eldest of very many."""
+        many = len(self._ending) > _WAITING_MAX
+        orderly = conversation.reading.closed_by_fins
+        if many and orderly:
+            return True
+        if many or (orderly and self._late_ns < LATE_NS):
+            return past_ns > _CROSSED_NS
+        return past_ns > self._late_ns
+
+    def _case(self, number: int) -> Case:
+        conversation = self._begun.pop(number)
+        del self._numbers[id(conversation)]
+        self._queued.discard(id(conversation))
+        connection = conversation.take()
+        self._remembered.append(conversation)
+        if len(self._remembered) > _REMEMBERED_MAX:
+            self._tracker.forget(self._remembered.popleft())
+        facts = CaptureFacts(dropped=self._given.dropped, fenced=True)
+        verdict = judge(connection, capture=facts)
+        doubts = [*self._of_breaks(connection), *_of_checksums(connection, self._forgiven())]
+        if doubts:
+            verdict = replace(verdict, doubts=(*verdict.doubts, *doubts))
+        return Case(number=number, connection=connection, verdict=verdict)
+
+    # Where the capture itself is in doubt
+
+    def _forgiven(self) -> Collection[str]:
+        return self._offloads.hosts if self._given.offloaded is None else self._given.offloaded
+
+    def _note_breaks(self, last_ns: int) -> None:
+        breaks = len(self.reading.breaks)
+        if breaks > len(self._times):
+            for number in range(len(self._times), breaks):
+                self._times[number] = last_ns
+
+    def _of_breaks(self, connection: Connection) -> Iterator[str]:
+        """Doubt a connection that was open where a file breaks off, or had only just ended."""
+        for number, found in enumerate(self.reading.breaks):
+            if _is_unsettled(connection, found.after_frame, self._times.get(number, 0)):
+                yield found.why
+
+
+def _is_unsettled(connection: Connection, after_frame: int, t_ns: int) -> bool:
+    """Whether more of a connection may have followed where the file breaks off."""
+    before = [s for s in connection.segments if s.frame_no <= after_frame]
+    return bool(before) and (not read(before).over or before[-1].t_ns > t_ns - _CROSSED_NS)
+
+
+def _of_checksums(connection: Connection, offloaded: Collection[str]) -> Iterator[str]:
+    """Doubt an end whose only segment has a wrong checksum: that may be offloading, or damage."""
+    if not offloaded:
+        return
+    for end in {connection.client, connection.server}:
+        own = [s for s in connection.segments if s.src == end]
+        if end.address in offloaded and len(own) == 1:
+            yield f"the only segment from {end} has a wrong checksum: left to its network card, or damaged"
+
+
+def judged(open_reading: Callable[[], Reading], *, use: Callable[[Iterator[Case]], None]) -> JudgedCapture:
+    """Judge a capture that can be read again; `use` gets all its cases, at the last reading rightly."""
+    known = Known()
+    while True:
+        capture = JudgedCapture(open_reading(), known)
+        use(iter(capture))
+        if capture.is_settled:
+            return capture
+        known = capture.known

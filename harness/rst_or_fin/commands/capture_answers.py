@@ -1,0 +1,111 @@
+"""What `judge` answers of a capture: a first screen, one JSON document, or one JSON object a connection."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from rst_or_fin.analysis.captured import Case, JudgedCapture
+from rst_or_fin.analysis.overview import Overview
+from rst_or_fin.analysis.selection import Selection
+from rst_or_fin.commands.captures import is_live, judge_captures, no_such, selected
+from rst_or_fin.commands.console import palette, print_json
+from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_INCONCLUSIVE, UsageError
+from rst_or_fin.report import capture_text
+from rst_or_fin.report.capture_records import capture_record, case_record, overview_record, segments_record
+from rst_or_fin.tcp.ending import Validity
+
+
+def judge_capture(options: argparse.Namespace) -> int:
+    """Judge somebody else's capture: only the wire speaks, and nothing is expected."""
+    wanted, live = selected(options), is_live(options.paths)
+    kind = _Lines if options.json_lines else _Document if options.json else _Screen
+    answer = kind(wanted, live, _name(options.paths))
+    capture = judge_captures(options.paths, answer.use)
+    seen = answer.seen
+    if not seen.total and wanted == Selection(connection=wanted.connection):
+        raise UsageError(no_such(wanted.connection or 0, capture), "leave --connection out to see them all")
+    answer.finish(capture)
+    return EXIT_AS_EXPECTED if seen.total == seen.validity[Validity.CONCLUSIVE] else EXIT_INCONCLUSIVE
+
+
+def _name(paths: list[str]) -> str:
+    first = "standard input" if paths[0] == "-" else Path(paths[0]).name
+    return first if len(paths) == 1 else f"{first} and {len(paths) - 1} more"
+
+
+class _Screen:
+    """The first screen. Of a capture that is still growing each connection is told as it ends."""
+
+    def __init__(self, wanted: Selection, live: bool, name: str) -> None:
+        self.seen = Overview()
+        self._wanted, self._live, self._name = wanted, live, name
+        self._last: Case | None = None
+
+    def use(self, cases: Iterator[Case]) -> None:
+        """Take in all cases, in place of those that were taken in before."""
+        self.seen = Overview()
+        for case in cases:
+            if self._wanted.takes(case):
+                self.seen.add(case)
+                self._take(case)
+
+    def finish(self, capture: JudgedCapture) -> None:
+        """Say what there is to be said at the capture's end."""
+        if self.seen.total == 1 and self._last is not None:
+            print(capture_text.detail(self._last, palette()))
+            for said in capture_text.of_capture(capture):
+                print(said)
+            return
+        print(capture_text.overview(self.seen, capture, self._name, palette()))
+
+    def _take(self, case: Case) -> None:
+        self._last = case
+        if self._live:
+            print(capture_text.line(case, palette()), flush=True)
+
+
+class _Document(_Screen):
+    """One JSON document, the connections in the order in which they began."""
+
+    def __init__(self, wanted: Selection, live: bool, name: str) -> None:
+        super().__init__(wanted, live, name)
+        self._records: list[tuple[int, msgspec.Raw]] = []
+
+    def use(self, cases: Iterator[Case]) -> None:
+        self._records = []
+        super().use(cases)
+
+    def finish(self, capture: JudgedCapture) -> None:
+        self._records.sort(key=lambda record: record[0])
+        print_json(
+            {
+                "format": 1,
+                "capture": capture_record(capture),
+                "overview": overview_record(self.seen, capture.connections),
+                "connections": [record for _, record in self._records],
+            }
+        )
+
+    def _take(self, case: Case) -> None:
+        record = case_record(case)
+        if self._wanted.connection is not None:
+            record["trace"] = segments_record(case.connection)
+        self._records.append((case.number, msgspec.Raw(msgspec.json.encode(record))))
+
+
+class _Lines(_Document):
+    """One JSON object a connection and line, as they end where the capture can be read only once."""
+
+    def finish(self, capture: JudgedCapture) -> None:
+        for _, record in sorted(self._records, key=lambda record: record[0]):
+            print(bytes(record).decode())
+
+    def _take(self, case: Case) -> None:
+        if self._live:
+            print(msgspec.json.encode(case_record(case)).decode(), flush=True)
+        else:
+            super()._take(case)

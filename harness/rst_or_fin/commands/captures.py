@@ -1,0 +1,84 @@
+"""Captures for the commands that read them: opened, judged, and chosen from."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from rst_or_fin.analysis import selection
+from rst_or_fin.analysis.captured import LIVE_NS, Case, JudgedCapture, Known, judged
+from rst_or_fin.analysis.selection import Selection
+from rst_or_fin.capture_file.opening import STANDARD_INPUT, open_captures
+from rst_or_fin.capture_file.reading import Reading
+from rst_or_fin.errors import UsageError
+
+
+def selected(options: argparse.Namespace) -> Selection:
+    """Read the filters of the command line."""
+    since, until = (selection.moment(text) for text in options.between) if options.between else (None, None)
+    return Selection(
+        host=None if options.host is None else selection.host(options.host),
+        port=options.port,
+        ending=options.ending,
+        cause=options.cause,
+        since=since,
+        until=until,
+        connection=options.connection,
+    )
+
+
+def is_live(paths: Sequence[str]) -> bool:
+    """Whether the capture can be read only once, and may be growing."""
+    return list(paths) == [STANDARD_INPUT] or not Path(paths[0]).is_file()
+
+
+def judge_captures(
+    paths: Sequence[str],
+    use: Callable[[Iterator[Case]], None],
+    *,
+    payload_kept: int = 0,
+) -> JudgedCapture:
+    """Judge captures as one; `use` gets all cases, again from the first where the capture's end says so.
+
+    Raises UsageError where there is no TCP segment in them.
+    """
+
+    def reading() -> Reading:
+        return open_captures(paths, payload_kept=payload_kept)
+
+    if is_live(paths):
+        capture = JudgedCapture(reading(), Known(offloaded=None), LIVE_NS)
+        use(iter(capture))
+    else:
+        capture = judged(reading, use=use)
+    if not capture.connections:
+        raise UsageError(_no_segment(capture.reading), "give a capture of the connection in question")
+    return capture
+
+
+def one_case(paths: Sequence[str], number: int, *, payload_kept: int = 0) -> Case:
+    """Find one connection by its number. Raises UsageError where there is none of that number."""
+    found: list[Case] = []
+
+    def use(cases: Iterator[Case]) -> None:
+        found.clear()
+        found.extend(case for case in cases if case.number == number)
+
+    capture = judge_captures(paths, use, payload_kept=payload_kept)
+    if not found:
+        raise UsageError(no_such(number, capture), "`rst-or-fin judge` lists them")
+    return found[0]
+
+
+def no_such(number: int, capture: JudgedCapture) -> str:
+    """Say which connections there are instead."""
+    known = "its only one is 1" if capture.connections == 1 else f"they are 1 to {capture.connections}"
+    return f"the capture has no connection {number}: {known}"
+
+
+def _no_segment(reading: Reading) -> str:
+    """Say what the capture holds instead."""
+    others = ", ".join(f"{number} {what}" for what, number in reading.passed_over.most_common())
+    said = [others or "no frame at all", *reading.doubts]
+    return f"the capture holds no TCP segment: {'; '.join(said)}"

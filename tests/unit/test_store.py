@@ -262,10 +262,10 @@ def test_a_place_that_is_no_folder_is_an_environment_trouble(tmp_path: Path) -> 
 
 
 def test_any_other_error_of_the_disk_is_named_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr(Path, "write_bytes", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(EnvironmentTroubleError, match="Read-only file system"):
         evidence_folder.write_verdicts(folder, [])
 

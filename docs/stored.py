@@ -68,15 +68,22 @@ def _outdated() -> Iterator[str]:
         yield f"no result of {name} is stored (make docs-data)"
 
 
-_LATER = ("connection",)
+# Fields that came later than stored results make none of them stale where they are not used.
+_LATER = ("connection", "line", "lost", "sent")
+_UNUSED: tuple[object, ...] = (None, [], {}, "")
 
 
 def _digest(scenario: Scenario) -> str:
     """Of what is played and what is expected; wording may change without a new run."""
-    plain = msgspec.to_builtins(msgspec.structs.replace(scenario, **_SAID))
-    # A field that came later than stored results makes none of them stale where it is not used.
-    played = {name: value for name, value in plain.items() if value or name not in _LATER}
-    return hashlib.sha256(msgspec.json.encode(played)).hexdigest()[:16]
+    plain = msgspec.json.decode(msgspec.json.encode(msgspec.structs.replace(scenario, **_SAID)))
+    return hashlib.sha256(msgspec.json.encode(_used(plain))).hexdigest()[:16]
+
+
+def _used(value: Any) -> Any:
+    """The same without the later fields that are not used."""
+    if isinstance(value, dict):
+        return {k: _used(v) for k, v in value.items() if k not in _LATER or v not in _UNUSED}
+    return [_used(each) for each in value] if isinstance(value, list) else value
 
 
 def summaries() -> list[Summary]:

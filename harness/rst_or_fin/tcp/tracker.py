@@ -151,7 +151,7 @@ class Conversation:
 
     def answered_early(self, syn: Segment) -> tuple[int, Segment] | None:
         """What answers this SYN and was captured before it, and its index: captures do swap the two."""
-        if self.unasked is None or self.unasked[1].src != syn.dst:
+        if self.unasked is None or self.unasked[1].src != syn.dst or self.repeats(syn):
             return None
         acked = distance(self.unasked[1].ack, syn.seq)
         return self.unasked if 0 < acked <= 1 + syn.payload_len else None
@@ -184,6 +184,7 @@ class Conversation:
         left_out = {*also, *(other.indices[0] for other in self.strays.values())}
         self.members = [s for index, s in enumerate(self.members) if index not in left_out]
         self.reading, self.strays = read(self.members), {}
+        self.reading.entwined = self.is_split or bool(self.suspects)
         return others
 
 
@@ -267,7 +268,8 @@ class ConnectionTracker:
         is_split = not current.taken and not current.reading.both_fins
         is_forgotten = answer.rst and current.reading.established
         syns, others = current.cut_out(stray)
-        current.is_split = current.reading.entwined = is_split
+        current.is_split |= is_split
+        current.reading.entwined |= is_split
         fresh = self._begin(syns[0], answer.dst, answer.src)
         fresh.is_split = fresh.reading.entwined = is_split and not is_forgotten
         for syn in syns:

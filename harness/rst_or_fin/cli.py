@@ -182,8 +182,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_selection(judge)
     judge.add_argument("--write", action="store_true", help="replace the folder's verdicts.jsonl")
 
-    report = commands.add_parser("report", help="stored evidence as a page, a ladder, or test results")
-    report.add_argument("runs", nargs="+", metavar="RUN", help="an evidence folder, or a folder of these")
+    report = commands.add_parser(
+        "report", help="stored evidence or a capture as a page, a ladder, or test results"
+    )
+    report.add_argument(
+        "runs", nargs="+", metavar="RUN", help="an evidence folder, a folder of these, or capture files"
+    )
+    _add_selection(report)
     report.add_argument(
         "--format",
         choices=("html", "markdown", "text", "svg", "mermaid", "json", "junit", "pcapng"),

@@ -51,10 +51,15 @@ class Reading:
         self._comments = Comments()
         self._notes: list[FileNotes] = []
         self._breaks: list[Break] = []
-        self._segments = self._decoded(self._read(sources))
+        self._records = self._read(sources)
+        self._segments = self._decoded(self._records)
 
     def __iter__(self) -> Iterator[Segment]:
         return self._segments
+
+    def records(self) -> Iterator[tuple[int, Record]]:
+        """Give the records themselves with their numbers, in place of the segments in them."""
+        yield from enumerate(self._records, start=1)
 
     @property
     def breaks(self) -> tuple[Break, ...]:

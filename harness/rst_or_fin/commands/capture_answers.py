@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 
 from rst_or_fin.analysis.captured import Case, JudgedCapture
 from rst_or_fin.analysis.overview import Overview
 from rst_or_fin.analysis.selection import Selection
-from rst_or_fin.commands.captures import is_live, judge_captures, no_such, selected
+from rst_or_fin.commands.captures import is_live, judge_captures, names, no_such, selected
 from rst_or_fin.commands.console import palette, print_json
 from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_INCONCLUSIVE, UsageError
 from rst_or_fin.report import capture_text
@@ -23,18 +22,13 @@ def judge_capture(options: argparse.Namespace) -> int:
     """Judge somebody else's capture: only the wire speaks, and nothing is expected."""
     wanted, live = selected(options), is_live(options.paths)
     kind = _Lines if options.json_lines else _Document if options.json else _Screen
-    answer = kind(wanted, live, _name(options.paths))
+    answer = kind(wanted, live, names(options.paths))
     capture = judge_captures(options.paths, answer.use)
     seen = answer.seen
     if not seen.total and wanted == Selection(connection=wanted.connection):
         raise UsageError(no_such(wanted.connection or 0, capture), "leave --connection out to see them all")
     answer.finish(capture)
     return EXIT_AS_EXPECTED if seen.total == seen.validity[Validity.CONCLUSIVE] else EXIT_INCONCLUSIVE
-
-
-def _name(paths: list[str]) -> str:
-    first = "standard input" if paths[0] == "-" else Path(paths[0]).name
-    return first if len(paths) == 1 else f"{first} and {len(paths) - 1} more"
 
 
 class _Screen:

@@ -28,9 +28,20 @@ def selected(options: argparse.Namespace) -> Selection:
     )
 
 
+def is_capture(paths: Sequence[str]) -> bool:
+    """Whether these are captures rather than evidence folders."""
+    return all(path == STANDARD_INPUT or (Path(path).exists() and not Path(path).is_dir()) for path in paths)
+
+
 def is_live(paths: Sequence[str]) -> bool:
     """Whether the capture can be read only once, and may be growing."""
     return list(paths) == [STANDARD_INPUT] or not Path(paths[0]).is_file()
+
+
+def names(paths: Sequence[str]) -> str:
+    """What to call these captures in a heading."""
+    first = "standard input" if paths[0] == STANDARD_INPUT else Path(paths[0]).name
+    return first if len(paths) == 1 else f"{first} and {len(paths) - 1} more"
 
 
 def judge_captures(

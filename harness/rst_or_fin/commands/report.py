@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from rst_or_fin.commands.captures import is_capture
 from rst_or_fin.commands.console import palette
 from rst_or_fin.errors import EXIT_AS_EXPECTED, EnvironmentTroubleError, UsageError
 from rst_or_fin.escaping import visible
@@ -23,8 +24,13 @@ _MANIFEST = "manifest.json"
 
 def report(options: argparse.Namespace) -> int:
     """Print or write the report; what the verdicts are does not change the exit code, `judge` does that."""
-    runs = [_read(folder) for given in options.runs for folder in _folders(Path(given))]
-    content = _FORMATS[options.format](runs, options)
+    if is_capture(options.runs):
+        from rst_or_fin.commands import capture_reports
+
+        content = capture_reports.content(options)
+    else:
+        runs = [_read(folder) for given in options.runs for folder in _folders(Path(given))]
+        content = _FORMATS[options.format](runs, options)
     if options.out is None:
         _print(content, options.format)
     else:

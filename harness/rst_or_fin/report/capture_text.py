@@ -59,12 +59,12 @@ def _endings(seen: Overview, palette: Palette) -> list[str]:
 def _resets(seen: Overview) -> Iterator[str]:
     for way, group in _most(seen.ways):
         doubted = f", {group.inconclusive} of them inconclusive" if group.inconclusive else ""
-        text = f"{_who(way, group)}: {way.ending}, {way.why}{doubted} (such as #{group.number})"
+        text = f"{who(way, group)}: {way.ending}, {way.why}{doubted} (such as #{group.number})"
         yield _wrapped(text, lead=f"{group.total:>9}  ")
     yield from _rest(len(seen.groups))
 
 
-def _who(way: Way, group: Group) -> str:
+def who(way: Way, group: Group) -> str:
     """`server 10.0.0.3:80 resets 2 clients`, `3 clients reset the server of port 80`."""
     several = len(group.resetting) > 1
     host = f"{len(group.resetting)} hosts" if several else next(iter(group.resetting))
@@ -233,7 +233,7 @@ def verdict_lines(case: Case, palette: Palette = PLAIN) -> Iterator[str]:
         if candidates:
             yield _wrapped(f"it may be {' or '.join(candidates)}", lead="  ")
             yield f"  to tell, on {connection.endpoint(role).address}:"
-            yield from (f"    {command}" for command in commands(candidates, connection.endpoint(role)))
+            yield from (f"    {command}" for command in commands(candidates, role, connection.server))
 
 
 def _the(connection: Connection, role: Role) -> str:

@@ -23,8 +23,8 @@ from rst_or_fin.tcp.segment import Segment
 from rst_or_fin.verdict.assess import Judged
 from rst_or_fin.verdict.judge import NODE, PEER
 
-_PREVIEW_LEN = 60
-_NOTE_LEN = 300
+PREVIEW_LEN = 60
+NOTE_LEN = 300
 _LINE_BREAK = re.compile(r"\s*\n\s*")
 _LONG_STRETCH = 14  # plain segments in a row before the middle is left out
 _KEPT = 4  # of a long stretch, at either end
@@ -148,7 +148,7 @@ def ladder(scenario: Scenario, judged: Judged) -> Ladder:
         description=f"{visible(' '.join(scenario.claim.split()))} {_outline(judged)}",
         left=_host(judged, verdict.subject, NODE),
         right=_host(judged, verdict.subject.other, PEER),
-        rows=tuple(_folded(_joined([event.row for event in events]))),
+        rows=tuple(folded(_joined([event.row for event in events]))),
         verdict=said,
         notes=tuple(_notes(judged, calls)),
     )
@@ -197,7 +197,7 @@ def _segments(judged: Judged, connection: Connection) -> Iterator[_Event]:
             notation=connection.notation(segment),
             reset=segment.rst,
             ends=segment.syn or segment.fin or segment.rst,
-            payload=preview(segment.payload, _PREVIEW_LEN),
+            payload=preview(segment.payload, PREVIEW_LEN),
             payload_len=segment.payload_len,
             meaning=meanings.get(index, ""),
         )
@@ -255,7 +255,7 @@ def _joined(rows: Sequence[Row]) -> Iterator[Row]:
         yield waiting
 
 
-def _folded(rows: Iterable[Row]) -> Iterator[Row]:
+def folded(rows: Iterable[Row]) -> Iterator[Row]:
     """A long stretch of segments that neither open nor end anything keeps only its first and last ones."""
     for plain, members in groupby(rows, key=lambda row: isinstance(row, SegmentRow) and not _stands_out(row)):
         stretch = list(members)
@@ -307,7 +307,7 @@ def _outline(judged: Judged) -> str:
 
 def _notes(judged: Judged, calls: Timeline) -> Iterator[str]:
     for doubt in judged.verdict.doubts:
-        yield clipped(f"inconclusive: {visible(_flat(doubt))}", _NOTE_LEN)
+        yield clipped(f"inconclusive: {visible(_flat(doubt))}", NOTE_LEN)
     if judged.connection is None:
         yield "No segment of this connection was captured."
     elif judged.replay.calls and not calls.measured:

@@ -27,7 +27,7 @@ def render(runs: Sequence[Run]) -> str:
     lines = ["# RST or FIN", "", f"{_count(len(runs), 'run')}: {outcomes}", ""]
     if len(runs) > 1:
         rows = [(r.scenario.name, r.endings, r.causes, r.outcome, r.axes.otp, r.axes.kernel) for r in runs]
-        lines += _table(("scenario", "ending", "cause", "outcome", "OTP", "kernel"), rows)
+        lines += table(("scenario", "ending", "cause", "outcome", "OTP", "kernel"), rows)
     for run in runs:
         lines += _run(run)
     return "\n".join(lines).rstrip() + "\n"
@@ -82,13 +82,13 @@ def _replay(run: Run, alike: Alike) -> Iterator[str]:
         yield from fenced(shown, "text")
     yield from fenced(ladder_mermaid.render(ladder(run.scenario, judged)).rstrip(), "mermaid")
     rows = [(w.name, _AGREES[w.agrees], w.says) for w in judged.verdict.witnesses]
-    yield from _table(("witness", "", "what it says"), rows)
+    yield from table(("witness", "", "what it says"), rows)
     if judged.comparisons:
         compared = [(c.what, c.expected, c.actual, _SAME[c.same]) for c in judged.comparisons]
-        yield from _table(("expectation", "expected", "seen", ""), compared)
+        yield from table(("expectation", "expected", "seen", ""), compared)
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
     lines += ["| " + " | ".join(escaped(str(cell)) for cell in row) + " |" for row in rows]
     return [*lines, ""]

@@ -35,13 +35,15 @@ def annotated(run: Run) -> bytes:
     comments = _comments(run.judgements)
     interface = run.facts.get("capture")
     name = interface.get("interface", "") if isinstance(interface, dict) else ""
-    blocks = [_section(run)]
+    claim = visible(" ".join(run.scenario.claim.split()))
+    comment = f"{visible(run.scenario.name)}: {claim}\n{_count(run)}: {run.endings}; {run.outcome}"
+    blocks = [section_block(comment, run.program)]
     numbers: dict[int, int] = {}
     for frame_no, (link_type, frame) in enumerate(pcap.frames(run.capture), start=1):
         if link_type not in numbers:
             numbers[link_type] = len(numbers)
-            blocks.append(_interface(link_type, str(name)))
-        blocks.append(_packet(numbers[link_type], frame.t_ns, frame.data, comments.get(frame_no, ())))
+            blocks.append(interface_block(link_type, str(name)))
+        blocks.append(packet_block(numbers[link_type], frame.t_ns, frame.data, comments.get(frame_no, ())))
     return b"".join(blocks)
 
 
@@ -68,13 +70,12 @@ def _comments(judgements: Sequence[Judged]) -> dict[int, list[str]]:
 _AGREES = {True: "agrees:", False: "DISAGREES:", None: "says:"}
 
 
-def _section(run: Run) -> bytes:
-    claim = visible(" ".join(run.scenario.claim.split()))
-    comment = f"{visible(run.scenario.name)}: {claim}\n{_count(run)}: {run.endings}; {run.outcome}"
+def section_block(comment: str, program: str) -> bytes:
+    """Begin a file: what it is about, and who wrote it."""
     body = struct.pack("<IHHq", _BYTE_ORDER_MAGIC, 1, 0, -1)  # version 1.0, section length not given
     return _block(
         _SECTION_HEADER,
-        body + _options([(_OPT_COMMENT, _text(comment)), (_SHB_USERAPPL, _text(visible(run.program)))]),
+        body + _options([(_OPT_COMMENT, _text(comment)), (_SHB_USERAPPL, _text(visible(program)))]),
     )
 
 
@@ -82,14 +83,19 @@ def _count(run: Run) -> str:
     return "1 replay" if len(run.judgements) == 1 else f"{len(run.judgements)} replays"
 
 
-def _interface(link_type: int, name: str) -> bytes:
+def interface_block(link_type: int, name: str) -> bytes:
+    """Describe an interface; its packets' times are in nanoseconds."""
     options = [(_IF_NAME, _text(visible(name)))] if name else []
     body = struct.pack("<HHI", link_type, 0, _SNAP_LENGTH)
     return _block(_INTERFACE, body + _options([*options, (_IF_TSRESOL, _NANOSECONDS)]))
 
 
-def _packet(interface: int, t_ns: int, data: bytes, comments: Iterable[str]) -> bytes:
-    head = struct.pack("<IIIII", interface, t_ns >> 32, t_ns & 0xFFFFFFFF, len(data), len(data))
+def packet_block(
+    interface: int, t_ns: int, data: bytes, comments: Iterable[str], wire_len: int | None = None
+) -> bytes:
+    """Write one packet; `wire_len` is its length where it was not captured whole."""
+    whole = len(data) if wire_len is None else wire_len
+    head = struct.pack("<IIIII", interface, t_ns >> 32, t_ns & 0xFFFFFFFF, len(data), whole)
     return _block(
         _ENHANCED_PACKET, head + _padded(data) + _options([(_OPT_COMMENT, _text(c)) for c in comments])
     )

@@ -14,7 +14,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint
 SHOW_PROGRESS := | sed -un 's/^ *\(Downloading\|Using cached\|Installing collected\)/  \1/p'
 CATALOGUE := $(patsubst scenarios/%.scenario.toml,%,$(wildcard scenarios/*.scenario.toml))
 KERNEL_CASES := close-with-unread-response recv-then-close resent-payload-with-fin
-SHELL_SCRIPTS = $(shell grep -rlE '^\#!.*sh$$|^\# shellcheck shell=' .ci containers)
+SHELL_SCRIPTS = $(shell grep -rlE '^\#!.*sh$$|^\# shellcheck shell=' .ci containers erlang)
 # From nothing every time (-E): a page that was read before would not warn again. A warning is an error.
 SPHINX := $(BIN)/sphinx-build -E -W --keep-going -q -j auto -d build/doctrees docs
 
@@ -72,17 +72,19 @@ test-all: test ## all that, and the whole catalogue on OTP 23 to 29, both backen
 truth: setup ## hold the judge against conversations whose truth is known (ARGS="--count 1000000 --seed 1 --jobs 2")
 	@$(BIN)/python -m tests.truth.campaign $(ARGS)
 
-lint: setup ## formatting, lint, types, who may import whom; shell scripts, Dockerfiles, workflows
+lint: setup ## formatting, lint, types, who may import whom; the node's Erlang, shell scripts, Dockerfiles, workflows
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@PYTHON=$(BIN)/python erlang/lint.sh
 	$(BIN)/shellcheck -x -P SCRIPTDIR $(SHELL_SCRIPTS)
 	$(BIN)/hadolint containers/*/Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/*-*.yml
 
-format: setup ## put the code into shape
+format: setup ## put the code into shape, and the node's Erlang together
+	$(BIN)/python erlang/join.py
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 

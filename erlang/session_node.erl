@@ -1,169 +1,62 @@
-%% The node's side of a replay: a process that stays, owns the sockets and evaluates a session's lines.
-%%
-%% One source file, run as an INTERPRETED escript, because neither a .beam (one does not load on every OTP
-%% release) nor a compiler (the embedded OTP has none) can be counted on. Seen on OTP 23, 25, 27, 28, 29.
-%% (escript drops a script's first line, hence a comment there; `erlc +warnings_as_errors` is clean as well.)
-%%
-%% Start, with the cookie in $HOME/.erlang.cookie (mode 0400) so that no process list shows it:
-%%
-%%   erl +S 1:1 +SDio 1 +A 1 +sbwt none +sbwtdio none +sbwtdcpu none -boot no_dot_erlang -noshell
-%%       -hidden -name node@HOST -start_epmd false -erl_epmd_port PORT
-%%       -kernel inet_dist_use_interface '{127,0,0,1}' -kernel dist_auto_connect never
-%%       -kernel net_ticktime 100000 -run escript start -extra session_node.erl [--until-eof] [--wait-s N]
-%%
-%% `+sbwt..`: no thread waits by spinning; reading counters wakes a dirty I/O scheduler four times a play.
-%% `dist_auto_connect never`: an answer to a controller that is gone must not make this node dial out.
-%% `net_ticktime`: the controller sends no ticks. The node halts when its last link goes down, when nobody
-%% has linked within --wait-s seconds (60), and, with --until-eof, when its standard input ends.
-%%
-%% What is said to the registered name `rst_or_fin` is described in harness/rst_or_fin/node/session.py.
-%%
-%% Besides OTP a session's lines may call, as a shell's commands:
-%%   unread(Sock)             bytes unread in the kernel's receive buffer; the peer's FIN does not count
-%%   await_unread(Sock, N)    the same, once there are at least N; error({unread_timeout, Have, N}) after 5 s
-%%   await_received(Sock, N)  bytes received in all, once there are at least N
-%%   await_read(Sock, N)      bytes that the runtime has read from the kernel, once there are at least N
-%%   await_peer_fin(Sock)     ok once the kernel has the peer's FIN, read or not
-%%   await_closed(Sock)       ok once the kernel's socket has sent its FIN or RST, whoever closed it
-%% and whatever shell_default exports (flush/0, for one). None of them reads from the socket; of a socket that is
-%% closed they say {error, closed}. They take gen_tcp's sockets, on either backend, and those of `socket`.
+%% Made by erlang/join.py of the modules in erlang/src/, where comments and specs are: change those.
+%% (escript drops a script's first line, hence a comment there.)
 -module(session_node).
 -mode(interpret).
--export([main/1]).
+-export([main/1, start/0]).
+
+%%% play.hrl
+
+-record(play, {session = none,
+               monitor,
+               ref = none,
+               from,
+               forms = [],
+               close = 0,
+               counters = [],
+               index = 1,
+               held = [],
+               output = [],
+               late = false,
+               live = false,
+               timeout_ms = 0,
+               said_ms = 0,
+               timer}).
+
+%%% control_server.erl
 
 -define(NAME, rst_or_fin).
--define(WAIT_S, 60).             % for a controller to link, unless --wait-s says otherwise
--define(AWAIT_MS, 5000).         % how long await_* wait
--define(SPIN_US, 1000).          % how long they poll without sleeping: a response over one wire takes less
--define(TEXT_MAX, 8192).         % bytes of one printed result: a message must not need fragments (64 KB)
--define(CACHED_MAX, 64).         % parsed sessions remembered
--define(HEAP_WORDS, 20000).      % of the server and of each session
--define(WIDE_MAX, 64).           % elements of a tuple in which sockets are looked for
--define(PROC_MAX, 65536).        % bytes of /proc/net/netstat that are read: it has 4 to 6 thousand
+-define(PREPARED_MAX, 64).
 
--define(TCP, 6).                 % IPPROTO_TCP
--define(TCP_INFO, 11).
--define(TCP_ZEROCOPY_RECEIVE, 35).
-
--type text() :: binary().
--type ref() :: binary().
--type form() :: {Source :: text(), [erl_parse:abstract_expr()]}.
--type socket() :: inet:socket() | {'$inet', module(), term()} | {'$socket', reference()}.
--type endpoint() :: {text(), inet:port_number()}.
--type address() :: {inet:ip_address(), inet:port_number()}.
--type layout() :: [{file:filename(), [{[text()], Pattern :: tuple()}]}].
--type request() :: {From :: pid(), ref(), map()}.
--type play() :: none | #{pid := pid(), monitor := reference(), ref := ref(), from := pid(), forms := [form()],
-                         close := pos_integer(), layout := layout(), index := pos_integer(),
-                         held := [tuple()], output := iodata(), late := boolean(), live := boolean(),
-                         timeout_ms := pos_integer(), said_ms := integer(), timer := reference()}.
--type facts() :: {State :: 1..12, Received :: non_neg_integer(), Unread :: non_neg_integer()}.
--type ends() :: {Local :: address(), Remote :: address()}.
--type reading() :: {FromNs :: integer(), ToNs :: integer(), #{text() => integer()}}.
-
-%%% ---------------------------------------------------------------------------------------------------------
-%%% Start and halt
-
--spec main([string()]) -> no_return().
-main(Arguments) ->
-    _ = [spawn(fun() -> halt_at_eof() end) || lists:member("--until-eof", Arguments)],
-    %% Interpreted funs carry the whole script in their environment. As persistent terms they are literals,
-    %% which neither a spawn copies nor a garbage collection walks.
-    ok = persistent_term:put({?NAME, session}, fun() -> session() end),
-    ok = persistent_term:put({?NAME, server}, fun() -> server() end),
-    ok = persistent_term:put({?NAME, foreign}, fun(Called, Arguments) -> foreign(Called, Arguments) end),
-    {Server, Monitor} = spawn_roomy(server),
-    _ = erlang:send_after(wait_ms(Arguments), Server, nobody_came),
-    receive
-        {'DOWN', Monitor, process, Server, Reason} ->
-            io:format(standard_error, "session_node: the server crashed: ~tp~n", [Reason]),
-            erlang:halt(1)
-    end.
-
-%% A heap that a whole session fits into saves a fifth of its time.
--spec spawn_roomy(server | session) -> {pid(), reference()}.
-spawn_roomy(Role) ->
-    spawn_opt(persistent_term:get({?NAME, Role}), [monitor, {min_heap_size, ?HEAP_WORDS}]).
-
--spec wait_ms([string()]) -> pos_integer().
-wait_ms(["--wait-s", Seconds | _]) -> list_to_integer(Seconds) * 1000;
-wait_ms([_ | Arguments]) -> wait_ms(Arguments);
-wait_ms([]) -> ?WAIT_S * 1000.
-
--spec halt_at_eof() -> no_return().
-halt_at_eof() ->
-    case io:get_line("") of
-        eof -> halt_now(0);
-        {error, _} -> halt_now(0);
-        _ -> halt_at_eof()
-    end.
-
--spec halt_now(0 | 1) -> no_return().
-halt_now(Status) -> erlang:halt(Status, [{flush, false}]).
-
--spec halt_if_alone(0 | 1) -> ok.
-halt_if_alone(Status) ->
-    case nodes(connected) of
-        [] -> halt_now(Status);
-        _ -> ok
-    end.
-
-%%% ---------------------------------------------------------------------------------------------------------
-%%% The server: control traffic, the clock of a line, and the group leader of the session it plays
-
--spec server() -> no_return().
-server() ->
+serve() ->
     ok = net_kernel:monitor_nodes(true, [{node_type, all}]),
     true = register(?NAME, self()),
-    ?NAME = ets:new(?NAME, [named_table, public]),
-    serve(none, queue:new(), none).
-
-%% Play is what is being played, Queue what is to be played after it, Last the session that was played before
-%% and stays, with its sockets, until it is forgotten or the next one begins.
--spec serve(play(), queue:queue(request()), none | {ref(), pid()}) -> no_return().
-serve(Play, Queue, Last) ->
+    ok = new(),
+    serve(#play{}, queue:new(), none).
+serve(#play{session = Session} = Play, Queue, Last) ->
     receive
-        {Pid, said, Index, Event} when Pid =:= map_get(pid, Play) ->
-            serve(said(Event, Play#{index := Index + 1}), Queue, Last);
-        {Pid, closing, States, Source} when Pid =:= map_get(pid, Play) ->
-            #{ref := Ref, from := From, layout := Layout} = Play,
-            Next = tell({closing, States, reading(Layout), Source, now_ns()}, with_sent(Play)),
-            ok = flush_link(node(From)),
-            Pid ! {?NAME, go, Ref},
-            serve(Next, Queue, Last);
-        {Pid, closed} when Pid =:= map_get(pid, Play) ->
-            #{ref := Ref, layout := Layout} = Play,
-            Next = hold({closed, reading(Layout)}, Play),
-            Pid ! {?NAME, go, Ref},
-            serve(Next, Queue, Last);
-        {Pid, done, Listening} when Pid =:= map_get(pid, Play) ->
-            #{ref := Ref, monitor := Monitor, timer := Timer} = Play,
-            true = demonitor(Monitor, [flush]),
-            _ = erlang:cancel_timer(Timer),
-            _ = tell({done, Listening}, with_sent(Play)),
-            next(Queue, {Ref, Pid});
-        {'DOWN', _, process, Pid, Reason} when Pid =:= map_get(pid, Play) ->
-            ok = clear_up(Pid),
-            ok = report_death(Reason, Play),
-            next(Queue, none);
+        {Session, said, Event} ->
+            serve(said(Event, Play), Queue, Last);
+        {Session, closing, States, Source} ->
+            serve(closing(States, Source, Play), Queue, Last);
+        {Session, closed} ->
+            serve(closed(Play), Queue, Last);
+        {Session, done, Listening} ->
+            next(Queue, done(Listening, Play));
+        {From, Ref, Command} when is_pid(From), is_binary(Ref) ->
+            obey(Command, From, Ref, Play, Queue, Last);
         {io_request, From, ReplyAs, Request} ->
-            {Reply, Chars} = io_reply(Request),
+            {Reply, Chars} = reply(Request),
             From ! {io_reply, ReplyAs, Reply},
             serve(with_output(Chars, Play), Queue, Last);
-        {From, Ref, {play, Settings}} when is_pid(From), Play =:= none ->
-            next(queue:in({From, Ref, Settings}, Queue), Last);
-        {From, Ref, {play, Settings}} when is_pid(From) ->
-            serve(Play, queue:in({From, Ref, Settings}, Queue), Last);
-        {From, Ref, {forget, Forgotten}} when is_pid(From) ->
-            forget(From, Ref, Forgotten, Play, Queue, Last);
-        {From, Ref, Command} when is_pid(From), is_binary(Ref) ->
-            From ! answer(Ref, Command),
-            serve(Play, Queue, Last);
+        {'DOWN', _, process, Session, Reason} ->
+            ok = clear_up(Session),
+            ok = report_death(Reason, Play),
+            next(Queue, none);
+        {overdue, Ref} when Ref =:= Play#play.ref ->
+            serve(overdue(Play), Queue, Last);
         {nodedown, _, _} ->
             ok = halt_if_alone(0),
             serve(Play, Queue, Last);
-        {overdue, Ref} when Ref =:= map_get(ref, Play) ->
-            serve(overdue(Play), Queue, Last);
         nobody_came ->
             ok = halt_if_alone(1),
             serve(Play, Queue, Last);
@@ -171,184 +64,206 @@ serve(Play, Queue, Last) ->
             serve(Play, Queue, Last)
     end.
 
-%% One timer for a whole play: when it fires, the line that is running may have begun only a moment ago.
--spec overdue(play()) -> play().
-overdue(#{pid := Pid, timeout_ms := TimeoutMs, said_ms := SaidMs} = Play) ->
-    case SaidMs + TimeoutMs - now_ms() of
-        LeftMs when LeftMs > 0 ->
-            Play#{timer := timer(LeftMs, Play)};
-        _ ->
-            true = exit(Pid, kill),
-            Play#{late := true}
-    end.
+closing(States, Source, #play{session = Session, ref = Ref, counters = Layout} = Play) ->
+    Event = {closing, States, reading(Layout), Source, os:system_time(nanosecond)},
+    Told = tell(Event, with_sent(Play)),
+    Session ! {go, Ref},
+    Told.
 
--spec timer(non_neg_integer(), #{ref := ref(), _ => _}) -> reference().
-timer(Ms, #{ref := Ref}) -> erlang:send_after(Ms, self(), {overdue, Ref}).
+closed(#play{session = Session, ref = Ref, counters = Layout, held = Held} = Play) ->
+    Reading = reading(Layout),
+    Session ! {go, Ref},
+    Play#play{held = [{closed, Reading} | Held]}.
 
--spec now_ms() -> integer().
-now_ms() -> erlang:monotonic_time(millisecond).
+done(Listening, #play{session = Session, ref = Ref} = Play) ->
+    ok = stop_watching(Play),
+    ok = tell_last({done, Listening}, with_sent(Play)),
+    {Ref, Session}.
 
-%% The clock of the kernel, and so of a capture on it: erlang:system_time/1 may lag behind.
--spec now_ns() -> integer().
-now_ns() -> os:system_time(nanosecond).
+obey(Order, From, Ref, #play{session = none}, Queue, Last) when element(1, Order) =:= play ->
+    next(queue:in({From, Ref, Order}, Queue), Last);
+obey(Order, From, Ref, Play, Queue, Last) when element(1, Order) =:= play ->
+    serve(Play, queue:in({From, Ref, Order}, Queue), Last);
+obey({forget, Forgotten}, From, Ref, Play, Queue, Last) ->
+    forget(Forgotten, From, Ref, Play, Queue, Last);
+obey(Command, From, Ref, Play, Queue, Last) ->
+    From ! answer(Command, Ref),
+    serve(Play, Queue, Last).
 
--spec answer(ref(), term()) -> tuple().
-answer(Ref, ping) -> {Ref, pong, node_facts()};
-answer(Ref, {counters, Names}) -> {Ref, counters, reading(layout(Names))};
-answer(Ref, {sysctls, Names}) -> {Ref, sysctls, sysctls(Names)};
-answer(Ref, _) -> {Ref, unknown_command}.
+answer({counters, Names}, Ref) -> {Ref, counters, reading(layout(Names))};
+answer({sysctls, Names}, Ref) -> {Ref, sysctls, sysctls(Names)};
+answer(ping, Ref) -> {Ref, pong, facts()};
+answer(_, Ref) -> {Ref, unknown_command}.
 
--spec forget(pid(), ref(), ref(), play(), queue:queue(request()), none | {ref(), pid()}) -> no_return().
-forget(From, Ref, Forgotten, #{ref := Forgotten} = Play, Queue, none) ->
-    #{pid := Pid, monitor := Monitor, timer := Timer} = Play,
-    true = demonitor(Monitor, [flush]),
-    _ = erlang:cancel_timer(Timer),
-    ok = retire({Forgotten, Pid}),
+forget(Forgotten, From, Ref, #play{ref = Forgotten, session = Session} = Play, Queue, none) ->
+    ok = stop_watching(Play),
+    ok = retire(Session),
     From ! {Ref, forgotten},
     next(Queue, none);
-forget(From, Ref, Forgotten, Play, Queue, {Forgotten, _} = Last) ->
-    ok = retire(Last),
+forget(Forgotten, From, Ref, Play, Queue, {Forgotten, Session}) ->
+    ok = retire(Session),
     From ! {Ref, forgotten},
     serve(Play, Queue, none);
-forget(From, Ref, Forgotten, Play, Queue, Last) ->
+forget(Forgotten, From, Ref, Play, Queue, Last) ->
     From ! {Ref, forgotten},
     serve(Play, queue:filter(fun({_, Waiting, _}) -> Waiting =/= Forgotten end, Queue), Last).
 
--spec next(queue:queue(request()), none | {ref(), pid()}) -> no_return().
 next(Queue, Last) ->
     case queue:out(Queue) of
         {empty, _} ->
-            serve(none, Queue, Last);
-        {{value, {From, Ref, Settings}}, Rest} ->
-            ok = retire(Last),
-            case begin_play(From, Ref, Settings) of
-                {unparsable, LineNo, Text} ->
-                    From ! {Ref, events, [{unparsable, LineNo, Text}]},
-                    next(Rest, none);
-                Play ->
-                    serve(Play, Rest, none)
-            end
+            serve(#play{}, Queue, Last);
+        {{value, {From, Ref, Order}}, Rest} ->
+            ok = retire_last(Last),
+            begin_next(Order, From, Ref, Rest)
     end.
 
--spec begin_play(pid(), ref(), map()) -> play() | {unparsable, non_neg_integer(), text()}.
-begin_play(From, Ref, #{session := Text, bindings := Given, close_line := CloseLine, counters := Names,
-                        line_timeout_ms := TimeoutMs, live := Live}) ->
-    case cached(Text) of
-        {ok, Forms} ->
-            Length = length(Forms),
-            Close = case CloseLine of 0 -> Length; _ -> CloseLine end,
-            case {bindings(Given), Close =< Length} of
-                {{ok, Bindings}, true} ->
-                    {Pid, Monitor} = spawn_roomy(session),
-                    true = group_leader(self(), Pid),
-                    Layout = layout(Names),
-                    true = ets:delete_all_objects(?NAME),
-                    Begun = {begun, reading(Layout)},
-                    Pid ! {?NAME, play, self(), Ref, Forms, Bindings, Close},
-                    #{pid => Pid, monitor => Monitor, ref => Ref, from => From, forms => Forms, close => Close,
-                      layout => Layout, index => 1, held => [Begun], output => [], late => false, live => Live,
-                      timeout_ms => TimeoutMs, said_ms => now_ms(), timer => timer(TimeoutMs, #{ref => Ref})};
-                {{ok, _}, false} ->
-                    {unparsable, 0, text("the close line is ~w, but the session has ~w", [Close, Length])};
-                {{error, Why}, _} ->
-                    {unparsable, 0, Why}
-            end;
-        {error, LineNo, Why} ->
-            {unparsable, LineNo, Why}
+retire_last(none) -> ok;
+retire_last({_, Session}) -> retire(Session).
+
+begin_next({play, Text, Given, CloseLine, Names, TimeoutMs, Live}, From, Ref, Queue) ->
+    case prepared({Text, Given, CloseLine}) of
+        {ok, Forms, Bindings, Close} ->
+            Begun = begun(Forms, Bindings, Close, Ref, layout(Names)),
+            serve(watched(Begun#play{from = From, live = Live}, TimeoutMs), Queue, none);
+        {unparsable, LineNo, Why} ->
+            From ! {Ref, events, [{unparsable, LineNo, Why}]},
+            next(Queue, none)
     end.
 
-%% What happened in a play is told at once where somebody looks on. Otherwise speed matters more: events are held
-%% until the close line, or the end, and told in one message. A line may halt the node: what was told has left.
--spec said(tuple(), play()) -> play().
-said(Event, #{output := Output, live := Live, from := From} = Play) ->
-    Next = hold(with_output_before(Event, Output), Play#{output := [], said_ms := now_ms()}),
-    case Live of
-        true ->
-            Told = told(Next),
-            ok = flush_link(node(From)),
-            Told;
-        false ->
-            Next
+begun(Forms, Bindings, Close, Ref, Layout) ->
+    {Session, Monitor} = spawn_roomy(session),
+    true = group_leader(self(), Session),
+    ok = forget(),
+    Begun = {begun, reading(Layout)},
+    Session ! {play, self(), Ref, Forms, Bindings, Close},
+    #play{session = Session, monitor = Monitor, ref = Ref, forms = Forms, close = Close, counters = Layout,
+          held = [Begun]}.
+prepared(Key) ->
+    Cache = case get(prepared) of undefined -> #{}; Remembered -> Remembered end,
+    case maps:get(Key, Cache, none) of
+        none -> remembered(Key, Cache);
+        Prepared -> Prepared
     end.
 
--spec hold(tuple(), play()) -> play().
-hold(Event, #{held := Held} = Play) -> Play#{held := [Event | Held]}.
+remembered(Key, Cache) when map_size(Cache) >= ?PREPARED_MAX -> remembered(Key, #{});
+remembered({Text, Given, CloseLine} = Key, Cache) ->
+    Prepared = prepare(Text, Given, CloseLine),
+    _ = put(prepared, Cache#{Key => Prepared}),
+    Prepared.
 
--spec tell(tuple(), play()) -> play().
-tell(Event, Play) -> told(hold(Event, Play)).
+watched(#play{ref = Ref} = Play, TimeoutMs) ->
+    Play#play{timeout_ms = TimeoutMs, said_ms = erlang:monotonic_time(millisecond), timer = clock(TimeoutMs, Ref)}.
+overdue(#play{session = Session, ref = Ref, timeout_ms = TimeoutMs, said_ms = SaidMs} = Play) ->
+    case SaidMs + TimeoutMs - erlang:monotonic_time(millisecond) of
+        LeftMs when LeftMs > 0 ->
+            Play#play{timer = clock(LeftMs, Ref)};
+        _ ->
+            true = exit(Session, kill),
+            Play#play{late = true}
+    end.
 
--spec told(play()) -> play().
-told(#{from := From, ref := Ref, held := Held} = Play) ->
-    From ! {Ref, events, lists:reverse(Held)},
-    Play#{held := []}.
+clock(Ms, Ref) -> erlang:send_after(Ms, self(), {overdue, Ref}).
 
-%% What a line wrote stands before its result, as in a shell.
--spec with_output_before(tuple(), iodata()) -> tuple().
-with_output_before({line, Index, Source, Printed, DurationUs, StartNs, Bound}, [_ | _] = Output) ->
-    {line, Index, Source, shortened(iolist_to_binary([Output, Printed])), DurationUs, StartNs, Bound};
-with_output_before(Event, _) ->
-    Event.
-
--spec report_death(term(), play()) -> ok.
-report_death(Reason, #{forms := Forms, index := Index, close := Close, layout := Layout, output := Output,
-                       late := Late, timer := Timer} = Play) ->
+stop_watching(#play{monitor = Monitor, timer = Timer}) ->
+    true = demonitor(Monitor, [flush]),
     _ = erlang:cancel_timer(Timer),
-    {Source, _} = lists:nth(Index, Forms),
-    Next = case Index of
-               Close -> hold({closed, reading(Layout)}, with_sent(Play));
-               _ -> with_sent(Play)
-           end,
-    _ = tell(case {Late, Reason} of
-                 {true, killed} ->
-                     {timed_out, Index, Source};
-                 {_, {?NAME, crashed, Text}} ->
-                     {crashed, Index, Source, shortened(iolist_to_binary([Output, Text]))};
-                 _ ->
-                     Text = text("** exited: ~tp", [Reason]),
-                     {crashed, Index, Source, shortened(iolist_to_binary([Output, Text]))}
-             end, Next),
     ok.
 
-%% Ends a session that was played: its sockets with it, and every process that it left behind.
--spec retire(none | {ref(), pid()}) -> ok.
-retire(none) -> ok;
-retire({_, Pid}) ->
-    ok = kill(Pid),
-    clear_up(Pid).
+%%% kernel_counters.erl
 
--spec kill(pid()) -> ok.
-kill(Pid) ->
-    Monitor = monitor(process, Pid),
-    true = exit(Pid, kill),
-    receive {'DOWN', Monitor, process, Pid, _} -> ok end.
+-define(PROC_MAX, 65536).
 
-%% A dead owner's ports close a moment after it: their FIN or RST must not fall into the next session. Where
-%% there are as many processes and ports as after the session before, there is nothing to look for.
--spec clear_up(pid()) -> ok.
-clear_up(Pid) ->
-    case {erlang:system_info(process_count), erlang:system_info(port_count)} =:= get(at_rest) of
-        true ->
-            ok;
-        false ->
-            Self = self(),
-            ok = await_ports_closed(Pid, 1000),
-            _ = [kill(P) || P <- processes(), process_info(P, group_leader) =:= {group_leader, Self}],
-            _ = put(at_rest, {erlang:system_info(process_count), erlang:system_info(port_count)}),
-            ok
+layout(Names) ->
+    case get({layout, Names}) of
+        undefined ->
+            Files = [opened(Path) || Path <- ["/proc/net/netstat", "/proc/net/snmp"]],
+            Layout = [{File, Wanted} || File <- Files, [_ | _] = Wanted <- [wanted(content(File), Names)]],
+            _ = put({layout, Names}, Layout),
+            Layout;
+        Layout ->
+            Layout
+    end.
+reading(Layout) ->
+    FromNs = os:system_time(nanosecond),
+    Read = [{content(File), Wanted} || {File, Wanted} <- Layout],
+    ToNs = os:system_time(nanosecond),
+    {FromNs, ToNs, [{Names, values(Content, Pattern)} || {Content, Wanted} <- Read, {Names, Pattern} <- Wanted]}.
+opened(Path) ->
+    case get({opened, Path}) of
+        undefined ->
+            {ok, File} = file:open(Path, [read, raw, binary]),
+            _ = put({opened, Path}, File),
+            File;
+        File ->
+            File
     end.
 
--spec await_ports_closed(pid(), non_neg_integer()) -> ok.
-await_ports_closed(Pid, Tries) ->
-    case [P || P <- erlang:ports(), erlang:port_info(P, connected) =:= {connected, Pid}] of
-        [_ | _] when Tries > 0 ->
-            receive after 1 -> await_ports_closed(Pid, Tries - 1) end;
-        _ ->
-            ok
+content(File) ->
+    {ok, Content} = file:pread(File, 0, ?PROC_MAX),
+    Content.
+wanted(Content, Names) ->
+    Lines = [string:lexemes(Line, " ") || Line <- binary:split(Content, <<"\n">>, [global, trim])],
+    Groups = [{Group, [<<Group/binary, Word/binary>> || Word <- Words]} || [Group | Words] <- headers(Lines)],
+    [pattern(Group, All, Names) || {Group, All} <- Groups, All -- Names =/= All].
+
+headers([Header, _ | Lines]) -> [Header | headers(Lines)];
+headers([]) -> [].
+
+pattern(Group, All, Names) ->
+    Columns = [case lists:member(N, Names) of true -> " ([-0-9]++)"; false -> " [-0-9]++" end || N <- All],
+    {ok, Pattern} = re:compile(["^", Group, Columns, "$"], [multiline]),
+    {[N || N <- All, lists:member(N, Names)], Pattern}.
+
+values(Content, Pattern) ->
+    {match, Values} = re:run(Content, Pattern, [{capture, all_but_first, binary}]),
+    Values.
+
+%%% node_facts.erl
+
+facts() ->
+    #{<<"kernel.osrelease">> := Kernel, <<"kernel.version">> := Build} =
+        sysctls([<<"kernel.osrelease">>, <<"kernel.version">>]),
+    #{<<"otp">> => list_to_binary(erlang:system_info(otp_release)),
+      <<"erts">> => list_to_binary(erlang:system_info(version)),
+      <<"kernel">> => Kernel,
+      <<"kernel_build">> => Build,
+      <<"backend">> => atom_to_binary(application:get_env(kernel, inet_backend, inet), utf8)}.
+sysctls(Names) ->
+    maps:from_list([{Name, Value} || Name <- Names, {ok, Value} <- [sysctl(Name)]]).
+
+sysctl(Name) ->
+    case file:read_file(<<"/proc/sys/", (binary:replace(Name, <<".">>, <<"/">>, [global]))/binary>>) of
+        {ok, Value} -> {ok, string:trim(Value)};
+        {error, Reason} -> {error, Reason}
     end.
 
-%% A session may halt the node with its next line: what was said so far has to be on the wire by then. A
-%% port handles its signals in order, so an answer to port_info means that the messages before it are out.
--spec flush_link(node()) -> ok.
+%%% play_events.erl
+
+-define(OUTPUT_MAX, 8192).
+
+said(Event, #play{output = [], live = false, held = Held, index = Index} = Play) ->
+    Play#play{held = [Event | Held], index = Index + 1, said_ms = erlang:monotonic_time(millisecond)};
+said(Event, #play{output = Output, live = Live} = Play) ->
+    Next = said(with_output_before(Event, Output), Play#play{output = [], live = false}),
+    case Live of
+        true -> told(Next#play{live = true});
+        false -> Next
+    end.
+with_sent(#play{held = Held} = Play) ->
+    case sent() of
+        [] -> Play;
+        Sent -> Play#play{held = [{sent, Sent} | Held]}
+    end.
+
+tell(Event, #play{held = Held} = Play) -> told(Play#play{held = [Event | Held]}).
+tell_last(Event, #play{from = From, ref = Ref, held = Held}) ->
+    From ! {Ref, events, lists:reverse(Held, [Event])},
+    ok.
+
+told(#play{from = From, ref = Ref, held = Held} = Play) ->
+    From ! {Ref, events, lists:reverse(Held)},
+    ok = flush_link(node(From)),
+    Play#play{held = []}.
 flush_link(Node) ->
     case lists:keyfind(Node, 1, erlang:system_info(dist_ctrl)) of
         {Node, Port} when is_port(Port) ->
@@ -357,97 +272,177 @@ flush_link(Node) ->
         _ ->
             ok
     end.
+with_output_before({line, Index, Source, Printed, DurationUs, StartNs, Bound}, [_ | _] = Output) ->
+    {line, Index, Source, shortened(iolist_to_binary([Output, Printed])), DurationUs, StartNs, Bound};
+with_output_before(Event, []) ->
+    Event.
 
--spec with_output(iodata(), play()) -> play().
 with_output([], Play) -> Play;
-with_output(_, none) -> none;
-with_output(Chars, #{output := Output} = Play) ->
-    case iolist_size(Output) > ?TEXT_MAX of
+with_output(_, #play{session = none} = Play) -> Play;
+with_output(Chars, #play{output = Output} = Play) ->
+    case iolist_size(Output) > ?OUTPUT_MAX of
         true -> Play;
-        false -> Play#{output := [Output, Chars]}
+        false -> Play#play{output = [Output, Chars]}
     end.
 
-%% The output half of OTP's I/O protocol (stdlib's user's guide, "The Erlang I/O Protocol"); no input.
--spec io_reply(term()) -> {term(), iodata()}.
-io_reply({put_chars, Encoding, Chars}) ->
+report_death(Reason, #play{forms = Forms, index = Index, timer = Timer} = Play) ->
+    _ = erlang:cancel_timer(Timer),
+    {Source, _} = lists:nth(Index, Forms),
+    tell_last(death(Reason, Source, Play), read_at_close(with_sent(Play))).
+read_at_close(#play{index = Close, close = Close, counters = Layout, held = Held} = Play) ->
+    Play#play{held = [{closed, reading(Layout)} | Held]};
+read_at_close(Play) ->
+    Play.
+
+death(killed, Source, #play{late = true, index = Index}) ->
+    {timed_out, Index, Source};
+death({session_lines, crashed, Text}, Source, #play{index = Index, output = Output}) ->
+    {crashed, Index, Source, shortened(iolist_to_binary([Output, Text]))};
+death(Reason, Source, #play{index = Index, output = Output}) ->
+    Text = text("** exited: ~tp", [Reason]),
+    {crashed, Index, Source, shortened(iolist_to_binary([Output, Text]))}.
+
+%%% sent_bytes.erl
+
+-define(COUNTED, sent_bytes).
+
+new() ->
+    ?COUNTED = ets:new(?COUNTED, [named_table, public]),
+    ok.
+
+forget() ->
+    true = ets:delete_all_objects(?COUNTED),
+    ok.
+call({gen_tcp, send}, [Socket, Data]) ->
+    ok = handed_over(Socket, Data),
+    gen_tcp:send(Socket, Data);
+call({socket, send}, [Socket, Data]) ->
+    ok = handed_over(Socket, Data),
+    socket:send(Socket, Data);
+call({Module, Name}, Arguments) ->
+    apply(Module, Name, Arguments);
+call(Fun, Arguments) ->
+    apply(Fun, Arguments).
+
+handed_over(Socket, Data) ->
+    try counted(ets:member(?COUNTED, Socket) orelse ends(Socket), Socket, iolist_size(Data))
+    catch
+        error:_ -> ok
+    end.
+
+counted(unknown, _, _) ->
+    ok;
+counted(true, Socket, Size) ->
+    _ = ets:update_counter(?COUNTED, Socket, Size),
+    ok;
+counted(Ends, Socket, Size) ->
+    _ = ets:update_counter(?COUNTED, Socket, Size, {Socket, 0, Ends}),
+    ok.
+sent() ->
+    [#{local => Local, remote => Remote, bytes => Bytes} || {_, Bytes, {Local, Remote}} <- ets:tab2list(?COUNTED)].
+
+%%% session_end.erl
+
+-define(PORT_TRIES, 1000).
+
+retire(Session) ->
+    ok = kill(Session),
+    clear_up(Session).
+
+kill(Pid) ->
+    Monitor = monitor(process, Pid),
+    true = exit(Pid, kill),
+    receive {'DOWN', Monitor, process, Pid, _} -> ok end.
+clear_up(Session) ->
+    case {erlang:system_info(process_count), erlang:system_info(port_count)} =:= get(at_rest) of
+        true ->
+            ok;
+        false ->
+            Self = self(),
+            ok = await_ports_closed(Session, ?PORT_TRIES),
+            _ = [ok = kill(P) || P <- processes(), process_info(P, group_leader) =:= {group_leader, Self}],
+            _ = put(at_rest, {erlang:system_info(process_count), erlang:system_info(port_count)}),
+            ok
+    end.
+
+await_ports_closed(Owner, Tries) ->
+    case [P || P <- erlang:ports(), erlang:port_info(P, connected) =:= {connected, Owner}] of
+        [_ | _] when Tries > 0 ->
+            receive after 1 -> await_ports_closed(Owner, Tries - 1) end;
+        _ ->
+            ok
+    end.
+
+%%% session_io.erl
+
+reply({put_chars, Encoding, Chars}) ->
     case unicode:characters_to_binary(Chars, Encoding) of
         Binary when is_binary(Binary) -> {ok, [Binary]};
         _ -> {{error, {no_translation, Encoding, unicode}}, []}
     end;
-io_reply({put_chars, Encoding, Module, Function, Arguments}) ->
+reply({put_chars, Encoding, Module, Function, Arguments}) ->
     try apply(Module, Function, Arguments) of
-        Chars -> io_reply({put_chars, Encoding, Chars})
+        Chars -> reply({put_chars, Encoding, Chars})
     catch
         _:_ -> {{error, Function}, []}
     end;
-io_reply({requests, Requests}) ->
+reply({requests, Requests}) ->
     lists:foldl(fun(Request, {_, Before}) ->
-                        {Reply, Chars} = io_reply(Request),
-                        {Reply, Before ++ Chars}
+                        {Reply, Chars} = reply(Request),
+                        {Reply, [Before, Chars]}
                 end, {ok, []}, Requests);
-io_reply(getopts) -> {[{binary, false}, {encoding, unicode}], []};
-io_reply({setopts, _}) -> {ok, []};
-io_reply(_) -> {{error, enotsup}, []}.
+reply(getopts) -> {[{binary, false}, {encoding, unicode}], []};
+reply({setopts, _}) -> {ok, []};
+reply(_) -> {{error, enotsup}, []}.
 
-%%% ---------------------------------------------------------------------------------------------------------
-%%% The session: evaluates line after line. Its mailbox belongs to the lines.
+%%% session_lines.erl
 
--spec session() -> no_return().
-session() ->
+play() ->
     receive
-        {?NAME, play, Server, Ref, Forms, Bindings, Close} ->
+        {play, Server, Ref, Forms, Bindings, Close} ->
             ok = lines(Forms, 1, Bindings, {Server, Ref, Close}),
-            Server ! {self(), done, [listening(L) || L <- listeners()]},
+            Server ! {self(), done, listening()},
             receive after infinity -> ok end
     end.
 
--spec lines([form()], pos_integer(), erl_eval:binding_struct(), tuple()) -> ok.
 lines([], _, _, _) -> ok;
-lines([{Source, Exprs} | Forms], Index, Bindings, {Server, _, _} = Play) ->
-    ok = before_line(Index, Source, Bindings, Play),
-    StartNs = now_ns(),
-    Start = erlang:monotonic_time(microsecond),
-    case evaluate(Exprs, Bindings) of
-        {value, Value, Next} ->
-            End = erlang:monotonic_time(microsecond),
-            ok = after_line(Index, Play),
-            Bound = bound(Value, Bindings, Next),
-            Server ! {self(), said, Index, {line, Index, Source, printed(Value), End - Start, StartNs, Bound}},
-            lines(Forms, Index + 1, Next, Play);
-        {crashed, Class, Reason, Stack} ->
-            %% As a shell's evaluator, the process that crashed ends, and its sockets with it.
-            exit({?NAME, crashed, error_text(Class, Reason, Stack)})
-    end.
+lines([{Source, Exprs} | Forms], Index, Bindings, Play) ->
+    ok = before_line(Index, Source, Play),
+    {Times, Value, Next} = timed(Exprs, Bindings),
+    ok = after_line(Index, Play),
+    ok = say(Index, Source, Times, Value, bound(Value, Bindings, Next), Play),
+    lines(Forms, Index + 1, Next, Play).
 
--spec before_line(pos_integer(), text(), erl_eval:binding_struct(), tuple()) -> ok.
-before_line(Close, Source, Bindings, {Server, Ref, Close}) ->
-    Server ! {self(), closing, socket_states(Bindings), Source},
-    await_go(Ref);
-before_line(_, _, _, _) ->
+say(Index, Source, {DurationUs, StartNs}, Value, Bound, {Server, _, _}) ->
+    Server ! {self(), said, {line, Index, Source, printed(Value), DurationUs, StartNs, Bound}},
     ok.
 
--spec after_line(pos_integer(), tuple()) -> ok.
+before_line(Close, Source, {Server, Ref, Close}) ->
+    Server ! {self(), closing, states(), Source},
+    await_go(Ref);
+before_line(_, _, _) ->
+    ok.
+
 after_line(Close, {Server, Ref, Close}) ->
     Server ! {self(), closed},
     await_go(Ref);
 after_line(_, _) ->
     ok.
 
--spec await_go(ref()) -> ok.
 await_go(Ref) ->
-    receive {?NAME, go, Ref} -> ok end.
+    receive {go, Ref} -> ok end.
 
--spec evaluate([erl_parse:abstract_expr()], erl_eval:binding_struct()) ->
-          {value, term(), erl_eval:binding_struct()} | {crashed, atom(), term(), list()}.
+timed(Exprs, Bindings) ->
+    StartNs = os:system_time(nanosecond),
+    Start = erlang:monotonic_time(microsecond),
+    {Value, Next} = evaluate(Exprs, Bindings),
+    {{erlang:monotonic_time(microsecond) - Start, StartNs}, Value, Next}.
 evaluate(Exprs, Bindings) ->
-    try
-        erl_eval:exprs(Exprs, Bindings, {value, fun(Name, Arguments) -> command(Name, Arguments) end},
-                       {value, persistent_term:get({?NAME, foreign})})
+    try erl_eval:exprs(Exprs, Bindings, {value, role(command)}, {value, role(call)}) of
+        {value, Value, Next} -> {Value, Next}
     catch
-        Class:Reason:Stack -> {crashed, Class, Reason, Stack}
+        Class:Reason:Stack -> exit({session_lines, crashed, error_text(Class, Reason, Stack)})
     end.
-
--spec command(atom(), [term()]) -> term().
 command(unread, [Socket]) -> unread(Socket);
 command(await_unread, [Socket, N]) -> await_unread(Socket, N);
 command(await_received, [Socket, N]) -> await_received(Socket, N);
@@ -456,91 +451,72 @@ command(await_peer_fin, [Socket]) -> await_peer_fin(Socket);
 command(await_closed, [Socket]) -> await_closed(Socket);
 command(Name, Arguments) -> apply(shell_default, Name, Arguments).
 
-%% What a session calls of other modules, in whatever process. The bytes that it hands to a socket are counted
-%% beforehand: what a close cuts off, or an exit, was handed over all the same.
--spec foreign({module(), atom()} | fun(), [term()]) -> term().
-foreign({gen_tcp, send}, [Socket, Data]) ->
-    ok = handed_over(Socket, Data),
-    gen_tcp:send(Socket, Data);
-foreign({socket, send}, [Socket, Data]) ->
-    ok = handed_over(Socket, Data),
-    socket:send(Socket, Data);
-foreign({Module, Name}, Arguments) ->
-    apply(Module, Name, Arguments);
-foreign(Fun, Arguments) ->
-    apply(Fun, Arguments).
+%%% session_node.erl
 
--spec handed_over(term(), term()) -> ok.
-handed_over(Socket, Data) ->
-    try {ets:member(?NAME, Socket) orelse ends(Socket), iolist_size(Data)} of
-        {unknown, _} ->
-            ok;    % closed, or no socket at all
-        {true, Size} ->
-            _ = ets:update_counter(?NAME, Socket, Size),
-            ok;
-        {Ends, Size} ->
-            _ = ets:update_counter(?NAME, Socket, Size, {Socket, 0, Ends}),
-            ok
-    catch
-        error:_ -> ok    % the call itself says what is wrong with its arguments
+-define(WAIT_S, 60).
+-define(HEAP_WORDS, 20000).
+
+start() -> main(init:get_plain_arguments()).
+
+main(Arguments) ->
+    _ = [spawn(fun() -> halt_at_eof() end) || lists:member("--until-eof", Arguments)],
+    ok = persistent_term:put({?MODULE, server}, fun() -> serve() end),
+    ok = persistent_term:put({?MODULE, session}, fun() -> play() end),
+    ok = persistent_term:put({?MODULE, command}, fun(Name, Given) -> command(Name, Given) end),
+    ok = persistent_term:put({?MODULE, call}, fun(Called, Given) -> call(Called, Given) end),
+    {Server, Monitor} = spawn_roomy(server),
+    _ = erlang:send_after(wait_ms(Arguments), Server, nobody_came),
+    receive
+        {'DOWN', Monitor, process, Server, Reason} ->
+            io:format(standard_error, "session_node: the server crashed: ~tp~n", [Reason]),
+            erlang:halt(1)
     end.
 
--spec with_sent(play()) -> play().
-with_sent(Play) ->
-    case ets:tab2list(?NAME) of
-        [] -> Play;
-        Counted -> hold({sent, [#{local => endpoint(Local), remote => endpoint(Remote), bytes => Bytes}
-                                || {_, Bytes, {Local, Remote}} <- Counted]}, Play)
+role(Role) -> persistent_term:get({?MODULE, Role}).
+
+spawn_roomy(Role) -> spawn_opt(role(Role), [monitor, {min_heap_size, ?HEAP_WORDS}]).
+
+wait_ms(["--wait-s", Seconds | _]) -> list_to_integer(Seconds) * 1000;
+wait_ms([_ | Arguments]) -> wait_ms(Arguments);
+wait_ms([]) -> ?WAIT_S * 1000.
+
+halt_at_eof() ->
+    case io:get_line("") of
+        eof -> halt_now(0);
+        {error, _} -> halt_now(0);
+        _ -> halt_at_eof()
     end.
 
-%% Results and errors, as a shell prints them.
--spec printed(term()) -> text().
-printed(Value) -> shortened(text("~tp", [Value])).
+halt_now(Status) -> erlang:halt(Status, [{flush, false}]).
 
--spec error_text(atom(), term(), list()) -> text().
-error_text(Class, Reason, Stack) ->
-    Format = fun(Term, Column) -> io_lib:format("~." ++ integer_to_list(Column) ++ "tP", [Term, 30]) end,
-    Trim = fun(Module, _, _) -> lists:member(Module, [erl_eval, escript, ?MODULE]) end,
-    text("** ~ts", [erl_error:format_exception(4, Class, Reason, Stack, Trim, Format, unicode)]).
-
--spec text(string(), [term()]) -> text().
-text(Format, Arguments) -> unicode:characters_to_binary(io_lib:format(Format, Arguments)).
-
--spec shortened(text()) -> text().
-shortened(Text) when byte_size(Text) =< ?TEXT_MAX -> Text;
-shortened(Text) ->
-    Head = case unicode:characters_to_binary(binary_part(Text, 0, ?TEXT_MAX)) of
-               {_, Whole, _} -> Whole;    % the cut went through a character
-               Whole -> Whole
-           end,
-    <<Head/binary, (text("... (~w bytes in all)", [byte_size(Text)]))/binary>>.
-
-%%% ---------------------------------------------------------------------------------------------------------
-%%% Text to expressions: all of a session is parsed before any of it is evaluated
-
--spec cached(text()) -> {ok, [form()]} | {error, non_neg_integer(), text()}.
-cached(Text) ->
-    Cache = case get(parsed) of
-                Old when is_map(Old), map_size(Old) < ?CACHED_MAX -> Old;
-                _ -> #{}
-            end,
-    case Cache of
-        #{Text := Parsed} ->
-            Parsed;
-        _ ->
-            Parsed = parse(Text),
-            _ = put(parsed, Cache#{Text => Parsed}),
-            Parsed
+halt_if_alone(Status) ->
+    case nodes(connected) of
+        [] -> halt_now(Status);
+        _ -> ok
     end.
 
--spec parse(text()) -> {ok, [form()]} | {error, non_neg_integer(), text()}.
+%%% session_parser.erl
+
+prepare(Text, Given, CloseLine) ->
+    case {parse(Text), bindings(maps:to_list(Given), erl_eval:new_bindings())} of
+        {{error, LineNo, Why}, _} -> {unparsable, LineNo, Why};
+        {{ok, Forms}, {ok, Bindings}} -> closing_at(CloseLine, Forms, Bindings);
+        {{ok, _}, {error, Why}} -> {unparsable, 0, Why}
+    end.
+
+closing_at(0, Forms, Bindings) ->
+    {ok, Forms, Bindings, length(Forms)};
+closing_at(CloseLine, Forms, Bindings) when CloseLine =< length(Forms) ->
+    {ok, Forms, Bindings, CloseLine};
+closing_at(CloseLine, Forms, _) ->
+    {unparsable, 0, text("the close line is ~w, but the session has ~w", [CloseLine, length(Forms)])}.
+
 parse(Text) ->
     case unicode:characters_to_list(Text) of
         Chars when is_list(Chars) -> forms(Chars, 1, []);
         _ -> {error, 0, <<"the session is not UTF-8">>}
     end.
 
--spec forms(string() | eof, pos_integer(), [form()]) -> {ok, [form()]} | {error, non_neg_integer(), text()}.
 forms(Chars, Line, Forms) ->
     case next_tokens(Chars, Line) of
         {done, {ok, Tokens, EndLine}, Rest} ->
@@ -554,19 +530,15 @@ forms(Chars, Line, Forms) ->
             {error, line_of(At), text("~ts", [Module:format_error(Why)])}
     end.
 
--spec finished([form()]) -> {ok, [form()]} | {error, non_neg_integer(), text()}.
 finished([]) -> {error, 0, <<"the session has no expression">>};
 finished(Forms) -> {ok, lists:reverse(Forms)}.
 
--spec next_tokens(string() | eof, pos_integer()) -> {done, term(), string() | eof}.
 next_tokens(Chars, Line) ->
     case erl_scan:tokens([], Chars, Line, [return, text]) of
         {more, Continuation} -> erl_scan:tokens(Continuation, eof, Line, [return, text]);
         Done -> Done
     end.
 
--spec form([erl_scan:token()], [erl_scan:token()], string() | eof, pos_integer(), [form()]) ->
-          {ok, [form()]} | {error, non_neg_integer(), text()}.
 form(Code, Tokens, Rest, EndLine, Forms) ->
     case {erl_scan:category(lists:last(Code)), erl_parse:parse_exprs([without_text(T) || T <- Code])} of
         {dot, {ok, Exprs}} ->
@@ -576,30 +548,17 @@ form(Code, Tokens, Rest, EndLine, Forms) ->
         {_, _} ->
             {error, erl_scan:line(hd(Code)), <<"the last expression does not end with a dot">>}
     end.
-
-%% The text of a token is wanted for the source of its expression, and nowhere else.
--spec without_text(erl_scan:token()) -> erl_scan:token().
 without_text(Token) -> setelement(2, Token, erl_anno:new(erl_scan:line(Token))).
 
--spec is_layout(erl_scan:token()) -> boolean().
 is_layout(Token) -> lists:member(erl_scan:category(Token), [white_space, comment]).
-
--spec source([erl_scan:token()]) -> text().
 source(Tokens) ->
     Chars = [erl_scan:text(T) || T <- Tokens, erl_scan:category(T) =/= comment],
     Lines = [string:trim(L, trailing) || L <- string:split(Chars, "\n", all)],
-    unicode:characters_to_binary(string:trim(lists:join("\n", [L || L <- Lines, not string:is_empty(L)]))).
+    text("~ts", [string:trim(lists:join("\n", [L || L <- Lines, not string:is_empty(L)]))]).
 
--spec line_of(term()) -> non_neg_integer().
 line_of({Line, _}) -> Line;
-line_of(Line) when is_integer(Line) -> Line;
-line_of(_) -> 0.
+line_of(Line) when is_integer(Line) -> Line.
 
--spec bindings(#{text() => text()}) -> {ok, erl_eval:binding_struct()} | {error, text()}.
-bindings(Given) -> bindings(maps:to_list(Given), erl_eval:new_bindings()).
-
--spec bindings([{text(), text()}], erl_eval:binding_struct()) ->
-          {ok, erl_eval:binding_struct()} | {error, text()}.
 bindings([], Bindings) -> {ok, Bindings};
 bindings([{Name, Text} | Given], Bindings) ->
     case term(Text) of
@@ -607,7 +566,6 @@ bindings([{Name, Text} | Given], Bindings) ->
         error -> {error, text("the value of ~ts is no Erlang term: ~ts", [Name, Text])}
     end.
 
--spec term(text()) -> {ok, term()} | error.
 term(Text) ->
     case erl_scan:string(unicode:characters_to_list(Text) ++ ".") of
         {ok, Tokens, _} ->
@@ -619,10 +577,69 @@ term(Text) ->
             error
     end.
 
-%%% ---------------------------------------------------------------------------------------------------------
-%%% Bytes unread, as the kernel counts them
+%%% session_text.erl
 
--spec unread(socket()) -> non_neg_integer() | {error, closed}.
+-define(TEXT_MAX, 8192).
+-define(NOT_ITS_OWN, [erl_eval, escript, session_lines, socket_waits, socket_facts, session_node]).
+
+printed(ok) -> <<"ok">>;
+printed(Value) -> shortened(text("~tp", [Value])).
+
+error_text(Class, Reason, Stack) ->
+    Format = fun(Term, Column) -> io_lib:format("~." ++ integer_to_list(Column) ++ "tP", [Term, 30]) end,
+    Trim = fun(Module, _, _) -> lists:member(Module, ?NOT_ITS_OWN) end,
+    text("** ~ts", [erl_error:format_exception(4, Class, Reason, Stack, Trim, Format, unicode)]).
+
+text(Format, Arguments) ->
+    Text = unicode:characters_to_binary(io_lib:format(Format, Arguments)),
+    true = is_binary(Text),
+    Text.
+
+shortened(Text) when byte_size(Text) =< ?TEXT_MAX -> Text;
+shortened(Text) ->
+    Head = whole_characters(binary_part(Text, 0, ?TEXT_MAX)),
+    <<Head/binary, (text("... (~w bytes in all)", [byte_size(Text)]))/binary>>.
+whole_characters(Text) ->
+    case unicode:characters_to_binary(Text) of
+        {_, Whole, _} -> Whole;
+        Whole -> Whole
+    end.
+
+%%% socket_facts.erl
+
+-define(TCP, 6).
+-define(TCP_INFO, 11).
+-define(TCP_ZEROCOPY_RECEIVE, 35).
+
+facts(Socket, Ends) ->
+    case {tcp_info(Socket), read_count(Socket)} of
+        {_, closed} -> closed;
+        {{State, Count}, Count} -> {State, Count, 0};
+        {{State, Count}, Read} -> with_unread(Socket, Ends, State, Count, Read);
+        {unknown, Read} -> of_list(Ends, Read)
+    end.
+
+facts(Socket) -> facts(Socket, ends(Socket)).
+
+with_unread(Socket, Ends, State, Count, Read) ->
+    case {State, unread_hint(Socket)} of
+        {7, Unread} when Read + Unread =:= Count -> {State, Count, Unread};
+        {_, unknown} ->
+            Received = Count - fin_len(State),
+            {State, Received, many_unread(Socket, Ends, State, Received - Read)};
+        {_, Unread} -> {State, Count - fin_len(State), Unread}
+    end.
+
+of_list(unknown, _) -> closed;
+of_list(Ends, Read) ->
+    {State, Unread} = state_and_unread(listed(Ends)),
+    {State, Read + Unread, Unread}.
+many_unread(_, _, _, 0) -> 0;
+many_unread(_, _, 7, Rest) -> Rest;
+many_unread(_, unknown, _, Rest) -> Rest;
+many_unread(Port, Ends, _, _) when is_port(Port) -> element(2, state_and_unread(listed(Ends)));
+many_unread(_, _, _, Rest) -> Rest.
+
 unread(Socket) ->
     case unread_hint(Socket) of
         unknown ->
@@ -633,180 +650,29 @@ unread(Socket) ->
         Unread ->
             Unread
     end.
+unread_hint(Socket) -> of_hint(raw_option(Socket, ?TCP_ZEROCOPY_RECEIVE, <<0:128>>)).
 
--spec await_unread(socket(), non_neg_integer()) -> non_neg_integer() | {error, closed}.
-await_unread(Socket, N) ->
-    await(fun() -> enough(unread(Socket), N) end, fun(Have) -> {unread_timeout, Have, N} end).
-
--spec await_received(socket(), non_neg_integer()) -> non_neg_integer() | {error, closed}.
-await_received(Socket, N) ->
-    await(fun() -> enough(of_facts(Socket, fun({_, Received, _}) -> Received end), N) end,
-          fun(Have) -> {received_timeout, Have, N} end).
-
--spec await_read(socket(), non_neg_integer()) -> non_neg_integer() | {error, closed}.
-await_read(Socket, N) ->
-    await(fun() -> enough(of_facts(Socket, fun({_, Received, Unread}) -> Received - Unread end), N) end,
-          fun(Have) -> {read_timeout, Have, N} end).
-
--spec of_facts(socket(), fun((facts()) -> Result)) -> Result | {error, closed}.
-of_facts(Socket, Of) ->
-    case facts(Socket) of
-        closed -> {error, closed};
-        Facts -> Of(Facts)
-    end.
-
-%% The kernel's own list tells: a port whose owner died stays for as long as its driver has something to send, and
-%% a socket whose close has returned may still have its FIN before it.
--spec await_closed(socket()) -> ok.
-await_closed(Socket) ->
-    Ends = ends(Socket),
-    await(fun() ->
-                  case is_closed(Socket) andalso (Ends =:= unknown orelse has_left(listed(Ends))) of
-                      true -> {ok, ok};
-                      false -> {not_yet, ok}
-                  end
-          end, fun(_) -> closed_timeout end).
-
-%% Whether the runtime has let go of the socket.
--spec is_closed(socket()) -> boolean().
-is_closed(Port) when is_port(Port) -> erlang:port_info(Port) =:= undefined;
-is_closed({'$inet', gen_tcp_socket, {Pid, _}}) -> not is_process_alive(Pid);
-is_closed({'$socket', _} = Socket) -> socket:sockname(Socket) =:= {error, closed}.
-
-%% Whether a socket that was closed has sent its FIN or RST: it is gone, or has nothing but an unacknowledged FIN,
-%% which does not wait for the peer's window (a timer of kind 4 is that of the window probe: get_tcp4_sock, Linux
-%% 6.12). FIN_WAIT1 4, FIN_WAIT2 5, LAST_ACK 9, CLOSING 11.
--spec has_left(none | {1..12, non_neg_integer(), non_neg_integer(), 0..4}) -> boolean().
-has_left(none) -> true;
-has_left({State, Unacked, _, Timer}) when State =:= 4; State =:= 9; State =:= 11 -> Unacked =< 1 andalso Timer =/= 4;
-has_left({State, _, _, _}) -> lists:member(State, [5, 6, 7]).
-
--spec await_peer_fin(socket()) -> ok | {error, closed}.
-await_peer_fin(Socket) ->
-    await(fun() ->
-                  case facts(Socket) of
-                      closed -> {ok, {error, closed}};
-                      {State, _, _} ->
-                          case has_fin(State) of
-                              true -> {ok, ok};
-                              false -> {not_yet, State}
-                          end
-                  end
-          end, fun(State) -> {peer_fin_timeout, {tcp_state, State}} end).
-
--spec enough(Have, non_neg_integer()) -> {ok | not_yet, Have} when Have :: non_neg_integer() | {error, closed}.
-enough({error, closed}, _) -> {ok, {error, closed}};
-enough(Have, N) when Have >= N -> {ok, Have};
-enough(Have, _) -> {not_yet, Have}.
-
--spec await(fun(() -> {ok | not_yet, Result}), fun((Result) -> term())) -> Result.
-await(Check, TooLate) -> await(Check, TooLate, erlang:monotonic_time(microsecond)).
-
--spec await(fun(() -> {ok | not_yet, Result}), fun((Result) -> term()), integer()) -> Result.
-await(Check, TooLate, Start) ->
-    case {Check(), erlang:monotonic_time(microsecond) - Start} of
-        {{ok, Result}, _} ->
-            Result;
-        {{not_yet, Result}, WaitedUs} when WaitedUs > ?AWAIT_MS * 1000 ->
-            error(TooLate(Result));
-        {_, WaitedUs} when WaitedUs < ?SPIN_US ->
-            true = erlang:yield(),
-            await(Check, TooLate, Start);
-        _ ->
-            receive after 1 -> await(Check, TooLate, Start) end
-    end.
-
-%% A state in which the peer's FIN has arrived (RFC 9293 section 3.3.2; numbers of include/net/tcp_states.h):
-%% TIME_WAIT 6, CLOSE 7, CLOSE_WAIT 8, LAST_ACK 9, CLOSING 11. A reset socket is in CLOSE as well.
--spec has_fin(1..12) -> boolean().
-has_fin(State) -> lists:member(State, [6, 7, 8, 9, 11]).
-
--spec fin_len(1..12) -> 0 | 1.
-fin_len(State) -> case has_fin(State) of true -> 1; false -> 0 end.
-
-%% State, bytes received and bytes unread. The kernel counts the peer's FIN among the bytes received; a socket
-%% in CLOSE was either reset, or has had the FIN. A socket may be closed at any moment, by its owner's death or
-%% because it is active and the peer's FIN was read: it is `closed` then.
--spec facts(socket()) -> facts() | closed.
-facts(Socket) ->
-    case {tcp_info(Socket), read_count(Socket)} of
-        {_, closed} ->
-            closed;
-        {unknown, Read} ->
-            case ends(Socket) of
-                unknown -> closed;
-                Ends ->
-                    {State, Unread} = state_and_unread(listed(Ends)),
-                    {State, Read + Unread, Unread}
-            end;
-        {{State, Count}, Read} ->
-            facts(Socket, State, Count, Read)
-    end.
-
--spec facts(socket(), 1..12, non_neg_integer(), non_neg_integer()) -> facts().
-facts(_, State, Count, Count) -> {State, Count, 0};
-facts(Socket, State, Count, Read) ->
-    case {State, unread_hint(Socket)} of
-        {7, Unread} when Read + Unread =:= Count -> {State, Count, Unread};
-        {_, unknown} ->
-            Received = Count - fin_len(State),
-            {State, Received, many_unread(Socket, State, Received - Read)};
-        {_, Unread} -> {State, Count - fin_len(State), Unread}
-    end.
-
-%% What neither the runtime has read nor the hint tells. The socket backend counts what it read from the
-%% kernel, but the inet driver's recv_oct what it delivered: with {packet, line}, or after a recv of a length
-%% that timed out, part of the difference lies in the driver. The kernel's list is right, and slow.
--spec many_unread(socket(), 1..12, non_neg_integer()) -> non_neg_integer().
-many_unread(_, _, 0) -> 0;
-many_unread({_, _, _}, _, Rest) -> Rest;
-many_unread({'$socket', _}, _, Rest) -> Rest;
-many_unread(_, 7, Rest) -> Rest;
-many_unread(Socket, _, Rest) ->
-    case ends(Socket) of
-        unknown -> Rest;
-        Ends -> element(2, state_and_unread(listed(Ends)))
-    end.
-
-%% The kernel's own number of unread bytes, without the FIN: recv_skip_hint of TCP_ZEROCOPY_RECEIVE with no
-%% memory to map (tcp_zerocopy_receive of Linux 5.11 and later). It is not told from a page (4096) on, nor
-%% when nothing is unread after the peer's FIN.
--spec unread_hint(socket()) -> non_neg_integer() | unknown.
-unread_hint(Socket) ->
-    case raw_option(Socket, ?TCP_ZEROCOPY_RECEIVE, <<0:128>>) of
-        <<_:12/binary, Hint:4/binary>> -> binary:decode_unsigned(Hint, erlang:system_info(endian));
-        _ -> unknown
-    end.
-
-%% TCP_INFO (Linux 4.1 and later): the state in its first byte, tcpi_bytes_received at byte 128.
--spec tcp_info(socket()) -> {1..12, non_neg_integer()} | unknown.
-tcp_info(Socket) ->
-    case raw_option(Socket, ?TCP_INFO, 256) of
-        <<State, _:127/binary, Received:8/binary, _/binary>> ->
-            {State, binary:decode_unsigned(Received, erlang:system_info(endian))};
-        _ ->
-            unknown
-    end.
-
-%% On OTP 23, which has no socket:getopt_native/3, this call kills a socket of the socket backend.
--spec raw_option(socket(), pos_integer(), pos_integer() | binary()) -> binary() | unknown.
+tcp_info(Socket) -> of_info(raw_option(Socket, ?TCP_INFO, 256)).
+raw_option(Port, Option, Spec) when is_port(Port) -> of_inet(Port, Option, Spec);
 raw_option(Socket, Option, Spec) ->
-    case {is_port(Socket) orelse erlang:function_exported(socket, getopt_native, 3), Socket} of
-        {true, {'$socket', _}} ->
-            case socket:getopt_native(Socket, {?TCP, Option}, Spec) of
-                {ok, Value} -> Value;
-                {error, _} -> unknown
-            end;
-        {true, _} ->
-            case inet:getopts(Socket, [{raw, ?TCP, Option, Spec}]) of
-                {ok, [{raw, ?TCP, Option, Value}]} -> Value;
-                _ -> unknown
-            end;
-        {false, _} ->
-            unknown
+    case {erlang:function_exported(socket, getopt_native, 3), Socket} of
+        {false, _} -> unknown;
+        {true, {'$socket', _}} -> of_socket(Socket, Option, Spec);
+        {true, _} -> of_inet(Socket, Option, Spec)
     end.
 
--spec read_count(socket()) -> non_neg_integer() | closed.
+of_inet(Socket, Option, Spec) ->
+    case inet:getopts(Socket, [{raw, ?TCP, Option, Spec}]) of
+        {ok, [{raw, ?TCP, Option, Value}]} -> Value;
+        {ok, []} -> unknown;
+        {error, _} -> unknown
+    end.
+
+of_socket(Socket, Option, Spec) ->
+    case apply(socket, getopt_native, [Socket, {?TCP, Option}, Spec]) of
+        {ok, Value} -> Value;
+        {error, _} -> unknown
+    end.
 read_count({'$socket', _} = Socket) ->
     case socket:info(Socket) of
         #{counters := #{read_byte := Read}} -> Read;
@@ -819,108 +685,58 @@ read_count(Socket) ->
         {error, _} -> closed
     end.
 
-%% A socket's two ends; of one that was reset or closed, as they were when it was bound to a variable.
--spec ends(socket()) -> ends() | unknown.
-ends(Socket) ->
-    case {local(Socket), peer(Socket)} of
-        {{ok, Local}, {ok, Remote}} -> {Local, Remote};
-        {{ok, Local}, _} -> known(Socket, Local);
-        _ -> known(Socket, unknown)
-    end.
-
--spec known(socket(), address() | unknown) -> ends() | unknown.
-known(Socket, Local) ->
-    case {get({ends, Socket}), Local} of
-        {undefined, _} -> unknown;
-        {Ends, unknown} -> Ends;
-        {{_, Remote}, _} -> {Local, Remote}
-    end.
-
--spec local(socket()) -> {ok, address()} | error.
 local({'$socket', _} = Socket) -> of_map(socket:sockname(Socket));
 local(Socket) -> of_pair(inet:sockname(Socket)).
 
--spec peer(socket()) -> {ok, address()} | error.
 peer({'$socket', _} = Socket) -> of_map(socket:peername(Socket));
 peer(Socket) -> of_pair(inet:peername(Socket)).
 
--spec of_map({ok, map()} | {error, term()}) -> {ok, address()} | error.
 of_map({ok, #{addr := Address, port := Port}}) -> of_pair({ok, {Address, Port}});
 of_map(_) -> error.
 
--spec of_pair({ok, {inet:ip_address(), inet:port_number()}} | {error, term()}) -> {ok, address()} | error.
 of_pair({ok, {Address, Port}}) when is_tuple(Address) -> {ok, {Address, Port}};
 of_pair(_) -> error.
-
--spec state_and_unread(none | {1..12, non_neg_integer(), non_neg_integer(), 0..4}) -> {1..12, non_neg_integer()}.
-state_and_unread(none) -> {7, 0};
-state_and_unread({State, _, Queue, _}) -> {State, max(0, Queue - fin_len(State))}.
-
-%% A socket's row in the kernel's own list: its state, bytes sent and not acknowledged, bytes received and not read
-%% (both with the FIN), and the kind of its timer. A socket in CLOSE is in no list.
--spec listed(ends()) -> none | {1..12, non_neg_integer(), non_neg_integer(), 0..4}.
-listed({{Address, _} = Local, Remote}) ->
+listed({{Address, _}, _} = Ends) ->
     Path = case tuple_size(Address) of 4 -> "/proc/net/tcp"; 8 -> "/proc/net/tcp6" end,
     {ok, List} = file:read_file(Path),
-    Row = iolist_to_binary([" ", hex(Local), " ", hex(Remote), " "]),
-    case binary:split(List, Row) of
-        [_, <<State:2/binary, " ", Unacked:8/binary, ":", Queue:8/binary, " ", Timer:2/binary, _/binary>>] ->
-            {binary_to_integer(State, 16), binary_to_integer(Unacked, 16), binary_to_integer(Queue, 16),
-             binary_to_integer(Timer, 16)};
-        _ ->
-            none
-    end.
+    row(List, Ends).
+is_closed(Port) when is_port(Port) -> erlang:port_info(Port) =:= undefined;
+is_closed({'$inet', gen_tcp_socket, {Pid, _}}) -> not is_process_alive(Pid);
+is_closed({'$socket', _} = Socket) -> socket:sockname(Socket) =:= {error, closed}.
 
--spec hex({inet:ip_address(), inet:port_number()}) -> iolist().
-hex({Address, Port}) ->
-    Size = case tuple_size(Address) of 4 -> 8; 8 -> 16 end,
-    Bytes = << <<N:Size>> || N <- tuple_to_list(Address) >>,
-    [[io_lib:format("~8.16.0B", [Word]) || <<Word:32/native>> <= Bytes], io_lib:format(":~4.16.0B", [Port])].
+%%% socket_names.erl
 
-%%% ---------------------------------------------------------------------------------------------------------
-%%% Snapshots
+-define(WIDE_MAX, 64).
 
--spec socket_states(erl_eval:binding_struct()) -> [map()].
-socket_states(Bindings) ->
-    Named = [Named || {Name, Value} <- erl_eval:bindings(Bindings), Named <- named(Name, Value)],
-    {First, Rest} = lists:partition(fun({_, Name}) -> Name =:= <<"Sock">> end, Named),
-    lists:append([socket_state(Socket, Name) || {Socket, Name} <- lists:ukeysort(1, First ++ Rest)]).
-
--spec socket_state(socket(), text()) -> [map()].
-socket_state(Socket, Name) ->
-    case {local(Socket), ends(Socket), facts_of_open(Socket)} of
-        {{ok, _}, {Local, Remote}, {State, Received, Unread}} ->
-            [#{name => Name, local => endpoint(Local), remote => endpoint(Remote),
-               received => Received, unread => Unread, state => State}];
-        _ ->
-            []    % closed, listening, or never connected
-    end.
-
--spec facts_of_open(socket()) -> facts() | closed.
-facts_of_open(Socket) ->
-    case ends(Socket) of
-        unknown -> closed;
-        _ -> facts(Socket)
-    end.
-
-%% The connected sockets that a line bound to variables, each with its ends. These are remembered: a socket that
-%% was reset has no peer name any more, and one that is closed no name at all. A socket that the line returned
-%% is remembered, too: the line may have bound it under no name of its own.
--spec bound(term(), erl_eval:binding_struct(), erl_eval:binding_struct()) -> [map()].
+bound(Value, Bindings, Bindings) ->
+    ok = remember_value(Value),
+    [];
 bound(Value, Before, After) ->
-    Known = erl_eval:bindings(Before),
-    Fresh = [Fresh || {Name, _} = Fresh <- erl_eval:bindings(After), not lists:keymember(Name, 1, Known)],
-    _ = [remember(Socket) || {Socket, _} <- named('', Value)],
-    lists:append([bound_socket(Socket, Name) || {Variable, Term} <- Fresh, {Socket, Name} <- named(Variable, Term)]).
+    Fresh = erl_eval:bindings(After) -- erl_eval:bindings(Before),
+    Named = [Named || {Variable, Term} <- Fresh, Named <- named(Variable, Term)],
+    Bound = [Bound || {Socket, Name} <- Named, Bound <- bound(Socket, Name)],
+    ok = remember_value(Value),
+    Bound.
 
--spec bound_socket(socket(), text()) -> [map()].
-bound_socket(Socket, Name) ->
+remember_value(Value) when is_tuple(Value); is_list(Value); is_port(Value) ->
+    _ = [remember(Socket) || Socket <- sockets(Value), get({ends, Socket}) =:= undefined],
+    ok;
+remember_value(_) ->
+    ok.
+
+bound(Socket, Name) ->
+    _ = put(named, [{Socket, Name} | already_named()]),
     case remember(Socket) of
-        {Local, Remote} -> [#{name => Name, local => endpoint(Local), remote => endpoint(Remote)}];
+        {Local, Remote} -> [#{name => Name, local => Local, remote => Remote}];
         unknown -> remember_listener(Socket, Name)
     end.
 
--spec remember(socket()) -> ends() | unknown.
+already_named() ->
+    case get(named) of
+        undefined -> [];
+        Named -> Named
+    end.
+
 remember(Socket) ->
     case ends(Socket) of
         unknown -> unknown;
@@ -928,124 +744,182 @@ remember(Socket) ->
             _ = put({ends, Socket}, Ends),
             Ends
     end.
-
-%% A socket with a name of its own and no peer listens, or will.
--spec remember_listener(socket(), text()) -> [].
 remember_listener(Socket, Name) ->
-    _ = case local(Socket) of
-            {ok, Local} -> put({listener, Socket}, {Name, Local});
-            error -> ok
-        end,
-    [].
+    case local(Socket) of
+        {ok, Local} ->
+            _ = put({listener, Socket}, {Name, Local}),
+            [];
+        error ->
+            []
+    end.
+listening() ->
+    [#{name => Name, local => Local, closed => is_closed(Socket)}
+     || {{listener, Socket}, {Name, Local}} <- get()].
+states() ->
+    Named = lists:reverse(already_named()),
+    [State || {Socket, Name} <- lists:ukeysort(1, preferred(Named)), State <- state(Socket, Name)].
 
--spec listeners() -> [{socket(), {text(), address()}}].
-listeners() -> [{Socket, Known} || {{listener, Socket}, Known} <- get()].
+preferred(Named) ->
+    case lists:keyfind(<<"Sock">>, 2, Named) of
+        false -> Named;
+        Sock -> [Sock | Named]
+    end.
+state(Socket, Name) ->
+    case ends_of_open(Socket) of
+        unknown -> [];
+        {Local, Remote} = Ends ->
+            case facts(Socket, Ends) of
+                closed -> [];
+                {State, Received, Unread} ->
+                    [#{name => Name, local => Local, remote => Remote,
+                       received => Received, unread => Unread, state => State}]
+            end
+    end.
+ends(Socket) ->
+    case local(Socket) of
+        {ok, Local} -> ends_from(Local, Socket);
+        error -> remembered(Socket)
+    end.
 
--spec listening({socket(), {text(), address()}}) -> map().
-listening({Socket, {Name, Local}}) ->
-    #{name => Name, local => endpoint(Local), closed => is_closed(Socket)}.
+ends_of_open(Socket) ->
+    case local(Socket) of
+        {ok, Local} -> ends_from(Local, Socket);
+        error -> unknown
+    end.
 
-%% The sockets in a value, and what each of them is called: a variable's own by its name, those in its tuples and
-%% lists by their place among them, unless there is only one.
--spec named(atom(), term()) -> [{socket(), text()}].
+ends_from(Local, Socket) ->
+    case peer(Socket) of
+        {ok, Remote} ->
+            {Local, Remote};
+        error ->
+            case remembered(Socket) of
+                unknown -> unknown;
+                {_, Remote} -> {Local, Remote}
+            end
+    end.
+
+remembered(Socket) ->
+    case get({ends, Socket}) of
+        undefined -> unknown;
+        Ends -> Ends
+    end.
 named(Variable, Value) ->
     Name = atom_to_binary(Variable, utf8),
     case sockets(Value) of
         [Socket] -> [{Socket, Name}];
-        Sockets -> [{S, text("~ts[~w]", [Name, I])} || {S, I} <- lists:zip(Sockets, lists:seq(1, length(Sockets)))]
+        Sockets ->
+            Places = lists:zip(Sockets, lists:seq(1, length(Sockets))),
+            [{Socket, text("~ts[~w]", [Name, Place])} || {Socket, Place} <- Places]
     end.
 
--spec sockets(term()) -> [socket()].
-sockets({'$inet', gen_tcp_socket, _} = Socket) -> [Socket];
-sockets({'$socket', _} = Socket) -> [Socket];
 sockets(Port) when is_port(Port) ->
     case erlang:port_info(Port, name) of
         {name, "tcp_inet"} -> [Port];
         _ -> []
     end;
+sockets({'$inet', gen_tcp_socket, _} = Socket) -> [Socket];
+sockets({'$socket', _} = Socket) -> [Socket];
 sockets(Tuple) when is_tuple(Tuple), tuple_size(Tuple) =< ?WIDE_MAX -> sockets(tuple_to_list(Tuple));
 sockets([Value | Values]) when is_tuple(Value); is_port(Value); is_list(Value); is_atom(Value) ->
     sockets(Value) ++ sockets(Values);
 sockets(_) -> [].
 
--spec endpoint(address()) -> endpoint().
-endpoint({Address, Port}) -> {list_to_binary(inet:ntoa(Address)), Port}.
+%%% socket_waits.erl
 
-%% How to find each counter in /proc/net/netstat and /proc/net/snmp (a line of names, then one of numbers):
-%% a pattern for each line, made once for each list of names, because an interpreted loop over the columns
-%% is slow. A counter that this kernel does not have is left out.
--spec layout([text()]) -> layout().
-layout(Names) ->
-    case get({layout, Names}) of
-        undefined ->
-            Layout = [{Path, patterns(Path, Names)} || Path <- ["/proc/net/netstat", "/proc/net/snmp"]],
-            _ = put({layout, Names}, [Wanted || {_, [_ | _]} = Wanted <- Layout]),
-            layout(Names);
-        Layout ->
-            Layout
+-define(AWAIT_US, 5000000).
+-define(SPIN_US, 1000).
+
+await_unread(Socket, N) -> await({unread, N}, Socket).
+
+await_received(Socket, N) -> await({received, N}, Socket).
+
+await_read(Socket, N) -> await({read, N}, Socket).
+
+await_peer_fin(Socket) -> await(peer_fin, Socket).
+
+await_closed(Socket) -> await({closed, ends(Socket)}, Socket).
+
+await(Wanted, Socket) -> await(Wanted, Socket, erlang:monotonic_time(microsecond)).
+
+await(Wanted, Socket, Start) ->
+    case look(Wanted, Socket) of
+        {ok, Answer} -> Answer;
+        {not_yet, Have} ->
+            ok = pause(erlang:monotonic_time(microsecond) - Start, Wanted, Have),
+            await(Wanted, Socket, Start)
     end.
 
--spec patterns(file:filename(), [text()]) -> [{[text()], tuple()}].
-patterns(Path, Names) ->
-    {ok, Content} = file:read_file(Path),
-    Lines = [string:lexemes(L, " ") || L <- binary:split(Content, <<"\n">>, [global])],
-    Headers = [Line || {Line, Number} <- lists:zip(Lines, lists:seq(1, length(Lines))), Number rem 2 =:= 1],
-    Wanted = [{Group, [<<Group/binary, Word/binary>> || Word <- Words]} || [Group | Words] <- Headers],
-    [pattern(Group, All, Names) || {Group, All} <- Wanted, All -- Names =/= All].
+pause(WaitedUs, _, _) when WaitedUs < ?SPIN_US ->
+    true = erlang:yield(),
+    ok;
+pause(WaitedUs, _, _) when WaitedUs =< ?AWAIT_US ->
+    receive after 1 -> ok end;
+pause(_, {unread, N}, Have) -> error({unread_timeout, Have, N});
+pause(_, {received, N}, Have) -> error({received_timeout, Have, N});
+pause(_, {read, N}, Have) -> error({read_timeout, Have, N});
+pause(_, peer_fin, State) -> error({peer_fin_timeout, {tcp_state, State}});
+pause(_, {closed, _}, _) -> error(closed_timeout).
 
--spec pattern(text(), [text()], [text()]) -> {[text()], tuple()}.
-pattern(Group, All, Names) ->
-    Columns = [case lists:member(N, Names) of true -> " ([-0-9]++)"; false -> " [-0-9]++" end || N <- All],
-    {ok, Pattern} = re:compile(["^", Group, Columns, "$"], [multiline]),
-    {[N || N <- All, lists:member(N, Names)], Pattern}.
-
-%% The counters, and between which two moments they were read.
--spec reading(layout()) -> reading().
-reading(Layout) ->
-    FromNs = now_ns(),
-    Counters = counters(Layout),
-    {FromNs, now_ns(), Counters}.
-
--spec counters(layout()) -> #{text() => integer()}.
-counters(Layout) -> maps:from_list(lists:append([numbers(Path, Patterns) || {Path, Patterns} <- Layout])).
-
--spec numbers(file:filename(), [{[text()], tuple()}]) -> [{text(), integer()}].
-numbers(Path, Patterns) ->
-    {ok, Content} = file:pread(opened(Path), 0, ?PROC_MAX),
-    lists:append([begin
-                      {match, Values} = re:run(Content, Pattern, [{capture, all_but_first, binary}]),
-                      lists:zip(Names, lists:map(fun erlang:binary_to_integer/1, Values))
-                  end || {Names, Pattern} <- Patterns]).
-
-%% One read of a file that stays open takes a quarter of the time: each call crosses to an I/O thread.
--spec opened(file:filename()) -> file:fd().
-opened(Path) ->
-    case get({opened, Path}) of
-        undefined ->
-            {ok, File} = file:open(Path, [read, raw, binary]),
-            _ = put({opened, Path}, File),
-            File;
-        File ->
-            File
+look({unread, N}, Socket) ->
+    enough(unread(Socket), N);
+look({closed, Ends}, Socket) ->
+    closed(is_closed(Socket), Ends);
+look(Wanted, Socket) ->
+    case facts(Socket) of
+        closed -> {ok, {error, closed}};
+        Facts -> of_facts(Wanted, Facts)
     end.
 
--spec sysctls([text()]) -> #{text() => text()}.
-sysctls(Names) ->
-    maps:from_list(lists:append([sysctl(Name) || Name <- Names])).
-
--spec sysctl(text()) -> [{text(), text()}].
-sysctl(Name) ->
-    case file:read_file(<<"/proc/sys/", (binary:replace(Name, <<".">>, <<"/">>, [global]))/binary>>) of
-        {ok, Value} -> [{Name, string:trim(Value)}];
-        {error, _} -> []
+of_facts({received, N}, {_, Received, _}) -> enough(Received, N);
+of_facts({read, N}, {_, Received, Unread}) -> enough(Received - Unread, N);
+of_facts(peer_fin, {State, _, _}) ->
+    case has_fin(State) of
+        true -> {ok, ok};
+        false -> {not_yet, State}
     end.
 
--spec node_facts() -> #{text() => text()}.
-node_facts() ->
-    #{<<"kernel.osrelease">> := Kernel, <<"kernel.version">> := Build} =
-        sysctls([<<"kernel.osrelease">>, <<"kernel.version">>]),
-    #{<<"otp">> => list_to_binary(erlang:system_info(otp_release)),
-      <<"erts">> => list_to_binary(erlang:system_info(version)),
-      <<"kernel">> => Kernel,
-      <<"kernel_build">> => Build,
-      <<"backend">> => atom_to_binary(application:get_env(kernel, inet_backend, inet), utf8)}.
+enough({error, closed}, _) -> {ok, {error, closed}};
+enough(Have, N) when Have >= N -> {ok, Have};
+enough(Have, _) -> {not_yet, Have}.
+closed(false, _) -> {not_yet, ok};
+closed(true, unknown) -> {ok, ok};
+closed(true, Ends) ->
+    case has_left(listed(Ends)) of
+        true -> {ok, ok};
+        false -> {not_yet, ok}
+    end.
+
+%%% tcp_state.erl
+
+has_fin(State) -> lists:member(State, [6, 7, 8, 9, 11]).
+
+fin_len(1) -> 0;
+fin_len(State) ->
+    case has_fin(State) of
+        true -> 1;
+        false -> 0
+    end.
+has_left(none) -> true;
+has_left({State, Unacked, _, Timer}) when State =:= 4; State =:= 9; State =:= 11 -> Unacked =< 1 andalso Timer =/= 4;
+has_left({State, _, _, _}) -> lists:member(State, [5, 6, 7]).
+of_info(<<State, _:127/binary, Received:64/native, _/binary>>) -> {State, Received};
+of_info(_) -> unknown.
+of_hint(<<_:12/binary, Hint:32/native>>) -> Hint;
+of_hint(_) -> unknown.
+row(List, {Local, Remote}) ->
+    Ends = iolist_to_binary([" ", hex(Local), " ", hex(Remote), " "]),
+    case binary:split(List, Ends) of
+        [_, <<State:2/binary, " ", Unacked:8/binary, ":", Queued:8/binary, " ", Timer:2/binary, _/binary>>] ->
+            [S, U, Q, T] = [binary_to_integer(Hex, 16) || Hex <- [State, Unacked, Queued, Timer]],
+            {S, U, Q, T};
+        [List] ->
+            none
+    end.
+
+state_and_unread(none) -> {7, 0};
+state_and_unread({State, _, Queued, _}) -> {State, max(0, Queued - fin_len(State))}.
+
+hex({Address, Port}) ->
+    Size = case tuple_size(Address) of 4 -> 8; 8 -> 16 end,
+    Bytes = << <<N:Size>> || N <- tuple_to_list(Address) >>,
+    [[io_lib:format("~8.16.0B", [Word]) || <<Word:32/native>> <= Bytes], io_lib:format(":~4.16.0B", [Port])].

@@ -85,9 +85,8 @@ def context_file(name: str, source: Path) -> ContextFile:
 
 def erlang_sources() -> Iterator[ContextFile]:
     """The node's side of the link, as source: no compiled module loads on every release."""
-    for source in sorted(data_files.path("erlang").iterdir()):
-        if source.is_file() and not source.name.startswith("."):
-            yield context_file(f"erlang/{source.name}", source)
+    for source in sorted(data_files.path("erlang").glob("*.erl")):
+        yield context_file(f"erlang/{source.name}", source)
 
 
 def host_programs() -> Iterator[ContextFile]:

@@ -6,7 +6,7 @@ A command is sent as `{From, Ref, Command}`; every string in it and in an event 
     {sysctls, Names}    -> {Ref, sysctls, #{Name => Value}}
     {counters, Names}   -> {Ref, counters, Reading}
     {forget, Ref0}      -> {Ref, forgotten}
-    {play, #{session, bindings, close_line, counters, line_timeout_ms, live}}
+    {play, Session, Bindings, CloseLine, CounterNames, LineTimeoutMs, Live}
                         -> {Ref, events, [Event]}, again and again until one of them ends the play:
         {begun, Reading}                                        before the first line
         {line, Index, Source, Printed, DurationUs, StartNs, Bound}      after each expression
@@ -16,10 +16,11 @@ A command is sent as `{From, Ref, Command}`; every string in it and in an event 
         {done, Listening} | {crashed, Index, Source, ErrorText} | {timed_out, Index, Source}
         | {unparsable, LineNo, Why}
 
-A Reading is {FromNs, ToNs, #{Counter => integer()}}, the times being those of the node's kernel. Bound are
+A Reading is {FromNs, ToNs, [{[Counter], [Digits]}]}, the times being those of the node's kernel. Bound are
 the connected sockets that the line bound to variables, as maps of name, local and remote; Listening those
 that listen or did, as maps of name, local and closed; Sent the bytes
-handed to each connected socket, as maps of local, remote and bytes.
+handed to each connected socket, as maps of local, remote and bytes. An address is the tuple that Erlang
+has for it.
 
 Plays that are begun before the last one ended wait for it. A session's process, and its sockets with it,
 stays until it is forgotten or the next play begins; one that crashed or timed out is gone at once.
@@ -27,7 +28,9 @@ stays until it is forgotten or the next play begins; one that crashed or timed o
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterable, Mapping
+from socket import AF_INET6, inet_ntop
 from typing import Any, cast
 
 from rst_or_fin.errors import LinkError, LinkLostError, UnparsableError
@@ -63,15 +66,16 @@ def begin(
     `bindings` holds Erlang terms as text; `close_line` counts expressions from 1 (0 is the last one). `live`:
     every line is told as it returns, rather than together with the close line.
     """
-    play = {
-        Atom("session"): session,
-        Atom("bindings"): dict(bindings),
-        Atom("close_line"): close_line,
-        Atom("counters"): list(counters),
-        Atom("line_timeout_ms"): round(line_timeout_s * 1000),
-        Atom("live"): Atom("true" if live else "false"),
-    }
-    return link.send((Atom("play"), play))
+    play = (
+        Atom("play"),
+        session,
+        dict(bindings),
+        close_line,
+        list(counters),
+        round(line_timeout_s * 1000),
+        Atom("true" if live else "false"),
+    )
+    return link.send(play)
 
 
 def collect(
@@ -261,13 +265,20 @@ def _sent_bytes(fields: Mapping[Atom, Any]) -> SentBytes:
 
 
 def _reading(moment: Moment, reading: Any) -> CounterReading:
-    from_ns, to_ns, numbers = reading
-    return CounterReading(moment=moment, counters=_numbers(numbers), from_ns=from_ns, to_ns=to_ns)
+    from_ns, to_ns, groups = reading
+    numbers = {
+        _text(name): int(digits)
+        for names, values in groups
+        for name, digits in zip(names, values, strict=True)
+    }
+    return CounterReading(moment=moment, counters=numbers, from_ns=from_ns, to_ns=to_ns)
 
 
-def _endpoint(pair: tuple[bytes, int]) -> Endpoint:
+def _endpoint(pair: tuple[tuple[int, ...], int]) -> Endpoint:
     address, port = pair
-    return Endpoint(_text(address), port)
+    if len(address) == 4:
+        return Endpoint(".".join(map(str, address)), port)
+    return Endpoint(inet_ntop(AF_INET6, struct.pack(">8H", *address)), port)
 
 
 def _text(value: bytes) -> str:
@@ -276,7 +287,3 @@ def _text(value: bytes) -> str:
 
 def _texts(term: Term) -> dict[str, str]:
     return {_text(name): _text(value) for name, value in cast("dict[bytes, bytes]", term).items()}
-
-
-def _numbers(term: Term) -> dict[str, int]:
-    return {_text(name): value for name, value in cast("dict[bytes, int]", term).items()}

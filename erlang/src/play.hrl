@@ -1,0 +1,16 @@
+%% What is being played: `session` is none where nothing is.
+-record(play, {session = none :: pid() | none,
+               monitor :: reference() | undefined,
+               ref = none :: binary() | none,
+               from :: pid() | undefined,
+               forms = [] :: [session_parser:form()],
+               close = 0 :: non_neg_integer(),
+               counters = [] :: kernel_counters:layout(),
+               index = 1 :: pos_integer(),
+               held = [] :: [tuple()],
+               output = [] :: iodata(),
+               late = false :: boolean(),
+               live = false :: boolean(),
+               timeout_ms = 0 :: non_neg_integer(),
+               said_ms = 0 :: integer(),
+               timer :: reference() | undefined}).

@@ -7,15 +7,18 @@ A failure shows the connection in tcpdump's notation with the deciding segment, 
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest._code.code import ReprEntryNative, ReprExceptionInfo, ReprFileLocation, ReprTraceback
 
 if TYPE_CHECKING:
     from rst_or_fin.runner.pool import Beds
+    from rst_or_fin.scenario.model import Scenario
     from rst_or_fin.storage.scenario_files import Entry
     from rst_or_fin.verdict.assess import Judged
 
@@ -103,7 +106,7 @@ class ScenarioItem(pytest.Item):
                 [judged] = replay.run(request, beds.get(scenario), partial(beds.renew, scenario))
         except TroubleError as error:
             beds.discard()  # whatever went wrong, the next scenario deserves a testbed that is whole
-            raise pytest.fail.Exception(f"{error}\n{error.remedy}", pytrace=False) from None
+            raise NotPlayedError(str(error), error.remedy) from None
         self.add_report_section("call", "evidence", str(request.folder))
         self.user_properties.append(("evidence", str(request.folder)))
         self.user_properties.append(("ending", str(judged.verdict.ending)))
@@ -113,10 +116,10 @@ class ScenarioItem(pytest.Item):
             raise UnexpectedEndingError(judged)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        from rst_or_fin.report import terminal
-
         if isinstance(excinfo.value, UnexpectedEndingError):
-            return terminal.case(self.entry.scenario, excinfo.value.judged)
+            return _unexpected(self.path, self.entry.scenario, excinfo.value.judged)
+        if isinstance(excinfo.value, NotPlayedError):
+            return _failure(self.path, excinfo.value.why, "\n".join(filter(None, excinfo.value.args)))
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
@@ -149,3 +152,34 @@ class UnexpectedEndingError(Exception):
     def __init__(self, judged: Judged) -> None:
         super().__init__(str(judged.outcome))
         self.judged = judged
+
+
+class NotPlayedError(Exception):
+    """A scenario that could not be played: what is wrong, and what to do about it."""
+
+    def __init__(self, why: str, remedy: str) -> None:
+        super().__init__(why, remedy)
+        self.why = why
+
+
+def _unexpected(path: Path, scenario: Scenario, judged: Judged) -> ReprExceptionInfo:
+    """The whole case, and why it needs a look."""
+    from rst_or_fin.report import fitting, terminal
+    from rst_or_fin.verdict.reason import reason
+
+    width = shutil.get_terminal_size((fitting.WIDTH, 24)).columns
+    return _failure(path, reason(judged), terminal.case(scenario, judged, width=width))
+
+
+def _failure(path: Path, why: str, shown: str) -> ReprExceptionInfo:
+    """A failure that pytest shows once; `why` stands in its short summary and is JUnit's message.
+
+    Of pytest's own kind, because only these pass from a process of pytest-xdist to the next.
+    """
+    from rst_or_fin.escaping import visible
+
+    entry = ReprEntryNative([f"{shown}\n"])
+    return ReprExceptionInfo(
+        reprtraceback=ReprTraceback(reprentries=[entry], extraline=None, style="native"),
+        reprcrash=ReprFileLocation(str(path), 1, visible(" ".join(why.split()))),
+    )

@@ -47,3 +47,20 @@ def test_junit_names_the_ending(pytester: pytest.Pytester, client: object) -> No
     play(pytester, SCENARIO.replace("ENDING", "FIN"), "--junitxml", "out.xml")
     properties = xml.etree.ElementTree.parse("out.xml").iter("property")
     assert {p.get("name"): p.get("value") for p in properties}["ending"] == "FIN"
+
+
+def test_the_short_summary_says_what_differs(pytester: pytest.Pytester, client: object) -> None:
+    result = play(pytester, SCENARIO.replace("ENDING", "RST"))
+    result.stdout.fnmatch_lines(["FAILED close.scenario.toml::close - expected RST, got FIN"])
+
+
+def test_junits_message_is_the_line_of_the_summary(pytester: pytest.Pytester, client: object) -> None:
+    play(pytester, SCENARIO.replace("ENDING", "RST"), "--junitxml", "out.xml")
+    [failure] = xml.etree.ElementTree.parse("out.xml").iter("failure")
+    assert failure.get("message") == "expected RST, got FIN"
+
+
+def test_a_failure_is_shown_once(pytester: pytest.Pytester, client: object) -> None:
+    result = play(pytester, SCENARIO.replace("ENDING", "RST"))
+    shown = [line for line in result.outlines if "<- decides" in line]
+    assert len(shown) == 1

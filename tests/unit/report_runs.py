@@ -16,7 +16,7 @@ from rst_or_fin.tcp.segment import Endpoint, Segment
 from rst_or_fin.verdict.assess import judge_all
 
 from tests.unit.cases import ABORT, ABORT_ON_CLOSE, CLOSE, SHUTDOWN_THEN_ABORT, WHOLE, heard, replay
-from tests.unit.segments import A, capture, segments
+from tests.unit.segments import HANDSHAKE, A, capture, segments
 
 CONNECT = "{ok, Sock} = gen_tcp:connect(Server, Port, [{active, false}])."
 SEND = 'gen_tcp:send(Sock, "GET / HTTP/1.1\\r\\n\\r\\n").'
@@ -77,6 +77,15 @@ def shut_down(**changed: Any) -> Run:
 def crashed(**changed: Any) -> Run:
     of = played(CONNECT, CLOSING, raised=ABORT_ON_CLOSE, end=SessionEnd.CRASHED)
     return run(of=of, name="crashed", **changed)
+
+
+def long_transfer(count: int = 200) -> Run:
+    """A response of that many segments of 100 bytes, none of which is read."""
+    wire = HANDSHAKE + "> P. 1:19(18) ack 1\n"
+    wire += "".join(f"< . {1 + 100 * i}:{101 + 100 * i}(100) ack 19\n" for i in range(count))
+    wire += f"> R. 19:19(0) ack {100 * count + 1}"
+    of = played(CONNECT, SEND, CLOSING, received=100 * count, unread=100 * count, raised=ABORT_ON_CLOSE)
+    return run(wire, of, name="long-transfer")
 
 
 def repeated(*wires: str) -> Run:

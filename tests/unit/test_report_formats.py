@@ -154,7 +154,7 @@ def test_a_junit_failure_names_what_was_expected_and_what_was_seen() -> None:
     root = ET.fromstring(junit.render([closed(expect=scenario().expect)]))
     failure = root.find("testsuite/testcase/failure")
     assert failure is not None
-    assert failure.get("message") == "ending: expected RST, was FIN"
+    assert failure.get("message") == "expected RST, got FIN"
 
 
 def test_an_inconclusive_replay_is_a_junit_error_and_no_pass() -> None:

@@ -149,6 +149,17 @@ def test_the_node_that_was_called_stands_left_all_the_same() -> None:
         (aborted(), {"R. 19:19(0) ack 486": "RST: 485 of 485 bytes lay unread at the close"}),
         (closed(), {"F. 19:19(0) ack 486": "FIN: all 485 bytes that came had been read"}),
         (
+            run(of=played(CONNECT, CLOSING, unread=0, received=0, raised=ABORT_ON_CLOSE)),
+            {"R. 19:19(0) ack 486": "RST: 485 bytes came as the close began, and lay unread"},
+        ),
+        (
+            run(of=played(CONNECT, CLOSING, unread=0, raised=ABORT_ON_CLOSE)),
+            {
+                "R. 19:19(0) ack 486": "RST: all 485 bytes had been read, but the kernel still held"
+                " bytes that no read returns"
+            },
+        ),
+        (
             shut_down(),
             {
                 "F. 19:19(0) ack 1": "FIN: this end sends no more; a RST follows",
@@ -175,7 +186,17 @@ def test_the_node_that_was_called_stands_left_all_the_same() -> None:
             {"R. 19:19(0) ack 486": "RST: the evidence does not say why"},
         ),
     ],
-    ids=["unread", "read", "shutdown", "linger", "late data", "closed port", "unknown"],
+    ids=[
+        "unread",
+        "read",
+        "on the way",
+        "hidden",
+        "shutdown",
+        "linger",
+        "late data",
+        "closed port",
+        "unknown",
+    ],
 )
 def test_closing_segments_in_words(of: Run, expected: dict[str, str]) -> None:
     assert meanings(of) == expected

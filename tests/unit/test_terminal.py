@@ -16,10 +16,11 @@ from rst_or_fin.scenario.model import Expectation, Scenario
 from rst_or_fin.tcp import connection as trace
 from rst_or_fin.tcp.ending import Cause, Ending
 from rst_or_fin.verdict import judge
-from rst_or_fin.verdict.assess import Judged, judge_all
+from rst_or_fin.verdict.assess import Judged, JudgedConnection, judge_all
 from rst_or_fin.verdict.outcome import Outcome
 
 from tests.unit.cases import ABORT, ABORT_ON_CLOSE, CASES, LATE_DATA, WHOLE, heard, judge_one, replay
+from tests.unit.report_runs import CONNECT, aborted, crashed, long_transfer, played, run
 from tests.unit.segments import A, connection, segments
 
 SCENARIO = Scenario(
@@ -77,6 +78,7 @@ def test_a_case_in_full() -> None:
 
   Verdict
     RST (unread data at close) by R. 19:19(0) ack 486, conn_state RSTO, conclusive: as expected
+    sent 18 bytes, the peer read 18
     published trace: R 19:19(0) ack 486; here: R. 19:19(0) ack 486"""
     )
 
@@ -109,6 +111,58 @@ def test_both_deciding_segments_are_marked_where_a_rst_follows_the_fin() -> None
     verdict = judge.judge(found, capture=WHOLE)
     marked = [line for line in terminal.wire(found, verdict.deciding).splitlines() if line.startswith(">")]
     assert [line.split("  ")[-2] for line in marked] == ["F. 19:19(0) ack 1 win 502", "R 20:20(0) win 502"]
+
+
+def test_a_long_run_of_segments_is_told_in_one_line() -> None:
+    of = long_transfer(200)
+    shown = terminal.case(of.scenario, of.judgements[0])
+    assert [line.strip() for line in shown.splitlines() if "…" in line] == [
+        "…          194 segments, 19,400 bytes peer > node … (--all shows them)"
+    ]
+
+
+def test_everything_is_shown_where_that_is_wanted() -> None:
+    of = long_transfer(200)
+    shown = terminal.case(of.scenario, of.judgements[0], everything=True)
+    assert shown.count("(100) ack 19") == 200
+
+
+def test_what_differs_is_the_first_thing_below_the_claim() -> None:
+    expecting = msgspec.structs.replace(SCENARIO, expect=Expectation(ending=Ending.FIN))
+    shown = terminal.case(expecting, judged(scenario=expecting)).splitlines()
+    assert shown[3] == "  DIFFERS: expected FIN, got RST: unread data at close"
+
+
+def test_every_doubt_is_told_once() -> None:
+    of = crashed()
+    [doubt, *_] = of.judgements[0].verdict.doubts
+    assert terminal.case(of.scenario, of.judgements[0], width=500).count(doubt) == 1
+
+
+def test_a_line_that_took_long_says_how_long() -> None:
+    call = Call(source="gen_tcp:recv(Sock, 0).", result="ok", duration_us=1_203_000)
+    assert next(terminal.prompt(2, call)) == "2> gen_tcp:recv(Sock, 0).  % 1.2 s"
+
+
+def test_a_quick_line_says_nothing_of_time() -> None:
+    call = Call(source="gen_tcp:recv(Sock, 0).", result="ok", duration_us=9_999)
+    assert next(terminal.prompt(2, call)) == "2> gen_tcp:recv(Sock, 0)."
+
+
+def test_a_peers_own_rst_is_explained() -> None:
+    refused = run("> S 0:0(0)\n< R. 0:0(0) ack 1", played(CONNECT), name="refused")
+    shown = terminal.case(refused.scenario, refused.judgements[0])
+    assert "the peer sent a RST of its own (closed port): the connection was refused" in shown
+
+
+def test_of_many_other_connections_the_rest_is_counted() -> None:
+    of = aborted().judgements[0]
+    assert of.connection is not None
+    other = JudgedConnection(
+        order=2, name="", connection=of.connection, socket=None, testimony=None, verdict=of.verdict
+    )
+    shown = terminal.others(replace(of, others=(other,) * 40)).splitlines()
+    assert (len(shown), shown[-1]) == (13, "… 28 more: 28 RST")
 
 
 def test_a_long_result_keeps_its_beginning_and_its_end() -> None:

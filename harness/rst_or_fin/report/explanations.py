@@ -9,11 +9,15 @@ from rst_or_fin.verdict.judge import Verdict, closing_segments
 
 
 def marked(judged: Judged) -> dict[int, str]:
-    """The segments that decide, and the closing ones of the end under test, by index, with their meaning."""
+    """The segments that decide, the closing ones of the end under test, and every RST that counts of its
+    peer, by index, with their meaning.
+    """
     connection, verdict = judged.connection, judged.verdict
     if connection is None:
         return {}
-    chosen = {*verdict.deciding, *closing_segments(connection, verdict.subject)}
+    theirs = closing_segments(connection, verdict.subject.other)
+    resets = (index for index in theirs if connection.segments[index].rst)
+    chosen = {*verdict.deciding, *closing_segments(connection, verdict.subject), *resets}
     return {
         index: meaning(judged, connection.role(connection.segments[index]), connection.segments[index].rst)
         for index in sorted(chosen)
@@ -40,9 +44,26 @@ def _because(judged: Judged, cause: Cause) -> str:
     state = judged.socket
     if state is None:
         return "data lay unread at the close"
-    if not state.unread:  # a byte said twice, or an urgent one: queued, so counted, though nobody can read it
-        return f"the kernel counted data as unread, though 0 of {state.received} bytes were"
-    return f"{state.unread} of {state.received} bytes lay unread at the close"
+    if state.unread:
+        return f"{state.unread} of {state.received} bytes lay unread at the close"
+    late = _came(judged) - state.received
+    if late > 0:
+        return f"{late} bytes came as the close began, and lay unread"
+    # What came twice, or an urgent byte: queued, so counted (tcp_close, Linux 6.12), but not to be read.
+    return f"all {state.received} bytes had been read, but the kernel still held bytes that no read returns"
+
+
+def _came(judged: Judged) -> int:
+    """How many payload bytes of the peer's stream had crossed the wire when the end under test sent a RST."""
+    connection = judged.connection
+    if connection is None:
+        return 0
+    subject = judged.verdict.subject
+    stop = next(
+        (i for i, s in enumerate(connection.segments) if s.rst and connection.role(s) is subject), None
+    )
+    before = (s for s in connection.segments[:stop] if connection.role(s) is not subject and s.payload_len)
+    return max((connection.relative(s)[0] + s.payload_len - 1 for s in before), default=0)
 
 
 def _orderly(judged: Judged, verdict: Verdict) -> str:

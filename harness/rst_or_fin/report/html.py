@@ -21,6 +21,7 @@ from rst_or_fin.report.explanations import marked
 from rst_or_fin.report.ladder import ladder
 from rst_or_fin.report.pcapng import annotated
 from rst_or_fin.report.records import Alike, Run, tally
+from rst_or_fin.report.trace_text import trace_lines
 from rst_or_fin.tcp.ending import Ending
 from rst_or_fin.verdict.assess import Judged
 from rst_or_fin.verdict.outcome import Outcome
@@ -117,11 +118,9 @@ def _wire(judged: Judged) -> Iterator[dict[str, Any]]:
         yield {"text": "no segment was captured", "tone": ""}
         return
     deciding = marked(judged)
-    ends, *lines = terminal.wire(judged.connection, node=judged.verdict.subject).splitlines()
-    yield {"text": ends, "tone": ""}
-    for index, line in enumerate(lines):
-        if index in deciding:
-            tone = "rst" if judged.connection.segments[index].rst else "fin"
-            yield {"text": f"{line.strip()}  {deciding[index]}", "tone": tone}
+    for line in trace_lines(judged.connection, [*deciding], judged.verdict.subject):
+        if line.index in deciding:
+            tone = "rst" if judged.connection.segments[line.index].rst else "fin"
+            yield {"text": f"{line.text.strip()}  {deciding[line.index]}", "tone": tone}
         else:
-            yield {"text": line.strip(), "tone": ""}
+            yield {"text": line.text.strip(), "tone": ""}

@@ -15,6 +15,7 @@ from rst_or_fin.report.ladder import ladder
 from rst_or_fin.report.records import Run
 from rst_or_fin.verdict.assess import Judged
 from rst_or_fin.verdict.outcome import Outcome
+from rst_or_fin.verdict.reason import reason
 
 
 def render(runs: Sequence[Run]) -> bytes:
@@ -61,9 +62,9 @@ def _case(run: Run, judged: Judged, name: str) -> ET.Element:
     )
     if judged.outcome is Outcome.DIFFERS:
         wrong = [f"{c.what}: expected {c.expected}, was {c.actual}" for c in judged.comparisons if not c.same]
-        _trouble(case, "failure", "differs", wrong)
+        _needs_a_look(case, "failure", judged, wrong)
     elif judged.outcome is Outcome.INCONCLUSIVE:
-        _trouble(case, "error", "inconclusive", list(judged.verdict.doubts))
+        _needs_a_look(case, "error", judged, [])
     elif judged.outcome is Outcome.RACE:
         ending = judged.verdict.ending
         ET.SubElement(case, "skipped", {"message": f"a race, neither pass nor failure: {ending} this time"})
@@ -72,9 +73,12 @@ def _case(run: Run, judged: Judged, name: str) -> ET.Element:
     return case
 
 
-def _trouble(case: ET.Element, tag: str, kind: str, reasons: Sequence[str]) -> None:
-    message = visible("; ".join(" ".join(reason.split()) for reason in reasons))
-    ET.SubElement(case, tag, {"type": kind, "message": message}).text = _lines(reasons)
+def _needs_a_look(case: ET.Element, tag: str, judged: Judged, details: Sequence[str]) -> None:
+    """The one line as the message; the details as text, where there are more than that line tells."""
+    message = visible(" ".join(reason(judged).split()))
+    element = ET.SubElement(case, tag, {"type": str(judged.outcome), "message": message})
+    if len(details) > 1:
+        element.text = _lines(details)
 
 
 def _counts(outcomes: Sequence[Outcome]) -> dict[str, str]:

@@ -7,13 +7,13 @@ Left is the end under test with its Erlang session, right its peer with what it 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 
 from rst_or_fin.escaping import clipped, preview, visible
 from rst_or_fin.evidence.records import Testimony
 from rst_or_fin.report.explanations import marked
+from rst_or_fin.report.stretches import middles
 from rst_or_fin.report.terminal import headline
 from rst_or_fin.report.timeline import Timeline, timeline
 from rst_or_fin.scenario.model import Scenario
@@ -26,8 +26,6 @@ from rst_or_fin.verdict.judge import NODE, PEER
 PREVIEW_LEN = 60
 NOTE_LEN = 300
 _LINE_BREAK = re.compile(r"\s*\n\s*")
-_LONG_STRETCH = 14  # plain segments in a row before the middle is left out
-_KEPT = 4  # of a long stretch, at either end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,8 +128,8 @@ class _Event:
 _ON_THE_WIRE, _AT_A_HOST = range(2)
 
 
-def ladder(scenario: Scenario, judged: Judged) -> Ladder:
-    """Lay out one replay."""
+def ladder(scenario: Scenario, judged: Judged, *, everything: bool = False) -> Ladder:
+    """Lay out one replay; of long runs of plain segments only the ends, unless `everything` is wanted."""
     verdict, connection = judged.verdict, judged.connection
     calls = timeline(judged.replay, connection, verdict.subject, judged.socket)
     start_ns = connection.segments[0].t_ns if connection else 0
@@ -141,6 +139,7 @@ def ladder(scenario: Scenario, judged: Judged) -> Ladder:
         if judged.testimony is not None:
             events.append(_peer(judged.testimony, connection, verdict.subject))
     events.sort(key=lambda event: (event.t_ns, event.rank))
+    rows = [*_joined([event.row for event in events])]
     said = visible(headline(judged))
     name = visible(scenario.name) or "a session"
     return Ladder(
@@ -148,7 +147,7 @@ def ladder(scenario: Scenario, judged: Judged) -> Ladder:
         description=f"{visible(' '.join(scenario.claim.split()))} {_outline(judged)}",
         left=_host(judged, verdict.subject, NODE),
         right=_host(judged, verdict.subject.other, PEER),
-        rows=tuple(folded(_joined([event.row for event in events]))),
+        rows=tuple(rows if everything else folded(rows)),
         verdict=said,
         notes=tuple(_notes(judged, calls)),
     )
@@ -255,21 +254,20 @@ def _joined(rows: Sequence[Row]) -> Iterator[Row]:
         yield waiting
 
 
-def folded(rows: Iterable[Row]) -> Iterator[Row]:
+def folded(rows: Sequence[Row]) -> Iterator[Row]:
     """A long stretch of segments that neither open nor end anything keeps only its first and last ones."""
-    for plain, members in groupby(rows, key=lambda row: isinstance(row, SegmentRow) and not _stands_out(row)):
-        stretch = list(members)
-        if not plain or len(stretch) <= _LONG_STRETCH:
-            yield from stretch
-            continue
-        left_out = [row for row in stretch[_KEPT:-_KEPT] if isinstance(row, SegmentRow)]
-        yield from stretch[:_KEPT]
+    plain = [isinstance(row, SegmentRow) and not _stands_out(row) for row in rows]
+    done = 0
+    for middle in middles(plain):
+        yield from rows[done : middle.start]
+        left_out = [row for row in rows[middle.start : middle.stop] if isinstance(row, SegmentRow)]
         yield FoldRow(
             count=len(left_out),
             rightward_len=sum(row.payload_len for row in left_out if row.rightward),
             leftward_len=sum(row.payload_len for row in left_out if not row.rightward),
         )
-        yield from stretch[-_KEPT:]
+        done = middle.stop
+    yield from rows[done:]
 
 
 def _stands_out(row: SegmentRow) -> bool:

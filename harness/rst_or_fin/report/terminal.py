@@ -13,16 +13,22 @@ from dataclasses import dataclass
 from rst_or_fin.analysis.wilson import shares
 from rst_or_fin.escaping import visible, visible_lines
 from rst_or_fin.evidence.records import Call
+from rst_or_fin.report.fitting import WIDTH, fitted
+from rst_or_fin.report.trace_text import TraceLine, left_first, long_name, trace_lines
 from rst_or_fin.scenario.model import Scenario
-from rst_or_fin.tcp.connection import Connection, Roles
+from rst_or_fin.tcp.causes import BY_CAUSE
+from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Cause, Ending, Role
 from rst_or_fin.verdict.assess import Judged
-from rst_or_fin.verdict.judge import NODE, PEER, Verdict
+from rst_or_fin.verdict.judge import Verdict
 from rst_or_fin.verdict.outcome import Outcome, worst
+from rst_or_fin.verdict.reason import reason
 
-_WIDTH = 100
 _INDENT = "  "
 _LONG_RESULT = 12  # lines of one printed result before the middle is left out
+_LONG_LINE = 1000  # characters of one line of a result before the rest is left out
+_SLOW_US = 10_000  # how long a session line takes before that is worth a word
+_MANY = 12  # other connections before the rest is only counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +49,28 @@ COLOURS = Palette(
 )
 
 
-def case(scenario: Scenario, judged: Judged, palette: Palette = PLAIN) -> str:
-    """One replay, whole: everything that a reader needs to believe the verdict or to doubt it."""
-    blocks = [
-        heading(scenario, palette),
-        _section("Session", session(judged.replay.calls)),
-    ]
+def case(
+    scenario: Scenario,
+    judged: Judged,
+    palette: Palette = PLAIN,
+    *,
+    width: int = WIDTH,
+    everything: bool = False,
+) -> str:
+    """One replay, whole: everything that a reader needs to believe the verdict or to doubt it.
+
+    What needs a look comes first. Long runs of segments are told in one line, unless `everything` is wanted.
+    """
+    blocks = [heading(scenario, palette, width=width)]
+    if judged.outcome in (Outcome.DIFFERS, Outcome.INCONCLUSIVE):
+        blocks.append(f"{_INDENT}{needs_a_look(judged, palette)}")
+    blocks.append(_section("Session", session(judged.replay.calls, everything=everything)))
     if judged.connection is not None:
         found = judged.verdict
-        shown = wire(judged.connection, found.deciding, palette, found.subject)
+        shown = wire(judged.connection, found.deciding, palette, found.subject, everything=everything)
         blocks.append(_section("On the wire", shown))
     if judged.others:
-        blocks.append(_section("Other connections", others(judged, palette)))
+        blocks.append(_section("Other connections", others(judged, palette, everything=everything)))
     blocks.append(_section("Witnesses", witnesses(judged.verdict, palette)))
     if judged.comparisons:
         blocks.append(_section("Expected and seen", comparisons(judged, palette)))
@@ -62,34 +78,60 @@ def case(scenario: Scenario, judged: Judged, palette: Palette = PLAIN) -> str:
     if scenario.published:
         body += f"\npublished trace: {scenario.published}; here: {judged.verdict.closing_segment or 'none'}"
     blocks.append(_section("Verdict", body))
-    return "\n\n".join(blocks)
+    return fitted("\n\n".join(blocks), width)
 
 
-def heading(scenario: Scenario, palette: Palette = PLAIN) -> str:
+def needs_a_look(judged: Judged, palette: Palette = PLAIN) -> str:
+    """Why it does: `DIFFERS: expected FIN, got RST: unread data at close`, or every doubt, a line each."""
+    if judged.outcome is Outcome.DIFFERS:
+        return f"{palette.bold}{palette.bad}DIFFERS: {visible(reason(judged))}{palette.plain}"
+    doubts = (f"{palette.warn}inconclusive: {visible(d)}{palette.plain}" for d in judged.verdict.doubts)
+    return f"\n{_INDENT}".join(doubts)
+
+
+def heading(scenario: Scenario, palette: Palette = PLAIN, *, width: int = WIDTH) -> str:
     claim = textwrap.fill(
         visible(" ".join(scenario.claim.split())),
-        _WIDTH - 2,
+        width - 2,
         initial_indent=_INDENT,
         subsequent_indent=_INDENT,
     )
     return f"{palette.bold}== {scenario.name} =={palette.plain}\n{claim}"
 
 
-def session(calls: Sequence[Call]) -> str:
+def session(calls: Sequence[Call], *, everything: bool = False) -> str:
     """The session as a shell shows it."""
-    return "\n".join(line for number, call in enumerate(calls, start=1) for line in prompt(number, call))
+    return "\n".join(
+        line for number, call in enumerate(calls, start=1) for line in prompt(number, call, everything)
+    )
 
 
-def prompt(number: int, call: Call) -> Iterator[str]:
-    """One line of the session with its result."""
+def prompt(number: int, call: Call, everything: bool = False) -> Iterator[str]:
+    """One line of the session with its result; how long it took, where that is more than 10 ms."""
     source = visible_lines(call.source)
+    if call.duration_us > _SLOW_US:
+        source[-1] += f"  % {took(call.duration_us)}"
     yield f"{number}> {source[0]}"
     yield from (f"   {line}" for line in source[1:])
     result = visible_lines(call.result)
+    if everything:
+        yield from result
+        return
     if len(result) > _LONG_RESULT:
         left_out = len(result) - _LONG_RESULT + 1
         result = [*result[: _LONG_RESULT - 3], f"... ({left_out} lines)", *result[-2:]]
-    yield from result
+    yield from map(_shortened, result)
+
+
+def took(duration_us: int) -> str:
+    """A duration for people: `12 ms`, `1.5 s`."""
+    return f"{duration_us / 1e6:.3g} s" if duration_us >= 1_000_000 else f"{duration_us / 1000:.0f} ms"
+
+
+def _shortened(line: str) -> str:
+    if len(line) <= _LONG_LINE:
+        return line
+    return f"{line[:_LONG_LINE]}... ({len(line) - _LONG_LINE:,} characters more)"
 
 
 def wire(
@@ -97,44 +139,24 @@ def wire(
     deciding: Sequence[int] = (),
     palette: Palette = PLAIN,
     node: Role | None = None,
+    *,
+    everything: bool = False,
 ) -> str:
     """The connection in tcpdump's notation, relative numbers; times in seconds since its first segment.
 
     `node` is the role of the Erlang node, where there is one.
     """
-    start_ns = connection.segments[0].t_ns
-    names = {role: _short_name(connection, role, node) for role in Role}
-    lines = [", ".join(_long_name(connection, role, node) for role in _left_first(node))]
-    for index, segment in enumerate(connection.segments):
-        role = connection.role(segment)
-        text = (
-            f"{(segment.t_ns - start_ns) / 1e9:9.6f}  {names[role]} > {names[role.other]}  "
-            f"{connection.notation(segment)} win {segment.window}"
-        )
-        if index in deciding:
-            colour = palette.bad if segment.rst else palette.good
-            lines.append(f"{colour}> {text}{palette.plain}  <- decides")
-        else:
-            lines.append(f"  {text}")
-    return "\n".join(lines)
+    ends, *lines = trace_lines(connection, deciding, node, everything=everything)
+    return "\n".join([ends.text, *(_traced(line, connection, deciding, palette) for line in lines)])
 
 
-def _left_first(node: Role | None) -> tuple[Role, Role]:
-    return (node, node.other) if node is not None else (Role.CLIENT, Role.SERVER)
-
-
-def _short_name(connection: Connection, role: Role, node: Role | None) -> str:
-    if node is None:
-        return connection.name(role)
-    return "node" if role is node else "peer"
-
-
-def _long_name(connection: Connection, role: Role, node: Role | None) -> str:
-    """`Erlang node 10.0.0.2:40000 (client)`, or `client 10.0.0.2:40000` where there is no node."""
-    endpoint = connection.endpoint(role)
-    if node is not None:
-        return f"{NODE if role is node else PEER} {endpoint} ({role})"
-    return str(endpoint) if connection.roles is Roles.NOT_SEEN else f"{role} {endpoint}"
+def _traced(line: TraceLine, connection: Connection, deciding: Sequence[int], palette: Palette) -> str:
+    if line.index is None:
+        return f"{palette.dim}  {line.text} (--all shows them){palette.plain}"
+    if line.index not in deciding:
+        return f"  {line.text}"
+    colour = palette.bad if connection.segments[line.index].rst else palette.good
+    return f"{colour}> {line.text}{palette.plain}  <- decides"
 
 
 def witnesses(verdict: Verdict, palette: Palette = PLAIN) -> str:
@@ -165,15 +187,24 @@ def comparisons(judged: Judged, palette: Palette = PLAIN) -> str:
 
 
 def verdict(judged: Judged, palette: Palette = PLAIN) -> str:
+    """How it ended, what the peer's own RST means where there is one, and what else is to be noted."""
     found = judged.verdict
     lines = [headline(judged, palette), *why(found.candidates, found.told_apart_by)]
     if found.delivery is not None:
         lines.append(str(found.delivery))
+    lines += peer_reset(found)
     lines += [f"note: {visible(remark)}" for remark in found.remarks]
-    lines += [
-        f"{palette.warn}inconclusive: {visible(doubt)}{palette.plain}" for doubt in judged.verdict.doubts
-    ]
     return "\n".join(lines)
+
+
+def peer_reset(found: Verdict) -> list[str]:
+    """Why the peer sent a RST of its own: `the peer sent a RST (zero linger): linger time 0 was set ...`."""
+    if found.peer_ending not in (Ending.RST, Ending.FIN_THEN_RST):
+        return []
+    cause = found.peer_cause if found.peer_cause is not None else Cause.UNKNOWN
+    means = "the evidence does not say why" if cause is Cause.UNKNOWN else BY_CAUSE[cause].means
+    candidates = why(found.peer_candidates, found.peer_told_apart_by)
+    return [f"the peer sent a RST of its own ({cause}): {means}", *(f"  {line}" for line in candidates)]
 
 
 def why(candidates: Sequence[Cause], told_apart_by: str) -> list[str]:
@@ -184,26 +215,28 @@ def why(candidates: Sequence[Cause], told_apart_by: str) -> list[str]:
     return [f"it may be {' or '.join(candidates)}{apart}"]
 
 
-def others(judged: Judged, palette: Palette = PLAIN) -> str:
-    """Every connection of the replay beside the one under test, in a line each."""
+def others(judged: Judged, palette: Palette = PLAIN, *, everything: bool = False) -> str:
+    """Every connection of the replay beside the one under test, in a line each; of many the first ones."""
     lines = []
-    for other in judged.others:
+    shown = judged.others if everything else judged.others[:_MANY]
+    for other in shown:
         name = f"{visible(other.name)}: " if other.name else ""
         ends = " ".join(
-            _long_name(other.connection, role, other.verdict.subject)
-            for role in _left_first(other.verdict.subject)
+            long_name(other.connection, role, other.verdict.subject)
+            for role in left_first(other.verdict.subject)
         )
         lines.append(f"{other.order}. {name}{summary(other.verdict, palette)}; {ends}")
         lines += [f"   {palette.warn}inconclusive: {visible(d)}{palette.plain}" for d in other.verdict.doubts]
+    rest = Counter(str(other.verdict.ending) for other in judged.others[len(shown) :])
+    if rest:
+        lines.append(f"… {rest.total()} more: " + ", ".join(f"{n} {ending}" for ending, n in rest.items()))
     return "\n".join(lines)
-
-
-def _the(name: str) -> str:
-    return f"the {name}" if name in tuple(Role) else name
 
 
 def headline(judged: Judged, palette: Palette = PLAIN) -> str:
     """The verdict in one line: ending, cause, the segment that shows it, and what came of the expectation."""
+    if judged.outcome is Outcome.INCONCLUSIVE:  # which the verdict says itself
+        return summary(judged.verdict, palette)
     return f"{summary(judged.verdict, palette)}: {outcome_word(judged.outcome, palette)}"
 
 

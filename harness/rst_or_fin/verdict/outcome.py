@@ -128,7 +128,7 @@ def _points(
     points = (
         ("ending", expect.ending, verdict.ending),
         ("peer's ending", expect.peer_ending, verdict.peer_ending),
-        ("cause", expect.cause, verdict.cause),
+        ("cause", expect.cause, verdict.cause or "none"),
         ("closing segment", expect.closing_segment, verdict.closing_segment),
         (f"{_OF_PEER} sees", expect.peer_sees, testimony.end if testimony else ""),
         (f"{_OF_PEER} read", expect.peer_received, testimony.received if testimony else ""),

@@ -1,0 +1,80 @@
+"""A connection in tcpdump's notation, line by line; the middle of long runs is told in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rst_or_fin.report.stretches import left_out
+from rst_or_fin.tcp.connection import Connection, Roles
+from rst_or_fin.tcp.ending import Role
+from rst_or_fin.verdict.judge import NODE, PEER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceLine:
+    """One line. `index` is the segment's, None where the line tells of several or of none."""
+
+    text: str
+    index: int | None = None
+
+
+def trace_lines(
+    connection: Connection,
+    deciding: Sequence[int] = (),
+    node: Role | None = None,
+    *,
+    everything: bool = False,
+) -> Iterator[TraceLine]:
+    """The two ends, then the segments with seconds since the first one and relative numbers.
+
+    `node` is the role of the Erlang node, where there is one. Of long runs the middle is left out, unless
+    `everything` is wanted.
+    """
+    start_ns = connection.segments[0].t_ns
+    names = {role: short_name(connection, role, node) for role in Role}
+    yield TraceLine(text=", ".join(long_name(connection, role, node) for role in left_first(node)))
+    gaps = {gap.start: gap for gap in ([] if everything else left_out(connection, deciding))}
+    index = 0
+    while index < len(connection.segments):
+        if index in gaps:
+            yield TraceLine(text=_told(connection, gaps[index], names))
+            index = gaps[index].stop
+            continue
+        segment = connection.segments[index]
+        role = connection.role(segment)
+        yield TraceLine(
+            text=f"{(segment.t_ns - start_ns) / 1e9:9.6f}  {names[role]} > {names[role.other]}  "
+            f"{connection.notation(segment)} win {segment.window}",
+            index=index,
+        )
+        index += 1
+
+
+def left_first(node: Role | None) -> tuple[Role, Role]:
+    """The ends in the order in which they are told of: the Erlang node first."""
+    return (node, node.other) if node is not None else (Role.CLIENT, Role.SERVER)
+
+
+def short_name(connection: Connection, role: Role, node: Role | None) -> str:
+    """`node` or `peer`; the connection's own name for an end where there is no node."""
+    if node is None:
+        return connection.name(role)
+    return "node" if role is node else "peer"
+
+
+def long_name(connection: Connection, role: Role, node: Role | None) -> str:
+    """`Erlang node 10.0.0.2:40000 (client)`, or `client 10.0.0.2:40000` where there is no node."""
+    endpoint = connection.endpoint(role)
+    if node is not None:
+        return f"{NODE if role is node else PEER} {endpoint} ({role})"
+    return str(endpoint) if connection.roles is Roles.NOT_SEEN else f"{role} {endpoint}"
+
+
+def _told(connection: Connection, gap: range, names: dict[Role, str]) -> str:
+    """What a run held: `… 212 segments, 302,000 bytes peer > node …`."""
+    carried = dict.fromkeys(Role, 0)
+    for segment in connection.segments[gap.start : gap.stop]:
+        carried[connection.role(segment)] += segment.payload_len
+    told = [f"{count:,} bytes {names[r]} > {names[r.other]}" for r, count in carried.items() if count]
+    return f"…          {len(gap)} segments, {', '.join(told) or 'no data'} …"

@@ -1,0 +1,39 @@
+"""What came of a replay in one line: the difference to what was expected, or the doubt, before all else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rst_or_fin.verdict.assess import Judged
+from rst_or_fin.verdict.judge import Verdict
+from rst_or_fin.verdict.outcome import Comparison, Outcome
+
+_ENDING = "ending"
+
+
+def reason(judged: Judged) -> str:
+    """The one line: `expected FIN, got RST: unread data at close`; of what needs no look, how it ended."""
+    if judged.outcome is Outcome.INCONCLUSIVE:
+        return f"inconclusive: {'; '.join(judged.verdict.doubts)}"
+    if judged.outcome is not Outcome.DIFFERS:
+        return ended(judged.verdict)
+    different = [point for point in judged.comparisons if not point.same]
+    more = len(different) - 1
+    rest = f" (and {more} more {'difference' if more == 1 else 'differences'})" if more else ""
+    return _difference(_telling(different), judged.verdict) + rest
+
+
+def ended(verdict: Verdict) -> str:
+    """How it ended and why, as far as there is a why: `RST: unread data at close`."""
+    return f"{verdict.ending}: {verdict.cause}" if verdict.cause else str(verdict.ending)
+
+
+def _telling(different: Sequence[Comparison]) -> Comparison:
+    """The ending, where that is what differs; the others mostly follow from it."""
+    return next((point for point in different if point.what == _ENDING), different[0])
+
+
+def _difference(point: Comparison, verdict: Verdict) -> str:
+    if point.what == _ENDING:
+        return f"expected {point.expected}, got {ended(verdict)}"
+    return f"expected {point.what} {point.expected or 'nothing'}, got {point.actual or 'nothing'}"

@@ -19,8 +19,9 @@ from docs.blocks.words import scenarios
 
 EVIDENCE = Path("tests/golden/evidence")
 
-# What decides neither how a scenario is played nor what is expected of it.
-_SAID = dict.fromkeys(("claim", "theme", "before", "published"), "") | {"sources": ()}
+# What decides neither how a scenario is played nor what is expected of it. (`ends_node` decides who may have
+# ended a node, which nobody did but the sessions of what is stored.)
+_SAID = dict.fromkeys(("claim", "theme", "before", "published"), "") | {"sources": (), "ends_node": False}
 # What of a cell no page tells, and what differs from one time to the next.
 _PASSING = ("evidence", "reused", "duration_s")
 
@@ -69,8 +70,8 @@ def _outdated() -> Iterator[str]:
 
 
 # Fields that came later than stored results make none of them stale where they are not used.
-_LATER = ("connection", "line", "lost", "sent")
-_UNUSED: tuple[object, ...] = (None, [], {}, "")
+_LATER = ("connection", "ends_node", "line", "lost", "sent")
+_UNUSED: tuple[object, ...] = (None, [], {}, "", False)
 
 
 def _digest(scenario: Scenario) -> str:

@@ -120,8 +120,10 @@ def judge_one(
     return judge_replay(scenario, [of], capture, told, [said] if said else [], node.address)
 
 
-def heard(end: str, *, peer: Endpoint = A, trouble: str = "") -> Testimony:
-    return Testimony(peer=peer, received=18, sent=485, end=end, trouble=trouble)
+def heard(
+    end: str, *, peer: Endpoint = A, trouble: str = "", received: int = 18, sent: int = 485
+) -> Testimony:
+    return Testimony(peer=peer, received=received, sent=sent, end=end, trouble=trouble)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -465,14 +467,14 @@ CASES = {
     "the end under test was called, and aborts": Case(
         wire=EXCHANGE + "< R. 486:486(0) ack 19",
         replay=replay(local=B, remote=A, unread=18, received=18, raised=ABORT_ON_CLOSE),
-        testimony=heard("ECONNRESET", peer=A),
+        testimony=heard("ECONNRESET", peer=A, received=485, sent=18),
         gate=Gate(unread=18, received=18),
         owed=(RST, NONE, Cause.UNREAD_DATA, V.CONCLUSIVE),
     ),
     "the end under test was called, and closes": Case(
         wire=EXCHANGE + "< F. 486:486(0) ack 19\n> F. 19:19(0) ack 487\n< . 487:487(0) ack 20",
         replay=replay(local=B, remote=A, unread=0, received=18),
-        testimony=heard("end of file", peer=A),
+        testimony=heard("end of file", peer=A, received=485, sent=18),
         owed=(FIN, FIN, None, V.CONCLUSIVE),
     ),
     # Nothing below may be relied on, however clear the wire looks.

@@ -179,10 +179,17 @@ def test_counters_that_were_never_read_contradict_nothing() -> None:
     assert (verdict.validity, verdict.cause) == (Validity.CONCLUSIVE, Cause.UNKNOWN)
 
 
-def test_a_node_that_dies_in_its_closing_call_has_closed() -> None:
+def test_a_node_that_its_close_line_ends_has_closed() -> None:
     whole = replay(raised=ABORT_ON_CLOSE)
     died = replace(whole, end=SessionEnd.NODE_GONE, readings=())
-    assert judged(UNTOLD, replay=died).validity is Validity.CONCLUSIVE
+    assert judged(UNTOLD, replay=died, ends_node=True).validity is Validity.CONCLUSIVE
+
+
+def test_a_node_that_another_hand_ends_in_its_closing_call_is_doubted() -> None:
+    whole = replay(raised=ABORT_ON_CLOSE)
+    died = replace(whole, end=SessionEnd.NODE_GONE, readings=(), node_status=-9)
+    [doubt] = judged(UNTOLD, replay=died).doubts
+    assert "ended by another hand than its session's (SIGKILL," in doubt
 
 
 def test_a_node_that_dies_before_its_closing_call_is_doubted() -> None:

@@ -156,6 +156,8 @@ class Replay:
     time. `system_calls` are those of the socket under test, as strace shows them (None where nobody
     asked); `resets` the RSTs that its kernel sent for it, with the kernel's reasons (None where it gives
     none). `error` is the Erlang error of a line that crashed, or what ended the session otherwise.
+    `node_status` is how the process of a node that is gone ended: its exit code, or minus the number of the
+    signal (None where nobody told).
     """
 
     index: int
@@ -171,6 +173,7 @@ class Replay:
     watch: Watch | None = None
     system_calls: tuple[SystemCall, ...] | None = None
     resets: tuple[Reset, ...] | None = None
+    node_status: int | None = None
 
     def reading(self, moment: Moment) -> CounterReading | None:
         """The counters as they were read at that moment; None where they were not."""

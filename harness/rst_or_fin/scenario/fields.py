@@ -31,6 +31,7 @@ FIELDS: dict[type, dict[str, str]] = {
         "connection": "what is expected of other connections; `expect` is about the one bound to Sock",
         "line": "what is expected of a line of the session",
         "server": "the peer, and its options",
+        "ends_node": "the close line ends the node; a halt, an init:stop or a kill of itself shows by itself",
         "race": "timing decides: reported as a distribution, never as pass or fail",
         "variants": "known differences on some axes; the last one that holds replaces `expect`",
         "excluded": "where the scenario cannot be played",

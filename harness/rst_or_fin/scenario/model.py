@@ -124,6 +124,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     `settle_ms` bounds how long the wire is watched after the close where the connection does not end by
     itself: a FIN is not final. `theme` groups scenarios; `before` names the one that a cure is held against.
     `published` is the closing segment of a published trace, as printed there.
+    `ends_node`: the close line ends the node that evaluates it, by means that do not show in the line itself.
     `race` marks an outcome that depends on timing: it is reported as a distribution, never as pass or fail.
     `expect` is about the connection bound to `Sock` (or else the first one), `connection` about others,
     `line` about lines of the session.
@@ -145,6 +146,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     connection: tuple[ConnectionExpectation, ...] = ()
     line: tuple[LineExpectation, ...] = ()
     server: Server = Server()
+    ends_node: bool = False
     race: bool = False
     variants: tuple[Variant, ...] = ()
     excluded: tuple[Exclusion, ...] = ()

@@ -22,7 +22,8 @@ class Kind:
 
     `port` is where the connection's server listens, be it this peer or the session. `spare`: it speaks for an
     address that no kernel owns. `connects`: it is the client, told to connect by a line on its stdin, and
-    takes `--target`. `must_testify`: without its testimony a replay is inconclusive.
+    takes `--target`. `must_testify`: without its testimony a replay is inconclusive. `counts_bytes`: what it
+    tells counts every byte of a connection, not only those of requests that its log knows.
     """
 
     image: str
@@ -32,6 +33,7 @@ class Kind:
     spare: bool = False
     connects: bool = False
     must_testify: bool = False
+    counts_bytes: bool = True
 
 
 KINDS = {
@@ -45,8 +47,8 @@ KINDS = {
         must_testify=True,
     ),
     # Above 1023: they open their ports themselves, when they are nobody already.
-    "nginx": Kind(image="nginx", module="agents.nginx", port=8080, must_testify=True),
-    "httpd": Kind(image="httpd", module="agents.httpd", port=8080, must_testify=True),
+    "nginx": Kind(image="nginx", module="agents.nginx", port=8080, must_testify=True, counts_bytes=False),
+    "httpd": Kind(image="httpd", module="agents.httpd", port=8080, must_testify=True, counts_bytes=False),
 }
 
 

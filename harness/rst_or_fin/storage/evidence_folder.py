@@ -83,6 +83,7 @@ class _Transcript(msgspec.Struct, frozen=True, kw_only=True):
     error: str
     close_line: int
     calls: tuple[Call, ...]
+    node_status: int | None = None
 
 
 class _Counters(msgspec.Struct, frozen=True, kw_only=True):
@@ -207,6 +208,7 @@ class Writer:
                 error=replay.error,
                 close_line=replay.close_line,
                 calls=replay.calls,
+                node_status=replay.node_status,
             ),
         )
         self._line(
@@ -312,6 +314,7 @@ def read(folder: Path) -> Evidence:
                 watch=watches.get(transcript.index),
                 system_calls=system_calls.get(transcript.index),
                 resets=resets.get(transcript.index),
+                node_status=transcript.node_status,
             )
             for transcript, counted in zip(transcripts[:whole], counters[:whole], strict=True)
         ),

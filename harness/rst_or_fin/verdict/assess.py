@@ -300,6 +300,8 @@ def _judged(
         must_testify=tested and peers.kind_of(scenario.server).must_testify,
         scripted_peer=peers.kind_of(scenario.server).spare,
         settle_ms=scenario.settle_ms,
+        ends_node=scenario.ends_node,
+        counts_bytes=peers.kind_of(scenario.server).counts_bytes,
     )
     return JudgedConnection(
         order=index + 1,
@@ -312,7 +314,13 @@ def _judged(
 
 
 def _unseen(scenario: Scenario, capture: CaptureFacts, replay: Replay) -> Verdict:
-    return judge(None, capture=capture, report=HostReport(replay=replay), gate=scenario.gate)
+    return judge(
+        None,
+        capture=capture,
+        report=HostReport(replay=replay),
+        gate=scenario.gate,
+        ends_node=scenario.ends_node,
+    )
 
 
 def _testimonies(

@@ -18,7 +18,7 @@ from rst_or_fin.tcp.causes import Form
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Cause, Ending, Role, Validity
 from rst_or_fin.tcp.zeek_conn_state import conn_state
-from rst_or_fin.verdict import witnesses
+from rst_or_fin.verdict import account, node_end, witnesses
 from rst_or_fin.verdict.aborts import abort_index, abort_of
 from rst_or_fin.verdict.delivery import Delivery, delivery
 from rst_or_fin.verdict.witnesses import HostReport, Witness
@@ -91,6 +91,8 @@ def judge(
     must_testify: bool = False,
     scripted_peer: bool = False,
     settle_ms: int = 0,
+    ends_node: bool = False,
+    counts_bytes: bool = True,
 ) -> Verdict:
     """Judge one connection.
 
@@ -98,11 +100,12 @@ def judge(
     application saw, `gate` what must have been true of the receive buffer right before the close.
     `must_testify`: nothing can be concluded where the peer's application was not heard. `scripted_peer`: no
     kernel keeps that end's numbers. `settle_ms` is how long the wire was watched after the session.
+    `ends_node`: the close line was to end the node. `counts_bytes`: the peer's application counts every byte.
     """
     gate = gate or Gate()
     doubts = [
         *_doubts_of_capture(capture),
-        *_doubts_of_replay(report, gate),
+        *_doubts_of_replay(report, gate, ends_node),
         *_doubts_of_peer(testimony, must_testify),
     ]
     if connection is None:
@@ -113,6 +116,8 @@ def judge(
     reasons = _reasons(report)
     cause, candidates = _cause(connection, subject, report, reasons)
     peer_cause, peer_candidates = _cause(connection, subject.other, None, None)
+    if counts_bytes:
+        doubts += account.differences(connection, subject.other, testimony, has_kernel=not scripted_peer)
     doubts += _doubts_of_wire(connection, subject if scripted_peer else None)
     doubts += _doubts_of_end(connection, report, subject, settle_ms)
     found = _witnesses(
@@ -154,7 +159,7 @@ def _doubts_of_capture(capture: CaptureFacts) -> list[str]:
     return doubts
 
 
-def _doubts_of_replay(report: HostReport | None, gate: Gate) -> list[str]:
+def _doubts_of_replay(report: HostReport | None, gate: Gate, ends_node: bool) -> list[str]:
     if report is None:
         return [] if gate == Gate() else ["nobody told what the receive buffer held at the close"]
     doubts = []
@@ -164,6 +169,8 @@ def _doubts_of_replay(report: HostReport | None, gate: Gate) -> list[str]:
         doubts.append(f"the session ended early: {replay.end}, line {_last_line(replay)}: {replay.error}")
     elif not replay.close_returned:
         doubts.append("the close line was never reached")
+    elif died_at_close and (by_another := node_end.doubt(replay, ends_node=ends_node)):
+        doubts.append(by_another)
     for what, wanted in (("unread", gate.unread), ("received", gate.received)):
         if wanted is None:
             continue

@@ -1,0 +1,42 @@
+"""The peer's own account of its bytes, held against the capture: what differs has passed unseen. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rst_or_fin.evidence.records import Testimony
+from rst_or_fin.tcp.connection import Connection
+from rst_or_fin.tcp.ending import Role
+
+_END_OF_FILE = "end of file"
+
+
+def differences(
+    connection: Connection, peer: Role, testimony: Testimony | None, *, has_kernel: bool
+) -> Iterator[str]:
+    """Yield every doubt that the peer's numbers give.
+
+    The peer counts what its writes took and what its reads gave. A kernel may never have sent all that it
+    took (a reset empties the queue), unless its FIN shows that it did; `has_kernel` is false for a peer that
+    sends its segments itself. An application that read the end of file has read all before it.
+    """
+    if testimony is None or not connection.reading.opened:
+        return
+    sent, received = _payload_len(connection, peer), _payload_len(connection, peer.other)
+    whole = not has_kernel or connection.reading.end(connection.endpoint(peer)).fin is not None
+    if sent > testimony.sent or (whole and sent < testimony.sent):
+        yield f"the peer sent {testimony.sent} bytes by its own account, the capture has {sent}"
+    closed = connection.reading.end(connection.endpoint(peer.other)).fin is not None
+    read_all = closed and testimony.end == _END_OF_FILE
+    if testimony.received > received or (read_all and testimony.received < received):
+        yield f"the peer read {testimony.received} bytes by its own account, the capture has {received}"
+
+
+def _payload_len(connection: Connection, role: Role) -> int:
+    """How many bytes of its stream this end's segments cover, as far as the last that carries any."""
+    ends = (
+        connection.relative(segment)[0] + segment.payload_len - 1
+        for segment in connection.segments
+        if segment.payload_len and not segment.rst and connection.role(segment) is role
+    )
+    return max(ends, default=0)

@@ -1,0 +1,50 @@
+"""Whether a node that is gone was ended by its own session, as the close line says, or by another hand.
+
+Sockets of a process that is killed are closed by its kernel, much as gen_tcp:close/1 closes them: only who
+ended the node tells whether that close is the one that the scenario is about. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+
+from rst_or_fin.evidence.records import Replay
+
+# What evidently ends the node that evaluates it: halt/0,1,2, init's and the shell's ways, and a signal.
+_HALTS = re.compile(r"\bhalt\s*\(|\binit\s*:\s*(?:stop|reboot|restart)\s*\(|\bq\s*\(\s*\)")
+_KILLS = re.compile(r"\bkill\b.*\bgetpid\b|\bgetpid\b.*\bkill\b", re.DOTALL)
+
+
+def is_evident(source: str) -> bool:
+    """Whether a line of a session says itself that it ends its node."""
+    return bool(_HALTS.search(source) or _KILLS.search(source))
+
+
+def doubt(replay: Replay, *, ends_node: bool) -> str:
+    """Say why the close is not known to be the session's; empty where the close line ended the node.
+
+    For a node that is gone after its close line was reached. `ends_node`: the scenario says that this line
+    ends it.
+    """
+    source = replay.calls[replay.close_line - 1].source
+    if not (ends_node or is_evident(source)):
+        return (
+            f"the node was ended by another hand than its session's{_by(replay)}:"
+            " a close line that does it by means of its own is told by `ends_node = true`"
+        )
+    halts_alone = _HALTS.search(source) and not _KILLS.search(source)
+    if halts_alone and replay.node_status == -signal.SIGKILL:
+        return f"the node was ended by another hand before its close line did{_by(replay)}"
+    return ""
+
+
+def _by(replay: Replay) -> str:
+    """How the node's process ended, as far as that is known."""
+    status = replay.node_status
+    if status is None:
+        return ""
+    if status >= 0:
+        return f" (exit code {status})"
+    name = signal.Signals(-status).name if -status in set(signal.Signals) else f"signal {-status}"
+    return f" ({name}, which lack of memory sends as well)" if status == -signal.SIGKILL else f" ({name})"

@@ -17,13 +17,13 @@ import pytest
 from _pytest._code.code import ReprEntryNative, ReprExceptionInfo, ReprFileLocation, ReprTraceback
 
 if TYPE_CHECKING:
-    from rst_or_fin.runner.pool import Beds
+    from rst_or_fin.runner.pool import TestbedPool
     from rst_or_fin.scenario.model import Scenario
     from rst_or_fin.storage.scenario_files import Entry
     from rst_or_fin.verdict.assess import Judged
 
 _SUFFIX = ".scenario.toml"
-_BEDS = pytest.StashKey["Beds"]()
+_BEDS = pytest.StashKey["TestbedPool"]()
 _EVIDENCE = "rst-or-fin-evidence"
 
 
@@ -125,13 +125,13 @@ class ScenarioItem(pytest.Item):
     def reportinfo(self) -> tuple[Path, int | None, str]:
         return self.path, 0, f"scenario: {self.name}"
 
-    def _beds(self) -> Beds:
-        from rst_or_fin.runner.pool import Beds
+    def _beds(self) -> TestbedPool:
+        from rst_or_fin.runner.pool import TestbedPool
         from rst_or_fin.testbed.select import choose
 
         stash = self.config.stash
         if _BEDS not in stash:
-            stash[_BEDS] = Beds(choose(self.config.option, self._progress), self._progress)
+            stash[_BEDS] = TestbedPool(choose(self.config.option, self._progress), self._progress)
         return stash[_BEDS]
 
     def _progress(self, line: object) -> None:

@@ -120,7 +120,7 @@ def test_the_manifest_says_what_ran(reproduced: Any) -> None:
 
 
 def test_a_run_leaves_nothing_in_the_engine(reproduced: Any, client: docker.DockerClient) -> None:
-    assert engine.leftovers(client) == ()
+    assert engine.orphans(client) == ()
 
 
 def test_a_run_leaves_no_exception_for_python_to_report(command: Command, client: object) -> None:
@@ -204,12 +204,14 @@ def running(client: docker.DockerClient, tmp_path: Path) -> Iterator[subprocess.
     yield process
     process.kill()
     process.communicate()
-    engine.remove(client, engine.leftovers(client))
+    engine.remove(client, engine.orphans(client))
 
 
-def owned_by(client: docker.DockerClient, pid: int) -> list[engine.Belonging]:
+def owned_by(client: docker.DockerClient, pid: int) -> list[engine.OwnedResource]:
     return [
-        thing for thing in engine.belongings(client) if thing.owner is not None and thing.owner.pid == pid
+        thing
+        for thing in engine.owned_resources(client)
+        if thing.owner is not None and thing.owner.pid == pid
     ]
 
 
@@ -263,7 +265,7 @@ def inspected(client: docker.DockerClient) -> Iterator[dict[str, Any]]:
                 if thing.kind == "container"
                 else client.api.inspect_network(thing.id)
             )
-            for thing in engine.belongings(client, run_id)
+            for thing in engine.owned_resources(client, run_id)
         }
 
 

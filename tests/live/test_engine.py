@@ -21,7 +21,7 @@ pytestmark = pytest.mark.docker
 def run_id(client: docker.DockerClient) -> Iterator[str]:
     name = f"test-{uuid.uuid4().hex[:8]}"
     yield name
-    engine.remove(client, engine.belongings(client, name))
+    engine.remove(client, engine.owned_resources(client, name))
 
 
 def leave_behind(client: docker.DockerClient, run_id: str, owner: str) -> None:
@@ -47,7 +47,7 @@ def a_dead_process() -> str:
 
 
 def found(client: docker.DockerClient, run_id: str) -> list[str]:
-    return [thing.kind for thing in engine.leftovers(client) if thing.run_id == run_id]
+    return [thing.kind for thing in engine.orphans(client) if thing.run_id == run_id]
 
 
 def test_what_a_living_run_uses_is_no_leftover(client: docker.DockerClient, run_id: str) -> None:
@@ -62,9 +62,9 @@ def test_a_dead_runs_container_and_network_are_leftovers(client: docker.DockerCl
 
 def test_two_may_remove_the_same_leftovers_at_once(client: docker.DockerClient, run_id: str) -> None:
     leave_behind(client, run_id, a_dead_process())
-    things = engine.belongings(client, run_id)
+    things = engine.owned_resources(client, run_id)
     other = threading.Thread(target=engine.remove, args=(client, things))
     other.start()
     engine.remove(client, things)
     other.join(timeout=60)
-    assert engine.belongings(client, run_id) == ()
+    assert engine.owned_resources(client, run_id) == ()

@@ -94,7 +94,7 @@ def test_a_session_that_hangs_costs_its_own_cell_and_leaves_nothing(
         },
         EXIT_ENVIRONMENT,
     )
-    assert engine.leftovers(client) == ()
+    assert engine.orphans(client) == ()
 
 
 @pytest.mark.docker
@@ -112,7 +112,7 @@ def test_an_interrupted_matrix_takes_everything_down_and_keeps_what_it_had(
         matrix.send_signal(number)
         assert ("recv-then-close" in first, matrix.wait(30)) == (True, code)
     assert (tmp_path / "runs" / "matrix" / "matrix.json").is_file()
-    assert engine.leftovers(client) == ()
+    assert engine.orphans(client) == ()
 
 
 def test_an_unknown_otp_release_is_answered_with_those_there_are(command: Command) -> None:

@@ -12,31 +12,31 @@ import threading
 from pathlib import Path
 
 from rst_or_fin.analysis.matrix import Cell
-from rst_or_fin.execution.worker import Said
+from rst_or_fin.execution.worker import WorkerReply
 
 
-def open_nothing(cell: Cell) -> Said:
-    return Said()
+def open_nothing(cell: Cell) -> WorkerReply:
+    return WorkerReply()
 
 
-def open_excluded(cell: Cell) -> Said:
-    return Said(excluded="not on this kernel")
+def open_excluded(cell: Cell) -> WorkerReply:
+    return WorkerReply(excluded="not on this kernel")
 
 
-def open_never(cell: Cell) -> Said:
-    return Said(trouble="the testbed does not open", remedy="open it")
+def open_never(cell: Cell) -> WorkerReply:
+    return WorkerReply(trouble="the testbed does not open", remedy="open it")
 
 
-def open_slowly(cell: Cell) -> Said:
+def open_slowly(cell: Cell) -> WorkerReply:
     threading.Event().wait(30)
-    return Said()
+    return WorkerReply()
 
 
-def play_on_a_full_disk(cell: Cell, folder: str, command_line: tuple[str, ...]) -> Said:
+def play_on_a_full_disk(cell: Cell, folder: str, command_line: tuple[str, ...]) -> WorkerReply:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def play(cell: Cell, folder: str, command_line: tuple[str, ...]) -> Said:
+def play(cell: Cell, folder: str, command_line: tuple[str, ...]) -> WorkerReply:
     """Does as the scenario is called; leaves a file with its process id in any case."""
     Path(folder).mkdir()
     (Path(folder) / "pid").write_text(str(os.getpid()))
@@ -48,8 +48,8 @@ def play(cell: Cell, folder: str, command_line: tuple[str, ...]) -> Said:
         case "breaks":
             raise KeyError("a mistake")
         case "fails":
-            return Said(trouble="the wire is cut", remedy="mend it")
-    return Said()
+            return WorkerReply(trouble="the wire is cut", remedy="mend it")
+    return WorkerReply()
 
 
 def discard() -> None:

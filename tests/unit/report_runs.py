@@ -13,7 +13,7 @@ from rst_or_fin.scenario.axes import Axes
 from rst_or_fin.scenario.model import Expectation, Scenario
 from rst_or_fin.tcp.ending import Ending
 from rst_or_fin.tcp.segment import Endpoint, Segment
-from rst_or_fin.verdict.assess import judge_all
+from rst_or_fin.verdict.assess import assess_run
 
 from tests.unit.cases import ABORT, ABORT_ON_CLOSE, CLOSE, SHUTDOWN_THEN_ABORT, WHOLE, heard, replay
 from tests.unit.segments import HANDSHAKE, A, capture, segments
@@ -108,7 +108,7 @@ def _run(
     of: Scenario,
 ) -> Run:
     frames = capture(segment for own, _, _ in replays for segment in own)
-    judgements = judge_all(
+    judgements = assess_run(
         of,
         (frame for _, frame in pcap.frames(frames)),
         whole,

@@ -7,7 +7,7 @@ from http.client import HTTPResponse
 from types import SimpleNamespace
 from typing import Any, cast
 
-from rst_or_fin.testbed.container_stdio import Attached
+from rst_or_fin.testbed.container_stdio import ContainerStdio
 
 
 def test_the_response_is_closed_with_its_stream() -> None:
@@ -17,5 +17,5 @@ def test_the_response_is_closed_with_its_stream() -> None:
     stream._response = response  # as the SDK keeps it
     client = SimpleNamespace(api=SimpleNamespace(attach_socket=lambda *_, **__: stream))
     with engine:
-        Attached(cast(Any, client), "id", "node").close()
+        ContainerStdio(cast(Any, client), "id", "node").close()
         assert response.isclosed()

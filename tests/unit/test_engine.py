@@ -11,15 +11,15 @@ import pytest
 import requests
 import urllib3.exceptions
 from rst_or_fin.engine import client as engine
-from rst_or_fin.engine.client import Belonging, Owner, living_runs
+from rst_or_fin.engine.client import OwnedResource, Owner, living_runs
 from rst_or_fin.errors import EnvironmentTroubleError, UsageError
 
 HERE = Owner(boot_id="boot-a", pid_namespace=4026531836, pid=100, started=7)
 NOW_S = 1_000_000.0
 
 
-def thing(owner: Owner | None, *, running: bool = False, age_s: float = 3600) -> Belonging:
-    return Belonging(
+def thing(owner: Owner | None, *, running: bool = False, age_s: float = 3600) -> OwnedResource:
+    return OwnedResource(
         kind="container",
         id="c0ffee",
         name="node",
@@ -34,7 +34,7 @@ def owner(boot_id: str = "boot-a", pid_namespace: int = 4026531836) -> Owner:
     return Owner(boot_id=boot_id, pid_namespace=pid_namespace, pid=42, started=9)
 
 
-def living(*things: Belonging, lives: bool = False) -> frozenset[str]:
+def living(*things: OwnedResource, lives: bool = False) -> frozenset[str]:
     return living_runs(things, HERE, lambda pid, started: lives, NOW_S)
 
 

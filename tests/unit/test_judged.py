@@ -17,7 +17,7 @@ from rst_or_fin.tcp import connection, tracker
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Cause, Ending, Role
 from rst_or_fin.tcp.segment import Endpoint, Segment
-from rst_or_fin.verdict.assess import Judged, Wire, judge_all, judge_replay
+from rst_or_fin.verdict.assess import Judged, Wire, assess_run, judge_replay
 from rst_or_fin.verdict.outcome import Outcome
 
 from tests.unit.cases import ABORT, ABORT_ON_CLOSE, CLOSE, WHOLE, heard, replay
@@ -48,7 +48,7 @@ def crashed(index: int) -> Replay:
 def judge_run(
     wire: Sequence[Segment], replays: Sequence[Replay], scenario: Scenario = SCENARIO
 ) -> list[Judged]:
-    return judge_all(scenario, map(frame, wire), WHOLE, replays, [()] * len(replays), A.address)
+    return assess_run(scenario, map(frame, wire), WHOLE, replays, [()] * len(replays), A.address)
 
 
 def seen_by(of: Judged) -> list[str]:
@@ -114,7 +114,7 @@ def test_a_server_that_must_testify_and_did_not_forbids_any_conclusion() -> None
 
 def test_replays_and_testimonies_belong_together_one_to_one() -> None:
     with pytest.raises(ValueError, match="shorter"):
-        judge_all(SCENARIO, map(frame, segments(ABORT)), WHOLE, [aborted(0)], [], A.address)
+        assess_run(SCENARIO, map(frame, segments(ABORT)), WHOLE, [aborted(0)], [], A.address)
 
 
 def record() -> dict[str, Any]:
@@ -295,7 +295,7 @@ def test_live_and_from_the_saved_wire_a_run_is_judged_alike(cut: int) -> None:
         told = watched(aborted(number, port(number)), first, end)
         replays.append(told)
         live.append(judge_replay(SCENARIO, wire.take(), WHOLE, told, [], A.address).record())
-    again = judge_all(SCENARIO, frames, WHOLE, replays, [()] * 3, A.address)
+    again = assess_run(SCENARIO, frames, WHOLE, replays, [()] * 3, A.address)
     assert [one.record() for one in again] == live
 
 

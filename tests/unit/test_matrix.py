@@ -28,9 +28,9 @@ from rst_or_fin.errors import EnvironmentTroubleError, UsageError
 from rst_or_fin.evidence.records import CaptureFacts
 from rst_or_fin.execution import run_matrix, workers
 from rst_or_fin.execution import worker as cells
-from rst_or_fin.execution.cache import Shelf
-from rst_or_fin.execution.worker import Said
-from rst_or_fin.execution.workers import Done, Guard, Steps
+from rst_or_fin.execution.cache import ResultCache
+from rst_or_fin.execution.worker import WorkerReply
+from rst_or_fin.execution.workers import CellResult, GroupSupervisor, WorkerTasks
 from rst_or_fin.report import matrix_table
 from rst_or_fin.scenario.axes import Axes, When
 from rst_or_fin.scenario.model import Exclusion, Server, parse
@@ -55,7 +55,7 @@ session = "close."
 ending = "RST"
 """
 HERE = Combination(runtime="docker", otp="27")
-QUICK = Steps(
+QUICK = WorkerTasks(
     prepare=players.open_nothing, play=players.play, discard=players.discard, cell_s=20.0, open_s=20.0
 )
 
@@ -149,8 +149,8 @@ def test_no_kernel_stands_for_another(asked: str, running: str, right: bool) -> 
 # Guarding
 
 
-def said(*names: str, steps: Steps = QUICK) -> list[Said]:
-    return [done.said for done in Guard(group(*names), steps).play()]
+def said(*names: str, steps: WorkerTasks = QUICK) -> list[WorkerReply]:
+    return [done.said for done in GroupSupervisor(group(*names), steps).play()]
 
 
 def test_a_cell_that_kills_its_worker_is_a_trouble_of_that_cell_only() -> None:
@@ -174,18 +174,18 @@ def test_a_mistake_of_ours_is_told_with_its_name() -> None:
 
 
 def test_what_a_cell_complains_of_comes_with_the_remedy() -> None:
-    assert said("fails")[0] == Said(trouble="the wire is cut", remedy="mend it")
+    assert said("fails")[0] == WorkerReply(trouble="the wire is cut", remedy="mend it")
 
 
 def test_an_excluded_cell_is_not_played() -> None:
     excluded = dataclasses.replace(QUICK, prepare=players.open_excluded)
-    [done] = Guard(group("ends"), excluded).play()
+    [done] = GroupSupervisor(group("ends"), excluded).play()
     assert (done.said.excluded, done.files) == ("not on this kernel", {})
 
 
 def test_a_testbed_that_never_opens_is_tried_twice_and_no_more() -> None:
     never = dataclasses.replace(QUICK, prepare=players.open_never)
-    done = Guard(group("a", "b", "c", "d"), never).play()
+    done = GroupSupervisor(group("a", "b", "c", "d"), never).play()
     assert [(d.said.trouble, d.duration_s > 0) for d in done] == [
         ("the testbed does not open", True),
         ("the testbed does not open", True),
@@ -195,23 +195,23 @@ def test_a_testbed_that_never_opens_is_tried_twice_and_no_more() -> None:
 
 
 def test_the_evidence_of_a_cell_that_was_ended_is_kept() -> None:
-    [done] = Guard(group("dies"), QUICK).play()
+    [done] = GroupSupervisor(group("dies"), QUICK).play()
     assert done.files["pid"].isdigit()
 
 
 def test_cells_of_a_group_share_a_process_until_one_of_them_ends_it() -> None:
-    first, second, _, last = Guard(group("a", "b", "dies", "c"), QUICK).play()
+    first, second, _, last = GroupSupervisor(group("a", "b", "dies", "c"), QUICK).play()
     assert first.files["pid"] == second.files["pid"] != last.files["pid"]
 
 
 def test_no_worker_process_outlives_its_group() -> None:
-    done = Guard(group("ends", "hangs"), dataclasses.replace(QUICK, cell_s=1.0)).play()
+    done = GroupSupervisor(group("ends", "hangs"), dataclasses.replace(QUICK, cell_s=1.0)).play()
     assert [engine._started(int(d.files["pid"])) for d in done] == [None, None]
 
 
 def test_a_guard_that_is_stopped_returns_at_once_and_takes_its_worker_along() -> None:
     heard = threading.Event()
-    guard = Guard(group("ends", "hangs"), QUICK)
+    guard = GroupSupervisor(group("ends", "hangs"), QUICK)
     playing = threading.Thread(target=guard.play, args=(lambda done: heard.set(),))
     playing.start()
     assert heard.wait(20)
@@ -225,7 +225,8 @@ def test_a_worker_process_ends_with_whoever_was_to_watch_it(tmp_path: Path) -> N
     watcher = subprocess.Popen(
         [
             *(sys.executable, "-c"),
-            "from tests.unit.test_matrix import QUICK, Guard, group; Guard(group('hangs'), QUICK).play()",
+            "from tests.unit.test_matrix import QUICK, GroupSupervisor, group; "
+            "GroupSupervisor(group('hangs'), QUICK).play()",
         ],
         env={**os.environ, "TMPDIR": str(tmp_path)},
     )
@@ -254,10 +255,12 @@ def await_for(fact: Callable[[], Found]) -> Found:
     ],
 )
 def test_the_remedy_is_for_the_step_that_failed(
-    prepare: Callable[[Cell], Said], play: Callable[[Cell, str, tuple[str, ...]], Said], remedy: str
+    prepare: Callable[[Cell], WorkerReply],
+    play: Callable[[Cell, str, tuple[str, ...]], WorkerReply],
+    remedy: str,
 ) -> None:
     steps = dataclasses.replace(QUICK, prepare=prepare, play=play, open_s=1.0)
-    [done] = Guard(group("a"), steps).play()
+    [done] = GroupSupervisor(group("a"), steps).play()
     assert remedy in done.said.remedy
 
 
@@ -336,24 +339,24 @@ def evidence(folder: Path, of: Cell, wire: str = cases.ABORT) -> dict[str, bytes
 class Spread:
     """Plays every cell by handing out evidence that is there already; counts them."""
 
-    def __init__(self, files: dict[str, bytes], said: Said | None = None) -> None:
-        self.files, self.said = files, said or Said()
+    def __init__(self, files: dict[str, bytes], said: WorkerReply | None = None) -> None:
+        self.files, self.said = files, said or WorkerReply()
         self.played: list[str] = []
 
-    def __call__(self, groups: Sequence[Group]) -> Iterator[Done]:
+    def __call__(self, groups: Sequence[Group]) -> Iterator[CellResult]:
         for group in groups:
             for one in group.cells:
                 self.played.append(str(one))
-                yield Done(cell=one, said=self.said, files=self.files, duration_s=1.0)
+                yield CellResult(cell=one, said=self.said, files=self.files, duration_s=1.0)
 
 
-def play(shelf: Shelf, spread: Spread, *cells: Cell, again: bool = False) -> list[Record]:
+def play(shelf: ResultCache, spread: Spread, *cells: Cell, again: bool = False) -> list[Record]:
     return list(run_matrix.play(cells, shelf, spread, again=again))
 
 
 def test_a_cell_comes_out_as_its_evidence_is_judged(tmp_path: Path) -> None:
     spread = Spread(evidence(tmp_path / "run", cell()))
-    [record] = play(Shelf(tmp_path / "out"), spread, cell())
+    [record] = play(ResultCache(tmp_path / "out"), spread, cell())
     assert (record.mark, record.endings, record.closing_segment) == (
         Mark.AS_EXPECTED,
         ("RST",),
@@ -363,12 +366,12 @@ def test_a_cell_comes_out_as_its_evidence_is_judged(tmp_path: Path) -> None:
 
 def test_what_differs_is_told_point_by_point(tmp_path: Path) -> None:
     spread = Spread(evidence(tmp_path / "run", cell(), cases.CLOSE))
-    [record] = play(Shelf(tmp_path / "out"), spread, cell())
+    [record] = play(ResultCache(tmp_path / "out"), spread, cell())
     assert (record.mark, record.why) == (Mark.DIFFERS, "ending: FIN, expected RST")
 
 
 def test_a_cell_whose_evidence_is_there_is_not_played_again(tmp_path: Path) -> None:
-    shelf, spread = Shelf(tmp_path / "out"), Spread(evidence(tmp_path / "run", cell()))
+    shelf, spread = ResultCache(tmp_path / "out"), Spread(evidence(tmp_path / "run", cell()))
     play(shelf, spread, cell())
     [record] = play(shelf, spread, cell())
     assert (len(spread.played), record.reused, record.mark) == (1, True, Mark.AS_EXPECTED)
@@ -376,7 +379,7 @@ def test_a_cell_whose_evidence_is_there_is_not_played_again(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("change", ["text", "again", "damaged", "repeat", "own kernel"])
 def test_a_cell_is_played_again_when_it_has_to_be(tmp_path: Path, change: str) -> None:
-    shelf, spread = Shelf(tmp_path / "out"), Spread(evidence(tmp_path / "run", cell()))
+    shelf, spread = ResultCache(tmp_path / "out"), Spread(evidence(tmp_path / "run", cell()))
     play(shelf, spread, cell())
     second = cell()
     if change == "text":
@@ -405,41 +408,41 @@ def test_what_another_kernel_showed_is_not_taken_for_this_ones(
     tmp_path: Path, asked: str, host: str, plays: int
 ) -> None:
     one = cell(combination=msgspec.structs.replace(HERE, kernel=asked))
-    shelf, spread = Shelf(tmp_path / "out"), Spread(evidence(tmp_path / "run", one))  # of 6.12.43
+    shelf, spread = ResultCache(tmp_path / "out"), Spread(evidence(tmp_path / "run", one))  # of 6.12.43
     for _ in range(2):
         list(run_matrix.play([one], shelf, spread, host=host))
     assert len(spread.played) == plays
 
 
 def test_what_is_there_stays_where_nothing_could_be_played_in_its_place(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path / "out")
+    shelf = ResultCache(tmp_path / "out")
     play(shelf, Spread(evidence(tmp_path / "run", cell())), cell())
-    play(shelf, Spread({}, Said(trouble="no engine")), cell(), again=True)
+    play(shelf, Spread({}, WorkerReply(trouble="no engine")), cell(), again=True)
     assert shelf.kept(cell()) is not None
 
 
 def test_what_was_left_by_a_cell_in_trouble_is_not_taken_for_whole(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path / "out")
-    spread = Spread(evidence(tmp_path / "run", cell()), Said(trouble="it hung"))
+    shelf = ResultCache(tmp_path / "out")
+    spread = Spread(evidence(tmp_path / "run", cell()), WorkerReply(trouble="it hung"))
     [first] = play(shelf, spread, cell())
     play(shelf, spread, cell())
     assert (first.mark, first.evidence, len(spread.played)) == (Mark.TROUBLE, shelf.place(cell()), 2)
 
 
 def test_half_a_file_is_no_evidence_and_no_crash(tmp_path: Path) -> None:
-    spread = Spread({"manifest.json": b"{"}, Said(trouble="it died"))
-    [record] = play(Shelf(tmp_path / "out"), spread, cell())
+    spread = Spread({"manifest.json": b"{"}, WorkerReply(trouble="it died"))
+    [record] = play(ResultCache(tmp_path / "out"), spread, cell())
     assert (record.mark, record.evidence) == (Mark.TROUBLE, "")
 
 
 def test_a_worker_cannot_write_beside_its_own_folder(tmp_path: Path) -> None:
-    Shelf(tmp_path / "out").keep(cell(), {"../../../stray": b"x"}, complete=False)
+    ResultCache(tmp_path / "out").keep(cell(), {"../../../stray": b"x"}, complete=False)
     assert not list(tmp_path.glob("stray")) + list((tmp_path / "out").glob("stray"))
 
 
 def test_an_excluded_cell_is_recorded_with_the_reason_and_not_played(tmp_path: Path) -> None:
     spread = Spread({})
-    [record] = play(Shelf(tmp_path / "out"), spread, excluding(backend=["inet"]))
+    [record] = play(ResultCache(tmp_path / "out"), spread, excluding(backend=["inet"]))
     assert (record.mark, record.why, spread.played) == (Mark.EXCLUDED, "cannot be", [])
 
 
@@ -508,7 +511,7 @@ def test_a_summary_says_what_its_format_is(tmp_path: Path) -> None:
         mark=Mark.DIFFERS,
         cells=tuple(RECORDS),
     )
-    Shelf(tmp_path).write_table(summary)
+    ResultCache(tmp_path).write_table(summary)
     written = json.loads((tmp_path / "matrix.json").read_text())
     assert (written["format"], written["cells"][1]["mark"], len(written["cells"])) == (1, "differs", 4)
 
@@ -520,7 +523,7 @@ def test_what_the_engine_makes_after_its_asker_was_killed_is_removed_too(
     removed: list[str] = []
     monkeypatch.setattr(workers, "_LATE_S", 0.1)
     monkeypatch.setattr(engine, "connect", lambda: SimpleNamespace(close=lambda: None))
-    monkeypatch.setattr(engine, "leftovers", lambda client: next(looks, []))
+    monkeypatch.setattr(engine, "orphans", lambda client: next(looks, []))
     monkeypatch.setattr(engine, "remove", lambda client, things: removed.extend(things))
     workers._sweep()
     assert removed == ["container", "network"]

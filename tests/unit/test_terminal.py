@@ -16,7 +16,7 @@ from rst_or_fin.scenario.model import Expectation, Scenario
 from rst_or_fin.tcp import connection as trace
 from rst_or_fin.tcp.ending import Cause, Ending
 from rst_or_fin.verdict import judge
-from rst_or_fin.verdict.assess import Judged, JudgedConnection, judge_all
+from rst_or_fin.verdict.assess import Judged, JudgedConnection, assess_run
 from rst_or_fin.verdict.outcome import Outcome
 
 from tests.unit.cases import ABORT, ABORT_ON_CLOSE, CASES, LATE_DATA, WHOLE, heard, judge_one, replay
@@ -97,7 +97,7 @@ def test_a_witness_that_contradicts_is_shouted() -> None:
 
 
 def test_every_doubt_is_shown_below_the_verdict() -> None:
-    (lost,) = judge_all(SCENARIO, [], WHOLE, [replay()], [()], A.address)
+    (lost,) = assess_run(SCENARIO, [], WHOLE, [replay()], [()], A.address)
     assert "inconclusive: no segment of the connection was captured" in terminal.case(SCENARIO, lost)
 
 

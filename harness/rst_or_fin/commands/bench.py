@@ -21,7 +21,7 @@ from rst_or_fin.errors import EXIT_AS_EXPECTED
 from rst_or_fin.evidence.records import Testimony
 from rst_or_fin.report.terminal import Tally
 from rst_or_fin.runner import replay
-from rst_or_fin.runner.pool import Beds
+from rst_or_fin.runner.pool import TestbedPool
 from rst_or_fin.storage import scenario_files
 from rst_or_fin.storage.load_run import load_run
 from rst_or_fin.tcp.segment import Endpoint
@@ -44,7 +44,7 @@ def bench(options: argparse.Namespace) -> int:
     )
     with tempfile.TemporaryDirectory(prefix="rst-or-fin-bench-") as folder:
         _cold(options, runtime.name, Path(folder))
-        with Beds(runtime, progress) as beds:
+        with TestbedPool(runtime, progress) as beds:
             seconds = [_opening_s(beds) for _ in range(_COLD_RUNS)]
             print(f"\ntestbed ready (both hosts, wire, capture, link): {_median(seconds)}")
             for name in scenario_files.PUBLISHED_PAIR:
@@ -77,7 +77,7 @@ def _cold(options: argparse.Namespace, runtime: str, folder: Path) -> None:
         print(f"{name}: {_median([replay[name] for replay in timed])}")
 
 
-def _opening_s(beds: Beds) -> float:
+def _opening_s(beds: TestbedPool) -> float:
     beds.discard()
     return _timed(lambda: beds.get(scenario_files.find(scenario_files.PUBLISHED_PAIR[0]).scenario))[0]
 
@@ -100,7 +100,7 @@ def _seconds(command: list[str], environment: dict[str, str] | None = None) -> f
     return time.monotonic() - started
 
 
-def _warm(name: str, repeat: int, beds: Beds, folder: Path) -> None:
+def _warm(name: str, repeat: int, beds: TestbedPool, folder: Path) -> None:
     entry = scenario_files.find(name)
     bed = Timed(beds.get(entry.scenario))
     request = replay.Request(

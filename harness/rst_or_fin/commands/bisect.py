@@ -18,7 +18,7 @@ from rst_or_fin.commands.console import print_json, progress
 from rst_or_fin.engine import images
 from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_DIFFERS, EXIT_INCONCLUSIVE, InconclusiveError, UsageError
 from rst_or_fin.execution import run_matrix
-from rst_or_fin.execution.cache import Shelf
+from rst_or_fin.execution.cache import ResultCache
 from rst_or_fin.report import matrix_table
 from rst_or_fin.scenario.axes import version
 from rst_or_fin.storage import scenario_files
@@ -48,7 +48,7 @@ def bisect(options: argparse.Namespace) -> int:
         kernel=matrix.settled_kernel(options.kernel) if options.kernel else "",
     )
     images.check_otp(combination.otp)
-    shelf = Shelf(Path(options.out))
+    shelf = ResultCache(Path(options.out))
     asked: dict[str, dict[str, str]] = {}
     with ExitStack() as stack:
         spread = matrix.spread_over(options, stack)

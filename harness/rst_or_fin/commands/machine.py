@@ -68,7 +68,7 @@ def clean(options: argparse.Namespace) -> int:
     from rst_or_fin.engine import images
 
     client = engine.connect()
-    left = engine.leftovers(client)
+    left = engine.orphans(client)
     engine.remove(client, left)
     for thing in left:
         print(f"removed the {thing.kind} {thing.name} of run {thing.run_id}")

@@ -29,8 +29,8 @@ from rst_or_fin.engine import client as engine
 from rst_or_fin.engine import images, kernel_images, kernels
 from rst_or_fin.errors import UsageError
 from rst_or_fin.execution import run_matrix, workers
-from rst_or_fin.execution.cache import Shelf
-from rst_or_fin.execution.workers import Steps
+from rst_or_fin.execution.cache import ResultCache
+from rst_or_fin.execution.workers import WorkerTasks
 from rst_or_fin.report import matrix_table
 from rst_or_fin.storage import scenario_files
 from rst_or_fin.storage.scenario_files import Entry
@@ -46,7 +46,7 @@ def matrix(options: argparse.Namespace) -> int:
         for combination in combinations(options, runtime)
         for entry in entries
     ]
-    shelf = Shelf(Path(options.out))
+    shelf = ResultCache(Path(options.out))
     started = _now()
     records: list[Record] = []
     with ExitStack() as stack:
@@ -160,7 +160,7 @@ def cell(entry: Entry, combination: Combination, repeat: int) -> Cell:
 
 def spread_over(options: argparse.Namespace, stack: ExitStack) -> run_matrix.Spread:
     """Where groups of cells are played; what that needs is closed with the stack."""
-    steps = Steps(cell_s=options.limit, command_line=options.command_line)
+    steps = WorkerTasks(cell_s=options.limit, command_line=options.command_line)
     if options.scheduler:
         executor = stack.enter_context(workers.dask_cluster(options.scheduler))
         return lambda groups: workers.play_on(executor, groups, steps)

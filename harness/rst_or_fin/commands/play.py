@@ -13,7 +13,7 @@ from rst_or_fin.commands.console import palette, print_json, progress
 from rst_or_fin.errors import EnvironmentTroubleError
 from rst_or_fin.report import terminal
 from rst_or_fin.runner.player import Player
-from rst_or_fin.runner.pool import Beds, side_by_side
+from rst_or_fin.runner.pool import TestbedPool, side_by_side
 from rst_or_fin.storage import evidence_folder, scenario_files
 from rst_or_fin.storage.scenario_files import Entry
 from rst_or_fin.testbed.select import choose
@@ -39,7 +39,7 @@ def _play(entries: Sequence[Entry], options: argparse.Namespace) -> int:
     outcomes: list[Outcome] = []
     records: list[dict[str, Any]] = []
     colours = palette()
-    with Beds(runtime, progress) as beds:
+    with TestbedPool(runtime, progress) as beds:
         player = Player(beds, repeat=options.repeat, command_line=options.command_line)
         for entry in entries:
             excluded = player.excluded(entry)

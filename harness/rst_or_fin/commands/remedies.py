@@ -11,7 +11,7 @@ from rst_or_fin.commands.console import palette, print_json, progress
 from rst_or_fin.errors import EnvironmentTroubleError, UsageError
 from rst_or_fin.report import remedies as report
 from rst_or_fin.runner.player import Player
-from rst_or_fin.runner.pool import Beds, side_by_side
+from rst_or_fin.runner.pool import TestbedPool, side_by_side
 from rst_or_fin.storage import evidence_folder, scenario_files
 from rst_or_fin.storage.scenario_files import Entry
 from rst_or_fin.testbed.select import choose
@@ -29,7 +29,7 @@ def cures(options: argparse.Namespace) -> int:
     root = evidence_folder.new_folder(Path(options.out), "cures")
     played: dict[str, list[Judged]] = {}
     entries = {entry.scenario.name: entry for entry in (*cases.values(), *remedies)}
-    with Beds(choose(options, progress), progress) as beds:
+    with TestbedPool(choose(options, progress), progress) as beds:
         player = Player(beds, repeat=options.repeat, command_line=options.command_line)
         for entry in side_by_side(list(entries.values()), lambda entry: entry.scenario.server):
             name = entry.scenario.name

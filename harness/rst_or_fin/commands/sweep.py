@@ -13,7 +13,7 @@ from rst_or_fin.errors import EnvironmentTroubleError, UsageError
 from rst_or_fin.report import sweep as report
 from rst_or_fin.report import terminal
 from rst_or_fin.runner.player import Player
-from rst_or_fin.runner.pool import Beds
+from rst_or_fin.runner.pool import TestbedPool
 from rst_or_fin.storage import evidence_folder, scenario_files
 from rst_or_fin.storage.scenario_files import Entry
 from rst_or_fin.testbed.select import choose
@@ -28,7 +28,7 @@ def sweep(options: argparse.Namespace) -> int:
     _check(entry, options)
     root = evidence_folder.new_folder(Path(options.out), f"sweep-{entry.scenario.name}")
     points: dict[int, Point] = {}
-    with Beds(choose(options, progress), progress) as beds:
+    with TestbedPool(choose(options, progress), progress) as beds:
         player = Player(beds, repeat=options.repeat, command_line=options.command_line)
         excluded = player.excluded(entry)
         if excluded:

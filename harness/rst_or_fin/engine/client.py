@@ -47,7 +47,7 @@ def connect(timeout_s: float = 60) -> docker.DockerClient:
     try:
         # The SDK would ask for the version by itself, but leaks its socket where nobody answers.
         with closing(docker.from_env(timeout=timeout_s, version=oldest)) as probe:  # type: ignore[arg-type]
-            _knock(probe)
+            _try_connect(probe)
             spoken = str(probe.api.version(api_version=False)["ApiVersion"])
     except (OSError, docker.errors.DockerException) as error:  # RequestException is an OSError
         raise _unreachable(error) from error
@@ -105,7 +105,7 @@ def disk_trouble(said: str, doing: str) -> EnvironmentTroubleError:
     return EnvironmentTroubleError(f"The disk is full ({said.strip()}), while {doing}.", _MAKE_ROOM)
 
 
-def _knock(client: docker.DockerClient) -> None:
+def _try_connect(client: docker.DockerClient) -> None:
     """Opens and closes the engine's Unix socket, if it has one: the SDK leaks one that it fails to open."""
     adapter = client.api.adapters.get("http+docker://")
     path = getattr(adapter, "socket_path", None)
@@ -217,7 +217,7 @@ def process_lives(pid: int, started: int) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Belonging:
+class OwnedResource:
     """A container or network that some run made. `created_s` is in seconds since the epoch."""
 
     kind: Literal["container", "network"]
@@ -230,7 +230,7 @@ class Belonging:
 
 
 def living_runs(
-    belongings: Iterable[Belonging],
+    owned_resources: Iterable[OwnedResource],
     here: Owner,
     lives: Callable[[int, int], bool],
     now_s: float,
@@ -241,7 +241,7 @@ def living_runs(
     container does: containers stop by themselves when their driver goes away.
     """
 
-    def alive(thing: Belonging) -> bool:
+    def alive(thing: OwnedResource) -> bool:
         who = thing.owner
         if who is None:
             return False
@@ -249,10 +249,10 @@ def living_runs(
             return lives(who.pid, who.started)
         return thing.running or now_s - thing.created_s < _FOREIGN_GRACE_S
 
-    return frozenset(thing.run_id for thing in belongings if alive(thing))
+    return frozenset(thing.run_id for thing in owned_resources if alive(thing))
 
 
-def belongings(client: docker.DockerClient, run_id: str | None = None) -> tuple[Belonging, ...]:
+def owned_resources(client: docker.DockerClient, run_id: str | None = None) -> tuple[OwnedResource, ...]:
     """Every container and network that our runs have on the engine, or those of one run; containers first."""
     # By OWNER, not LABEL: containers inherit an image's labels, and images carry LABEL too.
     wanted: dict[str, Any] = {"label": [OWNER] if run_id is None else [OWNER, f"{LABEL}={run_id}"]}
@@ -260,7 +260,7 @@ def belongings(client: docker.DockerClient, run_id: str | None = None) -> tuple[
         containers = client.api.containers(all=True, filters=wanted)
         networks = client.api.networks(filters=wanted)
     return tuple(
-        Belonging(
+        OwnedResource(
             kind="container",
             id=found["Id"],
             name=found["Names"][0].lstrip("/") if found["Names"] else found["Id"][:12],
@@ -271,7 +271,7 @@ def belongings(client: docker.DockerClient, run_id: str | None = None) -> tuple[
         )
         for found in containers
     ) + tuple(
-        Belonging(
+        OwnedResource(
             kind="network",
             id=found["Id"],
             name=found["Name"],
@@ -290,18 +290,18 @@ def _epoch_s(stamp: str) -> float:
     return datetime.fromisoformat(whole + zone).timestamp()
 
 
-def leftovers(client: docker.DockerClient) -> tuple[Belonging, ...]:
+def orphans(client: docker.DockerClient) -> tuple[OwnedResource, ...]:
     """What runs left behind that are not alive any more; containers first."""
-    found = belongings(client)
+    found = owned_resources(client)
     living = living_runs(found, owner(), process_lives, time.time())
     return tuple(thing for thing in found if thing.run_id not in living)
 
 
-def remove(client: docker.DockerClient, things: Collection[Belonging]) -> None:
+def remove(client: docker.DockerClient, things: Collection[OwnedResource]) -> None:
     """Removes them, containers before the networks they hang on; somebody else may do so meanwhile."""
     for kind, how in (("container", _remove_container), ("network", _remove_network)):
 
-        def take_away(thing: Belonging, how: Callable[..., None] = how) -> None:
+        def take_away(thing: OwnedResource, how: Callable[..., None] = how) -> None:
             with calls(f"removing the {thing.kind} {thing.name}"):
                 how(client, thing.id)
 

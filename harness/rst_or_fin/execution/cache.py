@@ -29,7 +29,7 @@ class _Note(msgspec.Struct, frozen=True, kw_only=True):
     inputs: str
 
 
-class Shelf:
+class ResultCache:
     """The folder of a matrix; made when the first thing is put there."""
 
     def __init__(self, root: Path) -> None:

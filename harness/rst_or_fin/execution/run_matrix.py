@@ -6,14 +6,14 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 
 from rst_or_fin.analysis import matrix
 from rst_or_fin.analysis.matrix import Cell, Group, Record
-from rst_or_fin.execution.cache import Shelf
-from rst_or_fin.execution.workers import Done
+from rst_or_fin.execution.cache import ResultCache
+from rst_or_fin.execution.workers import CellResult
 
-Spread = Callable[[Sequence[Group]], Iterator[Done]]
+Spread = Callable[[Sequence[Group]], Iterator[CellResult]]
 
 
 def play(
-    cells: Sequence[Cell], shelf: Shelf, spread: Spread, *, again: bool = False, host: str = ""
+    cells: Sequence[Cell], shelf: ResultCache, spread: Spread, *, again: bool = False, host: str = ""
 ) -> Generator[Record, None, None]:
     """A record for every cell. What the shelf holds is not played again, unless `again`; nor is what it holds
     of the host's own kernel where that is not `host` any more.
@@ -35,7 +35,7 @@ def play(
         yield _kept(done, shelf)
 
 
-def _kept(done: Done, shelf: Shelf) -> Record:
+def _kept(done: CellResult, shelf: ResultCache) -> Record:
     cell, said = done.cell, done.said
     run = shelf.keep(cell, done.files, complete=not said.trouble)
     evidence = shelf.place(cell) if run is not None else ""

@@ -21,14 +21,14 @@ from rst_or_fin.analysis.matrix import Cell, Combination, same_kernel
 from rst_or_fin.errors import EnvironmentTroubleError, TroubleError
 from rst_or_fin.evidence.records import SessionEnd
 from rst_or_fin.runner import replay as conductor
-from rst_or_fin.runner.pool import Beds
+from rst_or_fin.runner.pool import TestbedPool
 from rst_or_fin.scenario.model import SUFFIX
 from rst_or_fin.storage.scenario_files import naming
 from rst_or_fin.testbed.select import choose
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class WorkerReply:
     """What a worker answers: why the cell is excluded, or what went wrong and what to do; or nothing."""
 
     excluded: str = ""
@@ -36,7 +36,7 @@ class Said:
     remedy: str = ""
 
 
-_beds: dict[Combination, Beds] = {}  # at most one: this process serves one group
+_beds: dict[Combination, TestbedPool] = {}  # at most one: this process serves one group
 
 
 def attend() -> None:
@@ -47,20 +47,20 @@ def attend() -> None:
         threading.Thread(target=_leave_with, args=(parent.sentinel,), daemon=True).start()
 
 
-def prepare(cell: Cell) -> Said:
+def prepare(cell: Cell) -> WorkerReply:
     """Open the cell's testbed unless it is open already, and say whether the cell is excluded there."""
     try:
         if cell.combination not in _beds:
-            _beds[cell.combination] = Beds(choose(_options(cell.combination), _say), _say)
+            _beds[cell.combination] = TestbedPool(choose(_options(cell.combination), _say), _say)
         beds = _beds[cell.combination]
         _check_kernel(cell.combination.kernel, conductor.axes_of(beds.get(cell.scenario)).kernel)
-        return Said(excluded=beds.excluded(cell.scenario))
+        return WorkerReply(excluded=beds.excluded(cell.scenario))
     except TroubleError as error:
         discard()
         return _trouble(error)
 
 
-def play(cell: Cell, folder: str, command_line: tuple[str, ...]) -> Said:
+def play(cell: Cell, folder: str, command_line: tuple[str, ...]) -> WorkerReply:
     """Play the cell; `folder` then holds the evidence, also of a run that went wrong on its way."""
     beds = _beds[cell.combination]
     request = conductor.Request(
@@ -81,7 +81,7 @@ def play(cell: Cell, folder: str, command_line: tuple[str, ...]) -> Said:
         return _trouble(error)
     if node_gone:
         beds.discard()
-    return Said()
+    return WorkerReply()
 
 
 def discard() -> None:
@@ -114,8 +114,8 @@ def _options(combination: Combination) -> argparse.Namespace:
     )
 
 
-def _trouble(error: TroubleError) -> Said:
-    return Said(trouble=str(error), remedy=error.remedy)
+def _trouble(error: TroubleError) -> WorkerReply:
+    return WorkerReply(trouble=str(error), remedy=error.remedy)
 
 
 def _say(line: object) -> None:

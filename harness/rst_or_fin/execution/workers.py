@@ -1,8 +1,8 @@
 """Groups of cells on worker processes: whatever a cell does, it takes no other cell with it.
 
-A `Guard` plays one group: each cell in a worker process that it may kill, with a time limit for each step.
-Guards are spread by anything that has concurrent.futures' Executor interface: threads of this process, or a
-Dask cluster's machines, from which the evidence comes back as bytes.
+A `GroupSupervisor` plays one group: each cell in a worker process that it may kill, with a time limit
+for each step. Supervisors are spread by anything that has concurrent.futures' Executor interface: threads
+of this process, or a Dask cluster's machines, from which the evidence comes back as bytes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from rst_or_fin.analysis.matrix import Cell, Group
 from rst_or_fin.engine import client as engine
 from rst_or_fin.errors import EnvironmentTroubleError, TroubleError, UsageError
 from rst_or_fin.execution import worker
-from rst_or_fin.execution.worker import Said
+from rst_or_fin.execution.worker import WorkerReply
 
 _OPENINGS = 2  # testbeds of one group that may fail to open, one after another, before it is given up
 _SLACK_S = 60.0
@@ -40,15 +40,15 @@ _LATE_S = 1.5  # how long after a process was killed the engine may still make w
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Steps:
+class WorkerTasks:
     """What a worker process is told to do, and how long each may take. Functions that can be pickled.
 
     `open_s` leaves room for an image that has to be made first; what can hang in a testbed has bounds of its
     own, far below.
     """
 
-    prepare: Callable[[Cell], Said] = worker.prepare
-    play: Callable[[Cell, str, tuple[str, ...]], Said] = worker.play
+    prepare: Callable[[Cell], WorkerReply] = worker.prepare
+    play: Callable[[Cell, str, tuple[str, ...]], WorkerReply] = worker.play
     discard: Callable[[], None] = worker.discard
     open_s: float = 900.0
     cell_s: float = 120.0
@@ -57,16 +57,16 @@ class Steps:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
+class CellResult:
     """What came of one cell: its evidence by file name, as far as there is any, and what its worker said."""
 
     cell: Cell
-    said: Said
+    said: WorkerReply
     files: Mapping[str, bytes]
     duration_s: float
 
 
-Hear = Callable[[Done], None]
+OnResult = Callable[[CellResult], None]
 
 
 class _LostError(Exception):
@@ -77,10 +77,10 @@ class _LostError(Exception):
         self.remedy = remedy
 
 
-class Guard:
+class GroupSupervisor:
     """Plays one group of cells. `play` may be called once; `stop` ends it from another thread."""
 
-    def __init__(self, group: Group, steps: Steps) -> None:
+    def __init__(self, group: Group, steps: WorkerTasks) -> None:
         self._group = group
         self._steps = steps
         self._lock = threading.Lock()
@@ -89,11 +89,11 @@ class Guard:
         self._started: Future[int] | None = None
         self._pid = 0
 
-    def play(self, hear: Hear = lambda done: None) -> list[Done]:
+    def play(self, hear: OnResult = lambda done: None) -> list[CellResult]:
         """Every cell's result, also told to `hear` as it comes. Never raises on account of a cell."""
-        results: list[Done] = []
+        results: list[CellResult] = []
         failed_openings = 0
-        last = Said()
+        last = WorkerReply()
         try:
             for cell in self._group.cells:
                 if self._stopped:
@@ -103,7 +103,7 @@ class Guard:
                     failed_openings = 0 if opened else failed_openings + 1
                     last = done.said
                 else:
-                    done = Done(cell=cell, said=last, files={}, duration_s=0.0)
+                    done = CellResult(cell=cell, said=last, files={}, duration_s=0.0)
                 results.append(done)
                 hear(done)
             self._dismiss()
@@ -117,7 +117,7 @@ class Guard:
             self._stopped = True
             self._shoot()
 
-    def _one(self, cell: Cell) -> tuple[Done, bool]:
+    def _one(self, cell: Cell) -> tuple[CellResult, bool]:
         """One cell, and whether its testbed could be opened."""
         started = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="rst-or-fin-") as place:
@@ -132,11 +132,13 @@ class Guard:
                         "the cell", self._steps.cell_s, self._steps.play, cell, str(folder), line
                     )
             except _LostError as error:
-                said = Said(trouble=str(error), remedy=error.remedy)
+                said = WorkerReply(trouble=str(error), remedy=error.remedy)
             duration_s = time.monotonic() - started
-            return Done(cell=cell, said=said, files=_contents(folder), duration_s=duration_s), opened
+            return CellResult(cell=cell, said=said, files=_contents(folder), duration_s=duration_s), opened
 
-    def _call(self, what: str, limit_s: float, function: Callable[..., Said], *arguments: object) -> Said:
+    def _call(
+        self, what: str, limit_s: float, function: Callable[..., WorkerReply], *arguments: object
+    ) -> WorkerReply:
         """Have the worker process do it. Raises _LostError; after that the next call gets a new process."""
         pool = self._worker()
         try:
@@ -225,14 +227,14 @@ class Guard:
         return True
 
 
-def play_group(group: Group, steps: Steps) -> list[Done]:
+def play_group(group: Group, steps: WorkerTasks) -> list[CellResult]:
     """A guard's work as one call of plain data, for an executor on another machine.
 
     A daemonic process (multiprocessing's word; a Dask worker under its nanny is one) may have no children of
     that kind: there the guard gets a process of its own.
     """
     if not multiprocessing.current_process().daemon:
-        return Guard(group, steps).play()
+        return GroupSupervisor(group, steps).play()
     limit_s = _longest_s(group, steps)
     finished = subprocess.run(
         [sys.executable, "-m", "rst_or_fin.execution.workers"],
@@ -241,14 +243,14 @@ def play_group(group: Group, steps: Steps) -> list[Done]:
         timeout=limit_s,
         check=True,
     )
-    results: list[Done] = pickle.loads(finished.stdout)
+    results: list[CellResult] = pickle.loads(finished.stdout)
     return results
 
 
-def play_here(groups: Sequence[Group], steps: Steps, jobs: int) -> Iterator[Done]:
+def play_here(groups: Sequence[Group], steps: WorkerTasks, jobs: int) -> Iterator[CellResult]:
     """Play the groups on this machine, `jobs` at a time, yielding each cell as it is done."""
-    heard: queue.SimpleQueue[Done | Future[list[Done]]] = queue.SimpleQueue()
-    guards = [(Guard(group, steps), group) for group in groups]
+    heard: queue.SimpleQueue[CellResult | Future[list[CellResult]]] = queue.SimpleQueue()
+    guards = [(GroupSupervisor(group, steps), group) for group in groups]
     with ThreadPoolExecutor(jobs) as executor:
         try:
             futures = {executor.submit(guard.play, heard.put): group for guard, group in guards}
@@ -259,9 +261,9 @@ def play_here(groups: Sequence[Group], steps: Steps, jobs: int) -> Iterator[Done
                 guard.stop()
 
 
-def play_on(executor: Executor, groups: Sequence[Group], steps: Steps) -> Iterator[Done]:
+def play_on(executor: Executor, groups: Sequence[Group], steps: WorkerTasks) -> Iterator[CellResult]:
     """Play the groups wherever the executor does, yielding the cells of each group as it comes back."""
-    heard: queue.SimpleQueue[Done | Future[list[Done]]] = queue.SimpleQueue()
+    heard: queue.SimpleQueue[CellResult | Future[list[CellResult]]] = queue.SimpleQueue()
     futures = {executor.submit(play_group, group, steps): group for group in groups}
     yield from _collect(futures, heard, steps)
 
@@ -300,10 +302,10 @@ def dask_cluster(address: str) -> Iterator[Executor]:
 
 
 def _collect(
-    futures: Mapping[Future[list[Done]], Group],
-    heard: queue.SimpleQueue[Done | Future[list[Done]]],
-    steps: Steps,
-) -> Iterator[Done]:
+    futures: Mapping[Future[list[CellResult]], Group],
+    heard: queue.SimpleQueue[CellResult | Future[list[CellResult]]],
+    steps: WorkerTasks,
+) -> Iterator[CellResult]:
     """Every cell once, whether it is heard of by itself or with its group, and also if neither ever comes."""
     patience_s = max((_longest_s(group, steps) for group in futures.values()), default=0.0)
     owed = {id(group): list(group.cells) for group in futures.values()}
@@ -331,7 +333,7 @@ def _collect(
         yield from _lost(owed[id(group)], f"nothing was heard of it for {patience_s:.0f} s")
 
 
-def _results(future: Future[list[Done]]) -> tuple[list[Done], str]:
+def _results(future: Future[list[CellResult]]) -> tuple[list[CellResult], str]:
     """What a group came to; or nothing, and why."""
     if future.cancelled():
         return [], "it was cancelled"
@@ -341,12 +343,14 @@ def _results(future: Future[list[Done]]) -> tuple[list[Done], str]:
     return future.result(), ""
 
 
-def _lost(owed: Sequence[Cell], why: str) -> Iterator[Done]:
+def _lost(owed: Sequence[Cell], why: str) -> Iterator[CellResult]:
     for cell in owed:
-        yield Done(cell=cell, said=Said(trouble=why, remedy="run it again"), files={}, duration_s=0.0)
+        yield CellResult(
+            cell=cell, said=WorkerReply(trouble=why, remedy="run it again"), files={}, duration_s=0.0
+        )
 
 
-def _longest_s(group: Group, steps: Steps) -> float:
+def _longest_s(group: Group, steps: WorkerTasks) -> float:
     return _OPENINGS * steps.open_s + len(group.cells) * steps.cell_s + steps.discard_s + _SLACK_S
 
 
@@ -366,7 +370,7 @@ def _sweep() -> None:
     deadline = time.monotonic() + _LATE_S
     try:
         while True:
-            engine.remove(client, engine.leftovers(client))
+            engine.remove(client, engine.orphans(client))
             if time.monotonic() > deadline:
                 return
             time.sleep(_LATE_S / 5)
@@ -381,7 +385,7 @@ def main() -> None:
     with os.fdopen(os.dup(1), "wb") as answer:
         os.dup2(2, 1)  # whatever is printed meanwhile is no part of the answer
         group, steps = pickle.load(sys.stdin.buffer)
-        pickle.dump(Guard(group, steps).play(), answer)
+        pickle.dump(GroupSupervisor(group, steps).play(), answer)
 
 
 if __name__ == "__main__":

@@ -212,12 +212,12 @@ class _Inner:
                     return  # the driver sends nothing after its order: this is its end
                 if fd == children:
                     os.read(children, 4096)
-                    self._bury()
+                    self._reap()
                 elif not speaking[fd].listen():
                     poll.unregister(fd)
-            knocking = knocking and not self._knock()
+            knocking = knocking and not self._try_connect()
 
-    def _knock(self) -> bool:
+    def _try_connect(self) -> bool:
         """Hand a connection to the node's distribution port out, if it listens already."""
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as connection:
             try:
@@ -227,7 +227,7 @@ class _Inner:
             send(self._channel, {"event": "linked"}, [connection.fileno()])
         return True
 
-    def _bury(self) -> None:
+    def _reap(self) -> None:
         """Reap every process that has ended, orphans too, and tell the driver of the programs among them."""
         while True:
             try:
@@ -238,7 +238,7 @@ class _Inner:
                 return
             for program in self._programs:
                 if program.pid == pid:
-                    send(self._channel, program.obituary(status))
+                    send(self._channel, program.exit_message(status))
 
 
 def _socket_table() -> int:

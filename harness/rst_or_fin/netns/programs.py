@@ -54,7 +54,7 @@ class Program:
             return True
         return False
 
-    def obituary(self, status: int) -> dict[str, Any]:
+    def exit_message(self, status: int) -> dict[str, Any]:
         """The message "ended" for a wait status."""
         self.listen()
         return {

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from rst_or_fin.evidence.records import SessionEnd
 from rst_or_fin.runner import replay as conductor
-from rst_or_fin.runner.pool import Beds
+from rst_or_fin.runner.pool import TestbedPool
 from rst_or_fin.storage.scenario_files import Entry, naming
 from rst_or_fin.testbed import Testbed
 from rst_or_fin.verdict.assess import Judged
@@ -18,7 +18,7 @@ from rst_or_fin.verdict.assess import Judged
 class Player:
     """Plays scenarios one after another, on as few testbeds as their servers allow."""
 
-    def __init__(self, beds: Beds, *, repeat: int, command_line: tuple[str, ...]) -> None:
+    def __init__(self, beds: TestbedPool, *, repeat: int, command_line: tuple[str, ...]) -> None:
         self._beds = beds
         self._repeat = repeat
         self._command_line = command_line

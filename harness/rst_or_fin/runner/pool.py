@@ -19,7 +19,7 @@ def side_by_side(items: Sequence[_Item], server_of: Callable[[_Item], Server]) -
     return sorted(items, key=lambda item: servers.index(server_of(item)))
 
 
-class Beds:
+class TestbedPool:
     """Opens testbeds as scenarios ask for them. Use as a context manager: the last one is closed with it."""
 
     def __init__(self, runtime: Runtime, progress: Callable[[object], None]) -> None:
@@ -28,7 +28,7 @@ class Beds:
         self._bed: Testbed | None = None
         self._server: Server | None = None
 
-    def __enter__(self) -> Beds:
+    def __enter__(self) -> TestbedPool:
         return self
 
     def __exit__(self, *error: object) -> None:

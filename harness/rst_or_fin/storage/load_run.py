@@ -9,7 +9,7 @@ from rst_or_fin.evidence import pcap
 from rst_or_fin.scenario.model import Scenario
 from rst_or_fin.storage import evidence_folder
 from rst_or_fin.storage.evidence_folder import Evidence
-from rst_or_fin.verdict.assess import Judged, judge_all
+from rst_or_fin.verdict.assess import Judged, assess_run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ def judge_evidence(evidence: Evidence) -> JudgedRun:
     """Judge evidence that has been read."""
     manifest = evidence.manifest
     scenario = evidence.scenario.at(manifest.axes)
-    judgements = judge_all(
+    judgements = assess_run(
         scenario,
         (frame for _, frame in pcap.frames(evidence.capture)),
         manifest.capture,

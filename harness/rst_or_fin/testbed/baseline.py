@@ -13,7 +13,7 @@ import rst_or_fin
 from rst_or_fin.node import runtime
 from rst_or_fin.scenario.model import Server
 from rst_or_fin.testbed import local
-from rst_or_fin.testbed.holder_process import Held
+from rst_or_fin.testbed.holder_process import HolderProcess
 
 _PORT = 4370
 _TIMEOUT_S = 60.0
@@ -25,7 +25,7 @@ def seconds(repeat: int) -> dict[str, float]:
     place = local.place_of(family=4)
     order = local.order_for(runtime.find(None), "", Server(), place, "inet")
     client = [sys.executable, "-m", "rst_or_fin.agents.baseline", place.own, "80", str(_PORT), str(repeat)]
-    held = Held(
+    held = HolderProcess(
         order._replace(
             node=client,
             node_folder="/",

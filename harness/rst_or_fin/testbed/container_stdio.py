@@ -22,7 +22,7 @@ _STDERR = 2
 _KEPT_STDERR = 4000
 
 
-class Attached:
+class ContainerStdio:
     """The streams of one container, attached before it starts so that its first byte is not missed."""
 
     def __init__(self, client: docker.DockerClient, container_id: str, name: str) -> None:

@@ -31,7 +31,7 @@ from rst_or_fin.scenario import peers
 from rst_or_fin.scenario.model import Server
 from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.testbed import PINNED_SYSCTLS
-from rst_or_fin.testbed.container_stdio import Attached
+from rst_or_fin.testbed.container_stdio import ContainerStdio
 from rst_or_fin.testbed.guest import Guest
 from rst_or_fin.testbed.peer_log import Testimonies
 
@@ -193,7 +193,7 @@ class DockerTestbed:
         server: Server,
         progress: Callable[[object], None],
     ) -> None:
-        engine.remove(self._client, engine.leftovers(self._client))
+        engine.remove(self._client, engine.orphans(self._client))
         node_row = self._node_row(otp, kernel, progress)
         node_image = images.ensure(self._client, node_row, progress)
         peer_image = images.ensure(self._client, "peer", progress)
@@ -283,7 +283,7 @@ class DockerTestbed:
             "remove networks that are not needed: docker network prune",
         )
 
-    def _start_server(self, image: str, network: str, place: peers.Place, server: Server) -> Attached:
+    def _start_server(self, image: str, network: str, place: peers.Place, server: Server) -> ContainerStdio:
         kind = peers.kind_of(server)
         container = self._create(
             "server",
@@ -337,7 +337,7 @@ class DockerTestbed:
         self._node_log.write(f"{self._cookie}\n".encode(), _ANSWER_TIMEOUT_S)
         return container
 
-    def _start_capture(self, image: str, node: str) -> tuple[Attached, dict[str, object]]:
+    def _start_capture(self, image: str, node: str) -> tuple[ContainerStdio, dict[str, object]]:
         container = self._create(
             "capture",
             image,
@@ -394,8 +394,8 @@ class DockerTestbed:
             )["Id"]
         )
 
-    def _attach(self, container: str, name: str) -> Attached:
-        attached = Attached(self._client, container, name)
+    def _attach(self, container: str, name: str) -> ContainerStdio:
+        attached = ContainerStdio(self._client, container, name)
         self._undo.callback(attached.close)
         return attached
 
@@ -427,7 +427,7 @@ class DockerTestbed:
                 return link
 
     def _remove_everything(self) -> None:
-        engine.remove(self._client, engine.belongings(self._client, self._run_id))
+        engine.remove(self._client, engine.owned_resources(self._client, self._run_id))
 
     # Running
 

@@ -22,7 +22,7 @@ _KEPT_RESETS = 1000  # nobody asks for those of the control link
 
 
 class Lines(Protocol):
-    """A program's standard streams, as testbed.attached.Attached has them."""
+    """A program's standard streams, as `testbed.container_stdio.ContainerStdio` has them."""
 
     def write(self, data: bytes, timeout_s: float) -> None: ...
 

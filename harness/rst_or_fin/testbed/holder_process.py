@@ -27,7 +27,7 @@ _APPARMOR = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns"
 _DOCKER = "or use --runtime docker"
 
 
-class Held:
+class HolderProcess:
     """One holder. `close` ends it; so does this process's end."""
 
     def __init__(self, order: messages.Order) -> None:

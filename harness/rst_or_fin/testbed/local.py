@@ -30,7 +30,7 @@ from rst_or_fin.scenario import peers
 from rst_or_fin.scenario.model import Server
 from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.testbed import PINNED_SYSCTLS
-from rst_or_fin.testbed.holder_process import Held
+from rst_or_fin.testbed.holder_process import HolderProcess
 from rst_or_fin.testbed.peer_log import Testimonies
 
 # Addresses out of the networks set aside for such tests: RFC 2544 and RFC 5180.
@@ -58,7 +58,7 @@ class LocalTestbed:
         self._dropped = 0
         self._testimonies = Testimonies()
         runtime = erlang.find(otp)
-        self._held = Held(order_for(runtime, self._cookie, server, place, backend))
+        self._held = HolderProcess(order_for(runtime, self._cookie, server, place, backend))
         self._undo.callback(self._held.close)
         try:
             host_facts = self._set_up()
@@ -195,7 +195,7 @@ def probe() -> str:
 
     Raises EnvironmentTroubleError with the remedy where it cannot.
     """
-    held = Held(_EMPTY)
+    held = HolderProcess(_EMPTY)
     try:
         wired, fds = held.wait_for("wired", _SET_UP_TIMEOUT_S)
         for fd in fds:

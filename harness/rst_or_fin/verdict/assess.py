@@ -428,7 +428,7 @@ def _without_gate(verdict: Verdict, replay: Replay, main: JudgedConnection | Non
     return replace(verdict, doubts=(*verdict.doubts, *doubts))
 
 
-def judge_all(
+def assess_run(
     scenario: Scenario,
     frames: Iterable[Frame],
     capture: CaptureFacts,

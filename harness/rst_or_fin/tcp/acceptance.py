@@ -587,12 +587,21 @@ class Reading:
             if segment.has_ack and own.is_own(reset):
                 self._acknowledge(index, peer.unwrap(segment.ack), segment, own, peer)
         elif seq > high and (own.edge is None or seq <= own.edge):
-            own.beyond.setdefault(seq, _candidate(index, segment, seq, own, peer, refuses=False))
+            self._keep_beyond(_candidate(index, segment, seq, own, peer, refuses=False), own)
         else:
             own.missed = index
             self._ignore(index, Why.OUT_OF_WINDOW)
             if peer.only_syn and segment.has_ack and peer.unwrap(segment.ack) == peer.sent_to:
                 self._questions[index] = Open.REFUSES_LATE
+
+    def _keep_beyond(self, reset: Reset, own: End) -> None:
+        """Keep a RST past what was captured of its end; its own one in place of a forged one."""
+        kept = own.beyond.get(reset.seq)
+        if kept is None:
+            own.beyond[reset.seq] = reset
+        elif not own.is_own(kept):
+            own.beyond[reset.seq] = reset
+            self._ignore(kept.index, Why.FOREIGN)
 
     def _refusal(self, index: int, segment: Segment, own: End, peer: End) -> None:
         """In SYN-SENT a RST counts only if it acknowledges the SYN (RFC 9293 section 3.10.7.3)."""

@@ -27,6 +27,7 @@ _HARMLESS = {
     "explain": {0},
     "judge": {0},
     "report": {0},
+    "import": {0},
     "compare": {0, 1},
     "doctor": {0, 4},
     "check": {0},

@@ -2,6 +2,7 @@
 
 from rst_or_fin.embedding import case, ladder, mermaid, session, trace, verdict, witnesses
 
+from docs.blocks.captures import captured, imported
 from docs.blocks.causes import causes
 from docs.blocks.conn_states import meanings, states, transitions, words
 from docs.blocks.peers import peers
@@ -10,10 +11,12 @@ from docs.blocks.tables import cures, kernels, results, surprises
 
 __all__ = [
     "by_theme",
+    "captured",
     "case",
     "causes",
     "cures",
     "drawing",
+    "imported",
     "kernels",
     "ladder",
     "meanings",

@@ -36,6 +36,7 @@ _COMMANDS = {
     "bisect": ("bisect", "bisect"),
     "cures": ("remedies", "cures"),
     "judge": ("judge", "judge"),
+    "import": ("import_capture", "import_capture"),
     "report": ("report", "report"),
     "list": ("explain", "list_scenarios"),
     "explain": ("explain", "explain"),
@@ -181,6 +182,23 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_selection(judge)
     judge.add_argument("--write", action="store_true", help="replace the folder's verdicts.jsonl")
+
+    importing = commands.add_parser("import", help="a connection of a capture as a scenario that replays it")
+    importing.add_argument("paths", nargs="+", metavar="FILE", help="capture files")
+    importing.add_argument(
+        "--connection", type=_count, metavar="N", required=True, help="its number (`judge` lists them)"
+    )
+    importing.add_argument("--out", metavar="FILE", required=True, help="my.scenario.toml")
+    importing.add_argument(
+        "--end",
+        choices=("client", "server"),
+        help="the end to be played (default: who reset, or closed first)",
+    )
+    importing.add_argument(
+        "--payload",
+        action=argparse.BooleanOptionalAction,
+        help="keep what was sent, or send as many other bytes (default: kept where it is plain HTTP)",
+    )
 
     report = commands.add_parser(
         "report", help="stored evidence or a capture as a page, a ladder, or test results"

@@ -1,0 +1,216 @@
+"""One captured connection as steps of two players: the end under test, and a script for its peer. Pure.
+
+The end under test is an Erlang session; what it sends anew (data, FIN, RST) is an `Own` step. The peer's
+segments are played as they were captured, each behind the step whose ACK does not cover it yet: what the end
+under test had received at each of its steps is then what it had received in the capture. Times are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from rst_or_fin.tcp.connection import Connection, flag_letters
+from rst_or_fin.tcp.ending import Role
+from rst_or_fin.tcp.segment import Checksum, Segment
+
+_MSS_KIND = 2
+_WINDOW_SCALE_KIND = 3
+_LARGEST_WINDOW = 65_535  # the script never scales
+
+
+class Kind(Enum):
+    """What the end under test does anew."""
+
+    DATA = "data"
+    FIN = "FIN"
+    RST = "RST"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Own:
+    """A step of the end under test: its numbers, what it acknowledges, and how it stands in the capture.
+
+    `received` are the payload bytes of the peer that it acknowledges, None where it acknowledges nothing;
+    `peer_fin` whether the peer's FIN is acknowledged too. `payload` is what of its data was captured.
+    """
+
+    kind: Kind
+    flags: str
+    first: int
+    end: int
+    ack: int | None
+    received: int | None
+    peer_fin: bool
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peers:
+    """A segment of the peer, to be sent as it is. `window` is in bytes, as far as a script can offer."""
+
+    flags: str
+    first: int
+    end: int
+    ack: int | None
+    window: int
+    payload: bytes
+
+
+Step = Own | Peers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """All steps in order, without the opening. `mss` is the peer's, 0 where it offered none."""
+
+    steps: tuple[Step, ...]
+    mss: int
+    window: int
+    own_received: int
+    """How many payload bytes of the peer the end under test has acknowledged in all."""
+
+
+def conversation(connection: Connection, own: Role) -> Conversation:
+    """Read a connection as steps. It must be whole: opened, without a hole."""
+    ordered = list(_ordered(connection, own))
+    opening = next((s for s in connection.segments if s.syn and connection.role(s) is not own), None)
+    return Conversation(
+        steps=tuple(ordered),
+        mss=_option(opening.options, _MSS_KIND) if opening is not None else 0,
+        window=min(opening.window, _LARGEST_WINDOW) if opening is not None else _LARGEST_WINDOW,
+        own_received=max((s.received or 0 for s in ordered if isinstance(s, Own)), default=0),
+    )
+
+
+def _ordered(connection: Connection, own: Role) -> Iterator[Step]:
+    """Put the peer's segments behind the steps that had not received them yet, in their own order."""
+    held: list[Peers] = []
+    sent_to, fin_seen = 1, False
+    peer_fin = _fin_number(connection, own.other)
+    scale = _scale(connection, own.other)
+    for segment in connection.segments:
+        if segment.syn or segment.checksum is Checksum.BAD:
+            continue
+        if connection.role(segment) is not own:
+            held.append(_peers(connection, segment, scale))
+            continue
+        step = _own(connection, segment, sent_to, fin_seen, peer_fin)
+        if step is None:
+            continue
+        sent_to, fin_seen = max(sent_to, step.end), fin_seen or step.kind is Kind.FIN
+        while held and (step.ack is None or held[0].end + ("F" in held[0].flags) <= step.ack):
+            yield held.pop(0)
+        yield from _with_fin(step, segment)
+    yield from held
+
+
+def _own(
+    connection: Connection, segment: Segment, sent_to: int, fin_seen: bool, peer_fin: int | None
+) -> Own | None:
+    """Read a segment of the end under test; None where it says nothing new."""
+    seq, ack = connection.relative(segment)
+    end = seq + segment.payload_len
+    if segment.rst:
+        kind = Kind.RST
+    elif end > sent_to:
+        kind = Kind.DATA
+    elif segment.fin and not fin_seen:
+        kind = Kind.FIN
+    else:
+        return None
+    covers_fin = peer_fin is not None and segment.has_ack and ack > peer_fin
+    first = max(seq, sent_to) if kind is Kind.DATA else seq
+    return Own(
+        kind=kind,
+        flags=flag_letters(segment),
+        first=first,
+        end=end,
+        ack=ack if segment.has_ack else None,
+        received=ack - 1 - covers_fin if segment.has_ack else None,
+        peer_fin=covers_fin,
+        payload=segment.payload[first - seq :],
+    )
+
+
+def _with_fin(step: Own, segment: Segment) -> Iterator[Own]:
+    """Give a segment with data and a FIN as two steps: the session sends, then closes."""
+    if step.kind is not Kind.DATA or not segment.fin:
+        yield step
+        return
+    yield _as(step, Kind.DATA, "P.", step.first)
+    yield _as(step, Kind.FIN, "F.", step.end)
+
+
+def _as(step: Own, kind: Kind, flags: str, first: int) -> Own:
+    return Own(
+        kind=kind,
+        flags=flags,
+        first=first,
+        end=step.end,
+        ack=step.ack,
+        received=step.received,
+        peer_fin=step.peer_fin,
+        payload=step.payload if kind is Kind.DATA else b"",
+    )
+
+
+def _peers(connection: Connection, segment: Segment, scale: int) -> Peers:
+    seq, ack = connection.relative(segment)
+    return Peers(
+        flags=flag_letters(segment).replace("E", "").replace("W", "").replace("U", ""),
+        first=seq,
+        end=seq + segment.payload_len,
+        ack=ack if segment.has_ack else None,
+        window=min(segment.window << scale, _LARGEST_WINDOW),
+        payload=segment.payload,
+    )
+
+
+def _fin_number(connection: Connection, role: Role) -> int | None:
+    """The relative number of an end's FIN."""
+    index = connection.reading.end(connection.endpoint(role)).fin
+    if index is None:
+        return None
+    segment = connection.segments[index]
+    return connection.relative(segment)[0] + segment.payload_len
+
+
+def _scale(connection: Connection, role: Role) -> int:
+    """By how many bits an end's windows are shifted, 0 where not both ends offered to (RFC 7323)."""
+    shifts = {
+        connection.role(segment): _option(segment.options, _WINDOW_SCALE_KIND, absent=-1)
+        for segment in connection.segments
+        if segment.syn
+    }
+    return min(shifts.get(role, -1), 14) if min(shifts.values(), default=-1) >= 0 and len(shifts) == 2 else 0
+
+
+def _option(options: bytes, kind: int, *, absent: int = 0) -> int:
+    """The value of a TCP option as a number (RFC 9293 section 3.2)."""
+    at = 0
+    while at < len(options) and options[at] != 0:
+        if options[at] == 1:
+            at += 1
+            continue
+        length = options[at + 1] if at + 1 < len(options) else 0
+        if length < 2:
+            return absent
+        if options[at] == kind:
+            return int.from_bytes(options[at + 2 : at + length], "big")
+        at += length
+    return absent
+
+
+def is_plain_http(steps: Sequence[Step]) -> bool:
+    """Whether both ends speak HTTP/1 in clear text, all of it captured."""
+    first = next((step.payload for step in steps if step.end > step.first), b"")
+    line = first.partition(b"\r\n")[0]
+    whole = all(len(step.payload) == step.end - step.first for step in steps)
+    return whole and (line.startswith(b"HTTP/1.") or line.rpartition(b" ")[2].startswith(b"HTTP/1."))
+
+
+def unread_from(steps: Sequence[Step]) -> int:
+    """How many of the peer's bytes the end under test had received when it last sent data."""
+    return max((s.received or 0 for s in steps if isinstance(s, Own) and s.kind is Kind.DATA), default=0)

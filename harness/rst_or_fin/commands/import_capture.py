@@ -1,0 +1,64 @@
+"""`import`: a connection of a capture as a scenario that replays it. Nothing is started."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rst_or_fin.analysis.importing import Imported, Source, end_to_play, imported
+from rst_or_fin.commands.captures import names, one_case
+from rst_or_fin.errors import EXIT_AS_EXPECTED, EnvironmentTroubleError, UsageError
+from rst_or_fin.escaping import visible
+from rst_or_fin.report import times
+from rst_or_fin.scenario import check
+from rst_or_fin.scenario.model import SUFFIX
+from rst_or_fin.scenario.rules import name_fault
+from rst_or_fin.tcp.ending import Role
+
+
+def import_capture(options: argparse.Namespace) -> int:
+    """Write one scenario, or one for each candidate of an open cause. Nothing is overwritten."""
+    out = Path(options.out.removesuffix(SUFFIX).removesuffix(".toml") + SUFFIX)
+    case = one_case(options.paths, options.connection, payload_kept=65_535)
+    source = Source(case=case, where=visible(names(options.paths)), when=times.date_time(case.first_ns))
+    own = Role(options.end) if options.end else end_to_play(case)
+    found = imported(source, own, payload=options.payload)
+    paths = [_path(out, each, several=len(found) > 1) for each in found]
+    for path, each in zip(paths, found, strict=True):
+        _check(path, each)
+    for path, each in zip(paths, found, strict=True):
+        _write(path, each.text)
+        why = f" ({each.cause})" if each.cause is not None else ""
+        print(f"{path}: the {own}'s end{why}; play it with `rst-or-fin run {path}`")
+    return EXIT_AS_EXPECTED
+
+
+def _path(out: Path, each: Imported, *, several: bool) -> Path:
+    """The file itself, or where there are several one that names its cause."""
+    if not several or each.cause is None:
+        return out
+    cause = str(each.cause).replace(" ", "-")
+    return out.with_name(f"{out.name.removesuffix(SUFFIX)}-{cause}{SUFFIX}")
+
+
+def _check(path: Path, each: Imported) -> None:
+    """Raise UsageError where there is such a file already, or a scenario cannot have its name."""
+    name = path.name.removesuffix(SUFFIX)
+    why = name_fault(name) if name else "a name is missing"
+    if why:
+        raise UsageError(f"{visible(str(path))}: {why}", "choose another name with --out")
+    if path.exists():
+        raise UsageError(f"{visible(str(path))} exists already", "choose another name with --out")
+    wrong = check.problems(each.text, path.name)
+    if wrong:
+        raise AssertionError(f"what was imported is no scenario: {wrong[0].told(path.name)}")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise EnvironmentTroubleError(
+            f"cannot write {visible(str(path))}: {error.strerror}", "choose another place with --out"
+        ) from error

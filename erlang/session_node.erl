@@ -12,7 +12,6 @@
                from,
                forms = [],
                close = 0,
-               counters = [],
                index = 1,
                held = [],
                output = [],
@@ -64,14 +63,14 @@ serve(#play{session = Session} = Play, Queue, Last) ->
             serve(Play, Queue, Last)
     end.
 
-closing(States, Source, #play{session = Session, ref = Ref, counters = Layout} = Play) ->
-    Event = {closing, States, reading(Layout), Source, os:system_time(nanosecond)},
+closing(States, Source, #play{session = Session, ref = Ref} = Play) ->
+    Event = {closing, States, reading(), Source, os:system_time(nanosecond)},
     Told = tell(Event, with_sent(Play)),
     Session ! {go, Ref},
     Told.
 
-closed(#play{session = Session, ref = Ref, counters = Layout, held = Held} = Play) ->
-    Reading = reading(Layout),
+closed(#play{session = Session, ref = Ref, held = Held} = Play) ->
+    Reading = reading(),
     Session ! {go, Ref},
     Play#play{held = [{closed, Reading} | Held]}.
 
@@ -90,7 +89,7 @@ obey(Command, From, Ref, Play, Queue, Last) ->
     From ! answer(Command, Ref),
     serve(Play, Queue, Last).
 
-answer({counters, Names}, Ref) -> {Ref, counters, reading(layout(Names))};
+answer(counters, Ref) -> {Ref, counters, reading()};
 answer({sysctls, Names}, Ref) -> {Ref, sysctls, sysctls(Names)};
 answer(ping, Ref) -> {Ref, pong, facts()};
 answer(_, Ref) -> {Ref, unknown_command}.
@@ -120,24 +119,23 @@ next(Queue, Last) ->
 retire_last(none) -> ok;
 retire_last({_, Session}) -> retire(Session).
 
-begin_next({play, Text, Given, CloseLine, Names, TimeoutMs, Live}, From, Ref, Queue) ->
+begin_next({play, Text, Given, CloseLine, TimeoutMs, Live}, From, Ref, Queue) ->
     case prepared({Text, Given, CloseLine}) of
         {ok, Forms, Bindings, Close} ->
-            Begun = begun(Forms, Bindings, Close, Ref, layout(Names)),
+            Begun = begun(Forms, Bindings, Close, Ref),
             serve(watched(Begun#play{from = From, live = Live}, TimeoutMs), Queue, none);
         {unparsable, LineNo, Why} ->
             From ! {Ref, events, [{unparsable, LineNo, Why}]},
             next(Queue, none)
     end.
 
-begun(Forms, Bindings, Close, Ref, Layout) ->
+begun(Forms, Bindings, Close, Ref) ->
     {Session, Monitor} = spawn_roomy(session),
     true = group_leader(self(), Session),
     ok = forget(),
-    Begun = {begun, reading(Layout)},
+    Begun = {begun, reading()},
     Session ! {play, self(), Ref, Forms, Bindings, Close},
-    #play{session = Session, monitor = Monitor, ref = Ref, forms = Forms, close = Close, counters = Layout,
-          held = [Begun]}.
+    #play{session = Session, monitor = Monitor, ref = Ref, forms = Forms, close = Close, held = [Begun]}.
 prepared(Key) ->
     Cache = case get(prepared) of undefined -> #{}; Remembered -> Remembered end,
     case maps:get(Key, Cache, none) of
@@ -171,52 +169,23 @@ stop_watching(#play{monitor = Monitor, timer = Timer}) ->
 
 %%% kernel_counters.erl
 
--define(PROC_MAX, 65536).
+-define(PROC_MAX, 16384).
 
-layout(Names) ->
-    case get({layout, Names}) of
-        undefined ->
-            Files = [opened(Path) || Path <- ["/proc/net/netstat", "/proc/net/snmp"]],
-            Layout = [{File, Wanted} || File <- Files, [_ | _] = Wanted <- [wanted(content(File), Names)]],
-            _ = put({layout, Names}, Layout),
-            Layout;
-        Layout ->
-            Layout
-    end.
-reading(Layout) ->
+reading() ->
     FromNs = os:system_time(nanosecond),
-    Read = [{content(File), Wanted} || {File, Wanted} <- Layout],
-    ToNs = os:system_time(nanosecond),
-    {FromNs, ToNs, [{Names, values(Content, Pattern)} || {Content, Wanted} <- Read, {Names, Pattern} <- Wanted]}.
-opened(Path) ->
-    case get({opened, Path}) of
+    Netstat = content(netstat, "/proc/net/netstat"),
+    Snmp = content(snmp, "/proc/net/snmp"),
+    {FromNs, os:system_time(nanosecond), [Netstat, Snmp]}.
+content(Name, Path) ->
+    case get(Name) of
         undefined ->
             {ok, File} = file:open(Path, [read, raw, binary]),
-            _ = put({opened, Path}, File),
-            File;
+            _ = put(Name, File),
+            content(Name, Path);
         File ->
-            File
+            {ok, Content} = file:pread(File, 0, ?PROC_MAX),
+            Content
     end.
-
-content(File) ->
-    {ok, Content} = file:pread(File, 0, ?PROC_MAX),
-    Content.
-wanted(Content, Names) ->
-    Lines = [string:lexemes(Line, " ") || Line <- binary:split(Content, <<"\n">>, [global, trim])],
-    Groups = [{Group, [<<Group/binary, Word/binary>> || Word <- Words]} || [Group | Words] <- headers(Lines)],
-    [pattern(Group, All, Names) || {Group, All} <- Groups, All -- Names =/= All].
-
-headers([Header, _ | Lines]) -> [Header | headers(Lines)];
-headers([]) -> [].
-
-pattern(Group, All, Names) ->
-    Columns = [case lists:member(N, Names) of true -> " ([-0-9]++)"; false -> " [-0-9]++" end || N <- All],
-    {ok, Pattern} = re:compile(["^", Group, Columns, "$"], [multiline]),
-    {[N || N <- All, lists:member(N, Names)], Pattern}.
-
-values(Content, Pattern) ->
-    {match, Values} = re:run(Content, Pattern, [{capture, all_but_first, binary}]),
-    Values.
 
 %%% node_facts.erl
 
@@ -289,8 +258,8 @@ report_death(Reason, #play{forms = Forms, index = Index, timer = Timer} = Play) 
     _ = erlang:cancel_timer(Timer),
     {Source, _} = lists:nth(Index, Forms),
     tell_last(death(Reason, Source, Play), read_at_close(with_sent(Play))).
-read_at_close(#play{index = Close, close = Close, counters = Layout, held = Held} = Play) ->
-    Play#play{held = [{closed, reading(Layout)} | Held]};
+read_at_close(#play{index = Close, close = Close, held = Held} = Play) ->
+    Play#play{held = [{closed, reading()} | Held]};
 read_at_close(Play) ->
     Play.
 

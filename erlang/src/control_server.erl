@@ -14,7 +14,7 @@
 -type ref() :: play_events:ref().
 -type play() :: play_events:play().
 -type order() :: {play, Session :: binary(), Given :: #{binary() => binary()}, CloseLine :: non_neg_integer(),
-                  Counters :: [binary()], TimeoutMs :: pos_integer(), Live :: boolean()}.
+                  TimeoutMs :: pos_integer(), Live :: boolean()}.
 -type waiting() :: queue:queue({From :: pid(), ref(), order()}).
 -type last() :: none | {ref(), pid()}.
 
@@ -64,15 +64,15 @@ serve(#play{session = Session} = Play, Queue, Last) ->
     end.
 
 -spec closing([map()], binary(), play()) -> play().
-closing(States, Source, #play{session = Session, ref = Ref, counters = Layout} = Play) ->
-    Event = {closing, States, kernel_counters:reading(Layout), Source, os:system_time(nanosecond)},
+closing(States, Source, #play{session = Session, ref = Ref} = Play) ->
+    Event = {closing, States, kernel_counters:reading(), Source, os:system_time(nanosecond)},
     Told = play_events:tell(Event, play_events:with_sent(Play)),
     Session ! {go, Ref},
     Told.
 
 -spec closed(play()) -> play().
-closed(#play{session = Session, ref = Ref, counters = Layout, held = Held} = Play) ->
-    Reading = kernel_counters:reading(Layout),
+closed(#play{session = Session, ref = Ref, held = Held} = Play) ->
+    Reading = kernel_counters:reading(),
     Session ! {go, Ref},
     Play#play{held = [{closed, Reading} | Held]}.
 
@@ -94,7 +94,7 @@ obey(Command, From, Ref, Play, Queue, Last) ->
     serve(Play, Queue, Last).
 
 -spec answer(term(), ref()) -> tuple().
-answer({counters, Names}, Ref) -> {Ref, counters, kernel_counters:reading(kernel_counters:layout(Names))};
+answer(counters, Ref) -> {Ref, counters, kernel_counters:reading()};
 answer({sysctls, Names}, Ref) -> {Ref, sysctls, node_facts:sysctls(Names)};
 answer(ping, Ref) -> {Ref, pong, node_facts:facts()};
 answer(_, Ref) -> {Ref, unknown_command}.
@@ -128,26 +128,24 @@ retire_last(none) -> ok;
 retire_last({_, Session}) -> session_end:retire(Session).
 
 -spec begin_next(order(), pid(), ref(), waiting()) -> no_return().
-begin_next({play, Text, Given, CloseLine, Names, TimeoutMs, Live}, From, Ref, Queue) ->
+begin_next({play, Text, Given, CloseLine, TimeoutMs, Live}, From, Ref, Queue) ->
     case prepared({Text, Given, CloseLine}) of
         {ok, Forms, Bindings, Close} ->
-            Begun = begun(Forms, Bindings, Close, Ref, kernel_counters:layout(Names)),
+            Begun = begun(Forms, Bindings, Close, Ref),
             serve(watched(Begun#play{from = From, live = Live}, TimeoutMs), Queue, none);
         {unparsable, LineNo, Why} ->
             From ! {Ref, events, [{unparsable, LineNo, Why}]},
             next(Queue, none)
     end.
 
--spec begun([session_parser:form()], erl_eval:binding_struct(), pos_integer(), ref(), kernel_counters:layout()) ->
-          play().
-begun(Forms, Bindings, Close, Ref, Layout) ->
+-spec begun([session_parser:form()], erl_eval:binding_struct(), pos_integer(), ref()) -> play().
+begun(Forms, Bindings, Close, Ref) ->
     {Session, Monitor} = session_node:spawn_roomy(session),
     true = group_leader(self(), Session),
     ok = sent_bytes:forget(),
-    Begun = {begun, kernel_counters:reading(Layout)},
+    Begun = {begun, kernel_counters:reading()},
     Session ! {play, self(), Ref, Forms, Bindings, Close},
-    #play{session = Session, monitor = Monitor, ref = Ref, forms = Forms, close = Close, counters = Layout,
-          held = [Begun]}.
+    #play{session = Session, monitor = Monitor, ref = Ref, forms = Forms, close = Close, held = [Begun]}.
 
 %% A session that is played again with the same bindings is parsed once.
 -spec prepared({binary(), #{binary() => binary()}, non_neg_integer()}) -> session_parser:prepared().

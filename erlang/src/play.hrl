@@ -5,7 +5,6 @@
                from :: pid() | undefined,
                forms = [] :: [session_parser:form()],
                close = 0 :: non_neg_integer(),
-               counters = [] :: kernel_counters:layout(),
                index = 1 :: pos_integer(),
                held = [] :: [tuple()],
                output = [] :: iodata(),

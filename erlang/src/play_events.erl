@@ -85,8 +85,8 @@ report_death(Reason, #play{forms = Forms, index = Index, timer = Timer} = Play) 
 
 %% A session that died at its close line has closed what it had.
 -spec read_at_close(play()) -> play().
-read_at_close(#play{index = Close, close = Close, counters = Layout, held = Held} = Play) ->
-    Play#play{held = [{closed, kernel_counters:reading(Layout)} | Held]};
+read_at_close(#play{index = Close, close = Close, held = Held} = Play) ->
+    Play#play{held = [{closed, kernel_counters:reading()} | Held]};
 read_at_close(Play) ->
     Play.
 

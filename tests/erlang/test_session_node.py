@@ -274,7 +274,7 @@ class TestFacts:
         assert session.sysctls(node.link, names) == {"net.ipv4.tcp_rmem": rmem}
 
     def test_counters_are_all_there_and_unknown_ones_left_out(self, node: Node) -> None:
-        assert set(session.counters(node.link, [*COUNTERS, "Tcp:NoSuch"]).counters) == set(COUNTERS)
+        assert set(session.counters(node.link, (*COUNTERS, "Tcp:NoSuch")).counters) == set(COUNTERS)
 
     def test_an_unknown_command_is_told(self, node: Node) -> None:
         ref = node.link.send(Atom("dance"))

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 from rst_or_fin.capture_file.frame import Frame
 from rst_or_fin.evidence import pcap
-from rst_or_fin.evidence.records import COUNTERS, Replay
+from rst_or_fin.evidence.records import Replay
 from rst_or_fin.node import session
 from rst_or_fin.tcp.segment import Segment
 from rst_or_fin.testbed.local import LocalTestbed
@@ -24,9 +24,7 @@ _MANY = 100_000
 def play(bed: LocalTestbed, text: str) -> Replay:
     """Play a session to its end; when this returns, its close has returned on the node."""
     bindings = {"Server": _tuple(bed.server.address), "Port": str(bed.server.port)}
-    ref = session.begin(
-        bed.link, session=text, bindings=bindings, close_line=0, counters=COUNTERS, line_timeout_s=5.0
-    )
+    ref = session.begin(bed.link, session=text, bindings=bindings, close_line=0, line_timeout_s=5.0)
     return session.collect(bed.link, ref, 0, 10.0)
 
 

@@ -56,9 +56,7 @@ def on(kernel: str, otp: str) -> tuple[str, ...]:
 
 def evaluated(bed: DockerTestbed, expression: str) -> str:
     """What one Erlang expression prints on the node."""
-    ref = session.begin(
-        bed.link, session=expression, bindings={}, close_line=0, counters=(), line_timeout_s=10
-    )
+    ref = session.begin(bed.link, session=expression, bindings={}, close_line=0, line_timeout_s=10)
     replay = session.collect(bed.link, ref, 0, 20)
     assert replay.end is SessionEnd.DONE
     return replay.calls[0].result
@@ -143,7 +141,7 @@ def test_the_snapshot_had_used_no_tcp_so_its_secrets_were_not_drawn(
     client: docker.DockerClient,
 ) -> None:
     with DockerTestbed(client, kernel=BEFORE[0], otp=BEFORE[1]) as fresh:
-        tried = session.counters(fresh.link, ["Tcp:ActiveOpens", "Tcp:AttemptFails"])
+        tried = session.counters(fresh.link, ("Tcp:ActiveOpens", "Tcp:AttemptFails"))
     assert tried.counters == {"Tcp:ActiveOpens": 0, "Tcp:AttemptFails": 0}
 
 

@@ -21,7 +21,7 @@ import pytest
 from rst_or_fin.agents import frames
 from rst_or_fin.capture_file.frame import Frame
 from rst_or_fin.errors import EnvironmentTroubleError, TroubleError, UsageError
-from rst_or_fin.evidence.records import COUNTERS, SessionEnd, Testimony
+from rst_or_fin.evidence.records import SessionEnd, Testimony
 from rst_or_fin.node import session
 from rst_or_fin.scenario.model import Server
 from rst_or_fin.tcp.segment import Endpoint
@@ -259,7 +259,7 @@ def test_the_counters_can_be_read_from_beside_the_node(bed: LocalTestbed) -> Non
 
 
 def test_the_counters_are_those_that_the_node_reads(bed: LocalTestbed) -> None:
-    inside = session.counters(bed.link, COUNTERS).counters
+    inside = session.counters(bed.link).counters
     assert {name: bed.counters()[name] for name in inside} == inside
 
 

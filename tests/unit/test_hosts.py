@@ -243,6 +243,12 @@ def test_counters_are_named_by_group() -> None:
     }
 
 
+def test_only_the_counters_that_are_wanted_and_there_are_picked() -> None:
+    table = b"TcpExt: SyncookiesSent TCPAbortOnClose\nTcpExt: 1 7\nIpExt: InOctets\nIpExt: 9\n"
+    names = ("IpExt:InOctets", "TcpExt:TCPAbortOnClose", "Tcp:OutRsts")
+    assert counters.pick(table, names) == {"TcpExt:TCPAbortOnClose": 7, "IpExt:InOctets": 9}
+
+
 def test_the_hosts_programs_import_nothing_of_the_harness() -> None:
     folder = Path(frames.__file__).parent
     sources = {path.name: path.read_text() for path in folder.glob("*.py")}

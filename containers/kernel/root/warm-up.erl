@@ -12,7 +12,7 @@ spawn(fun() ->
     Modules = [gen_tcp, inet, inet_db, inet_tcp, inet6_tcp, prim_inet, gen_tcp_socket, socket, prim_socket,
                inet_tcp_dist, dist_util, erl_eval, erl_scan, erl_parse, erl_error, io_lib_pretty, shell_default, c],
     _ = [code:ensure_loaded(Module) || Module <- Modules],
-    Play = {play, <<"{ok, Two} = {ok, 1 + 1}.\nTwo.">>, #{<<"Port">> => <<"80">>}, 0, [], 20000, false},
+    Play = {play, <<"{ok, Two} = {ok, 1 + 1}.\nTwo.">>, #{<<"Port">> => <<"80">>}, 0, 20000, false},
     rst_or_fin ! {self(), <<"warm">>, Play},
     Played = fun(Played) ->
         receive

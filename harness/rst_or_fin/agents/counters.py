@@ -5,6 +5,8 @@ Both files hold pairs of lines, names and then values, each beginning with a gro
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 
 def read_all(net: str = "/proc/self/net") -> dict[str, int]:
     """Every counter of both files by group and name: "TcpExt:TCPAbortOnClose", "Tcp:OutRsts" and so on."""
@@ -16,7 +18,7 @@ def read_all(net: str = "/proc/self/net") -> dict[str, int]:
 
 
 def parse(table: str) -> dict[str, int]:
-    """Every counter of such a file, by group and name."""
+    """Return every counter of such a file, by group and name."""
     lines = table.splitlines()
     found = {}
     for heads, values in zip(lines[::2], lines[1::2]):  # noqa: B905 (hosts run Python 3.9)
@@ -24,3 +26,23 @@ def parse(table: str) -> dict[str, int]:
         for name, value in zip(names.split(), values.partition(": ")[2].split()):  # noqa: B905
             found[f"{group}:{name}"] = int(value)
     return found
+
+
+def pick(table: bytes, names: tuple[str, ...]) -> dict[str, int]:
+    """Return those of these counters that such a file has; where they stand is remembered."""
+    lines = table.split(b"\n")
+    found = {}
+    for heads, values in zip(lines[::2], lines[1::2]):  # noqa: B905 (hosts run Python 3.9)
+        columns = _columns(heads, names)
+        if columns:
+            fields = values.split()
+            found.update({name: int(fields[column]) for name, column in columns})
+    return found
+
+
+@lru_cache(maxsize=64)
+def _columns(heads: bytes, names: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
+    """Return which of these counters a line of names has, and in which columns."""
+    group, *heading = heads.decode("ascii").split() or [""]
+    found = {f"{group}{name}": column for column, name in enumerate(heading, 1)}
+    return tuple((name, found[name]) for name in names if name in found)

@@ -141,7 +141,7 @@ class Timed:
         self._bed = bed
         self.spent: defaultdict[str, float] = defaultdict(float)
         self.link, self.server, self.client_address = bed.link, bed.server, bed.client_address
-        self.shares_clock = bed.shares_clock
+        self.shares_clock, self.counters_at_hand = bed.shares_clock, bed.counters_at_hand
 
     def drain(self, timeout_s: float = 0.0) -> list[Frame]:
         return self._spend("waiting for the capture", lambda: self._bed.drain(timeout_s))

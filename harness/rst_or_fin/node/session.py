@@ -4,9 +4,9 @@ A command is sent as `{From, Ref, Command}`; every string in it and in an event 
 
     ping                -> {Ref, pong, #{<<"otp">> => <<"27">>, erts, kernel, kernel_build, backend}}
     {sysctls, Names}    -> {Ref, sysctls, #{Name => Value}}
-    {counters, Names}   -> {Ref, counters, Reading}
+    counters            -> {Ref, counters, Reading}
     {forget, Ref0}      -> {Ref, forgotten}
-    {play, Session, Bindings, CloseLine, CounterNames, LineTimeoutMs, Live}
+    {play, Session, Bindings, CloseLine, LineTimeoutMs, Live}
                         -> {Ref, events, [Event]}, again and again until one of them ends the play:
         {begun, Reading}                                        before the first line
         {line, Index, Source, Printed, DurationUs, StartNs, Bound}      after each expression
@@ -16,7 +16,8 @@ A command is sent as `{From, Ref, Command}`; every string in it and in an event 
         {done, Listening} | {crashed, Index, Source, ErrorText} | {timed_out, Index, Source}
         | {unparsable, LineNo, Why}
 
-A Reading is {FromNs, ToNs, [{[Counter], [Digits]}]}, the times being those of the node's kernel. Bound are
+A Reading is {FromNs, ToNs, [Netstat, Snmp]}, the times being those of the node's kernel, and the two what it
+had in /proc/net/netstat and /proc/net/snmp. Bound are
 the connected sockets that the line bound to variables, as maps of name, local and remote; Listening those
 that listen or did, as maps of name, local and closed; Sent the bytes
 handed to each connected socket, as maps of local, remote and bytes. An address is the tuple that Erlang
@@ -33,8 +34,10 @@ from collections.abc import Callable, Iterable, Mapping
 from socket import AF_INET6, inet_ntop
 from typing import Any, cast
 
+from rst_or_fin.agents import counters as proc_counters
 from rst_or_fin.errors import LinkError, LinkLostError, UnparsableError
 from rst_or_fin.evidence.records import (
+    COUNTERS,
     BoundSocket,
     Call,
     CounterReading,
@@ -57,7 +60,6 @@ def begin(
     session: str,
     bindings: Mapping[str, str],
     close_line: int,
-    counters: Iterable[str],
     line_timeout_s: float,
     live: bool = True,
 ) -> bytes:
@@ -71,7 +73,6 @@ def begin(
         session,
         dict(bindings),
         close_line,
-        list(counters),
         round(line_timeout_s * 1000),
         Atom("true" if live else "false"),
     )
@@ -112,14 +113,14 @@ def sysctls(link: Link, names: Iterable[str]) -> dict[str, str]:
     return _texts(link.call((Atom("sysctls"), list(names)), _ANSWER_S))
 
 
-def counters(link: Link, names: Iterable[str], moment: Moment = Moment.SETTLED) -> CounterReading:
-    """Read counters of the node's namespace, named as in `evidence.COUNTERS`; unknown ones are left out."""
-    return _reading(moment, link.call((Atom("counters"), list(names)), _ANSWER_S))
+def counters(link: Link, names: tuple[str, ...] = COUNTERS) -> CounterReading:
+    """Read counters of the node's namespace; those that its kernel does not have are left out."""
+    return _reading(Moment.SETTLED, link.call(Atom("counters"), _ANSWER_S), names)
 
 
-def ask_counters(link: Link, names: Iterable[str]) -> bytes:
+def ask_counters(link: Link) -> bytes:
     """Ask for the counters as they stand before anything that is sent after this; the ref to get them by."""
-    return link.send((Atom("counters"), list(names)))
+    return link.send(Atom("counters"))
 
 
 def told_counters(link: Link, ref: bytes, moment: Moment) -> CounterReading:
@@ -264,13 +265,9 @@ def _sent_bytes(fields: Mapping[Atom, Any]) -> SentBytes:
     )
 
 
-def _reading(moment: Moment, reading: Any) -> CounterReading:
-    from_ns, to_ns, groups = reading
-    numbers = {
-        _text(name): int(digits)
-        for names, values in groups
-        for name, digits in zip(names, values, strict=True)
-    }
+def _reading(moment: Moment, reading: Any, names: tuple[str, ...] = COUNTERS) -> CounterReading:
+    from_ns, to_ns, (netstat, snmp) = reading
+    numbers = proc_counters.pick(netstat, names) | proc_counters.pick(snmp, names)
     return CounterReading(moment=moment, counters=numbers, from_ns=from_ns, to_ns=to_ns)
 
 

@@ -112,7 +112,7 @@ def run(
             )
             replay = _with_inside_view(bed, replace(replay, watch=watch), connections)
             node_gone = replay.end is SessionEnd.NODE_GONE
-            settled = None if node_gone else session.ask_counters(bed.link, COUNTERS)
+            settled = _settled(bed, node_gone=node_gone)
             if index + 1 < request.repeat and not node_gone:
                 ref = _begin(scenario, bed, live=live)  # it plays while this one is judged
             replay = clock.on_ours(_with_settled(bed, replay, settled))
@@ -171,7 +171,7 @@ def _clock(bed: Testbed) -> _Clock:
     for _ in range(_CLOCK_TRIES):
         bed.drain()
         before_ns = bed.now_ns()
-        node_ns = session.counters(bed.link, COUNTERS[:1]).from_ns or 0
+        node_ns = session.counters(bed.link).from_ns or 0
         bed.drain()
         after_ns = bed.now_ns()
         tries.append((after_ns - before_ns, node_ns - (before_ns + after_ns) // 2))
@@ -190,7 +190,6 @@ def _begin(scenario: Scenario, bed: Testbed, *, live: bool) -> bytes:
             **{name: str(value) for name, value in (scenario.parameters | scenario.given).items()},
         },
         close_line=scenario.close_line,
-        counters=COUNTERS,
         line_timeout_s=scenario.line_timeout_ms / 1000,
         live=live,
     )
@@ -235,15 +234,18 @@ def _is_open(bed: Testbed, ends: tuple[Endpoint, Endpoint], over: bool) -> bool:
     return not over if held is None else held
 
 
-def _with_settled(bed: Testbed, replay: Replay, asked: bytes | None) -> Replay:
-    """The replay with the counters as they stood when the wire had settled, told by the node or beside it."""
-    if asked is not None:
+def _settled(bed: Testbed, *, node_gone: bool) -> CounterReading | bytes:
+    """Read the counters once the wire has settled, or ask the node for them: the ref to get them by."""
+    return _beside(bed) if node_gone or bed.counters_at_hand else session.ask_counters(bed.link)
+
+
+def _with_settled(bed: Testbed, replay: Replay, settled: CounterReading | bytes) -> Replay:
+    """Return the replay with these counters too, told by the node or, where it cannot any more, beside it."""
+    if isinstance(settled, bytes):
         try:
-            settled = session.told_counters(bed.link, asked, Moment.SETTLED)
+            settled = session.told_counters(bed.link, settled, Moment.SETTLED)
         except LinkError:
             settled = _beside(bed)
-    else:
-        settled = _beside(bed)
     return replace(replay, readings=(*replay.readings, settled))
 
 

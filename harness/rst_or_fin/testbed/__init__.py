@@ -88,8 +88,12 @@ class Testbed(Protocol):
     def counters(self) -> Mapping[str, int]:
         """The kernel's counters of the node's network namespace, read from beside the node.
 
-        For what a node that is gone cannot tell any more.
+        For what a node that is gone cannot tell any more, and where that costs less than to ask the node.
         """
+
+    @property
+    def counters_at_hand(self) -> bool:
+        """Whether `counters` costs less than to ask the node."""
 
     def start_peer(self) -> None:
         """Tell a peer that is a client to connect: one line, whatever it says, on its stdin."""

@@ -140,6 +140,10 @@ class DockerTestbed:
     def holds(self, one: Endpoint, other: Endpoint) -> bool | None:
         return None
 
+    @property
+    def counters_at_hand(self) -> bool:
+        return False
+
     def counters(self) -> Mapping[str, int]:
         if self._own_kernel:
             return self._guest.counters()

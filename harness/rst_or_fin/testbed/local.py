@@ -21,7 +21,7 @@ from rst_or_fin import data_files
 from rst_or_fin.agents import capture, counters, socket_table
 from rst_or_fin.capture_file.frame import Frame
 from rst_or_fin.errors import LinkError, UsageError
-from rst_or_fin.evidence.records import Testimony
+from rst_or_fin.evidence.records import COUNTERS, Testimony
 from rst_or_fin.netns.messages import Order
 from rst_or_fin.node import command
 from rst_or_fin.node import runtime as erlang
@@ -121,8 +121,12 @@ class LocalTestbed:
     def counters(self) -> Mapping[str, int]:
         found: dict[str, int] = {}
         for fd in self._counter_files:
-            found.update(counters.parse(os.pread(fd, _PROC_FILE_LEN, 0).decode()))
+            found |= counters.pick(os.pread(fd, _PROC_FILE_LEN, 0), COUNTERS)
         return found
+
+    @property
+    def counters_at_hand(self) -> bool:
+        return True
 
     @property
     def shares_clock(self) -> bool:

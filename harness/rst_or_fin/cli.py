@@ -338,6 +338,9 @@ def _add_bisect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--otp", metavar="RELEASE", help="Erlang/OTP release of the node (default: 27)")
     parser.add_argument("--backend", choices=("inet", "socket"), default="inet", help="default: inet")
     parser.add_argument("--family", choices=("4", "6"), default="4", help="default: 4")
+    parser.add_argument(
+        "--all", action="store_true", help="play every release between, and tell every place where it changes"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(jobs=1, scheduler=None)
     _add_cell_options(parser, "runs/bisect")

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rst_or_fin import cli
-from rst_or_fin.analysis.bisect import Change, UndecidedEndError, first_change
-from rst_or_fin.commands.bisect import _told, between, bisect
+from rst_or_fin.analysis.bisect import Change, UndecidedEndError, all_changes, first_change
+from rst_or_fin.commands.bisect import _known, _told, between, bisect
 from rst_or_fin.errors import UsageError
 
 OUTCOMES = st.lists(st.sampled_from(["RST", "FIN", None]), min_size=2, max_size=40)
@@ -99,6 +99,39 @@ def test_an_end_that_says_nothing_is_named(silent: str) -> None:
         first_change("abc", lambda release: None if release == silent else release)
 
 
+@given(OUTCOMES)
+def test_all_changes_are_those_between_neighbours_that_say_something(outcomes: list[str | None]) -> None:
+    everything = ["RST", *outcomes, "FIN"]
+    said = [outcome for outcome in everything if outcome is not None]
+    changes = all_changes(range(len(everything)), Asked(everything))
+    seen = [(everything[change.last_same], everything[change.first_different]) for change in changes]
+    assert seen == [pair for pair in pairwise(said) if pair[0] != pair[1]]
+
+
+def test_all_changes_ask_everyone_once() -> None:
+    asked = Asked(["RST", "FIN", "RST", None, "FIN"])
+    all_changes(range(5), asked)
+    assert sorted(asked.asked) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("last_same", "first_different", "upstream"),
+    [("6.12.43", "6.12.57", "6.12.53"), ("6.16.12", "6.17.13", "6.17.3"), ("6.1.100", "7.2", "6.18")],
+)
+def test_the_known_change_that_lies_there_is_named(
+    last_same: str, first_different: str, upstream: str
+) -> None:
+    change = Change(last_same=last_same, first_different=first_different, undecided=())
+    assert [(known.commit, release) for known, release in _known(change, "kernel")] == [
+        ("5f9238530970", upstream)
+    ]
+
+
+def test_ends_that_agree_say_nothing_of_what_lies_between() -> None:
+    asked = {"6.12.43": {"ending": "RST"}, "6.12.57": {"ending": "RST"}}
+    assert "not looked at in between" in _told([], options("resent-payload-with-fin"), asked)
+
+
 def options(*words: str) -> argparse.Namespace:
     return cli._parser().parse_args(["bisect", *words, "--from", "6.12.43", "--to", "6.12.57"])
 
@@ -122,7 +155,7 @@ def test_between_series_one_of_the_places_is_found_and_that_is_said(since: str, 
     asked = {"6.12.43": {"ending": "RST"}, "6.12.57": {"ending": "FIN"}}
     wanted = options("resent-payload-with-fin")
     wanted.since = since
-    assert ("one of the places" in _told(change, wanted, asked)) is one_of
+    assert ("one of the places" in _told([change], wanted, asked)) is one_of
 
 
 RELEASES = ["5.10.221", "6.1.90", "6.12.43", "6.12.57"]

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from rst_or_fin.commands import matrix
 from rst_or_fin.engine import images, kernel_images, kernels
 from rst_or_fin.engine.kernels import Offer
 from rst_or_fin.errors import EnvironmentTroubleError, UsageError
+from rst_or_fin.execution import cells
 from rst_or_fin.scenario.axes import Axes, version
 from rst_or_fin.storage import scenario_files
 
@@ -238,25 +238,25 @@ def test_where_nothing_can_be_kept_it_is_asked_every_time(
 
 @pytest.fixture
 def no_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matrix, "_is_made", lambda release: False)
-    monkeypatch.setattr(matrix, "offered_kernels", lambda: OFFERS)
+    monkeypatch.setattr(cells, "_is_made", lambda release: False)
+    monkeypatch.setattr(cells, "offered_kernels", lambda tell: OFFERS)
 
 
 def test_a_default_kernel_that_has_gone_from_the_archive_takes_no_other_with_it(no_images: None) -> None:
-    settled = matrix.settled_kernels(["default"], "docker")
+    settled = cells.settled_kernels(["default"], "docker", print)
     assert {"6.12.43", "6.12.57", "6.1.176"} <= set(settled)  # of these nobody offers 6.12.57
 
 
 def test_a_kernel_that_somebody_named_must_be_offered(no_images: None) -> None:
     with pytest.raises(UsageError, match=r"6\.12\.57"):
-        matrix.settled_kernels(["6.12.57"], "docker")
+        cells.settled_kernels(["6.12.57"], "docker", print)
 
 
 def test_a_kernel_whose_image_is_there_needs_no_offer(
     no_images: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(matrix, "_is_made", lambda release: release == "6.12.57")
-    assert matrix.settled_kernels(["6.12.57", "host"], "docker") == ["6.12.57", ""]
+    monkeypatch.setattr(cells, "_is_made", lambda release: release == "6.12.57")
+    assert cells.settled_kernels(["6.12.57", "host"], "docker", print) == ["6.12.57", ""]
 
 
 def test_a_file_that_is_no_kernel_is_refused_before_anything_is_played(
@@ -264,7 +264,7 @@ def test_a_file_that_is_no_kernel_is_refused_before_anything_is_played(
 ) -> None:
     (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8")
     with pytest.raises(UsageError, match="is no kernel to boot"):
-        matrix.settled_kernels([str(tmp_path / "photo.jpg")], "docker")
+        cells.settled_kernels([str(tmp_path / "photo.jpg")], "docker", print)
 
 
 def test_a_kernel_image_stands_on_the_emulator_and_the_plain_node() -> None:

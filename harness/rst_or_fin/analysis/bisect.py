@@ -1,4 +1,4 @@
-"""Where in an ordered list of releases an outcome changes: a binary search that may ask and get no answer.
+"""Where in an ordered list of releases an outcome changes: one place, by a binary search, or all of them.
 
 Pure: what a release's outcome is, the caller finds out.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Generic, TypeVar
 
 _Release = TypeVar("_Release")
@@ -64,3 +65,32 @@ def first_change(
         first_different=releases[different],
         undecided=tuple(releases[same + 1 : different]),
     )
+
+
+def all_changes(
+    releases: Sequence[_Release], outcome_of: Callable[[_Release], _Outcome | None]
+) -> list[Change[_Release]]:
+    """Return every place where the outcome of one release gives way to another, in order.
+
+    Asks every release once, the two ends first: where outcomes change to and fro, nothing less would do.
+    Raises UndecidedEndError, ValueError for fewer than two releases.
+    """
+    if len(releases) < 2:
+        raise ValueError("there is nothing between fewer than two releases")
+    outcomes: dict[int, _Outcome | None] = {}
+    for index in (0, len(releases) - 1):
+        outcomes[index] = outcome_of(releases[index])
+        if outcomes[index] is None:
+            raise UndecidedEndError(str(releases[index]))
+    for index in range(1, len(releases) - 1):
+        outcomes[index] = outcome_of(releases[index])
+    decided = [index for index in range(len(releases)) if outcomes[index] is not None]
+    return [
+        Change(
+            last_same=releases[before],
+            first_different=releases[after],
+            undecided=tuple(releases[before + 1 : after]),
+        )
+        for before, after in pairwise(decided)
+        if outcomes[before] != outcomes[after]
+    ]

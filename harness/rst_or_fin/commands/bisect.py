@@ -4,88 +4,135 @@ from __future__ import annotations
 
 import argparse
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import msgspec
 
-from rst_or_fin.analysis.bisect import Change, UndecidedEndError, first_change
+from rst_or_fin.analysis.bisect import Change, UndecidedEndError, all_changes, first_change
 from rst_or_fin.analysis.compare import observe
 from rst_or_fin.analysis.matrix import Combination
-from rst_or_fin.commands import matrix
 from rst_or_fin.commands.console import print_json, progress
-from rst_or_fin.engine import images
+from rst_or_fin.engine import images, kernels
 from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_DIFFERS, EXIT_INCONCLUSIVE, InconclusiveError, UsageError
-from rst_or_fin.execution import run_matrix
+from rst_or_fin.execution import cells, run_matrix
 from rst_or_fin.execution.cache import ResultCache
+from rst_or_fin.execution.workers import WorkerTasks
 from rst_or_fin.report import matrix_table
 from rst_or_fin.scenario.axes import version
 from rst_or_fin.storage import scenario_files
 from rst_or_fin.testbed.select import DEFAULT_OTP
 
+_Ask: TypeAlias = Callable[[str], tuple[tuple[str, str], ...] | None]
+
 # The releases on each axis, oldest first.
 _RELEASES: Mapping[str, Callable[[], Sequence[str]]] = {
     "otp": images.otp_releases,
-    "kernel": lambda: [offer.release for offer in matrix.offered_kernels() if offer.whole],
+    "kernel": lambda: [offer.release for offer in cells.offered_kernels(progress) if offer.whole],
 }
 
 
 def bisect(options: argparse.Namespace) -> int:
-    """Exit code 0 where the place is found, 1 where nothing changes, 3 where some releases say nothing."""
+    """Exit code 0 where a place is found, 1 where nothing changes, 3 where some releases say nothing."""
     entry = scenario_files.find(options.scenario)
     _check(entry, options)
     if options.axis == "kernel":
         options.since, options.until = (
-            matrix.settled_kernel(name) for name in (options.since, options.until)
+            cells.settled_kernel(name, progress) for name in (options.since, options.until)
         )
     releases = between(_RELEASES[options.axis](), options.since, options.until, options.axis)
-    combination = Combination(
-        runtime="docker",
-        otp=options.otp or DEFAULT_OTP,
-        backend=options.backend,
-        family=int(options.family),
-        kernel=matrix.settled_kernel(options.kernel) if options.kernel else "",
-    )
-    images.check_otp(combination.otp)
-    shelf = ResultCache(Path(options.out))
     asked: dict[str, dict[str, str]] = {}
     with ExitStack() as stack:
-        spread = matrix.spread_over(options, stack)
-
-        def ask(release: str) -> tuple[tuple[str, str], ...] | None:
-            place = msgspec.structs.replace(combination, **{options.axis: release})
-            cell = matrix.cell(entry, place, options.repeat)
-            host = matrix.host_kernel(options)
-            [record] = run_matrix.play([cell], shelf, spread, again=options.again, host=host)
-            progress(matrix_table.line(record))
-            run = shelf.kept(cell, host)
-            points = observe(run) if run is not None and len(run.conclusive) == len(run.judgements) else {}
-            asked[release] = points
-            return tuple(points.items()) or None
-
+        ask = _asking(entry, options, asked, stack)
         try:
-            change = first_change(releases, ask)
+            changes = _changes(releases, ask, everywhere=options.all)
         except UndecidedEndError as error:
             raise InconclusiveError(
                 f"{entry.scenario.name} says nothing conclusive on {options.axis} {error}",
                 "see the line above; play it anew with --again, or choose other ends with --from and --to",
             ) from error
     if options.json:
-        print_json(
-            {
-                "format": 1,
-                "scenario": entry.scenario.name,
-                "axis": options.axis,
-                "change": change,
-                "asked": asked,
-            }
-        )
+        print_json(_document(entry.scenario.name, changes, options, asked))
     else:
-        print(_told(change, options, asked))
-    if change is None:
-        return EXIT_DIFFERS
-    return EXIT_INCONCLUSIVE if change.undecided else EXIT_AS_EXPECTED
+        print(_told(changes, options, asked))
+    if any(change.undecided for change in changes):
+        return EXIT_INCONCLUSIVE
+    return EXIT_AS_EXPECTED if changes else EXIT_DIFFERS
+
+
+def _changes(releases: Sequence[str], ask: _Ask, *, everywhere: bool) -> list[Change[str]]:
+    if everywhere:
+        return all_changes(releases, ask)
+    change = first_change(releases, ask)
+    return [] if change is None else [change]
+
+
+def _asking(
+    entry: scenario_files.Entry,
+    options: argparse.Namespace,
+    asked: dict[str, dict[str, str]],
+    stack: ExitStack,
+) -> _Ask:
+    """Return what plays a release and tells what was seen; `asked` keeps it, empty where it says nothing."""
+    combination = Combination(
+        runtime="docker",
+        otp=options.otp or DEFAULT_OTP,
+        backend=options.backend,
+        family=int(options.family),
+        kernel=cells.settled_kernel(options.kernel, progress) if options.kernel else "",
+    )
+    images.check_otp(combination.otp)
+    cache = ResultCache(Path(options.out))
+    steps = WorkerTasks(cell_s=options.limit, command_line=options.command_line)
+    spread = cells.spread_over(scheduler=options.scheduler, jobs=options.jobs, steps=steps, stack=stack)
+
+    def ask(release: str) -> tuple[tuple[str, str], ...] | None:
+        place = msgspec.structs.replace(combination, **{options.axis: release})
+        cell = cells.cell(entry, place, options.repeat)
+        host = cells.host_kernel(options.scheduler)
+        [record] = run_matrix.play([cell], cache, spread, again=options.again, host=host)
+        progress(matrix_table.line(record))
+        run = cache.kept(cell, host)
+        points = observe(run) if run is not None and len(run.conclusive) == len(run.judgements) else {}
+        asked[release] = points
+        return tuple(points.items()) or None
+
+    return ask
+
+
+def _document(
+    scenario: str,
+    changes: Sequence[Change[str]],
+    options: argparse.Namespace,
+    asked: Mapping[str, Mapping[str, str]],
+) -> dict[str, Any]:
+    found = {
+        "format": 1,
+        "scenario": scenario,
+        "axis": options.axis,
+        "change": changes[0] if changes else None,
+        "asked": asked,
+        "known": [
+            {"commit": known.commit, "title": known.title, "upstream": release}
+            for known, release in _known(changes[0] if changes else None, options.axis)
+        ],
+    }
+    if options.all:
+        found["changes"] = changes
+    return found
+
+
+def _known(change: Change[str] | None, axis: str) -> list[tuple[kernels.Change, str]]:
+    """Return the known kernel changes that lie in that place, each with the upstream release that had it."""
+    if change is None or axis != "kernel":
+        return []
+    return [
+        (known, known.reached(change.first_different))
+        for known in kernels.catalogue().changes
+        if known.included(change.first_different) != known.included(change.last_same)
+    ]
 
 
 def _check(entry: scenario_files.Entry, options: argparse.Namespace) -> None:
@@ -114,28 +161,48 @@ def between(releases: Sequence[str], first: str, last: str, axis: str) -> list[s
 
 
 def _told(
-    change: Change[str] | None, options: argparse.Namespace, asked: Mapping[str, Mapping[str, str]]
+    changes: Sequence[Change[str]], options: argparse.Namespace, asked: Mapping[str, Mapping[str, str]]
 ) -> str:
-    if change is None:
-        return f"{options.scenario}: {options.axis} {options.since} and {options.until} behave the same"
-    before, after = asked[change.last_same], asked[change.first_different]
-    lines = [f"{options.scenario}: {options.axis} {change.first_different} is the first that differs"]
-    if change.undecided:
-        lines = [
-            f"{options.scenario}: the change lies after {options.axis} {change.last_same} and not after "
-            f"{change.first_different}; nothing conclusive from {', '.join(change.undecided)}"
-        ]
+    if not changes:
+        looked = (
+            "as does all between" if options.all else "not looked at in between: --all plays every release"
+        )
+        silent = [release for release, points in asked.items() if not points]
+        but = f" but for {', '.join(silent)}, which say nothing conclusive" if silent else ""
+        return (
+            f"{options.scenario}: {options.axis} {options.since} and {options.until} behave the same "
+            f"({looked}{but})"
+        )
+    lines = [line for change in changes for line in _place(change, options, asked)]
     series = {version(release)[:2] for release in (options.since, options.until)}
-    if options.axis == "kernel" and len(series) > 1:
+    if options.axis == "kernel" and len(series) > 1 and not options.all:
         lines.append(
             "  That is one of the places: a change is brought to each series at a release of its own. "
-            "Look within one series."
+            "--all finds every one."
         )
-    points = [point for point in after if after[point] != before.get(point)]
-    width = max(len(point) for point in points)
-    lines += [
-        f"  {point:<{width}}  {change.last_same}: {before.get(point, 'none')}  "
-        f"{change.first_different}: {after[point]}"
-        for point in points
-    ]
     return "\n".join(lines)
+
+
+def _place(
+    change: Change[str], options: argparse.Namespace, asked: Mapping[str, Mapping[str, str]]
+) -> Iterator[str]:
+    before, after = asked[change.last_same], asked[change.first_different]
+    if change.undecided:
+        yield (
+            f"{options.scenario}: the change lies after {options.axis} {change.last_same} and not after "
+            f"{change.first_different}; nothing conclusive from {', '.join(change.undecided)}"
+        )
+    else:
+        yield (
+            f"{options.scenario}: {options.axis} {change.first_different} is the first that differs, "
+            f"{change.last_same} the last before it"
+        )
+    points = [point for point in {**before, **after} if after.get(point) != before.get(point)]
+    width = max(len(point) for point in points)
+    for point in points:
+        yield (
+            f"  {point:<{width}}  {change.last_same}: {before.get(point, 'none')}  "
+            f"{change.first_different}: {after.get(point, 'none')}"
+        )
+    for known, release in _known(change, options.axis):
+        yield f"  {known.commit} lies between, upstream in {release}: {known.title}"

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
-from functools import cache
 from itertools import product
 from pathlib import Path
 
@@ -16,7 +14,6 @@ import msgspec
 from rst_or_fin import __version__
 from rst_or_fin.analysis.matrix import (
     FORMAT,
-    Cell,
     Combination,
     Mark,
     Record,
@@ -25,15 +22,12 @@ from rst_or_fin.analysis.matrix import (
     worst_mark,
 )
 from rst_or_fin.commands.console import palette, progress
-from rst_or_fin.engine import client as engine
-from rst_or_fin.engine import images, kernel_images, kernels
-from rst_or_fin.errors import UsageError
-from rst_or_fin.execution import run_matrix, workers
+from rst_or_fin.engine import images
+from rst_or_fin.execution import cells, run_matrix
 from rst_or_fin.execution.cache import ResultCache
 from rst_or_fin.execution.workers import WorkerTasks
 from rst_or_fin.report import matrix_table
 from rst_or_fin.storage import scenario_files
-from rst_or_fin.storage.scenario_files import Entry
 from rst_or_fin.testbed.select import DEFAULT_OTP, choose
 
 
@@ -41,8 +35,8 @@ def matrix(options: argparse.Namespace) -> int:
     entries = [scenario_files.find(name) for name in options.scenarios or scenario_files.PUBLISHED_PAIR]
     check_names([entry.scenario for entry in entries])
     runtime = settled_runtime(options)
-    cells = [
-        cell(entry, combination, options.repeat)
+    wanted = [
+        cells.cell(entry, combination, options.repeat)
         for combination in combinations(options, runtime)
         for entry in entries
     ]
@@ -50,13 +44,16 @@ def matrix(options: argparse.Namespace) -> int:
     started = _now()
     records: list[Record] = []
     with ExitStack() as stack:
-        spread = spread_over(options, stack)
-        playing = run_matrix.play(cells, shelf, spread, again=options.again, host=host_kernel(options))
+        steps = WorkerTasks(cell_s=options.limit, command_line=options.command_line)
+        spread = cells.spread_over(scheduler=options.scheduler, jobs=options.jobs, steps=steps, stack=stack)
+        playing = run_matrix.play(
+            wanted, shelf, spread, again=options.again, host=cells.host_kernel(options.scheduler)
+        )
         coming = stack.enter_context(closing(playing))
         for record in coming:
             records.append(record)
-            shelf.write_table(_summary(options, started, records, finished=len(records) == len(cells)))
-            progress(f"[{len(records)} of {len(cells)}] {matrix_table.line(record)}")
+            shelf.write_table(_summary(options, started, records, finished=len(records) == len(wanted)))
+            progress(f"[{len(records)} of {len(wanted)}] {matrix_table.line(record)}")
     print(_FORMATS[options.format](_summary(options, started, records, finished=True)), end="", flush=True)
     if all(record.mark is Mark.EXCLUDED for record in records):
         return Mark.TROUBLE.exit_code  # nothing was played, so nothing is as expected
@@ -78,94 +75,11 @@ def combinations(options: argparse.Namespace, runtime: str) -> list[Combination]
     if runtime == "docker":
         for release in releases:
             images.check_otp(release)
+    kernels = cells.settled_kernels(options.kernel, runtime, progress)
     return [
         Combination(runtime=runtime, otp=otp, backend=backend, family=int(family), kernel=kernel)
-        for kernel, otp, backend, family in product(
-            settled_kernels(options.kernel, runtime), releases, options.backend, options.family
-        )
+        for kernel, otp, backend, family in product(kernels, releases, options.backend, options.family)
     ]
-
-
-def settled_kernels(names: Sequence[str], runtime: str) -> list[str]:
-    """The kernels by their releases, each once; "" is the host's. `default` stands for the default set.
-
-    Raises UsageError for a kernel that nobody offers (with the nearest), and without containers.
-    """
-    if not names:
-        return [""]
-    if runtime == "local":
-        raise UsageError("--kernel needs containers", "--runtime docker")
-    wanted = [
-        kernel
-        for name in names
-        for kernel in (_default_kernels() if name == "default" else (settled_kernel(name),))
-    ]
-    return list(dict.fromkeys(wanted))
-
-
-def settled_kernel(name: str) -> str:
-    """A kernel's full release; a path stays what it is, and "host" is "".
-
-    What is there as an image needs no package in the archive. Raises UsageError for a kernel that nobody
-    offers, and for a file that is none.
-    """
-    if name == "host":
-        return ""
-    if kernel_images.is_path(name):
-        kernel_images.own(Path(name))
-        return str(Path(name).resolve())
-    if kernel_images.is_release(name) and _is_made(name):
-        return name
-    return kernels.choose(name, offered_kernels()).release
-
-
-def _default_kernels() -> Iterator[str]:
-    """The default set; one that has gone from the archive is a cell's trouble, not the end of all others."""
-    for name in kernels.catalogue().default:
-        try:
-            yield settled_kernel(name)
-        except UsageError:
-            yield name
-
-
-def _is_made(release: str) -> bool:
-    with closing(engine.connect()) as client:
-        return kernel_images.is_made(client, release)
-
-
-def host_kernel(options: argparse.Namespace) -> str:
-    """The release of this machine's kernel, where cells without a kernel of their own are played on that."""
-    if options.scheduler or os.environ.get("DOCKER_HOST"):
-        return ""
-    return kernels.running_release(os.uname().release, os.uname().version)
-
-
-@cache
-def offered_kernels() -> tuple[kernels.Offer, ...]:
-    """What there is to choose from, oldest first."""
-    with closing(engine.connect()) as client:
-        return kernels.offers(client, progress)
-
-
-def cell(entry: Entry, combination: Combination, repeat: int) -> Cell:
-    own = kernel_images.is_path(combination.kernel)
-    return Cell(
-        scenario=entry.scenario,
-        text=entry.text,
-        combination=combination,
-        repeat=repeat,
-        kernel_digest=kernel_images.own(Path(combination.kernel)) if own else "",
-    )
-
-
-def spread_over(options: argparse.Namespace, stack: ExitStack) -> run_matrix.Spread:
-    """Where groups of cells are played; what that needs is closed with the stack."""
-    steps = WorkerTasks(cell_s=options.limit, command_line=options.command_line)
-    if options.scheduler:
-        executor = stack.enter_context(workers.dask_cluster(options.scheduler))
-        return lambda groups: workers.play_on(executor, groups, steps)
-    jobs = options.jobs or len(os.sched_getaffinity(0))
-    return lambda groups: workers.play_here(groups, steps, jobs)
 
 
 def _summary(

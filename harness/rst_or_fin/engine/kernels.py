@@ -65,6 +65,11 @@ class Change:
         first = [_order(since) for since in self.since]
         return own[:2] > max(first)[:2] or any(own[:2] == since[:2] and own >= since for since in first)
 
+    def reached(self, release: str) -> str:
+        """Return the upstream release that brought it to that kernel's series, or to one before."""
+        own = _order(release)
+        return max((since for since in self.since if _order(since)[:2] <= own[:2]), key=_order)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:

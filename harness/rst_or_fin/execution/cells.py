@@ -1,0 +1,101 @@
+"""Cells of a matrix from what was asked for: kernels settled by name, and where the cells are played."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
+from functools import cache
+from pathlib import Path
+
+from rst_or_fin.analysis.matrix import Cell, Combination
+from rst_or_fin.engine import client as engine
+from rst_or_fin.engine import kernel_images, kernels
+from rst_or_fin.engine.build import Tell
+from rst_or_fin.errors import UsageError
+from rst_or_fin.execution import run_matrix, workers
+from rst_or_fin.execution.workers import WorkerTasks
+from rst_or_fin.storage.scenario_files import Entry
+
+
+def settled_kernels(names: Sequence[str], runtime: str, tell: Tell) -> list[str]:
+    """The kernels by their releases, each once; "" is the host's. `default` stands for the default set.
+
+    Raises UsageError for a kernel that nobody offers (with the nearest), and without containers.
+    """
+    if not names:
+        return [""]
+    if runtime == "local":
+        raise UsageError("--kernel needs containers", "--runtime docker")
+    wanted = [
+        kernel
+        for name in names
+        for kernel in (_default_kernels(tell) if name == "default" else (settled_kernel(name, tell),))
+    ]
+    return list(dict.fromkeys(wanted))
+
+
+def settled_kernel(name: str, tell: Tell) -> str:
+    """A kernel's full release; a path stays what it is, and "host" is "".
+
+    What is there as an image needs no package in the archive. Raises UsageError for a kernel that nobody
+    offers, and for a file that is none.
+    """
+    if name == "host":
+        return ""
+    if kernel_images.is_path(name):
+        kernel_images.own(Path(name))
+        return str(Path(name).resolve())
+    if kernel_images.is_release(name) and _is_made(name):
+        return name
+    return kernels.choose(name, offered_kernels(tell)).release
+
+
+def _default_kernels(tell: Tell) -> Iterator[str]:
+    """The default set; one that has gone from the archive is a cell's trouble, not the end of all others."""
+    for name in kernels.catalogue().default:
+        try:
+            yield settled_kernel(name, tell)
+        except UsageError:
+            yield name
+
+
+def _is_made(release: str) -> bool:
+    with closing(engine.connect()) as client:
+        return kernel_images.is_made(client, release)
+
+
+def host_kernel(scheduler: str | None) -> str:
+    """The release of this machine's kernel, where cells without a kernel of their own are played on that."""
+    if scheduler or os.environ.get("DOCKER_HOST"):
+        return ""
+    return kernels.running_release(os.uname().release, os.uname().version)
+
+
+@cache
+def offered_kernels(tell: Tell) -> tuple[kernels.Offer, ...]:
+    """What there is to choose from, oldest first."""
+    with closing(engine.connect()) as client:
+        return kernels.offers(client, tell)
+
+
+def cell(entry: Entry, combination: Combination, repeat: int) -> Cell:
+    own = kernel_images.is_path(combination.kernel)
+    return Cell(
+        scenario=entry.scenario,
+        text=entry.text,
+        combination=combination,
+        repeat=repeat,
+        kernel_digest=kernel_images.own(Path(combination.kernel)) if own else "",
+    )
+
+
+def spread_over(
+    *, scheduler: str | None, jobs: int | None, steps: WorkerTasks, stack: ExitStack
+) -> run_matrix.Spread:
+    """Where groups of cells are played; what that needs is closed with the stack."""
+    if scheduler:
+        executor = stack.enter_context(workers.dask_cluster(scheduler))
+        return lambda groups: workers.play_on(executor, groups, steps)
+    jobs = jobs or len(os.sched_getaffinity(0))
+    return lambda groups: workers.play_here(groups, steps, jobs)

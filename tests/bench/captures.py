@@ -14,9 +14,9 @@ from collections.abc import Iterator
 
 from rst_or_fin.capture_file.reading import read
 
-from tests.unit.capture_file.files import COMPRESSIONS, FORMATS, in_chunks
-from tests.unit.capture_file.packets import LINK_LAYERS, TUNNELS, Wrap, ethernet, wrapped
-from tests.unit.segments import segments
+from tests.support.capture_files import COMPRESSIONS, FORMATS, in_chunks
+from tests.support.packets import LINK_LAYERS, TUNNELS, Wrap, ethernet, wrapped
+from tests.support.segments import segments
 
 FORMAT = "pcap, little-endian"
 ROUNDS = 3

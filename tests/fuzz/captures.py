@@ -24,8 +24,8 @@ from rst_or_fin.capture_file.frame import Frame
 from rst_or_fin.capture_file.reading import read
 from rst_or_fin.capture_file.records import FileNotes
 
-from tests.unit.capture_file.corpus import COMPRESSED, UNCOMPRESSED
-from tests.unit.capture_file.files import COMPRESSIONS, classic, in_chunks
+from tests.support.capture_files import COMPRESSIONS, classic, in_chunks
+from tests.support.corpus import COMPRESSED, UNCOMPRESSED
 
 LONGEST_S = 1.0  # of the processor's time
 MOST_MEMORY_KIB = 64 * 1024  # by which one input may make the process grow

@@ -9,11 +9,11 @@ import pytest
 from rst_or_fin.capture_file.reading import read
 from rst_or_fin.tcp.segment import Checksum
 
-from tests.golden import oracle
 from tests.golden.test_golden import as_we_read_it
-from tests.unit.capture_file.corpus import COMPRESSED
-from tests.unit.capture_file.files import FORMATS, classic, enhanced, interface, section
-from tests.unit.capture_file.packets import (
+from tests.support import oracle
+from tests.support.capture_files import FORMATS, classic, enhanced, interface, section
+from tests.support.corpus import COMPRESSED
+from tests.support.packets import (
     ENDING,
     EXTENSIONS,
     LINK_LAYERS,
@@ -32,7 +32,7 @@ from tests.unit.capture_file.packets import (
     packet,
     wrapped,
 )
-from tests.unit.segments import A6, B6, A, B, segments
+from tests.support.segments import A6, B6, A, B, segments
 
 # What tshark 4.0 does not read by itself: family 10 in loopback frames, NFLOG of two byte orders in one file,
 # link type 219, and FabricPath between addresses that are none of its own.

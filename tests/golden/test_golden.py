@@ -20,10 +20,11 @@ from rst_or_fin.tcp import connection as trace
 from rst_or_fin.tcp import tracker
 from rst_or_fin.tcp.segment import SPACE, Segment
 
-from tests.golden import oracle
-from tests.golden.oracle import Seen
-from tests.unit.cases import CASES
-from tests.unit.segments import A6, B6, A, B, capture, segments
+from tests.support import oracle
+from tests.support.cases import CASES
+from tests.support.needs import skip_or_fail
+from tests.support.oracle import Seen
+from tests.support.segments import A6, B6, A, B, capture, segments
 
 EVIDENCE = Path(__file__).parent / "evidence"
 FOLDERS = sorted(path.parent for path in EVIDENCE.glob("*/manifest.json"))
@@ -57,7 +58,7 @@ def as_we_read_it(data: bytes) -> list[Seen]:
 
 def test_the_published_pair_is_stored() -> None:
     if not FOLDERS:
-        oracle.skip_or_fail(f"no run is stored in {EVIDENCE.name}/ yet")
+        skip_or_fail(f"no run is stored in {EVIDENCE.name}/ yet")
     assert set(PUBLISHED_PAIR) <= {evidence_folder.read(folder).scenario.name for folder in FOLDERS}
 
 

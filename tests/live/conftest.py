@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from rst_or_fin.engine import client as engine
 from rst_or_fin.errors import EnvironmentTroubleError
 
+from tests.support.commands import Command
+from tests.support.needs import skip_or_fail
+
 if TYPE_CHECKING:
     import docker
-
-Command = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-def skip_or_fail(reason: str) -> None:
-    """A check that cannot run here says why; on CI that is a failure, never a silent pass."""
-    if os.environ.get("CI"):
-        pytest.fail(f"CI must be able to run this: {reason}")
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
@@ -53,11 +46,3 @@ def command(tmp_path: Path) -> Command:
         )
 
     return run
-
-
-def document(done: subprocess.CompletedProcess[str]) -> Any:
-    """The JSON that a command printed, or a failure that shows what it said instead."""
-    try:
-        return json.loads(done.stdout)
-    except json.JSONDecodeError:
-        pytest.fail(f"exit {done.returncode}\n{done.stdout}\n{done.stderr}")

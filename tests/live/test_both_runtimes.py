@@ -8,7 +8,7 @@ import pytest
 from rst_or_fin.scenario.model import Scenario
 from rst_or_fin.storage import scenario_files
 
-from tests.live.conftest import Command, document
+from tests.support.commands import Command, document
 
 pytestmark = [pytest.mark.docker, pytest.mark.local, pytest.mark.timeout(600)]
 

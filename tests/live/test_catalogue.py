@@ -13,7 +13,7 @@ from rst_or_fin.storage.load_run import judge_evidence
 from rst_or_fin.tcp.ending import Ending
 from rst_or_fin.verdict.outcome import Outcome
 
-from tests.live.conftest import Command, document
+from tests.support.commands import Command, document
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(600)]
 

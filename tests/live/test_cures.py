@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.live.conftest import Command, document
+from tests.support.commands import Command, document
 
 pytestmark = pytest.mark.docker
 

@@ -20,7 +20,7 @@ from rst_or_fin.scenario.model import Server
 from rst_or_fin.tcp import tracker
 from rst_or_fin.testbed.docker import DockerTestbed
 
-from tests.live.conftest import Command, document
+from tests.support.commands import Command, document
 
 if TYPE_CHECKING:
     import docker

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.live.conftest import Command, document
+from tests.support.commands import Command, document
 
 FIELD = Path(__file__).parents[1] / "data" / "field"
 

@@ -10,7 +10,8 @@ from rst_or_fin.cli import main
 from rst_or_fin.errors import EnvironmentTroubleError
 from rst_or_fin.testbed import local
 
-from tests.live.conftest import Command, skip_or_fail
+from tests.support.commands import Command
+from tests.support.needs import skip_or_fail
 
 pytestmark = pytest.mark.local
 

@@ -18,7 +18,7 @@ from rst_or_fin.node import session
 from rst_or_fin.testbed import PINNED_SYSCTLS
 from rst_or_fin.testbed.docker import DockerTestbed
 
-from tests.live.conftest import Command, document
+from tests.support.commands import Command, document
 
 if TYPE_CHECKING:
     import docker

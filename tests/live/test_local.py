@@ -28,9 +28,10 @@ from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.testbed import PINNED_SYSCTLS, baseline, local
 from rst_or_fin.testbed.local import LocalTestbed
 
-from tests.live import killing
-from tests.live.conftest import document, skip_or_fail
-from tests.live.replaying import DRAINED, UNREAD, play, segments
+from tests.support import killing
+from tests.support.commands import document
+from tests.support.needs import skip_or_fail
+from tests.support.replaying import DRAINED, UNREAD, play, segments
 
 pytestmark = pytest.mark.local
 
@@ -135,7 +136,7 @@ def open_files() -> int:
 FORKING_DRIVER = """
 import os, time
 from rst_or_fin.testbed.local import LocalTestbed
-from tests.live import killing
+from tests.support import killing
 with LocalTestbed.open():
     holder = min(killing.descendants())
     child = os.fork()
@@ -419,7 +420,7 @@ def killed(done: subprocess.CompletedProcess[str]) -> tuple[int, list[Any], bool
 
 def test_drivers_killed_at_50_random_moments_leave_nothing() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.live.killing", "50"],
+        [sys.executable, "-m", "tests.support.killing", "50"],
         cwd=CHECKOUT,
         capture_output=True,
         text=True,
@@ -429,7 +430,7 @@ def test_drivers_killed_at_50_random_moments_leave_nothing() -> None:
 
 
 def test_a_plain_users_killed_drivers_leave_nothing(plain_user: PlainUser) -> None:
-    assert killed(plain_user("-m", "tests.live.killing", "10")) == (10, [], True)
+    assert killed(plain_user("-m", "tests.support.killing", "10")) == (10, [], True)
 
 
 def test_a_child_of_the_driver_does_not_keep_the_testbed_alive() -> None:

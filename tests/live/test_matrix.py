@@ -14,7 +14,8 @@ import pytest
 from rst_or_fin.engine import client as engine
 from rst_or_fin.errors import EXIT_ENVIRONMENT
 
-from tests.live.conftest import Command, document, skip_or_fail
+from tests.support.commands import Command, document
+from tests.support.needs import skip_or_fail
 
 if TYPE_CHECKING:
     import docker

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.live.conftest import Command, document
+from tests.support.commands import Command, document
 
 pytestmark = pytest.mark.docker
 

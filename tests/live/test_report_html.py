@@ -15,9 +15,9 @@ from rst_or_fin.report import html, ladder_mermaid, ladder_svg
 from rst_or_fin.report.ladder import ladder
 from rst_or_fin.report.records import Run
 
-from tests.live.conftest import skip_or_fail
-from tests.unit.cases import ABORT, CLOSE
-from tests.unit.report_runs import aborted, closed, crashed, repeated, scenario, shut_down
+from tests.support.cases import ABORT, CLOSE
+from tests.support.needs import skip_or_fail
+from tests.support.report_runs import aborted, closed, crashed, repeated, scenario, shut_down
 from tests.unit.test_report_hostile import ATTACKS, hostile
 
 PHONE = {"width": 390, "height": 844}

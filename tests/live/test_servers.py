@@ -11,7 +11,8 @@ from rst_or_fin.evidence import pcap
 from rst_or_fin.tcp import tracker
 from rst_or_fin.testbed import local
 
-from tests.live.conftest import Command, document, skip_or_fail
+from tests.support.commands import Command, document
+from tests.support.needs import skip_or_fail
 
 SCENARIO = """\
 claim = "mine"

@@ -11,7 +11,7 @@ import pytest
 from rst_or_fin.engine import client as engine
 from rst_or_fin.testbed.docker import DockerTestbed
 
-from tests.live.conftest import Command, document
+from tests.support.commands import Command, document
 
 if TYPE_CHECKING:
     import docker

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.conftest import Command, document
+from tests.support.commands import Command, document
 
 pytestmark = pytest.mark.docker
 

@@ -7,8 +7,8 @@ from rst_or_fin.evidence.records import Testimony
 from rst_or_fin.tcp.ending import Role
 from rst_or_fin.verdict import account
 
-from tests.unit.cases import ABORT, CLOSE, heard
-from tests.unit.segments import EXCHANGE, HANDSHAKE, connection
+from tests.support.cases import ABORT, CLOSE, heard
+from tests.support.segments import EXCHANGE, HANDSHAKE, connection
 
 WHOLE = heard("end of file")
 

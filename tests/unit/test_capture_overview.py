@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +18,8 @@ from rst_or_fin.report import capture_text
 from rst_or_fin.tcp.segment import Endpoint, Segment
 from rst_or_fin.verdict.judge import judge as judge_connection
 
-from tests.unit.cases import LATE_DATA, WHOLE
-from tests.unit.segments import EXCHANGE, HANDSHAKE, A, B, capture, connection, segments
+from tests.support.cases import LATE_DATA, WHOLE
+from tests.support.segments import EXCHANGE, HANDSHAKE, A, B, capture, connection, segments
 
 ABORT = EXCHANGE + "> R. 19:19(0) ack 486"
 ORDERLY = EXCHANGE + "> F. 19:19(0) ack 486\n< F. 486:486(0) ack 20\n> . 20:20(0) ack 487"
@@ -210,23 +208,6 @@ def test_both_ends_and_who_closed_first_are_named() -> None:
 
 
 # As it is read
-
-
-def test_a_growing_capture_is_answered_as_connections_end() -> None:
-    program = subprocess.Popen(
-        [sys.executable, "-m", "rst_or_fin.cli", "judge", "-", "--json-lines"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    assert program.stdin is not None
-    assert program.stdout is not None
-    program.stdin.write(capture([*at(ABORT, 0, 40_000), *at(HANDSHAKE, 6, 40_001)]))
-    program.stdin.flush()
-    told = json.loads(program.stdout.readline())  # while the pipe is open
-    program.stdin.close()
-    program.wait(timeout=60)
-    program.stdout.close()
-    assert (told["number"], told["client_ending"]) == (1, "RST")
 
 
 def test_what_ended_long_ago_is_held_no_more() -> None:

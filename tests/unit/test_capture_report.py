@@ -10,7 +10,7 @@ import pytest
 from rst_or_fin.cli import main
 from rst_or_fin.errors import EXIT_USAGE
 
-from tests.unit.segments import A, capture, segments
+from tests.support.segments import A, capture, segments
 from tests.unit.test_capture_overview import ABORT, ORDERLY
 
 HOSTILE = "<script>alert(1)</script>"

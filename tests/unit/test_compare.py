@@ -20,8 +20,8 @@ from rst_or_fin.tcp.ending import Cause, Ending
 from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.verdict.assess import Judged
 
-from tests.unit import cases
-from tests.unit.segments import segments
+from tests.support import cases
+from tests.support.segments import segments
 
 RESET = Expectation(
     ending=Ending.RST, cause=Cause.UNREAD_DATA, closing_segment="R. 19:19(0) ack 486", peer_sees="ECONNRESET"

@@ -12,7 +12,7 @@ from rst_or_fin.tcp.connection import Connection, Roles
 from rst_or_fin.tcp.segment import Endpoint, Flags, Segment
 from rst_or_fin.tcp.zeek_conn_state import MEANING, conn_state
 
-from tests.unit.segments import EXCHANGE, A, B, connection
+from tests.support.segments import EXCHANGE, A, B, connection
 
 ENDS = ((A, B), (B, A))
 CONTROL = (0, Flags.SYN, Flags.FIN, Flags.RST)
@@ -106,10 +106,3 @@ def test_who_aborts_an_open_connection_is_named(
     opened = connection(EXCHANGE)
     reset = segment(ends, Flags.RST | Flags.ACK, 1, 1, 0)
     assert conn_state(replace(opened, segments=(*opened.segments, *talk, reset))) == word
-
-
-@pytest.mark.timeout(20)
-def test_a_hundred_thousand_segments_are_no_trouble() -> None:
-    opened = connection(EXCHANGE + "> R. 19:19(0) ack 486\n< R. 486:486(0) ack 19")
-    talk = opened.segments[3:-2] * 20_000
-    assert conn_state(replace(opened, segments=opened.segments[:3] + talk + opened.segments[-2:])) == "RSTR"

@@ -10,8 +10,8 @@ from rst_or_fin.evidence.records import Call
 from rst_or_fin.report.remedies import notes, table
 from rst_or_fin.verdict.assess import Judged
 
-from tests.unit.cases import ABORT, CLOSE, LATE_DATA, SHUTDOWN_THEN_ABORT
-from tests.unit.segments import connection
+from tests.support.cases import ABORT, CLOSE, LATE_DATA, SHUTDOWN_THEN_ABORT
+from tests.support.segments import connection
 from tests.unit.test_tally import UNFENCED, fin, rst
 
 CONNECT = "{ok, Sock} = gen_tcp:connect(Server, Port, [])."

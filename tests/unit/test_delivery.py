@@ -9,8 +9,8 @@ from rst_or_fin.evidence.records import Replay, SentBytes
 from rst_or_fin.tcp.ending import Role
 from rst_or_fin.verdict.delivery import delivery
 
-from tests.unit.cases import heard, replay
-from tests.unit.segments import EXCHANGE, A, B, connection
+from tests.support.cases import heard, replay
+from tests.support.segments import EXCHANGE, A, B, connection
 
 FIN_AFTER_ALL = EXCHANGE + "> F. 19:19(0) ack 486\n< F. 486:486(0) ack 20\n> . 20:20(0) ack 487"
 

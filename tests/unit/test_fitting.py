@@ -11,7 +11,7 @@ from rst_or_fin.report import terminal
 from rst_or_fin.report.fitting import NARROWEST, fitted, visible_len
 from rst_or_fin.report.terminal import COLOURS, PLAIN
 
-from tests.unit.report_runs import aborted, closed, crashed, long_transfer, run, scenario, shut_down
+from tests.support.report_runs import aborted, closed, crashed, long_transfer, run, scenario, shut_down
 
 RUNS = [
     aborted(),

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from rst_or_fin.engine import kernel_images
-from rst_or_fin.guest import bridge, clone_identity, start, strip_elf
+from rst_or_fin.guest import bridge, clone_identity, start
 from rst_or_fin.guest.bridge import Interface
 from rst_or_fin.guest.clone_identity import Identity
 from rst_or_fin.node import command
@@ -28,17 +26,6 @@ ARGUMENTS = command.arguments(kernel_images.NODE_PORT, "0.0.0.0")
 
 def test_the_guest_takes_over_the_sysctls_that_testbeds_pin_and_no_others() -> None:
     assert set(clone_identity.SYSCTLS) == set(PINNED_SYSCTLS)
-
-
-def test_the_identity_is_a_shell_script_whatever_the_cookie_holds() -> None:
-    checked = subprocess.run(["sh", "-n"], input=clone_identity.script(WHO, 0).encode(), check=False)
-    assert checked.returncode == 0
-
-
-def test_a_cookie_reaches_the_node_as_it_is() -> None:
-    (line,) = [line for line in clone_identity.script(WHO, 0).splitlines() if line.endswith(">/tmp/told")]
-    told = subprocess.run(["sh", "-c", line.removesuffix(">/tmp/told")], capture_output=True, check=True)
-    assert told.stdout == b"it's\nsocket\n"
 
 
 def test_the_clock_is_set_to_the_nanosecond() -> None:
@@ -93,13 +80,3 @@ def test_link_local_addresses_are_left_to_the_guest() -> None:
         "fd1775bb000000000000000000000003 05 40 00 80     eth1\n"
     )
     assert bridge.ipv6_addresses(table) == {"eth1": ["fd17:75bb::3/64"]}
-
-
-def test_a_slimmed_program_still_runs_and_is_smaller(tmp_path: Path) -> None:
-    program = Path("/bin/echo").read_bytes()
-    (tmp_path / "echo").write_bytes(
-        strip_elf.slim(program) if len(strip_elf.slim(program)) < len(program) else b""
-    )
-    (tmp_path / "echo").chmod(0o755)
-    said = subprocess.run([tmp_path / "echo", "hello"], capture_output=True, check=True)
-    assert said.stdout == b"hello\n"

@@ -13,7 +13,7 @@ from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_INCONCLUSIVE, EXIT_USAGE
 from rst_or_fin.scenario import check
 from rst_or_fin.tcp.segment import Segment
 
-from tests.unit.segments import EXCHANGE, HANDSHAKE, capture, segments
+from tests.support.segments import EXCHANGE, HANDSHAKE, capture, segments
 
 GET = b"GET / HTTP/1.1\r\n\r\n"
 ABORT = EXCHANGE + "> R. 19:19(0) ack 486"

@@ -18,7 +18,7 @@ from rst_or_fin.verdict import judge
 from rst_or_fin.verdict.judge import Verdict
 from rst_or_fin.verdict.witnesses import HostReport
 
-from tests.unit.cases import (
+from tests.support.cases import (
     ABORT,
     ABORT_ON_CLOSE,
     ALL_UNREAD,
@@ -33,7 +33,7 @@ from tests.unit.cases import (
     report,
     role_in,
 )
-from tests.unit.segments import EXCHANGE, HANDSHAKE, A, B, connection
+from tests.support.segments import EXCHANGE, HANDSHAKE, A, B, connection
 
 cases = st.sampled_from(list(CASES.values()))
 numbers = st.integers(0, (1 << 32) - 1)

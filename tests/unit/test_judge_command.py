@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +12,9 @@ from rst_or_fin.cli import main
 from rst_or_fin.errors import EXIT_USAGE
 from rst_or_fin.tcp.segment import Checksum, Segment
 
-from tests.unit.capture_file.files import classic
-from tests.unit.capture_file.packets import ENDING, MACS, ethernet, wrapped
-from tests.unit.segments import HANDSHAKE, A, capture, segments
+from tests.support.capture_files import classic
+from tests.support.packets import ENDING, MACS, ethernet, wrapped
+from tests.support.segments import HANDSHAKE, A, capture, segments
 
 CAPTURES = Path(__file__).parents[1] / "data" / "captures"
 OVER = wrapped(ethernet, segments(ENDING))
@@ -110,17 +108,6 @@ def test_rotated_captures_are_judged_as_one(tmp_path: Path, capfd: pytest.Captur
         path.write_bytes(classic(frames))
     (found,) = document(capfd, *paths[::-1])["connections"]
     assert found["conn_state"] == "RSTO"
-
-
-def test_standard_input_is_judged() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "rst_or_fin.cli", "judge", "-", "--json"],
-        input=classic(OVER),
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-    assert json.loads(done.stdout)["connections"][0]["conn_state"] == "RSTO"
 
 
 def test_what_the_capture_itself_says_is_in_the_document(

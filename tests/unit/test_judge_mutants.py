@@ -17,8 +17,8 @@ from rst_or_fin.tcp import acceptance, causes
 from rst_or_fin.tcp.causes import CAUSES, Row
 from rst_or_fin.verdict import aborts, judge, witnesses
 
-from tests.unit.cases import CASES
-from tests.unit.mutants import BeginWith, Swap, functions, mutated
+from tests.support.cases import CASES
+from tests.support.mutants import BeginWith, Swap, functions, mutated
 
 # What is wrong with the judge -> (the module and function that are changed, what the function begins with).
 BEGINS_WITH: dict[str, tuple[ModuleType, str, str]] = {
@@ -102,6 +102,10 @@ def wrong_answers() -> list[str]:
     return [name for name, case in CASES.items() if case.answer(judge) != case.answer_owed]
 
 
+def some_answer_is_wrong() -> bool:
+    return any(case.answer(judge) != case.answer_owed for case in CASES.values())
+
+
 def test_the_judge_itself_gives_every_answer_owed() -> None:
     assert wrong_answers() == []
 
@@ -115,7 +119,7 @@ def test_a_module_that_is_loaded_the_same_way_unchanged_changes_no_answer() -> N
 def test_some_case_tells_the_judge_from_one_that(mutant: str) -> None:
     module, function, statement = BEGINS_WITH[mutant]
     with mutated(module, _WithHelpers(function, statement)):
-        assert wrong_answers(), "no case notices"
+        assert some_answer_is_wrong(), "no case notices"
 
 
 @pytest.mark.parametrize(
@@ -127,7 +131,7 @@ def test_some_case_tells_the_judge_from_one_that(mutant: str) -> None:
 )
 def test_some_case_tells_the_judge_from_one_that_swaps(module: ModuleType, one: str, other: str) -> None:
     with mutated(module, Swap(one, other)):
-        assert wrong_answers(), "no case notices"
+        assert some_answer_is_wrong(), "no case notices"
 
 
 @pytest.mark.parametrize("mutant", BEGINS_WITH)
@@ -149,7 +153,7 @@ def table(rows: tuple[Row, ...]) -> Iterator[None]:
 @pytest.mark.parametrize("row", CAUSES, ids=lambda row: str(row.cause))
 def test_some_case_misses_a_cause_that_is_taken_out_of_the_table(row: Row) -> None:
     with table(tuple(each for each in CAUSES if each is not row)):
-        assert wrong_answers(), "no case notices"
+        assert some_answer_is_wrong(), "no case notices"
 
 
 @pytest.mark.parametrize("row", CAUSES, ids=lambda row: str(row.cause))
@@ -158,4 +162,4 @@ def test_some_case_notices_a_cause_that_is_told_when_it_does_not_fit(row: Row) -
         row, fits=lambda abort: not row.fits(abort), counter="", by_segments=lambda abort: True
     )
     with table(tuple(inverted if each is row else each for each in CAUSES)):
-        assert wrong_answers(), "no case notices"
+        assert some_answer_is_wrong(), "no case notices"

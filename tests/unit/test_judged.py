@@ -20,8 +20,8 @@ from rst_or_fin.tcp.segment import Endpoint, Segment
 from rst_or_fin.verdict.assess import Judged, Wire, assess_run, judge_replay
 from rst_or_fin.verdict.outcome import Outcome
 
-from tests.unit.cases import ABORT, ABORT_ON_CLOSE, CLOSE, WHOLE, heard, replay
-from tests.unit.segments import EXCHANGE, HANDSHAKE, A, B, frame, notes, segments
+from tests.support.cases import ABORT, ABORT_ON_CLOSE, CLOSE, WHOLE, heard, replay
+from tests.support.segments import EXCHANGE, HANDSHAKE, A, B, frame, notes, segments
 
 SCENARIO = Scenario(
     name="x",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-import subprocess
-import sys
 
 import pytest
 from rst_or_fin.agents import command_line
@@ -22,18 +20,6 @@ def some_value(option: Option) -> int | bool | str:
     if option.type is str:
         return "expect S"
     return True if option.type is bool else option.most
-
-
-def started(kind: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The kind's own program, with arguments that end it before it opens anything."""
-    return subprocess.run(
-        [sys.executable, "-m", f"rst_or_fin.{peers.KINDS[kind].module}", "--bind", "192.0.2.1", *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
 
 
 def test_every_kind_that_a_scenario_can_name_has_its_options_and_ends() -> None:
@@ -76,21 +62,3 @@ def test_the_program_refuses_what_is_out_of_range(
     with pytest.raises(SystemExit):
         command_line.parser(kind, "", 80).parse_args([f"{flag(name)}={most + 1}"])
     assert f"argument {flag(name)}: '{most + 1}' is no whole number" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("kind", OPTIONS)
-def test_a_program_takes_no_abbreviation(kind: str) -> None:
-    name = max(OPTIONS[kind], key=len)
-    done = started(kind, f"{flag(name)[:-1]}=1", *_needed(kind))
-    assert (done.returncode, "unrecognized arguments" in done.stderr) == (2, True)
-
-
-def test_a_program_takes_no_options_that_exclude_each_other() -> None:
-    done = started("origin", "--body-bytes=5", "--response-bytes=500")
-    assert done.stderr.endswith("--body-bytes and --response-bytes exclude each other\n")
-
-
-def _needed(kind: str) -> tuple[str, ...]:
-    if kind == "scripted":
-        return ("--script=expect S", "--clean-offloads=192.0.2.1")
-    return ("--target=192.0.2.3",) if kind == "client" else ()

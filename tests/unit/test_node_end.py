@@ -8,7 +8,7 @@ import pytest
 from rst_or_fin.evidence.records import Call, Replay, SessionEnd
 from rst_or_fin.verdict import node_end
 
-from tests.unit.cases import replay
+from tests.support.cases import replay
 
 ENDING = [
     "erlang:halt().",

@@ -14,8 +14,8 @@ from rst_or_fin.scenario.model import Scenario, parse
 from rst_or_fin.storage import scenario_files
 from rst_or_fin.verdict.outcome import Outcome
 
-from tests.unit.cases import ABORT, ABORT_ON_CLOSE, heard, judge_one, replay
-from tests.unit.segments import connection
+from tests.support.cases import ABORT, ABORT_ON_CLOSE, heard, judge_one, replay
+from tests.support.segments import connection
 
 HEAD = """
 claim = "c"

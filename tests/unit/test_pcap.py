@@ -14,7 +14,7 @@ from rst_or_fin.capture_file.frame import Frame
 from rst_or_fin.errors import UsageError
 from rst_or_fin.evidence import pcap
 
-from tests.unit.segments import A6, B6, EXCHANGE, capture, frame, segments
+from tests.support.segments import A6, B6, EXCHANGE, capture, frame, segments
 
 times_ns = st.integers(0, (1 << 32) * 1_000_000_000 - 1)
 frames = st.builds(lambda t_ns, data: Frame(t_ns=t_ns, data=data), times_ns, st.binary(max_size=200))

@@ -9,7 +9,7 @@ from rst_or_fin.scenario.model import Expectation
 from rst_or_fin.tcp.ending import Cause, Ending
 from rst_or_fin.verdict.reason import reason
 
-from tests.unit.report_runs import aborted, closed, crashed
+from tests.support.report_runs import aborted, closed, crashed
 
 
 def differing(**points: Any) -> str:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from rst_or_fin.cli import main
 from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_ENVIRONMENT, EXIT_USAGE
 
-from tests.unit.cases import ABORT_ON_CLOSE, heard, replay
+from tests.support.cases import ABORT_ON_CLOSE, heard, replay
 from tests.unit.test_store import write
 
 TEXTS = ("html", "markdown", "text", "svg", "mermaid", "json", "junit")
@@ -82,13 +80,3 @@ def test_a_run_without_a_replay_is_refused(tmp_path: Path, capfd: pytest.Capture
 def test_a_file_that_cannot_be_written_is_named(runs: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert report(runs, "--out", runs / "no" / "such" / "place") == EXIT_ENVIRONMENT
     assert "cannot write" in capfd.readouterr().err
-
-
-def test_a_text_report_loads_no_template_engine(runs: Path) -> None:
-    asked = (
-        "import sys; from rst_or_fin.cli import main; main(sys.argv[1:]); sys.exit('jinja2' in sys.modules)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", asked, "report", str(runs)], capture_output=True, timeout=60, check=False
-    )
-    assert done.returncode == 0

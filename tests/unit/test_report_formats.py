@@ -5,11 +5,8 @@ from __future__ import annotations
 import io
 import json
 import re
-import shutil
-import subprocess
 from collections.abc import Sequence
 from html.parser import HTMLParser
-from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import dpkt
@@ -25,10 +22,8 @@ from rst_or_fin.report.terminal import COLOURS
 from rst_or_fin.tcp.ending import Ending
 from rst_or_fin.verdict.outcome import Outcome
 
-from tests.live.conftest import skip_or_fail
-from tests.unit.cases import ABORT, CLOSE
-from tests.unit.report_runs import aborted, closed, crashed, repeated, run, scenario, shut_down
-from tests.unit.segments import EXCHANGE
+from tests.support.cases import ABORT, CLOSE
+from tests.support.report_runs import aborted, closed, crashed, repeated, scenario, shut_down
 
 SVG = "{http://www.w3.org/2000/svg}"
 RUNS = [aborted(), closed(), shut_down(), crashed()]
@@ -260,36 +255,5 @@ def test_a_pcapng_holds_the_captures_frames() -> None:
     assert packets(aborted()) == frames
 
 
-def tshark(of: Run, folder: Path, *fields: str) -> list[str]:
-    if shutil.which("tshark") is None:
-        skip_or_fail("tshark is not installed: apt-get install tshark")
-    (folder / "x.pcapng").write_bytes(pcapng.annotated(of))
-    done = subprocess.run(
-        ["tshark", "-n", "-r", str(folder / "x.pcapng"), "-T", "fields", *fields],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    return done.stdout.splitlines()
-
-
-def test_tshark_shows_the_verdict_at_the_segment_that_decides(tmp_path: Path) -> None:
-    lines = tshark(aborted(), tmp_path, "-e", "tcp.flags.reset", "-e", "frame.comment")
-    commented = [line for line in lines if "RST: 485 of 485 bytes lay unread at the close" in line]
-    assert commented == [lines[-1]]
-
-
-def test_tshark_reads_nanoseconds(tmp_path: Path) -> None:
-    first = next(pcap.frames(aborted().capture))[1].t_ns
-    shown = tshark(aborted(), tmp_path, "-e", "frame.time_epoch")[0]
-    assert shown == f"{first // 10**9}.{first % 10**9:09d}"
-
-
 def test_the_section_of_a_pcapng_carries_the_claim() -> None:
     assert b"A close with unread data sends a RST." in pcapng.annotated(aborted())[:200]
-
-
-def test_a_replay_that_nothing_decides_is_commented_at_its_last_segment(tmp_path: Path) -> None:
-    lines = tshark(run(EXCHANGE), tmp_path, "-e", "frame.comment")
-    assert [bool(line) for line in lines] == [False] * (len(lines) - 1) + [True]

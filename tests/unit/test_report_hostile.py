@@ -19,8 +19,8 @@ from rst_or_fin.report import html, junit, ladder_mermaid, ladder_svg, ladder_te
 from rst_or_fin.report.ladder import ladder
 from rst_or_fin.report.records import Run
 
-from tests.unit.cases import ABORT, ABORT_ON_CLOSE, heard
-from tests.unit.report_runs import CONNECT, RESULTS, played, run
+from tests.support.cases import ABORT, ABORT_ON_CLOSE, heard
+from tests.support.report_runs import CONNECT, RESULTS, played, run
 
 ATTACKS = [
     "<script>alert(1)</script>",

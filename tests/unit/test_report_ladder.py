@@ -22,8 +22,8 @@ from rst_or_fin.report.records import Run
 from rst_or_fin.report.timeline import timeline
 from rst_or_fin.tcp.ending import Cause, Role
 
-from tests.unit.cases import ABORT, ABORT_ON_CLOSE, ABORT_ON_DATA, LATE_DATA, heard, replay
-from tests.unit.report_runs import (
+from tests.support.cases import ABORT, ABORT_ON_CLOSE, ABORT_ON_DATA, LATE_DATA, heard, replay
+from tests.support.report_runs import (
     AWAIT,
     CLOSING,
     CONNECT,
@@ -35,7 +35,7 @@ from tests.unit.report_runs import (
     run,
     shut_down,
 )
-from tests.unit.segments import EXCHANGE, HANDSHAKE, A, B
+from tests.support.segments import EXCHANGE, HANDSHAKE, A, B
 
 
 def drawn(of: Run) -> Ladder:

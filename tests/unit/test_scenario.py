@@ -68,10 +68,9 @@ def test_a_scenario_is_named_after_its_file(where: str, name: str) -> None:
     assert parse(MINIMAL + EXPECT, where).name == name
 
 
-@pytest.mark.parametrize("name", SHIPPED)
-def test_a_shipped_scenario_is_whole(name: str) -> None:
-    shipped = scenario_files.find(name).scenario
-    assert (shipped.name, shipped.session.strip()[-1]) == (name, ".")
+def test_every_shipped_scenario_is_whole() -> None:
+    shipped = [scenario_files.find(name).scenario for name in SHIPPED]
+    assert [(one.name, one.session.strip()[-1]) for one in shipped] == [(name, ".") for name in SHIPPED]
 
 
 def test_every_shipped_file_is_listed() -> None:

@@ -13,7 +13,7 @@ from rst_or_fin.scenario import check
 from rst_or_fin.storage import scenario_files
 from rst_or_fin.storage.scenario_files import ScenarioError
 
-from tests.unit.bad_inputs import GOOD
+from tests.support.bad_inputs import GOOD
 from tests.unit.test_scenario_schema import toml
 
 TOMLISH = st.text(alphabet="abz019 \t\n\"'[]{}=.,#_-+:\\\0\u00e9\U0001f600")

@@ -8,8 +8,8 @@ from rst_or_fin.evidence.strace import Recording, SystemCall, closing, plain
 from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.verdict.judge import judge
 
-from tests.unit.cases import ABORT, ABORT_ON_CLOSE, WHOLE, replay, report
-from tests.unit.segments import connection
+from tests.support.cases import ABORT, ABORT_ON_CLOSE, WHOLE, replay, report
+from tests.support.segments import connection
 
 HERE, THERE = Endpoint("198.18.0.3", 40000), Endpoint("198.18.0.4", 80)
 PAIR = "<TCP:[198.18.0.3:40000->198.18.0.4:80]>"

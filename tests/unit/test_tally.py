@@ -9,8 +9,8 @@ from rst_or_fin.tcp.ending import Ending
 from rst_or_fin.verdict.assess import Judged
 from rst_or_fin.verdict.outcome import Outcome
 
-from tests.unit.cases import ABORT, ABORT_ON_CLOSE, CLOSE, heard, judge_one, replay
-from tests.unit.segments import connection
+from tests.support.cases import ABORT, ABORT_ON_CLOSE, CLOSE, heard, judge_one, replay
+from tests.support.segments import connection
 
 FENCED, UNFENCED = CaptureFacts(dropped=0, fenced=True), CaptureFacts(dropped=0, fenced=False)
 

@@ -6,7 +6,7 @@ import pytest
 from rst_or_fin.tcp.ending import Ending, Role, Validity
 from rst_or_fin.tcp.segment import Endpoint, Flags
 
-from tests.unit.segments import connection
+from tests.support.segments import connection
 
 
 def test_an_ipv4_endpoint_prints_as_address_and_port() -> None:

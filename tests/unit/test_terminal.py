@@ -19,9 +19,9 @@ from rst_or_fin.verdict import judge
 from rst_or_fin.verdict.assess import Judged, JudgedConnection, assess_run
 from rst_or_fin.verdict.outcome import Outcome
 
-from tests.unit.cases import ABORT, ABORT_ON_CLOSE, CASES, LATE_DATA, WHOLE, heard, judge_one, replay
-from tests.unit.report_runs import CONNECT, aborted, crashed, long_transfer, played, run
-from tests.unit.segments import A, connection, segments
+from tests.support.cases import ABORT, ABORT_ON_CLOSE, CASES, LATE_DATA, WHOLE, heard, judge_one, replay
+from tests.support.report_runs import CONNECT, aborted, crashed, long_transfer, played, run
+from tests.support.segments import A, connection, segments
 
 SCENARIO = Scenario(
     name="close-with-unread-response",
@@ -83,12 +83,11 @@ def test_a_case_in_full() -> None:
     )
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_colour_adds_nothing_but_colour(name: str) -> None:
-    case = CASES[name]
-    told = case.replay or replay()
-    one = judge_one(SCENARIO, connection(case.wire), case.capture, told, case.testimony)
-    assert SGR.sub("", terminal.case(SCENARIO, one, COLOURS)) == terminal.case(SCENARIO, one, PLAIN)
+def test_colour_adds_nothing_but_colour() -> None:
+    for case in CASES.values():
+        told = case.replay or replay()
+        one = judge_one(SCENARIO, connection(case.wire), case.capture, told, case.testimony)
+        assert SGR.sub("", terminal.case(SCENARIO, one, COLOURS)) == terminal.case(SCENARIO, one, PLAIN)
 
 
 def test_a_witness_that_contradicts_is_shouted() -> None:

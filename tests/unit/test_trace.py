@@ -12,7 +12,7 @@ from rst_or_fin.tcp.connection import Roles
 from rst_or_fin.tcp.ending import Role
 from rst_or_fin.tcp.segment import Endpoint, distance
 
-from tests.unit.segments import EXCHANGE, HANDSHAKE, A, B, connection, lines, notes, segments
+from tests.support.segments import EXCHANGE, HANDSHAKE, A, B, connection, lines, notes, segments
 
 SPACE = 1 << 32
 numbers = st.integers(0, SPACE - 1)

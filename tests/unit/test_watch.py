@@ -9,7 +9,7 @@ from rst_or_fin.runner import replay
 from rst_or_fin.storage import scenario_files
 from rst_or_fin.verdict.assess import Wire
 
-from tests.unit.segments import EXCHANGE, frame, segments
+from tests.support.segments import EXCHANGE, frame, segments
 
 
 class Closing:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Callable, Iterable
+
 from rst_or_fin.tcp import tracker
 from rst_or_fin.tcp.zeek_conn_state import MEANING, conn_state
 from rst_or_fin.verdict.judge import judge
 
-from tests.unit.cases import WHOLE
-from tests.unit.zeek_rows import Row, rows
+from tests.support.cases import WHOLE
+from tests.support.zeek_rows import Row, rows
 
 CAPTURED = rows("captured")
 FROM_HISTORY = rows("told by the history alone")
@@ -16,14 +17,17 @@ CUT = rows("cut by a timer")
 ALL = [*CAPTURED, *FROM_HISTORY, *CUT]
 
 
-@pytest.mark.parametrize("row", ALL, ids=str)
-def test_our_word_is_zeeks(row: Row) -> None:
-    assert tuple(map(conn_state, row.parts)) == row.words
+def words(rows: Iterable[Row], said: Callable[[Row], object]) -> list[str]:
+    """What is said of each row, beside the row itself."""
+    return [f"{row}: {said(row)}" for row in rows]
 
 
-@pytest.mark.parametrize("row", CUT, ids=str)
-def test_without_a_timer_a_connection_stays_whole(row: Row) -> None:
-    assert conn_state(row.whole) == row.ours
+def test_our_word_is_zeeks() -> None:
+    assert words(ALL, lambda row: tuple(map(conn_state, row.parts))) == words(ALL, lambda row: row.words)
+
+
+def test_without_a_timer_a_connection_stays_whole() -> None:
+    assert words(CUT, lambda row: conn_state(row.whole)) == words(CUT, lambda row: row.ours)
 
 
 def judged(row: Row) -> tuple[str, ...]:
@@ -36,14 +40,13 @@ def judged(row: Row) -> tuple[str, ...]:
 OTHER_CLIENT = {"SH 35.221.46.9:80 192.168.1.28:53246"}
 
 
-@pytest.mark.parametrize("row", [row for row in ALL if str(row) not in OTHER_CLIENT], ids=str)
-def test_the_verdicts_word_is_zeeks(row: Row) -> None:
-    assert judged(row) == row.words
+def test_the_verdicts_word_is_zeeks() -> None:
+    rows = [row for row in ALL if str(row) not in OTHER_CLIENT]
+    assert words(rows, judged) == words(rows, lambda row: row.words)
 
 
-@pytest.mark.parametrize("row", [row for row in ALL if str(row) in OTHER_CLIENT], ids=str)
-def test_a_syn_ack_is_the_servers_whatever_its_port(row: Row) -> None:
-    assert judged(row) == ("SHR",)
+def test_a_syn_ack_is_the_servers_whatever_its_port() -> None:
+    assert [judged(row) for row in ALL if str(row) in OTHER_CLIENT] == [("SHR",)] * len(OTHER_CLIENT)
 
 
 def test_there_are_enough_connections() -> None:

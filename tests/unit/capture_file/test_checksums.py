@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from rst_or_fin.capture_file.reading import read
 from rst_or_fin.tcp.segment import Checksum, Segment
 
-from tests.unit.capture_file.files import classic
-from tests.unit.capture_file.packets import at_once, checksum, left_to_the_card, packet
-from tests.unit.segments import A6, B6, segments
+from tests.support.capture_files import classic
+from tests.support.packets import at_once, checksum, left_to_the_card, packet
+from tests.support.segments import A6, B6, segments
 
 (ONE,) = segments("> P. 1:102(101) ack 1")
 (ONE_6,) = segments("> P. 1:102(101) ack 1", a=A6, b=B6)

@@ -5,9 +5,6 @@ from __future__ import annotations
 import gzip
 import lzma
 import struct
-import subprocess
-import sys
-import tracemalloc
 import zlib
 from collections.abc import Iterator
 
@@ -15,8 +12,8 @@ import pytest
 from rst_or_fin.capture_file.damage import CaptureError
 from rst_or_fin.capture_file.reading import Reading, read
 
-from tests.unit.capture_file.files import COMPRESSIONS, FORMATS, classic, in_chunks
-from tests.unit.capture_file.packets import SENT, ethernet, plain, wrapped
+from tests.support.capture_files import COMPRESSIONS, FORMATS, classic, in_chunks
+from tests.support.packets import SENT, ethernet, plain, wrapped
 
 FRAMES = wrapped(ethernet, SENT[4])
 PLAIN = classic(FRAMES, magic=0xA1B23C4D)
@@ -90,23 +87,6 @@ def test_a_capture_is_read_while_its_compressor_still_writes(name: str) -> None:
     assert (len(found), came) == (len(FRAMES) - 1, [])
 
 
-@compressions
-def test_a_bomb_costs_no_memory(name: str) -> None:
-    """64 MB of frames that compress to next to nothing."""
-    record = struct.pack("<IIII", 0, 0, 65_000, 65_000) + bytes(65_000)
-    file = COMPRESSIONS[name](classic([]) + record * 1000)
-    tracemalloc.start()
-    found, reading = read_to_the_end(file)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert (found, reading.frames, peak < 16_000_000) == (0, 1000, True)
-
-
-def test_a_bomb_without_a_capture_in_it_is_refused_at_once() -> None:
-    with pytest.raises(CaptureError, match="begins with 00 00 00 00"):
-        read([gzip.compress(bytes(50_000_000))])
-
-
 def test_an_xz_file_that_asks_for_too_much_memory_is_refused() -> None:
     """The dictionary's size stands in byte 16 (xz file format 1.2.1, 5.3.1): here 3 GiB."""
     file = lzma.compress(PLAIN)
@@ -125,21 +105,3 @@ def test_compressed_nothing_is_an_empty_capture() -> None:
 def test_a_compressed_text_is_no_capture() -> None:
     with pytest.raises(CaptureError, match="begins with 68 65 6c 6c"):
         read([gzip.compress(b"hello, world")])
-
-
-def test_without_a_zstd_module_the_error_says_what_to_install() -> None:
-    file = COMPRESSIONS["zstd"](PLAIN)
-    program = (
-        "import sys\n"
-        "sys.modules['backports'] = sys.modules['compression'] = None\n"
-        "from rst_or_fin.capture_file.reading import read\n"
-        "from rst_or_fin.errors import UsageError\n"
-        "try:\n"
-        "    read([sys.stdin.buffer.read()])\n"
-        "except UsageError as error:\n"
-        "    print(error.remedy)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], input=file, capture_output=True, check=True, timeout=60
-    )
-    assert b"pip install backports.zstd" in done.stdout

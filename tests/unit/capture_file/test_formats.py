@@ -14,7 +14,7 @@ from rst_or_fin.capture_file.frame import Frame
 from rst_or_fin.capture_file.reading import read
 from rst_or_fin.capture_file.records import Comment, FileNotes, Record
 
-from tests.unit.capture_file.files import (
+from tests.support.capture_files import (
     FORMATS,
     block,
     classic,

@@ -13,8 +13,8 @@ from rst_or_fin.capture_file.frame import Frame
 from rst_or_fin.capture_file.reading import Reading, read
 from rst_or_fin.tcp.segment import Checksum, Endpoint, Segment
 
-from tests.unit.capture_file.files import classic
-from tests.unit.capture_file.packets import (
+from tests.support.capture_files import classic
+from tests.support.packets import (
     EXTENSIONS,
     at_once,
     checksum,
@@ -27,7 +27,7 @@ from tests.unit.capture_file.packets import (
     packet,
     plain,
 )
-from tests.unit.segments import A6, B6, segments
+from tests.support.segments import A6, B6, segments
 
 (ONE,) = segments("> P. 1:101(100) ack 1")
 (ONE_6,) = segments("> P. 1:101(100) ack 1", a=A6, b=B6)

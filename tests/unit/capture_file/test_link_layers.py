@@ -8,8 +8,8 @@ from collections import Counter
 import pytest
 from rst_or_fin.capture_file.reading import read
 
-from tests.unit.capture_file.files import classic
-from tests.unit.capture_file.packets import (
+from tests.support.capture_files import classic
+from tests.support.packets import (
     LINK_LAYERS,
     MACS,
     ONLY_IPV4,
@@ -21,7 +21,7 @@ from tests.unit.capture_file.packets import (
     plain,
     wrapped,
 )
-from tests.unit.segments import segments
+from tests.support.segments import segments
 
 (ONE,) = segments("> P. 1:19(18) ack 1")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tracemalloc
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -13,7 +12,7 @@ from rst_or_fin.capture_file.frame import Frame
 from rst_or_fin.capture_file.reading import Break, Reading, Source, read
 from rst_or_fin.tcp.segment import Segment
 
-from tests.unit.capture_file.files import (
+from tests.support.capture_files import (
     classic,
     enhanced,
     in_chunks,
@@ -23,7 +22,7 @@ from tests.unit.capture_file.files import (
     statistics,
     u64,
 )
-from tests.unit.capture_file.packets import MACS, SENT, ethernet, plain, wrapped
+from tests.support.packets import MACS, SENT, ethernet, plain, wrapped
 
 FRAMES = wrapped(ethernet, SENT[4])
 ARP = Frame(t_ns=FRAMES[0].t_ns, data=MACS + b"\x08\x06" + bytes(28))
@@ -91,22 +90,6 @@ def test_a_segment_is_given_as_soon_as_its_record_is_there(write: type, chunk: i
 
     waited_for = [handed_over for _ in read(growing())]
     assert all(at < end + chunk for at, end in zip(waited_for, ends, strict=True))
-
-
-def test_a_capture_larger_than_memory_is_read_in_little_of_it() -> None:
-    """200 MB in 50,000 frames."""
-    head, record = classic([]), classic([Frame(t_ns=0, data=FRAMES[0].data + bytes(4000))])[24:]
-
-    def endless() -> Iterator[bytes]:
-        yield head
-        for _ in range(500):
-            yield record * 100
-
-    tracemalloc.start()
-    count = sum(1 for _ in read(endless()))
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert (count, peak < 4_000_000) == (50_000, True)
 
 
 # Several files

@@ -16,9 +16,9 @@ from rst_or_fin.capture_file.records import Record
 from rst_or_fin.tcp.segment import Segment
 
 from tests.fuzz import captures
-from tests.unit.capture_file.corpus import COMPRESSED, UNCOMPRESSED
-from tests.unit.capture_file.files import COMPRESSIONS, FORMATS, in_chunks
-from tests.unit.capture_file.packets import MACS, SENT, ethernet, ipv4, ipv6, packet, udp, wrapped
+from tests.support.capture_files import COMPRESSIONS, FORMATS, in_chunks
+from tests.support.corpus import COMPRESSED, UNCOMPRESSED
+from tests.support.packets import MACS, SENT, ethernet, ipv4, ipv6, packet, udp, wrapped
 
 ALL = UNCOMPRESSED | COMPRESSED
 LINK_TYPES = sorted(kind & 0xFFFF for kind in link_layers.LAYERS if kind & ~0xFFFF == LINK_TYPE)

@@ -11,7 +11,7 @@ from rst_or_fin.capture_file.decoding import Decoder
 from rst_or_fin.capture_file.records import Record
 from rst_or_fin.tcp.segment import Segment
 
-from tests.unit.capture_file.packets import LINK_LAYERS, version
+from tests.support.packets import LINK_LAYERS, version
 
 ports = st.integers(0, 0xFFFF)
 numbers = st.integers(0, 0xFFFF_FFFF)

@@ -1,4 +1,4 @@
-"""Kills drivers of the local runtime and counts what they leave: python -m tests.live.killing N.
+"""Kills drivers of the local runtime and counts what they leave: python -m tests.support.killing N.
 
 It is the subreaper of all that it starts: whatever a killed driver leaves becomes its child, and can hide
 from no count, in whatever namespace it is. Prints JSON: how many drivers were killed, how many of them had
@@ -16,7 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.live import replaying
+from tests.support import replaying
 
 _PR_SET_CHILD_SUBREAPER = 36
 _LATEST_S = 0.4  # by then a driver is in the middle of its replays, or nearly so on a busy machine

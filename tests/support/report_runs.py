@@ -15,8 +15,8 @@ from rst_or_fin.tcp.ending import Ending
 from rst_or_fin.tcp.segment import Endpoint, Segment
 from rst_or_fin.verdict.assess import assess_run
 
-from tests.unit.cases import ABORT, ABORT_ON_CLOSE, CLOSE, SHUTDOWN_THEN_ABORT, WHOLE, heard, replay
-from tests.unit.segments import HANDSHAKE, A, capture, segments
+from tests.support.cases import ABORT, ABORT_ON_CLOSE, CLOSE, SHUTDOWN_THEN_ABORT, WHOLE, heard, replay
+from tests.support.segments import HANDSHAKE, A, capture, segments
 
 CONNECT = "{ok, Sock} = gen_tcp:connect(Server, Port, [{active, false}])."
 SEND = 'gen_tcp:send(Sock, "GET / HTTP/1.1\\r\\n\\r\\n").'

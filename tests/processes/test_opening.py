@@ -14,8 +14,8 @@ from rst_or_fin.capture_file import opening
 from rst_or_fin.capture_file.opening import open_captures
 from rst_or_fin.errors import UsageError
 
-from tests.unit.capture_file.files import classic
-from tests.unit.capture_file.packets import SENT, ethernet, plain, wrapped
+from tests.support.capture_files import classic
+from tests.support.packets import SENT, ethernet, plain, wrapped
 
 FRAMES = wrapped(ethernet, SENT[4])
 FILE = classic(FRAMES, magic=0xA1B23C4D)

@@ -30,7 +30,7 @@ from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.verdict.assess import Judged, judge_replay
 from rst_or_fin.verdict.witnesses import HostReport
 
-from tests.unit.segments import EXCHANGE, HANDSHAKE, A, B, connection
+from tests.support.segments import EXCHANGE, HANDSHAKE, A, B, connection
 
 WHOLE = CaptureFacts(dropped=0, fenced=True)
 ABORT_ON_CLOSE = {"TcpExt:TCPAbortOnClose": 1, "Tcp:OutRsts": 1}

@@ -36,8 +36,8 @@ from rst_or_fin.scenario.axes import Axes, When
 from rst_or_fin.scenario.model import Exclusion, Server, parse
 from rst_or_fin.storage import evidence_folder
 
-from tests.unit import cases, players
-from tests.unit.segments import frame, segments
+from tests.support import cases, players
+from tests.support.segments import frame, segments
 
 Found = TypeVar("Found")
 
@@ -225,7 +225,7 @@ def test_a_worker_process_ends_with_whoever_was_to_watch_it(tmp_path: Path) -> N
     watcher = subprocess.Popen(
         [
             *(sys.executable, "-c"),
-            "from tests.unit.test_matrix import QUICK, GroupSupervisor, group; "
+            "from tests.processes.test_matrix import QUICK, GroupSupervisor, group; "
             "GroupSupervisor(group('hangs'), QUICK).play()",
         ],
         env={**os.environ, "TMPDIR": str(tmp_path)},

@@ -13,7 +13,7 @@ from msgspec import structs
 from rst_or_fin.capture_file.frame import Frame
 from rst_or_fin.tcp.segment import Segment
 
-from tests.unit.segments import A6, B6, EXCHANGE, frame, segments
+from tests.support.segments import A6, B6, EXCHANGE, frame, segments
 
 MACS = b"\x02\0\0\0\0\x01\x02\0\0\0\0\x02"
 ENDING = EXCHANGE + "> R. 19:19(0) ack 486\n"

@@ -9,7 +9,7 @@ from rst_or_fin.commands.bench_captures import SHAPES
 from rst_or_fin.tcp import tracker
 from rst_or_fin.verdict.judge import judge
 
-from tests.unit.cases import WHOLE
+from tests.support.cases import WHOLE
 
 _SEGMENTS = 10_000
 _AT_MOST_S = 3.0  # a quadratic judge took 5 to 22 s for as many; a linear one takes 0.2 s

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.unit.capture_file.files import COMPRESSIONS, FORMATS, classic
-from tests.unit.capture_file.packets import (
+from tests.support.capture_files import COMPRESSIONS, FORMATS, classic
+from tests.support.packets import (
     EXTENSIONS,
     LINK_LAYERS,
     ONLY_IPV4,

@@ -1,0 +1,1 @@
+"""What tests share: wires, cases with the answers owed, capture files, players, oracles."""

@@ -70,7 +70,7 @@ def _outdated() -> Iterator[str]:
 
 
 # Fields that came later than stored results make none of them stale where they are not used.
-_LATER = ("connection", "ends_node", "line", "lost", "sent")
+_LATER = ("applications", "connection", "ends_node", "line", "lost", "node", "sent")
 _UNUSED: tuple[object, ...] = (None, [], {}, "", False)
 
 
@@ -83,7 +83,8 @@ def _digest(scenario: Scenario) -> str:
 def _used(value: Any) -> Any:
     """The same without the later fields that are not used."""
     if isinstance(value, dict):
-        return {k: _used(v) for k, v in value.items() if k not in _LATER or v not in _UNUSED}
+        used = {name: _used(each) for name, each in value.items()}
+        return {name: each for name, each in used.items() if name not in _LATER or each not in _UNUSED}
     return [_used(each) for each in value] if isinstance(value, list) else value
 
 

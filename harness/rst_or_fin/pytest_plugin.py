@@ -50,7 +50,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         from rst_or_fin.runner.pool import side_by_side
 
         rest = [item for item in items if not isinstance(item, ScenarioItem)]
-        items[:] = [*rest, *side_by_side(scenarios, lambda item: item.entry.scenario.server)]
+        items[:] = [*rest, *side_by_side(scenarios, lambda item: item.entry.scenario.hosts)]
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from rst_or_fin.engine import client as engine
 from rst_or_fin.evidence import pcap
-from rst_or_fin.scenario.model import Server
+from rst_or_fin.scenario.model import Hosts, Server
 from rst_or_fin.tcp import tracker
 from rst_or_fin.testbed.docker import DockerTestbed
 
@@ -257,7 +257,7 @@ def test_containers_end_by_themselves_when_their_driver_is_killed(
 
 @pytest.fixture(scope="module")
 def inspected(client: docker.DockerClient) -> Iterator[dict[str, Any]]:
-    with DockerTestbed(client, server=Server()) as bed:
+    with DockerTestbed(client, hosts=Hosts(server=Server())) as bed:
         run_id = str(bed.facts()["run"])
         yield {
             thing.name.rpartition("-")[2]: (

@@ -23,7 +23,7 @@ from rst_or_fin.capture_file.frame import Frame
 from rst_or_fin.errors import EnvironmentTroubleError, TroubleError, UsageError
 from rst_or_fin.evidence.records import SessionEnd, Testimony
 from rst_or_fin.node import session
-from rst_or_fin.scenario.model import Server
+from rst_or_fin.scenario.model import Hosts, Server
 from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.testbed import PINNED_SYSCTLS, baseline, local
 from rst_or_fin.testbed.local import LocalTestbed
@@ -210,7 +210,7 @@ def test_checksums_are_those_of_the_wire(bed: LocalTestbed) -> None:
 
 
 def test_a_large_response_crosses_in_segments_of_the_mss() -> None:
-    with LocalTestbed.open(server=Server(options={"body_bytes": 20000})) as bed:
+    with LocalTestbed.open(hosts=Hosts(server=Server(options={"body_bytes": 20000}))) as bed:
         play(bed, UNREAD.replace("485", "20000"))
         assert max(segment.payload_len for segment in segments(bed.drain())) <= 1460
 
@@ -302,12 +302,12 @@ def test_an_otp_that_is_not_here_is_a_wrong_usage() -> None:
 
 def test_a_server_that_needs_a_container_is_a_wrong_usage() -> None:
     with pytest.raises(UsageError, match="in a container only"):
-        LocalTestbed.open(server=Server(kind="nginx"))
+        LocalTestbed.open(hosts=Hosts(server=Server(kind="nginx")))
 
 
 def test_a_server_that_does_not_start_says_why() -> None:
     with pytest.raises(EnvironmentTroubleError, match=r"the server ended with status 2: .*--no-such-option"):
-        LocalTestbed.open(server=Server(options={"no_such_option": True}))
+        LocalTestbed.open(hosts=Hosts(server=Server(options={"no_such_option": True})))
 
 
 def test_several_at_once_see_nothing_of_one_another() -> None:
@@ -378,7 +378,7 @@ def test_closing_twice_is_closing_once() -> None:
 def test_a_testbed_that_does_not_come_up_leaves_nothing() -> None:
     before = (open_files(), killing.descendants())
     with pytest.raises(TroubleError):
-        LocalTestbed.open(server=Server(options={"no_such_option": True}))
+        LocalTestbed.open(hosts=Hosts(server=Server(options={"no_such_option": True})))
     assert (open_files(), killing.descendants()) == before
 
 

@@ -172,6 +172,8 @@ CASES: dict[str, tuple[str, str, str, int, str]] = {
     "a line that is not there": (GOOD + "[[line]]\nnumber = 3\n", "", "", 17, "line[0].number: 3 is beyond"),
     "a time that no line takes": (
         GOOD + "[[line]]\ntakes_at_least_ms = 9\ntakes_at_most_ms = 3\n", "", "", 18, "no line takes that"),
+    "an application that OTP does not have": (GOOD + '[node]\napplications = ["sll"]\n', "", "", 17,
+        "(did you mean `ssl`?)"),
     "an unknown expectation": (GOOD, "ending", "endng", 15, "(did you mean `ending`?)"),
     "an unknown axis": (VARIED, "otp =", "opt =", 17, "(did you mean `otp`?); known: runtime, otp"),
     "a version without a comparison": (VARIED, ">=29", "29", 17, '(did you mean "==29"?)'),

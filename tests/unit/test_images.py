@@ -17,6 +17,7 @@ from rst_or_fin.engine import base_images, build, images, kernel_images
 from rst_or_fin.engine import client as engine
 from rst_or_fin.engine.images import IMAGES, ContextFile, Image
 from rst_or_fin.errors import EnvironmentTroubleError, UsageError
+from rst_or_fin.scenario.applications import APPLICATIONS, package_of
 
 FILE = ContextFile(name="Dockerfile", content=b"FROM x\n", digest="d1", executable=False)
 IMAGE = Image(name="test", base="base:trixie", folder="test", arguments={"BESIDE": "a"})
@@ -35,7 +36,11 @@ def test_every_image_is_either_a_suite_or_has_a_base_and_a_folder() -> None:
 
 def test_every_folder_is_used_and_has_a_dockerfile() -> None:
     folders = {path.parent.name for path in data_files.path("containers").glob("*/Dockerfile")}
-    made = [*IMAGES.values(), kernel_images.image("kernel:6.12.43-otp27")]
+    made = [
+        *IMAGES.values(),
+        kernel_images.image("kernel:6.12.43-otp27"),
+        images.with_applications("node:otp27", ["ssl"]),
+    ]
     assert folders == {image.folder for image in made if image.folder}
 
 
@@ -217,3 +222,20 @@ def test_without_a_tool_and_without_root_one_line_names_what_to_install(
     with pytest.raises(EnvironmentTroubleError) as caught:
         base_images._install_tool("base:trixie", lambda line: None)
     assert "mmdebstrap" in caught.value.remedy
+
+
+def test_a_node_with_applications_is_an_image_of_its_own_on_top_of_the_node() -> None:
+    image = images.with_applications("node:otp27", ["ssl", "inets", "ssl"])
+    assert (image.name, image.base, image.arguments) == (
+        "node:otp27-inets-ssl",
+        "node:otp27",
+        {"PACKAGES": "erlang-inets erlang-ssl"},
+    )
+
+
+def test_a_node_without_applications_is_the_tables_own() -> None:
+    assert images.with_applications("node:otp27", []) is images.row("node:otp27")
+
+
+def test_every_application_has_a_package() -> None:
+    assert all(package_of(each).startswith("erlang-") for each in APPLICATIONS)

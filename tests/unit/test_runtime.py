@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 import pytest
 from rst_or_fin.engine import base_images, images
 from rst_or_fin.engine import client as engine
 from rst_or_fin.errors import EnvironmentTroubleError, UsageError
+from rst_or_fin.node import runtime
 from rst_or_fin.testbed import select
 
 OPTIONS = argparse.Namespace(runtime="auto", otp=None, backend="inet", family="4", kernel=None)
@@ -44,3 +46,43 @@ def test_another_kernel_is_no_business_of_a_namespace() -> None:
     options = argparse.Namespace(**{**vars(OPTIONS), "runtime": "local", "kernel": "6.12.43"})
     with pytest.raises(UsageError, match="--kernel needs containers"):
         select.choose(options, lambda line: None)
+
+
+@pytest.fixture
+def system_erlang(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An Erlang on the PATH that has crypto and nothing else; its root folder."""
+    root = tmp_path / "erlang"
+    (root / "bin").mkdir(parents=True)
+    (root / "bin" / "erl").write_text("")
+    (root / "bin" / "erl").chmod(0o755)
+    (root / "lib" / "crypto-5.1" / "ebin").mkdir(parents=True)
+    (root / "lib" / "crypto-5.1" / "ebin" / "crypto.app").write_text("")
+    monkeypatch.setenv("PATH", str(root / "bin"))
+    return root
+
+
+def with_ssl(root: Path) -> None:
+    (root / "lib" / "ssl-10.9" / "ebin").mkdir(parents=True)
+    (root / "lib" / "ssl-10.9" / "ebin" / "ssl.app").write_text("")
+
+
+def test_what_the_bundled_erlang_lacks_is_taken_from_the_systems(system_erlang: Path) -> None:
+    with_ssl(system_erlang)
+    assert runtime.find(None, ["ssl"]).source == runtime.SYSTEM
+
+
+def test_what_the_bundled_erlang_has_is_not_taken_from_the_systems(system_erlang: Path) -> None:
+    assert runtime.find(None, ["crypto"]).source == runtime.BUNDLED
+
+
+def test_an_application_that_is_nowhere_is_named_with_its_package(system_erlang: Path) -> None:
+    assert "the system Erlang lacks ssl (apt-get install erlang-ssl" in runtime.excluded(None, ["ssl"])
+
+
+def test_a_bundled_erlang_that_was_asked_for_is_not_replaced(system_erlang: Path) -> None:
+    with_ssl(system_erlang)
+    assert "the bundled Erlang lacks ssl (leave --otp out" in runtime.excluded("bundled", ["ssl"])
+
+
+def test_no_application_excludes_nothing(system_erlang: Path) -> None:
+    assert runtime.excluded(None, []) == ""

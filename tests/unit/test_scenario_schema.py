@@ -25,6 +25,8 @@ from tests.support.bad_inputs import CASES, GOOD, LISTENING, PARAMETERS, SCRIPTE
 VALIDATOR = jsonschema.Draft7Validator(schema())
 # What no schema says: the text of a session or of a script, what parameters refer to, a name's characters.
 BEYOND_A_SCHEMA = {
+    "a line that is not there",
+    "a time that no line takes",
     "field: latestart",
     "field: a cause that its session cannot bring about",
     "a step that is none",

@@ -242,3 +242,32 @@ def test_counters_are_numbers() -> None:
 def test_what_was_handed_over_is_known_also_of_a_node_that_is_gone() -> None:
     sent = SentBytes(local=Endpoint("10.0.0.2", 40000), remote=Endpoint("10.0.0.3", 80), bytes=1000)
     assert _collected(_BEGUN, _CONNECT, _SENT, _CLOSING).sent == (sent,)
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        (
+            b"** exception error: undefined function ssl:connect/3",
+            'this node has no ssl: add `[node] applications = ["ssl"]`',
+        ),
+        (
+            b"** exception error: undefined function httpc:request/1",
+            "httpc is of the application inets; this node has no inets: "
+            'add `[node] applications = ["inets"]`',
+        ),
+        (
+            b'{error,{inets,{"no such file or directory","inets.app"}}}',
+            'this node has no inets: add `[node] applications = ["inets"]`',
+        ),
+    ],
+)
+def test_a_call_into_an_application_that_the_node_lacks_is_told_with_its_name(
+    error: bytes, hint: str
+) -> None:
+    assert _collected(_BEGUN, (Atom("crashed"), 1, b"x.", error)).error.splitlines()[-1] == hint
+
+
+def test_any_other_undefined_function_is_told_as_it_is() -> None:
+    error = b"** exception error: undefined function my_module:call/0"
+    assert _collected(_BEGUN, (Atom("crashed"), 1, b"x.", error)).error == error.decode()

@@ -31,7 +31,7 @@ def reproduce(options: argparse.Namespace) -> int:
 
 def run(options: argparse.Namespace) -> int:
     entries = [scenario_files.find(name) for name in options.scenarios]
-    return _play(side_by_side(entries, lambda entry: entry.scenario.server), options)
+    return _play(side_by_side(entries, lambda entry: entry.scenario.hosts), options)
 
 
 def _play(entries: Sequence[Entry], options: argparse.Namespace) -> int:

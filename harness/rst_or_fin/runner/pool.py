@@ -6,17 +6,17 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from rst_or_fin.runner.replay import axes_of
-from rst_or_fin.scenario.model import Scenario, Server
+from rst_or_fin.scenario.model import Hosts, Scenario
 from rst_or_fin.testbed import Testbed
 from rst_or_fin.testbed.select import Runtime
 
 _Item = TypeVar("_Item")
 
 
-def side_by_side(items: Sequence[_Item], server_of: Callable[[_Item], Server]) -> list[_Item]:
-    """The items with those that need the same server together, so that they can share a testbed."""
-    servers = [server_of(item) for item in items]
-    return sorted(items, key=lambda item: servers.index(server_of(item)))
+def side_by_side(items: Sequence[_Item], hosts_of: Callable[[_Item], Hosts]) -> list[_Item]:
+    """The items with those that need the same hosts together, so that they can share a testbed."""
+    hosts = [hosts_of(item) for item in items]
+    return sorted(items, key=lambda item: hosts.index(hosts_of(item)))
 
 
 class TestbedPool:
@@ -26,7 +26,7 @@ class TestbedPool:
         self._runtime = runtime
         self._progress = progress
         self._bed: Testbed | None = None
-        self._server: Server | None = None
+        self._hosts: Hosts | None = None
 
     def __enter__(self) -> TestbedPool:
         return self
@@ -35,16 +35,20 @@ class TestbedPool:
         self.discard()
 
     def get(self, scenario: Scenario) -> Testbed:
-        """A testbed with the scenario's server: the last one where it fits."""
-        if self._bed is None or self._server != scenario.server:
+        """A testbed with the hosts that the scenario needs: the last one where it fits."""
+        if self._bed is None or self._hosts != scenario.hosts:
             self.discard()
-            self._bed = self._runtime.open(scenario.server, self._progress)
-            self._server = scenario.server
+            self._bed = self._runtime.open(scenario.hosts, self._progress)
+            self._hosts = scenario.hosts
         return self._bed
 
     def excluded(self, scenario: Scenario) -> str:
         """Why the scenario cannot be played here, told without a testbed where it can be; empty otherwise."""
-        return scenario.excluded_at(self._runtime.known) or scenario.excluded_at(axes_of(self.get(scenario)))
+        return self.excluded_beforehand(scenario) or scenario.excluded_at(axes_of(self.get(scenario)))
+
+    def excluded_beforehand(self, scenario: Scenario) -> str:
+        """The same as far as it is known without a testbed."""
+        return scenario.excluded_at(self._runtime.known) or self._runtime.lacks(scenario.hosts)
 
     def renew(self, scenario: Scenario) -> Testbed:
         """A fresh testbed, because the node of the last one is gone."""

@@ -9,6 +9,7 @@ from rst_or_fin.scenario.model import (
     Exclusion,
     Expectation,
     LineExpectation,
+    Node,
     Scenario,
     Server,
     Variant,
@@ -32,6 +33,7 @@ FIELDS: dict[type, dict[str, str]] = {
         "line": "what is expected of a line of the session",
         "server": "the peer, and its options",
         "ends_node": "the close line ends the node; a halt, an init:stop or a kill of itself shows by itself",
+        "node": "the Erlang node, and what it has",
         "race": "timing decides: reported as a distribution, never as pass or fail",
         "variants": "known differences on some axes; the last one that holds replaces `expect`",
         "excluded": "where the scenario cannot be played",
@@ -42,6 +44,7 @@ FIELDS: dict[type, dict[str, str]] = {
         "options": "what its program is started with",
         "start_after_line": "after which line of the session, from 1, a client is told to connect",
     },
+    Node: {"applications": "OTP applications that it has beyond Erlang's base, such as `ssl`"},
     Expectation: {
         "ending": "what the end under test does",
         "peer_ending": "what its peer does",

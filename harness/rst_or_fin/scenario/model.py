@@ -38,6 +38,19 @@ class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     start_after_line: LineNumber = 0
 
 
+class Node(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The Erlang node: the OTP applications that it has beyond Erlang's base."""
+
+    applications: tuple[str, ...] = ()
+
+
+class Hosts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a scenario needs of a testbed: scenarios that need the same can share one."""
+
+    server: Server = Server()
+    node: Node = Node()
+
+
 class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a conclusive verdict must say. None: the scenario leaves it open.
 
@@ -147,11 +160,16 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     line: tuple[LineExpectation, ...] = ()
     server: Server = Server()
     ends_node: bool = False
+    node: Node = Node()
     race: bool = False
     variants: tuple[Variant, ...] = ()
     excluded: tuple[Exclusion, ...] = ()
     parameters: dict[str, Parameter] = {}
     given: dict[str, Parameter] = {}
+
+    @property
+    def hosts(self) -> Hosts:
+        return Hosts(server=self.server, node=self.node)
 
     @property
     def varied(self) -> bool:

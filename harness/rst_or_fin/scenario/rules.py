@@ -11,10 +11,11 @@ from typing import Any
 from rst_or_fin.agents import script
 from rst_or_fin.evidence.records import MOST_BYTES, Gate
 from rst_or_fin.scenario import axes, peer_rules, session_check
+from rst_or_fin.scenario.applications import APPLICATIONS
 from rst_or_fin.scenario.axes import When
 from rst_or_fin.scenario.erlang_lines import Expression
 from rst_or_fin.scenario.misfits import Misfit, Rule, at
-from rst_or_fin.scenario.model import MOST_LINES, Expectation, LineExpectation, Scenario, Server
+from rst_or_fin.scenario.model import MOST_LINES, Expectation, LineExpectation, Node, Scenario, Server
 from rst_or_fin.scenario.toml_places import Path
 from rst_or_fin.scenario.wording import did_you_mean, not_known, not_wanted, shown
 from rst_or_fin.tcp.causes import SILENT
@@ -39,6 +40,7 @@ def rules(kind: str, cases: Collection[str], session: str) -> Mapping[tuple[type
         (Server, ""): peer_rules.server,
         (Server, "kind"): peer_rules.kind,
         (Server, "options"): peer_rules.options,
+        (Node, "applications"): _each(APPLICATIONS),
         (Gate, ""): _gate,
         (LineExpectation, ""): _line,
         (Expectation, ""): _expectation(session),

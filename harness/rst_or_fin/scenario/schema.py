@@ -13,6 +13,7 @@ import msgspec
 
 from rst_or_fin.agents.kinds import OPTIONS, Option, ends
 from rst_or_fin.scenario import axes
+from rst_or_fin.scenario.applications import APPLICATIONS
 from rst_or_fin.scenario.fields import FIELDS
 from rst_or_fin.scenario.model import Scenario, Server
 from rst_or_fin.scenario.peers import KINDS
@@ -87,6 +88,7 @@ def _narrow(scenario: Schema, definitions: dict[str, Schema]) -> None:
                 field.update({"pattern": r"\S"} if field["type"] == "string" else {"minItems": 1})
     scenario["properties"]["parameters"]["propertyNames"] = {"pattern": "^[A-Z][A-Za-z0-9_]*$"}
     definitions["Expectation"]["properties"]["conn_state"]["enum"] = list(MEANING)
+    definitions["Node"]["properties"]["applications"]["items"] = {"enum": list(APPLICATIONS)}
     server = definitions["Server"]["properties"]
     server["kind"]["enum"] = list(KINDS)
     server["options"].pop("additionalProperties")  # see _by_kind

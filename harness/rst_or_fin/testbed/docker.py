@@ -11,7 +11,7 @@ import random
 import secrets
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,7 @@ from rst_or_fin.evidence.tracepoint import Reset
 from rst_or_fin.node import command as node
 from rst_or_fin.node.link import Link
 from rst_or_fin.scenario import peers
-from rst_or_fin.scenario.model import Server
+from rst_or_fin.scenario.model import Hosts, Server
 from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.testbed import PINNED_SYSCTLS
 from rst_or_fin.testbed.container_stdio import ContainerStdio
@@ -78,7 +78,7 @@ class DockerTestbed:
         backend: str = "inet",
         family: int = 4,
         kernel: str | None = None,
-        server: Server | None = None,
+        hosts: Hosts | None = None,
         strace: bool = False,
         progress: Callable[[object], None] = lambda line: None,
     ) -> None:
@@ -94,9 +94,8 @@ class DockerTestbed:
         self._records = frames.Decoder()
         self._facts: dict[str, object] = {}
         self._own_kernel = kernel is not None
-        server = server or Server()
         try:
-            self._build(otp, backend, family, kernel, server, progress)
+            self._build(otp, backend, family, kernel, hosts or Hosts(), progress)
         except BaseException:
             self.close()
             raise
@@ -194,11 +193,12 @@ class DockerTestbed:
         backend: str,
         family: int,
         kernel: str | None,
-        server: Server,
+        hosts: Hosts,
         progress: Callable[[object], None],
     ) -> None:
+        server = hosts.server
         engine.remove(self._client, engine.orphans(self._client))
-        node_row = self._node_row(otp, kernel, progress)
+        node_row = self._node_row(otp, kernel, hosts.node.applications, progress)
         node_image = images.ensure(self._client, node_row, progress)
         peer_image = images.ensure(self._client, "peer", progress)
         server_name = peers.kind_of(server).image
@@ -229,12 +229,19 @@ class DockerTestbed:
         if self._own_kernel:
             self._facts["accelerator"] = self._guest.accelerator()
 
-    def _node_row(self, otp: str, kernel: str | None, progress: Callable[[object], None]) -> images.Image:
+    def _node_row(
+        self,
+        otp: str,
+        kernel: str | None,
+        applications: Collection[str],
+        progress: Callable[[object], None],
+    ) -> images.Image:
         if kernel is not None:
             from rst_or_fin.engine import kernel_images
 
             return kernel_images.image_of(self._client, kernel, otp, progress)
-        return images.row(f"node-strace:otp{otp}" if self._recording else f"node:otp{otp}")
+        name = f"node-strace:otp{otp}" if self._recording else f"node:otp{otp}"
+        return images.with_applications(name, applications)
 
     def _rights(self) -> dict[str, Any]:
         """What the node's container gets beyond its confinement: nothing, but for a kernel of its own."""

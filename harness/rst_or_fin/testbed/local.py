@@ -27,7 +27,7 @@ from rst_or_fin.node import command
 from rst_or_fin.node import runtime as erlang
 from rst_or_fin.node.link import Link
 from rst_or_fin.scenario import peers
-from rst_or_fin.scenario.model import Server
+from rst_or_fin.scenario.model import Hosts, Server
 from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.testbed import PINNED_SYSCTLS
 from rst_or_fin.testbed.holder_process import HolderProcess
@@ -49,7 +49,8 @@ _PROC_FILE_LEN = 1 << 16
 class LocalTestbed:
     """The local testbed; see `rst_or_fin.testbed.Testbed` for what it offers. Use as a context manager."""
 
-    def __init__(self, server: Server, otp: str | None, backend: str, family: int) -> None:
+    def __init__(self, hosts: Hosts, otp: str | None, backend: str, family: int) -> None:
+        server = hosts.server
         self._undo = ExitStack()
         place = place_of(family)
         self._client_address = place.node
@@ -57,7 +58,7 @@ class LocalTestbed:
         self._cookie = secrets.token_hex(16)
         self._dropped = 0
         self._testimonies = Testimonies()
-        runtime = erlang.find(otp)
+        runtime = erlang.find(otp, hosts.node.applications)
         self._held = HolderProcess(order_for(runtime, self._cookie, server, place, backend))
         self._undo.callback(self._held.close)
         try:
@@ -78,17 +79,17 @@ class LocalTestbed:
     def open(
         cls,
         *,
-        server: Server | None = None,
+        hosts: Hosts | None = None,
         otp: str | None = None,
         backend: str = "inet",
         family: int = 4,
     ) -> Self:
-        """A testbed that is ready. `otp`: "bundled" (the default) or "system".
+        """A testbed that is ready. `otp`: "bundled" or "system"; None is the one that has what is needed.
 
         Raises EnvironmentTroubleError where this machine refuses namespaces or a program does not start,
         UsageError where the local runtime has no such OTP or server.
         """
-        return cls(server or Server(), otp, backend, family)
+        return cls(hosts or Hosts(), otp, backend, family)
 
     def __enter__(self) -> Self:
         return self

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from rst_or_fin.errors import EnvironmentTroubleError, UsageError
 from rst_or_fin.scenario.axes import Axes
-from rst_or_fin.scenario.model import Server
+from rst_or_fin.scenario.model import Hosts
 from rst_or_fin.testbed import Testbed
 
 Progress = Callable[[object], None]
@@ -20,12 +21,14 @@ DEFAULT_OTP = "27"
 class Runtime:
     """A kind of testbed with its choices made: `name` is "docker" or "local".
 
-    `known` are the axes as far as they are known before there is a testbed.
+    `known` are the axes as far as they are known before there is a testbed. `lacks` says in one line why it
+    cannot have such hosts, and what to do; it is empty where it can.
     """
 
     name: str
     known: Axes
-    open: Callable[[Server, Progress], Testbed]
+    open: Callable[[Hosts, Progress], Testbed]
+    lacks: Callable[[Hosts], str]
 
 
 def choose(options: argparse.Namespace, progress: Progress) -> Runtime:
@@ -69,17 +72,29 @@ def _docker(options: argparse.Namespace) -> Runtime:
     return Runtime(
         "docker",
         _known(options, "docker", options.otp or DEFAULT_OTP),
-        lambda server, progress: DockerTestbed(
+        lambda hosts, progress: DockerTestbed(
             client,
             otp=options.otp or DEFAULT_OTP,
             backend=options.backend,
             family=int(options.family),
             kernel=options.kernel,
-            server=server,
+            hosts=hosts,
             strace=getattr(options, "strace", False),
             progress=progress,
         ),
+        partial(_docker_lacks, options.otp or DEFAULT_OTP, options.kernel),
     )
+
+
+def _docker_lacks(otp: str, kernel: str | None, hosts: Hosts) -> str:
+    from rst_or_fin.engine import images
+
+    if not hosts.node.applications:
+        return ""
+    named = " and ".join(hosts.node.applications)
+    if images.lacks_applications(otp):
+        return f"OTP {otp}'s image has none but Erlang's base, no {named} (another --otp has)"
+    return f"a node with a kernel of its own has no {named} (leave out --kernel)" if kernel else ""
 
 
 def _demand_images(otp: str) -> None:
@@ -95,14 +110,16 @@ def _demand_images(otp: str) -> None:
 
 
 def _local(options: argparse.Namespace) -> Runtime:
+    from rst_or_fin.node import runtime as erlang
     from rst_or_fin.testbed.local import LocalTestbed
 
     return Runtime(
         "local",
         _known(options, "local", ""),
-        lambda server, progress: LocalTestbed.open(
-            server=server, otp=options.otp, backend=options.backend, family=int(options.family)
+        lambda hosts, progress: LocalTestbed.open(
+            hosts=hosts, otp=options.otp, backend=options.backend, family=int(options.family)
         ),
+        lambda hosts: erlang.excluded(options.otp, hosts.node.applications),
     )
 
 

@@ -1,0 +1,77 @@
+"""The OTP applications that a scenario's node can be given beyond Erlang's base, and what each of them holds.
+
+Data, for the check of scenario files, for the images and for what is said of a call that finds nothing.
+Debian packs each of them apart from erlang-base (which has kernel, stdlib, sasl and compiler).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+_PACKAGES = {
+    "asn1": "erlang-asn1",
+    "crypto": "erlang-crypto",
+    "eldap": "erlang-eldap",
+    "ftp": "erlang-ftp",
+    "inets": "erlang-inets",
+    "mnesia": "erlang-mnesia",
+    "os_mon": "erlang-os-mon",
+    "public_key": "erlang-public-key",
+    "runtime_tools": "erlang-runtime-tools",
+    "snmp": "erlang-snmp",
+    "ssh": "erlang-ssh",
+    "ssl": "erlang-ssl",
+    "tftp": "erlang-tftp",
+    "tools": "erlang-tools",
+    "xmerl": "erlang-xmerl",
+}
+APPLICATIONS = tuple(_PACKAGES)
+
+# Modules that a session calls, by the application that has them; an application's own name is one as well.
+_MODULES = {
+    "crypto": ("crypto",),
+    "ftp": ("ftp",),
+    "inets": ("httpc", "httpd", "inets", "mod_esi"),
+    "public_key": ("public_key", "pubkey_cert"),
+    "runtime_tools": ("dbg",),
+    "ssh": ("ssh", "ssh_connection", "ssh_sftp"),
+    "ssl": ("ssl", "tls_sender", "ssl_session"),
+    "tools": ("eprof", "fprof"),
+    "xmerl": ("xmerl", "xmerl_scan", "xmerl_xpath"),
+}
+_IN = {module: application for application, modules in _MODULES.items() for module in modules}
+
+# What comes with an application because it needs it.
+_BRINGS = {
+    "ssl": ("public_key", "crypto", "asn1"),
+    "ssh": ("public_key", "crypto", "asn1"),
+    "eldap": ("ssl", "public_key", "crypto", "asn1"),
+    "ftp": ("ssl", "public_key", "crypto", "asn1"),
+    "public_key": ("crypto", "asn1"),
+    "inets": ("mnesia", "runtime_tools", "ssl", "public_key", "crypto", "asn1"),
+}
+
+
+def application_of(module: str) -> str:
+    """The application that has a module; empty where it is none of these."""
+    return _IN.get(module, "")
+
+
+def package_of(application: str) -> str:
+    """The Debian package with that application."""
+    return _PACKAGES[application]
+
+
+def with_brought(applications: Collection[str]) -> frozenset[str]:
+    """These applications and those that come with them."""
+    return frozenset(applications).union(*(_BRINGS.get(each, ()) for each in applications))
+
+
+def missing(module: str) -> str:
+    """What is to be said where a session wants a module or an application that its node lacks."""
+    application = module if module in APPLICATIONS else application_of(module)
+    if not application:
+        return ""
+    add = f'add `[node] applications = ["{application}"]`'
+    whose = "" if module == application else f"{module} is of the application {application}; "
+    return f"{whose}this node has no {application}: {add}"

@@ -55,7 +55,7 @@ def prepare(cell: Cell) -> WorkerReply:
         beds = _beds[cell.combination]
         why = beds.excluded_beforehand(cell.scenario)
         if why:
-            return Said(excluded=why)
+            return WorkerReply(excluded=why)
         _check_kernel(cell.combination.kernel, conductor.axes_of(beds.get(cell.scenario)).kernel)
         return WorkerReply(excluded=beds.excluded(cell.scenario))
     except TroubleError as error:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.conftest import Command, document
 from tests.live.test_servers import RUNTIMES, runtime_at_hand  # noqa: F401
+from tests.support.commands import Command, document
 
 HTTPC = """\
 claim = "httpc keeps its connection, and closes it with everything read when its client stops"

@@ -50,9 +50,9 @@ _COMMANDS = {
 }
 
 _EPILOG = """\
-exit codes: 0 as expected, 1 an outcome differs, 2 wrong usage or input, 3 inconclusive,
-4 this machine cannot run it (with the remedy), 70 a mistake in rst-or-fin itself,
-130 interrupted, 143 terminated
+exit codes: 0 as expected, 1 an outcome differs, 2 wrong usage or input,
+3 inconclusive, 4 this machine cannot run it (with the remedy),
+70 a mistake in rst-or-fin itself, 130 interrupted, 143 terminated
 """
 
 
@@ -66,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.command_line = ("rst-or-fin", *(sys.argv[1:] if arguments is None else arguments))
     try:
         with _signals():
+            _set_verbosity(options)
             code: int = _command(options.command)(options)
             sys.stdout.flush()
             return code
@@ -84,6 +85,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - a traceback's own exit code, 1, means that an outcome differs
         trouble = of_machine(error)
         return _told(trouble) if trouble else _mistaken(error, options.command_line)
+
+
+def _set_verbosity(options: argparse.Namespace) -> None:
+    """What -q and -v ask for, where a command has them."""
+    if getattr(options, "quiet", False) or getattr(options, "verbose", False):
+        from rst_or_fin.commands import console
+        from rst_or_fin.commands.progress import Verbosity
+
+        console.set_verbosity(Verbosity.QUIET if options.quiet else Verbosity.VERBOSE)
 
 
 def _told(error: TroubleError) -> int:
@@ -138,11 +148,13 @@ def _parser() -> argparse.ArgumentParser:
     reproduce = commands.add_parser("reproduce", help="replay the published pair: one RST, one FIN")
     _add_play_options(reproduce)
     _add_strace(reproduce)
+    _add_all(reproduce)
 
     run = commands.add_parser("run", help="replay scenarios, by name or by path")
     run.add_argument("scenarios", nargs="+", metavar="SCENARIO", help="a name (see `list`) or a .toml file")
     _add_play_options(run)
     _add_strace(run)
+    _add_all(run)
 
     sweep = commands.add_parser(
         "sweep", help="vary one parameter of a scenario, and find where one ending becomes another"
@@ -177,6 +189,7 @@ def _parser() -> argparse.ArgumentParser:
         "paths", nargs="+", metavar="FILE", help="an evidence folder, or capture files; - is standard input"
     )
     judge.add_argument("--json", action="store_true", help="print JSON")
+    _add_all(judge)
     judge.add_argument(
         "--json-lines", action="store_true", help="of captures: one JSON object a connection and line"
     )
@@ -209,11 +222,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_selection(report)
     report.add_argument(
         "--format",
+        metavar="FORMAT",
         choices=("html", "markdown", "text", "svg", "mermaid", "json", "junit", "pcapng"),
         default="text",
-        help="default: text",
+        help="%(choices)s (default: text)",
     )
     report.add_argument("--out", metavar="FILE", help="write to FILE instead of stdout")
+    _add_all(report)
     report.add_argument(
         "--replay", type=int, metavar="INDEX", help="whose ladder to draw (text, svg, mermaid)"
     )
@@ -352,6 +367,7 @@ def _add_cell_options(parser: argparse.ArgumentParser, out: str) -> None:
         "--limit", type=_count, default=120, metavar="S", help="seconds a cell may take (120)"
     )
     parser.add_argument("--again", action="store_true", help="play also what --out holds already")
+    _add_saying(parser)
     parser.add_argument("--out", metavar="DIR", default=out, help=f"where evidence goes (default: {out})")
 
 
@@ -376,6 +392,20 @@ def _add_play_options(parser: argparse.ArgumentParser) -> None:
         "--out", metavar="DIR", default="runs", help="where evidence folders go (default: runs)"
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+    _add_saying(parser)
+
+
+def _add_saying(parser: argparse.ArgumentParser) -> None:
+    """How much is said beside the results."""
+    how_much = parser.add_mutually_exclusive_group()
+    how_much.add_argument("-q", "--quiet", action="store_true", help="a line a scenario, and no progress")
+    how_much.add_argument("-v", "--verbose", action="store_true", help="every replay, and what a build says")
+
+
+def _add_all(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--all", dest="everything", action="store_true", help="leave nothing out of long traces and results"
+    )
 
 
 def _add_strace(parser: argparse.ArgumentParser) -> None:

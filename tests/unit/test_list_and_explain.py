@@ -83,8 +83,8 @@ def test_it_explains_what_to_expect_where(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_it_explains_why_something_is_not_played(capsys: pytest.CaptureFixture[str]) -> None:
-    [line] = section(shown(capsys, "explain", "shutdown-read-write-half-open"), "Not played")
-    assert line.startswith("with OTP <24 and backend socket: OTP 23's socket backend")
+    lines = section(shown(capsys, "explain", "shutdown-read-write-half-open"), "Not played")
+    assert " ".join(lines).startswith("with OTP <24 and backend socket: OTP 23's socket backend")
 
 
 def test_it_names_the_parameters_and_the_case_that_is_cured(capsys: pytest.CaptureFixture[str]) -> None:

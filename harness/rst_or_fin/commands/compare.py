@@ -11,7 +11,7 @@ import msgspec
 
 from rst_or_fin.analysis.compare import Findings, is_doubtful
 from rst_or_fin.analysis.compare import compare as find
-from rst_or_fin.commands.console import palette
+from rst_or_fin.commands.console import columns, palette
 from rst_or_fin.errors import (
     EXIT_AS_EXPECTED,
     EXIT_DIFFERS,
@@ -22,6 +22,7 @@ from rst_or_fin.errors import (
 )
 from rst_or_fin.execution import cache
 from rst_or_fin.report import differences
+from rst_or_fin.report.fitting import fitted
 
 _MANIFEST = "manifest.json"
 
@@ -34,7 +35,7 @@ def compare(options: argparse.Namespace) -> int:
     found = find(cache.read(folder) for folder in folders)
     content = _FORMATS[options.format](found)
     if options.out is None:
-        sys.stdout.write(content)
+        sys.stdout.write(fitted(content, columns()) if options.format == "text" else content)
         sys.stdout.flush()
     else:
         _write(Path(options.out), content)

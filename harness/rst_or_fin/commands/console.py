@@ -3,12 +3,34 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import msgspec
 
+from rst_or_fin.commands.progress import Progress, Verbosity
+from rst_or_fin.report.fitting import WIDTH, fitted
 from rst_or_fin.report.terminal import COLOURS, PLAIN, Palette
+
+_progress = Progress()
+
+
+def set_verbosity(verbosity: Verbosity) -> None:
+    """Say more or less from now on: what -q and -v ask for."""
+    _progress.verbosity = verbosity
+
+
+def is_quiet() -> bool:
+    """Whether only what was found is to be told, a line each."""
+    return _progress.verbosity is Verbosity.QUIET
+
+
+def is_verbose() -> bool:
+    """Whether what is mostly of no interest is to be told as well."""
+    return _progress.verbosity is Verbosity.VERBOSE
 
 
 def palette() -> Palette:
@@ -17,12 +39,32 @@ def palette() -> Palette:
     return COLOURS if wanted else PLAIN
 
 
+def columns() -> int:
+    """How wide a line may be: the terminal's width (or $COLUMNS), or what suits a file."""
+    return shutil.get_terminal_size((WIDTH, 24)).columns
+
+
+def updates_a_line() -> bool:
+    """Whether progress is one line that is updated, rather than a log."""
+    return _progress.updates
+
+
+def show(text: str = "") -> None:
+    """Print a result, fitted to the terminal."""
+    _progress.clear()
+    print(fitted(text, columns()), flush=True)
+
+
 def progress(line: object) -> None:
-    """One line of progress, for a person or a log; a build's chatter within a step is left out."""
-    if getattr(line, "detail", False):
-        return
-    print(f"rst-or-fin: {line}", file=sys.stderr, flush=True)
+    """One line of progress, for a person or a log; a build's chatter within a step is for the verbose."""
+    _progress.say(line)
+
+
+def counting(total: int | None, what: str) -> AbstractContextManager[Callable[[], None]]:
+    """Tell how far a long job is; call what is given for each of them that is done."""
+    return _progress.counting(total, what)
 
 
 def print_json(value: Any) -> None:
+    _progress.clear()
     print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())

@@ -8,10 +8,11 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from rst_or_fin.commands.console import palette, print_json
+from rst_or_fin.commands.console import columns, palette, print_json, show
 from rst_or_fin.errors import UsageError
 from rst_or_fin.evidence.records import Gate
 from rst_or_fin.report import terminal
+from rst_or_fin.report.fitting import WIDTH
 from rst_or_fin.scenario.axes import When
 from rst_or_fin.scenario.model import Expectation, Scenario, Server, Variant
 from rst_or_fin.storage import scenario_files
@@ -46,14 +47,14 @@ def list_scenarios(options: argparse.Namespace) -> int:
             lines = [f"{colours.bold}{theme}{colours.plain} ({len(members)})"]
             lines += [line for scenario in members for line in _listed(scenario)]
             blocks.append("\n".join(lines))
-    print("\n\n".join(blocks))
+    show("\n\n".join(blocks))
     return 0
 
 
 def explain(options: argparse.Namespace) -> int:
     """Everything that a scenario file says, in the order in which a reader asks for it."""
     scenario = scenario_files.find(options.scenario).scenario
-    print(terminal.heading(scenario, palette()))
+    show(terminal.heading(scenario, palette(), width=columns()))
     for title, lines in (
         ("Sources", list(scenario.sources)),
         ("A cure for", [scenario.before] if scenario.before else []),
@@ -66,9 +67,7 @@ def explain(options: argparse.Namespace) -> int:
         ("Not played", [f"{_when(x.when)}: {x.reason}" for x in scenario.excluded]),
     ):
         if lines:
-            print(f"\n  {title}")
-            for line in lines:
-                print(f"    {line}")
+            show("\n".join([f"\n  {title}", *(f"    {line}" for line in lines)]))
     return 0
 
 
@@ -90,7 +89,8 @@ def _listed(scenario: Scenario) -> Iterator[str]:
     first, *others = _endings(scenario)
     tag = "a race" if scenario.race else f"{first}" + "".join(f"; {ending} on some axes" for ending in others)
     yield f"  {scenario.name}  [{tag}]"
-    yield textwrap.fill(_flat(scenario.claim), 96, initial_indent="      ", subsequent_indent="      ")
+    width = min(columns(), WIDTH) - 4
+    yield textwrap.fill(_flat(scenario.claim), width, initial_indent="      ", subsequent_indent="      ")
 
 
 def _record(scenario: Scenario) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from rst_or_fin.commands.capture_answers import judge_capture
-from rst_or_fin.commands.console import palette, print_json
+from rst_or_fin.commands.console import columns, palette, print_json, show
 from rst_or_fin.errors import UsageError
 from rst_or_fin.report import terminal
 from rst_or_fin.storage import evidence_folder
@@ -33,11 +33,12 @@ def _folder(folder: Path, options: argparse.Namespace) -> int:
     if options.json:
         print_json({"format": 1, "outcome": overall, "scenario": scenario.name, "replays": records})
     elif len(judgements) == 1:
-        print(terminal.case(scenario, judgements[0], palette()))
+        everything, width = options.everything, columns()
+        show(terminal.case(scenario, judgements[0], palette(), width=width, everything=everything))
     else:
         tally = terminal.Tally()
         for judged in judgements:
             tally.add(judged)
-        print(terminal.heading(scenario, palette()))
-        print(f"  {tally.line(palette())}")
+        show(terminal.heading(scenario, palette(), width=columns()))
+        show(f"  {tally.line(palette())}")
     return overall.exit_code

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from rst_or_fin.commands.console import palette, print_json
+from rst_or_fin.commands.console import palette, print_json, show
 from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_ENVIRONMENT, EnvironmentTroubleError
 from rst_or_fin.testbed.select import DEFAULT_OTP
 
@@ -44,9 +44,9 @@ def doctor(options: argparse.Namespace) -> int:
     colours = palette()
     for finding in findings:
         mark = f"{colours.good}yes{colours.plain}" if finding.works else f"{colours.warn}no{colours.plain} "
-        print(f"{finding.what:<20} {mark}  {finding.says}")
+        show(f"{finding.what:<20} {mark}  {finding.says}")
         if finding.remedy:
-            print(f"{'':<25}remedy: {finding.remedy}")
+            show(f"{'':<25}remedy: {finding.remedy}")
     runtimes = [
         name
         for name, fine in (

@@ -21,7 +21,15 @@ from rst_or_fin.analysis.matrix import (
     check_names,
     worst_mark,
 )
-from rst_or_fin.commands.console import palette, progress
+from rst_or_fin.commands.console import (
+    columns,
+    counting,
+    is_verbose,
+    palette,
+    progress,
+    show,
+    updates_a_line,
+)
 from rst_or_fin.engine import images
 from rst_or_fin.execution import cells, run_matrix
 from rst_or_fin.execution.cache import ResultCache
@@ -50,14 +58,35 @@ def matrix(options: argparse.Namespace) -> int:
             wanted, shelf, spread, again=options.again, host=cells.host_kernel(options.scheduler)
         )
         coming = stack.enter_context(closing(playing))
-        for record in coming:
-            records.append(record)
-            shelf.write_table(_summary(options, started, records, finished=len(records) == len(wanted)))
-            progress(f"[{len(records)} of {len(wanted)}] {matrix_table.line(record)}")
-    print(_FORMATS[options.format](_summary(options, started, records, finished=True)), end="", flush=True)
+        one_more = stack.enter_context(counting(len(wanted), "cells"))
+        try:
+            for record in coming:
+                records.append(record)
+                shelf.write_table(_summary(options, started, records, finished=len(records) == len(wanted)))
+                _tell(record, f"[{len(records)} of {len(wanted)}]")
+                one_more()
+        except BaseException:
+            if records:  # an hour of cells is not lost because the next one was not waited for
+                _print(_summary(options, started, records, finished=False), options)
+            raise
+    _print(_summary(options, started, records, finished=True), options)
     if all(record.mark is Mark.EXCLUDED for record in records):
         return Mark.TROUBLE.exit_code  # nothing was played, so nothing is as expected
     return worst_mark(records).exit_code
+
+
+def _tell(record: Record, place: str) -> None:
+    """A line for every cell where a log is written; on a terminal only for those that need a look."""
+    if not updates_a_line() or is_verbose() or matrix_table.needs_a_look(record):
+        progress(f"{place} {matrix_table.line(record)}")
+
+
+def _print(summary: Summary, options: argparse.Namespace) -> None:
+    text = _FORMATS[options.format](summary).rstrip()
+    if options.format == "text":
+        show(text)
+    else:
+        print(text, flush=True)
 
 
 def settled_runtime(options: argparse.Namespace) -> str:
@@ -97,7 +126,7 @@ def _summary(
 
 
 def _text(summary: Summary) -> str:
-    return matrix_table.text(summary.cells, palette()) + "\n"
+    return matrix_table.text(summary.cells, palette(), columns()) + "\n"
 
 
 def _markdown(summary: Summary) -> str:

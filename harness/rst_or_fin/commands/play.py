@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rst_or_fin.analysis.wilson import shares
-from rst_or_fin.commands.console import palette, print_json, progress
+from rst_or_fin.commands.console import (
+    columns,
+    counting,
+    is_quiet,
+    is_verbose,
+    palette,
+    print_json,
+    progress,
+    show,
+)
 from rst_or_fin.errors import EnvironmentTroubleError
+from rst_or_fin.escaping import visible
 from rst_or_fin.report import terminal
 from rst_or_fin.runner.player import Player
 from rst_or_fin.runner.pool import TestbedPool, side_by_side
@@ -19,8 +29,8 @@ from rst_or_fin.storage.scenario_files import Entry
 from rst_or_fin.testbed.select import choose
 from rst_or_fin.verdict.assess import Judged
 from rst_or_fin.verdict.outcome import Outcome, worst
+from rst_or_fin.verdict.reason import reason
 
-_PROGRESS_EVERY_S = 2.0
 _REPLAYS_IN_JSON = 1000
 
 
@@ -36,72 +46,111 @@ def run(options: argparse.Namespace) -> int:
 
 def _play(entries: Sequence[Entry], options: argparse.Namespace) -> int:
     runtime = choose(options, progress)
-    outcomes: list[Outcome] = []
-    records: list[dict[str, Any]] = []
-    colours = palette()
-    with TestbedPool(runtime, progress) as beds:
+    played = _Played(options)
+    with (
+        TestbedPool(runtime, progress) as beds,
+        counting(len(entries) * options.repeat, "replays") as one_more,
+    ):
         player = Player(beds, repeat=options.repeat, command_line=options.command_line)
         for entry in entries:
             excluded = player.excluded(entry)
             if excluded:
                 progress(f"{entry.scenario.name} is left out here: {excluded}")
                 continue
-            folder = evidence_folder.new_folder(Path(options.out), entry.scenario.name)
-            tally = terminal.Tally()
-            kept: list[Judged] = []
+            played.begin(entry, evidence_folder.new_folder(Path(options.out), entry.scenario.name))
             try:
-                for judged in _reporting(player.play(entry, folder), tally, options.repeat):
-                    if len(kept) < (1 if options.repeat == 1 else _REPLAYS_IN_JSON * options.json):
-                        kept.append(judged)
+                for judged in player.play(entry, played.folder):
+                    played.add(judged)
+                    one_more()
             except BaseException:
-                _print_what_there_is(entry, folder, tally, kept, records, options)
+                played.interrupted()
                 raise
-            outcomes.append(tally.outcome)
-            if options.json:
-                records.append(_record(entry, folder, tally, kept))
-            elif options.repeat == 1:
-                print(terminal.case(entry.scenario, kept[0], colours))
-                print(f"  Evidence\n    {folder}\n", flush=True)
-            else:
-                _print_tally(entry, folder, tally, colours)
-    if not outcomes:
+            played.end()
+    if not played.outcomes:
         raise EnvironmentTroubleError("none of these scenarios can be played here", "see the lines above")
-    overall = worst(outcomes)
-    if options.json:
-        print_json({"format": 1, "outcome": overall, "runs": records})
-    else:
-        scenarios = "1 scenario" if len(outcomes) == 1 else f"{len(outcomes)} scenarios"
-        print(f"{scenarios}: {terminal.outcome_word(overall, colours)}")
-    return overall.exit_code
+    played.sum_up()
+    return worst(played.outcomes).exit_code
 
 
-def _print_what_there_is(
-    entry: Entry,
-    folder: Path,
-    tally: terminal.Tally,
-    kept: Sequence[Judged],
-    records: list[dict[str, Any]],
-    options: argparse.Namespace,
-) -> None:
-    """Show what a run that was interrupted has come to: its replays so far, and the folder that has them."""
-    if not tally.total:
-        return
-    if options.json:
-        records.append(_record(entry, folder, tally, kept))
-        print_json({"format": 1, "outcome": tally.outcome, "interrupted": True, "runs": records})
-    else:
-        _print_tally(entry, folder, tally, palette())
+class _Played:
+    """Shows scenarios one after another, as they are played: as text, or at the end as JSON."""
 
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.outcomes: list[Outcome] = []
+        self._needing_a_look: list[str] = []
+        self._records: list[dict[str, Any]] = []
+        self._options = options
+        self._keeps = 1 if options.repeat == 1 else _REPLAYS_IN_JSON * options.json
 
-def _reporting(judgements: Iterator[Judged], tally: terminal.Tally, repeat: int) -> Iterator[Judged]:
-    """Pass the judgements on, counted, with a line of progress now and then where there are many."""
-    due = time.monotonic() + _PROGRESS_EVERY_S
-    for judged in judgements:
-        tally.add(judged)
-        yield judged
-        if time.monotonic() >= due:
-            progress(f"{tally.total} of {repeat} replays")
-            due = time.monotonic() + _PROGRESS_EVERY_S
+    def begin(self, entry: Entry, folder: Path) -> None:
+        self._entry, self.folder = entry, folder
+        self._tally = terminal.Tally()
+        self._kept: list[Judged] = []
+
+    def add(self, judged: Judged) -> None:
+        self._tally.add(judged)
+        if len(self._kept) < self._keeps:
+            self._kept.append(judged)
+        if is_verbose() and self._options.repeat > 1:
+            progress(f"{self._entry.scenario.name}, replay {judged.replay.index}: {visible(reason(judged))}")
+
+    def end(self) -> None:
+        """The scenario has been played as often as was asked for."""
+        outcome, name = self._tally.outcome, self._entry.scenario.name
+        self.outcomes.append(outcome)
+        if self._tally.worst is not None:
+            self._needing_a_look.append(f"{name}: {visible(reason(self._tally.worst))}")
+        if self._options.json:
+            self._records.append(_record(self._entry, self.folder, self._tally, self._kept))
+        elif is_quiet():
+            show(f"{name}: {terminal.outcome_word(outcome, palette())}")
+        elif self._options.repeat == 1:
+            self._show_case(self._kept[0])
+        else:
+            self._show_tally()
+
+    def interrupted(self) -> None:
+        """Show what a run that ends too early has come to: its replays so far, and where they are."""
+        if not self._tally.total:
+            return
+        if self._options.json:
+            self._records.append(_record(self._entry, self.folder, self._tally, self._kept))
+            outcome = self._tally.outcome
+            print_json({"format": 1, "outcome": outcome, "interrupted": True, "runs": self._records})
+        else:
+            self._show_tally()
+
+    def sum_up(self) -> None:
+        """What all of them come to; of several scenarios once more why which of them need a look."""
+        overall = worst(self.outcomes)
+        if self._options.json:
+            print_json({"format": 1, "outcome": overall, "runs": self._records})
+            return
+        counted = Counter(self.outcomes)
+        number = len(self.outcomes)
+        word = terminal.outcome_word(overall, palette())
+        if len(counted) > 1:
+            word = ", ".join(f"{n} {terminal.outcome_word(o, palette())}" for o, n in counted.most_common())
+        show(f"{number} scenario{'' if number == 1 else 's'}: {word}")
+        if number > 1:
+            for line in self._needing_a_look:
+                show(f"  {line}")
+
+    def _show_case(self, judged: Judged) -> None:
+        everything, width = self._options.everything, columns()
+        show(terminal.case(self._entry.scenario, judged, palette(), width=width, everything=everything))
+        show(f"  Evidence\n    {self.folder}\n")
+
+    def _show_tally(self) -> None:
+        colours, everything, width = palette(), self._options.everything, columns()
+        show(terminal.heading(self._entry.scenario, colours, width=width))
+        show(f"  {self._tally.line(colours)}")
+        for judged in self._tally.odd:
+            shown = terminal.case(self._entry.scenario, judged, colours, width=width, everything=everything)
+            like_it = self._tally.alike[reason(judged)] - 1
+            others = f", and {like_it:,} like it" if like_it else ""
+            show(f"\n  Replay {judged.replay.index}{others}\n{shown}")
+        show(f"  Evidence\n    {self.folder}\n")
 
 
 def _record(entry: Entry, folder: Path, tally: terminal.Tally, kept: Sequence[Judged]) -> dict[str, Any]:
@@ -125,11 +174,3 @@ def distribution(tally: terminal.Tally) -> list[dict[str, Any]]:
         {"ending": ending, "count": s.count, "of": s.total, "share": s.value, "low": s.low, "high": s.high}
         for ending, s in shares(tally.conclusive).items()
     ]
-
-
-def _print_tally(entry: Entry, folder: Path, tally: terminal.Tally, colours: terminal.Palette) -> None:
-    print(terminal.heading(entry.scenario, colours))
-    print(f"  {tally.line(colours)}")
-    for judged in tally.odd:
-        print(f"\n  Replay {judged.replay.index}\n{terminal.case(entry.scenario, judged, colours)}")
-    print(f"  Evidence\n    {folder}\n", flush=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rst_or_fin.analysis.remedies import Cure, cure
-from rst_or_fin.commands.console import palette, print_json, progress
+from rst_or_fin.commands.console import counting, palette, print_json, progress, show
 from rst_or_fin.errors import EnvironmentTroubleError, UsageError
 from rst_or_fin.report import remedies as report
 from rst_or_fin.runner.player import Player
@@ -29,7 +29,8 @@ def cures(options: argparse.Namespace) -> int:
     root = evidence_folder.new_folder(Path(options.out), "cures")
     played: dict[str, list[Judged]] = {}
     entries = {entry.scenario.name: entry for entry in (*cases.values(), *remedies)}
-    with TestbedPool(choose(options, progress), progress) as beds:
+    total = len(entries) * options.repeat
+    with TestbedPool(choose(options, progress), progress) as beds, counting(total, "replays") as one_more:
         player = Player(beds, repeat=options.repeat, command_line=options.command_line)
         for entry in side_by_side(list(entries.values()), lambda entry: entry.scenario.hosts):
             name = entry.scenario.name
@@ -38,7 +39,10 @@ def cures(options: argparse.Namespace) -> int:
                 progress(f"{name} is left out here: {excluded}")
                 continue
             player.warm_up(entry, _WARM_UP)
-            played[name] = list(player.play(entry, root / name))
+            played[name] = []
+            for judged in player.play(entry, root / name):
+                played[name].append(judged)
+                one_more()
             progress(f"{name}: {worst(judged.outcome for judged in played[name])}")
     found = _found(remedies, cases, played)
     if not found:
@@ -56,8 +60,8 @@ def cures(options: argparse.Namespace) -> int:
         print_json(record)
     else:
         claims = {name: entry.scenario.claim for name, entry in entries.items()}
-        print(f"{report.table(found, palette())}\n\n{report.LEGEND}\n\n{report.notes(found, claims)}")
-        print(f"Evidence\n    {root}")
+        show(f"{report.table(found, palette())}\n\n{report.LEGEND}\n\n{report.notes(found, claims)}")
+        show(f"Evidence\n    {root}")
     return overall.exit_code
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import msgspec
 
 from rst_or_fin.commands.captures import is_capture
-from rst_or_fin.commands.console import palette
+from rst_or_fin.commands.console import columns, palette
 from rst_or_fin.errors import EXIT_AS_EXPECTED, EnvironmentTroubleError, UsageError
 from rst_or_fin.escaping import visible
 from rst_or_fin.report import ladder_mermaid, ladder_svg, ladder_text
+from rst_or_fin.report.fitting import WIDTH, fitted
 from rst_or_fin.report.ladder import Ladder, ladder
 from rst_or_fin.report.records import Run, documents
 from rst_or_fin.report.terminal import PLAIN
@@ -99,18 +100,18 @@ def _pcapng(runs: Sequence[Run], options: argparse.Namespace) -> bytes:
 
 
 def _svg(runs: Sequence[Run], options: argparse.Namespace) -> bytes:
-    return ladder_svg.render(_ladder(_only(runs, options), options.replay)).encode()
+    return ladder_svg.render(_ladder(_only(runs, options), options)).encode()
 
 
 def _mermaid(runs: Sequence[Run], options: argparse.Namespace) -> bytes:
-    return ladder_mermaid.render(_ladder(_only(runs, options), options.replay)).encode()
+    return ladder_mermaid.render(_ladder(_only(runs, options), options)).encode()
 
 
 def _text(runs: Sequence[Run], options: argparse.Namespace) -> bytes:
-    colours = palette() if options.out is None else PLAIN
+    colours, width = (palette(), min(columns(), WIDTH)) if options.out is None else (PLAIN, WIDTH)
     drawn = [
-        f"{one.title}\n\n{ladder_text.render(one, colours)}\n"
-        for one in (_ladder(run, options.replay) for run in runs)
+        f"{fitted(one.title, width)}\n\n{ladder_text.render(one, colours, width)}\n"
+        for one in (_ladder(run, options) for run in runs)
     ]
     return "\n".join(drawn).encode()
 
@@ -136,13 +137,14 @@ def _only(runs: Sequence[Run], options: argparse.Namespace) -> Run:
     return runs[0]
 
 
-def _ladder(run: Run, index: int | None) -> Ladder:
-    """The ladder of that replay, or else of the one that needs a look most."""
+def _ladder(run: Run, options: argparse.Namespace) -> Ladder:
+    """The ladder of the replay that was asked for, or else of the one that needs a look most."""
+    index, everything = options.replay, options.everything
     if index is None:
-        return ladder(run.scenario, run.ways()[0].first)
+        return ladder(run.scenario, run.ways()[0].first, everything=everything)
     for judged in run.judgements:
         if judged.replay.index == index:
-            return ladder(run.scenario, judged)
+            return ladder(run.scenario, judged, everything=everything)
     raise UsageError(f"{run.folder} has no replay {index}", f"its replays are 0 to {len(run.judgements) - 1}")
 
 

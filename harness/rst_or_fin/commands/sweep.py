@@ -8,7 +8,7 @@ from typing import Any
 
 from rst_or_fin.analysis.sweep import Point, method, point, sentence
 from rst_or_fin.analysis.threshold import Found, search
-from rst_or_fin.commands.console import palette, print_json, progress
+from rst_or_fin.commands.console import columns, counting, palette, print_json, progress, show
 from rst_or_fin.errors import EnvironmentTroubleError, UsageError
 from rst_or_fin.report import sweep as report
 from rst_or_fin.report import terminal
@@ -28,7 +28,7 @@ def sweep(options: argparse.Namespace) -> int:
     _check(entry, options)
     root = evidence_folder.new_folder(Path(options.out), f"sweep-{entry.scenario.name}")
     points: dict[int, Point] = {}
-    with TestbedPool(choose(options, progress), progress) as beds:
+    with TestbedPool(choose(options, progress), progress) as beds, counting(None, "replays") as one_more:
         player = Player(beds, repeat=options.repeat, command_line=options.command_line)
         excluded = player.excluded(entry)
         if excluded:
@@ -36,12 +36,20 @@ def sweep(options: argparse.Namespace) -> int:
 
         def measure(value: int) -> str | None:
             folder = root / f"{options.vary}={value}"
-            played = player.play(entry.given({options.vary: value}), folder)
+            played = []
+            for judged in player.play(entry.given({options.vary: value}), folder):
+                played.append(judged)
+                one_more()
             found = points[value] = point(value, played, str(folder))
             progress(f"{options.vary}={value}: {found.ending or 'no single ending'}")
             return found.ending
 
-        found = search(options.low, options.high, measure, options.points)
+        try:
+            found = search(options.low, options.high, measure, options.points)
+        except BaseException:
+            if points and not options.json:  # what was seen is not lost with the rest
+                show(report.table(options.vary, list(points.values()), palette()))
+            raise
     ordered = [points[value] for value in sorted(points)]
     overall = worst(p.outcome for p in ordered)
     record = _record(entry, options, found, ordered, root)
@@ -50,10 +58,10 @@ def sweep(options: argparse.Namespace) -> int:
         print_json(record)
     else:
         colours = palette()
-        print(terminal.heading(entry.scenario, colours))
-        print(f"\n{report.table(options.vary, ordered, colours)}\n")
-        print(report.summary(options.vary, found, ordered, colours))
-        print(f"Evidence\n    {root}")
+        show(terminal.heading(entry.scenario, colours, width=columns()))
+        show(f"\n{report.table(options.vary, ordered, colours)}\n")
+        show(report.summary(options.vary, found, ordered, colours))
+        show(f"Evidence\n    {root}")
     return overall.exit_code
 
 

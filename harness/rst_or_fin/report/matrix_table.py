@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rst_or_fin.analysis.matrix import Combination, Mark, Record
 from rst_or_fin.escaping import clipped, visible
@@ -15,8 +15,11 @@ _NAME_WIDTH = 36
 _LEGEND = "ok: ended as expected there, known differences included"
 
 
-def text(records: Sequence[Record], palette: Palette = PLAIN) -> str:
-    """The table for a terminal. Column heads are stacked; what all columns share is said once."""
+def text(records: Sequence[Record], palette: Palette = PLAIN, width: int = 0) -> str:
+    """The table for a terminal. Column heads are stacked; what all columns share is said once.
+
+    Where it is wider than `width` (0: no bound), it goes on below, with the scenarios' names again.
+    """
     columns = _columns(records)
     shared, heads = _heads(columns)
     rows = _rows(records, columns)
@@ -26,13 +29,15 @@ def text(records: Sequence[Record], palette: Palette = PLAIN) -> str:
         for i, head in enumerate(heads)
     ]
     lines = [f"{palette.bold}{shared}{palette.plain}", ""] if shared else []
-    for level in range(max((len(head) for head in heads), default=0)):
-        words = (_padded(head[level], width) for head, width in zip(heads, widths, strict=True))
-        lines.append(f"{'':{name_width}}  {'  '.join(words)}".rstrip())
-    for name, cells in rows:
-        words = (_coloured(cell, width, palette) for cell, width in zip(cells, widths, strict=True))
-        lines.append(f"{clipped(visible(name), name_width):{name_width}}  {'  '.join(words)}".rstrip())
-    lines += ["", f"{_tally(records)}  ({_LEGEND})"]
+    for part in _parts(widths, width - name_width if width else sum(widths) + 2 * len(widths)):
+        for level in range(max((len(head) for head in heads), default=0)):
+            words = (_padded(heads[i][level], widths[i]) for i in part)
+            lines.append(f"{'':{name_width}}  {'  '.join(words)}".rstrip())
+        for name, cells in rows:
+            words = (_coloured(cells[i], widths[i], palette) for i in part)
+            lines.append(f"{clipped(visible(name), name_width):{name_width}}  {'  '.join(words)}".rstrip())
+        lines.append("")
+    lines.append(f"{_tally(records)}  ({_LEGEND})")
     lines += [line for record in _needing_a_look(records) for line in _notes(record, palette)]
     return "\n".join(lines)
 
@@ -60,6 +65,22 @@ def line(record: Record) -> str:
     why = f" ({record.why})" if record.why and record.mark is not Mark.RACE else ""
     words = ", ".join(record.combination.words)
     return visible(f"{record.scenario}, {words}: {seen}{record.mark}, {how}{why}")
+
+
+def needs_a_look(record: Record) -> bool:
+    """Whether something is wrong with the cell, or left out of it."""
+    return record.mark not in (Mark.AS_EXPECTED, Mark.RACE, Mark.MEASURED)
+
+
+def _parts(widths: Sequence[int], room: int) -> Iterator[range]:
+    """The columns in groups that have room beside each other, two blanks before each."""
+    start, used = 0, 0
+    for index, width in enumerate(widths):
+        if index > start and used + width + 2 > room:
+            yield range(start, index)
+            start, used = index, 0
+        used += width + 2
+    yield range(start, len(widths))
 
 
 def _columns(records: Iterable[Record]) -> list[Combination]:
@@ -115,9 +136,8 @@ def _tally(records: Iterable[Record]) -> str:
 
 
 def _needing_a_look(records: Iterable[Record]) -> list[Record]:
-    quiet = (Mark.AS_EXPECTED, Mark.RACE, Mark.MEASURED)
     return sorted(
-        (record for record in records if record.mark not in quiet),
+        filter(needs_a_look, records),
         key=lambda record: (list(Mark).index(record.mark), record.scenario, record.combination.order),
     )
 

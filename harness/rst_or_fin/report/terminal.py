@@ -259,7 +259,8 @@ def outcome_word(outcome: Outcome, palette: Palette = PLAIN) -> str:
 class Tally:
     """Many replays of one scenario, counted as they come; only what was not as expected is kept whole.
 
-    `endings` counts them all, `conclusive` only those whose ending can be relied on.
+    `endings` counts them all, `conclusive` only those whose ending can be relied on; `odd` has one for each
+    reason to need a look (of many reasons the first five), `alike` how many there were of each.
     """
 
     def __init__(self) -> None:
@@ -267,6 +268,8 @@ class Tally:
         self.endings: Counter[str] = Counter()
         self.conclusive: Counter[str] = Counter()
         self.odd: list[Judged] = []
+        self.alike: Counter[str] = Counter()
+        self.worst: Judged | None = None
         self._kept = 5
 
     def add(self, judged: Judged) -> None:
@@ -274,8 +277,19 @@ class Tally:
         self.endings[judged.verdict.ending] += 1
         if not judged.verdict.doubts:
             self.conclusive[judged.verdict.ending] += 1
-        if judged.outcome in (Outcome.DIFFERS, Outcome.INCONCLUSIVE) and len(self.odd) < self._kept:
+        if judged.outcome in (Outcome.DIFFERS, Outcome.INCONCLUSIVE):
+            self._needs_a_look(judged)
+
+    def _needs_a_look(self, judged: Judged) -> None:
+        why = reason(judged)
+        if not self.alike[why] and len(self.odd) < self._kept:
             self.odd.append(judged)
+        self.alike[why] += 1
+        if self.worst is None or (self.worst.outcome, judged.outcome) == (
+            Outcome.INCONCLUSIVE,
+            Outcome.DIFFERS,
+        ):
+            self.worst = judged
 
     @property
     def total(self) -> int:

@@ -15,9 +15,9 @@ def reason(judged: Judged) -> str:
     """The one line: `expected FIN, got RST: unread data at close`; of what needs no look, how it ended."""
     if judged.outcome is Outcome.INCONCLUSIVE:
         return f"inconclusive: {'; '.join(judged.verdict.doubts)}"
-    if judged.outcome is not Outcome.DIFFERS:
-        return ended(judged.verdict)
     different = [point for point in judged.comparisons if not point.same]
+    if judged.outcome is not Outcome.DIFFERS or not different:
+        return ended(judged.verdict)
     more = len(different) - 1
     rest = f" (and {more} more {'difference' if more == 1 else 'differences'})" if more else ""
     return _difference(_telling(different), judged.verdict) + rest

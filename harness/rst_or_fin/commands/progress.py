@@ -1,0 +1,125 @@
+"""What a person waits by: one line that is updated on a terminal, plain lines every 10 s elsewhere.
+
+Everything goes to stderr, so that stdout holds the results alone.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+from typing import TextIO
+
+from rst_or_fin.escaping import clipped, visible
+
+_REDRAW_S = 0.1
+_PLAIN_EVERY_S = 10.0
+_ERASE = "\r\x1b[K"
+
+
+class Verbosity(IntEnum):
+    """How much is said beside the results."""
+
+    QUIET = 0
+    NORMAL = 1
+    VERBOSE = 2
+
+
+class Progress:
+    """One stream to wait by. `now_s` is a clock that never goes back."""
+
+    def __init__(
+        self,
+        stream: TextIO | None = None,
+        *,
+        verbosity: Verbosity = Verbosity.NORMAL,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.verbosity = verbosity
+        self._stream = stream
+        self._now_s = now_s
+        self._drawn = False
+
+    def say(self, line: object) -> None:
+        """A line that stays. A build's chatter within a step is for the verbose; the quiet hear nothing."""
+        if self.verbosity < (Verbosity.VERBOSE if getattr(line, "detail", False) else Verbosity.NORMAL):
+            return
+        self.clear()
+        print(f"rst-or-fin: {line}", file=self._out, flush=True)
+
+    def clear(self) -> None:
+        """Take the updated line away, before anything else is printed."""
+        if self._drawn:
+            self._out.write(_ERASE)
+            self._out.flush()
+            self._drawn = False
+
+    @contextmanager
+    def counting(self, total: int | None, what: str) -> Iterator[Callable[[], None]]:
+        """Count up to `total` (None: nobody knows); call what is given for each that is done."""
+        count = _Count(total, what, self._now_s())
+        due_s = count.begun_s + (_REDRAW_S if self.updates else _PLAIN_EVERY_S)
+
+        def one_more() -> None:
+            nonlocal due_s
+            now_s = self._now_s()
+            count.done += 1
+            if now_s < due_s or self.verbosity is Verbosity.QUIET:
+                return
+            due_s = now_s + (_REDRAW_S if self.updates else _PLAIN_EVERY_S)
+            self._show(count.line(now_s))
+
+        try:
+            yield one_more
+        finally:
+            self.clear()
+
+    def _show(self, line: str) -> None:
+        if not self.updates:
+            self.say(line)
+            return
+        columns = shutil.get_terminal_size().columns
+        self._out.write(f"{_ERASE}{clipped(f'rst-or-fin: {line}', columns - 1)}")
+        self._out.flush()
+        self._drawn = True
+
+    @property
+    def _out(self) -> TextIO:
+        return sys.stderr if self._stream is None else self._stream
+
+    @property
+    def updates(self) -> bool:
+        """Whether a person looks at a terminal that can take a line back."""
+        return self._out.isatty() and os.environ.get("TERM") != "dumb"
+
+
+class _Count:
+    """How many of how many, and since when."""
+
+    def __init__(self, total: int | None, what: str, begun_s: float) -> None:
+        self.done = 0
+        self.begun_s = begun_s
+        self._total = total
+        self._what = what
+
+    def line(self, now_s: float) -> str:
+        """`1,234 of 10,000 replays, 512 a second, 17 s left`."""
+        elapsed_s = max(now_s - self.begun_s, 1e-6)
+        rate = self.done / elapsed_s
+        speed = f"{rate:,.0f} a second" if rate >= 10 else f"{elapsed_s / self.done:.2g} s each"
+        if self._total is None:
+            return f"{self.done:,} {self._what}, {speed}"
+        left_s = max(0, self._total - self.done) / rate
+        return f"{self.done:,} of {self._total:,} {visible(self._what)}, {speed}, {_duration(left_s)} left"
+
+
+def _duration(seconds: float) -> str:
+    """`17 s`, `3 min`, `1 h 20 min`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

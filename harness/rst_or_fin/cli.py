@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.command_line = ("rst-or-fin", *(sys.argv[1:] if arguments is None else arguments))
     try:
         with _signals():
-            _set_verbosity(options)
+            _prepare(options)
             code: int = _command(options.command)(options)
             sys.stdout.flush()
             return code
@@ -87,13 +87,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _told(trouble) if trouble else _mistaken(error, options.command_line)
 
 
-def _set_verbosity(options: argparse.Namespace) -> None:
-    """What -q and -v ask for, where a command has them."""
+def _prepare(options: argparse.Namespace) -> None:
+    """Say more or less, as -q and -v ask for; see that reports have where to go before anything starts."""
     if getattr(options, "quiet", False) or getattr(options, "verbose", False):
         from rst_or_fin.commands import console
         from rst_or_fin.commands.progress import Verbosity
 
         console.set_verbosity(Verbosity.QUIET if options.quiet else Verbosity.VERBOSE)
+    if getattr(options, "html", None) or getattr(options, "junit", None):
+        from rst_or_fin.commands.saved_reports import check_report_options
+
+        check_report_options(options)
 
 
 def _told(error: TroubleError) -> int:
@@ -216,8 +220,9 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser(
         "report", help="stored evidence or a capture as a page, a ladder, or test results"
     )
+    report.add_argument("--last", action="store_true", help="the newest run, sweep or matrix in runs/")
     report.add_argument(
-        "runs", nargs="+", metavar="RUN", help="an evidence folder, a folder of these, or capture files"
+        "runs", nargs="*", metavar="RUN", help="an evidence folder, a folder of these, or capture files"
     )
     _add_selection(report)
     report.add_argument(
@@ -367,6 +372,7 @@ def _add_cell_options(parser: argparse.ArgumentParser, out: str) -> None:
         "--limit", type=_count, default=120, metavar="S", help="seconds a cell may take (120)"
     )
     parser.add_argument("--again", action="store_true", help="play also what --out holds already")
+    _add_reports(parser)
     _add_saying(parser)
     parser.add_argument("--out", metavar="DIR", default=out, help=f"where evidence goes (default: {out})")
 
@@ -392,7 +398,13 @@ def _add_play_options(parser: argparse.ArgumentParser) -> None:
         "--out", metavar="DIR", default="runs", help="where evidence folders go (default: runs)"
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+    _add_reports(parser)
     _add_saying(parser)
+
+
+def _add_reports(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--html", metavar="FILE", help="write a page of what was played, too")
+    parser.add_argument("--junit", metavar="FILE", help="write the outcomes as JUnit XML, too")
 
 
 def _add_saying(parser: argparse.ArgumentParser) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -80,3 +81,21 @@ def test_a_run_without_a_replay_is_refused(tmp_path: Path, capfd: pytest.Capture
 def test_a_file_that_cannot_be_written_is_named(runs: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert report(runs, "--out", runs / "no" / "such" / "place") == EXIT_ENVIRONMENT
     assert "cannot write" in capfd.readouterr().err
+
+
+def test_the_last_run_need_not_be_named(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    os.utime(runs / "first" / "manifest.json", (1, 1))
+    monkeypatch.chdir(runs.parent)
+    report("--last", "--format", "json")
+    assert [run["evidence"] for run in json.loads(capfd.readouterr().out)["runs"]] == ["second"]
+
+
+def test_a_run_has_to_be_named_somehow(capfd: pytest.CaptureFixture[str]) -> None:
+    assert (report(), "--last" in capfd.readouterr().err) == (EXIT_USAGE, True)
+
+
+def test_folders_of_folders_are_reports_too(runs: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    report(runs.parent, "--format", "json")
+    assert len(json.loads(capfd.readouterr().out)["runs"]) == 2

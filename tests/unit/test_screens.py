@@ -23,7 +23,6 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     "command",
     [
         ["list"],
-        ["doctor"],
         ["compare", str(STORED)],
         ["judge", str(STORED / "close-with-unread-response")],
         ["judge", str(STORED / "recv-then-close"), "--all"],

@@ -15,6 +15,7 @@ from rst_or_fin.analysis.bisect import Change, UndecidedEndError, all_changes, f
 from rst_or_fin.analysis.compare import observe
 from rst_or_fin.analysis.matrix import Combination
 from rst_or_fin.commands.console import print_json, progress
+from rst_or_fin.commands.saved_reports import write_reports
 from rst_or_fin.engine import images, kernels
 from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_DIFFERS, EXIT_INCONCLUSIVE, InconclusiveError, UsageError
 from rst_or_fin.execution import cells, run_matrix
@@ -44,8 +45,9 @@ def bisect(options: argparse.Namespace) -> int:
         )
     releases = between(_RELEASES[options.axis](), options.since, options.until, options.axis)
     asked: dict[str, dict[str, str]] = {}
+    folders: list[Path] = []
     with ExitStack() as stack:
-        ask = _asking(entry, options, asked, stack)
+        ask = _asking(entry, options, asked, folders, stack)
         try:
             changes = _changes(releases, ask, everywhere=options.all)
         except UndecidedEndError as error:
@@ -53,6 +55,7 @@ def bisect(options: argparse.Namespace) -> int:
                 f"{entry.scenario.name} says nothing conclusive on {options.axis} {error}",
                 "see the line above; play it anew with --again, or choose other ends with --from and --to",
             ) from error
+    write_reports(options, folders)
     if options.json:
         print_json(_document(entry.scenario.name, changes, options, asked))
     else:
@@ -73,9 +76,12 @@ def _asking(
     entry: scenario_files.Entry,
     options: argparse.Namespace,
     asked: dict[str, dict[str, str]],
+    folders: list[Path],
     stack: ExitStack,
 ) -> _Ask:
-    """Return what plays a release and tells what was seen; `asked` keeps it, empty where it says nothing."""
+    """Return what plays a release and tells what was seen; `asked` keeps it, empty where it says nothing;
+    `folders` are where its evidence lies.
+    """
     combination = Combination(
         runtime="docker",
         otp=options.otp or DEFAULT_OTP,
@@ -94,6 +100,7 @@ def _asking(
         host = cells.host_kernel(options.scheduler)
         [record] = run_matrix.play([cell], cache, spread, again=options.again, host=host)
         progress(matrix_table.line(record))
+        folders.extend([Path(options.out) / record.evidence] if record.evidence else [])
         run = cache.kept(cell, host)
         points = observe(run) if run is not None and len(run.conclusive) == len(run.judgements) else {}
         asked[release] = points

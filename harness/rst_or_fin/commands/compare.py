@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -18,20 +18,18 @@ from rst_or_fin.errors import (
     EXIT_INCONCLUSIVE,
     EXIT_USAGE,
     EnvironmentTroubleError,
-    UsageError,
 )
 from rst_or_fin.execution import cache
 from rst_or_fin.report import differences
 from rst_or_fin.report.fitting import fitted
-
-_MANIFEST = "manifest.json"
+from rst_or_fin.storage.find_runs import find_runs
 
 
 def compare(options: argparse.Namespace) -> int:
     """Exit code 1 where a difference is unexplained, else 3 where a run was inconclusive, else 2 where no two
     runs played the same, else 0.
     """
-    folders = dict.fromkeys(folder for given in options.runs for folder in _folders(Path(given)))
+    folders = dict.fromkeys(folder for given in options.runs for folder in find_runs(Path(given)))
     found = find(cache.read(folder) for folder in folders)
     content = _FORMATS[options.format](found)
     if options.out is None:
@@ -44,20 +42,6 @@ def compare(options: argparse.Namespace) -> int:
     if any(map(is_doubtful, found.set_aside)):
         return EXIT_INCONCLUSIVE
     return EXIT_AS_EXPECTED if found.differences or found.same else EXIT_USAGE
-
-
-def _folders(path: Path) -> Iterator[Path]:
-    """The folder itself where a run wrote it, or else every run's folder inside, however deep."""
-    if (path / _MANIFEST).is_file():
-        yield path
-        return
-    inside = sorted(manifest.parent for manifest in path.glob(f"**/{_MANIFEST}"))
-    whole = [
-        folder for folder in inside if not any(p.startswith(".") for p in folder.relative_to(path).parts)
-    ]
-    if not whole:
-        raise UsageError(f"{path} holds no evidence", "give folders that runs wrote, or a matrix's folder")
-    yield from whole
 
 
 def _text(found: Findings) -> str:

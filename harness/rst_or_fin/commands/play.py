@@ -19,6 +19,7 @@ from rst_or_fin.commands.console import (
     progress,
     show,
 )
+from rst_or_fin.commands.saved_reports import write_reports
 from rst_or_fin.errors import EnvironmentTroubleError
 from rst_or_fin.escaping import visible
 from rst_or_fin.report import terminal
@@ -69,6 +70,7 @@ def _play(entries: Sequence[Entry], options: argparse.Namespace) -> int:
     if not played.outcomes:
         raise EnvironmentTroubleError("none of these scenarios can be played here", "see the lines above")
     played.sum_up()
+    write_reports(options, played.folders)
     return worst(played.outcomes).exit_code
 
 
@@ -77,6 +79,7 @@ class _Played:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.outcomes: list[Outcome] = []
+        self.folders: list[Path] = []
         self._needing_a_look: list[str] = []
         self._records: list[dict[str, Any]] = []
         self._options = options
@@ -98,6 +101,7 @@ class _Played:
         """The scenario has been played as often as was asked for."""
         outcome, name = self._tally.outcome, self._entry.scenario.name
         self.outcomes.append(outcome)
+        self.folders.append(self.folder)
         if self._tally.worst is not None:
             self._needing_a_look.append(f"{name}: {visible(reason(self._tally.worst))}")
         if self._options.json:

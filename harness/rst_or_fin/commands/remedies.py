@@ -8,11 +8,13 @@ from pathlib import Path
 
 from rst_or_fin.analysis.remedies import Cure, cure
 from rst_or_fin.commands.console import counting, palette, print_json, progress, show
+from rst_or_fin.commands.saved_reports import write_reports
 from rst_or_fin.errors import EnvironmentTroubleError, UsageError
 from rst_or_fin.report import remedies as report
 from rst_or_fin.runner.player import Player
 from rst_or_fin.runner.pool import TestbedPool, side_by_side
 from rst_or_fin.storage import evidence_folder, scenario_files
+from rst_or_fin.storage.find_runs import find_runs
 from rst_or_fin.storage.scenario_files import Entry
 from rst_or_fin.testbed.select import choose
 from rst_or_fin.verdict.assess import Judged
@@ -56,6 +58,7 @@ def cures(options: argparse.Namespace) -> int:
         "evidence": str(root),
     }
     evidence_folder.write_json(root / _RESULT, record)
+    write_reports(options, find_runs(root))
     if options.json:
         print_json(record)
     else:

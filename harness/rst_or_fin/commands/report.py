@@ -4,68 +4,46 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from rst_or_fin.commands.captures import is_capture
 from rst_or_fin.commands.console import columns, palette
-from rst_or_fin.errors import EXIT_AS_EXPECTED, EnvironmentTroubleError, UsageError
-from rst_or_fin.escaping import visible
+from rst_or_fin.commands.saved_reports import read_run, write
+from rst_or_fin.errors import EXIT_AS_EXPECTED, UsageError
 from rst_or_fin.report import ladder_mermaid, ladder_svg, ladder_text
 from rst_or_fin.report.fitting import WIDTH, fitted
 from rst_or_fin.report.ladder import Ladder, ladder
 from rst_or_fin.report.records import Run, documents
 from rst_or_fin.report.terminal import PLAIN
-from rst_or_fin.storage.load_run import load_run
-
-_MANIFEST = "manifest.json"
+from rst_or_fin.storage.find_runs import find_runs, newest_run
 
 
 def report(options: argparse.Namespace) -> int:
     """Print or write the report; what the verdicts are does not change the exit code, `judge` does that."""
-    if is_capture(options.runs):
+    if options.runs and not options.last and is_capture(options.runs):
         from rst_or_fin.commands import capture_reports
 
         content = capture_reports.content(options)
     else:
-        runs = [_read(folder) for given in options.runs for folder in _folders(Path(given))]
+        runs = [read_run(folder) for given in _given(options) for folder in find_runs(given)]
         content = _FORMATS[options.format](runs, options)
     if options.out is None:
         _print(content, options.format)
     else:
-        _write(Path(options.out), content)
+        write(Path(options.out), content)
     return EXIT_AS_EXPECTED
 
 
-def _folders(path: Path) -> Iterator[Path]:
-    """The folder itself where a run wrote it, or else every run's folder directly inside."""
-    if (path / _MANIFEST).is_file() or not path.is_dir():
-        yield path
-        return
-    inside = sorted(manifest.parent for manifest in path.glob(f"*/{_MANIFEST}"))
-    if not inside:
-        raise UsageError(f"{path} holds no evidence", "give a folder that a run wrote (runs/...)")
-    yield from inside
-
-
-def _read(folder: Path) -> Run:
-    run = load_run(folder)
-    evidence, manifest = run.evidence, run.evidence.manifest
-    if not run.judgements:
-        raise UsageError(f"{folder} holds no replay: the run ended before its first one did", "run it again")
-    return Run(
-        folder=visible(folder.resolve().name),
-        program=manifest.program,
-        command_line=manifest.command_line,
-        started=manifest.started,
-        axes=manifest.axes,
-        facts=manifest.facts,
-        capture=evidence.capture,
-        scenario=run.scenario,
-        judgements=run.judgements,
-    )
+def _given(options: argparse.Namespace) -> list[Path]:
+    """The folders that were named, or with --last the newest in the one that was (default: runs)."""
+    if options.last:
+        return [newest_run(Path(folder)) for folder in options.runs or ["runs"]]
+    if not options.runs:
+        raise UsageError("no run is named", "name an evidence folder, or give --last for the newest one")
+    return [Path(run) for run in options.runs]
 
 
 # One function a format. What only some formats need is imported by these.
@@ -154,12 +132,3 @@ def _print(content: bytes, kind: str) -> None:
     sys.stdout.flush()
     sys.stdout.buffer.write(content)
     sys.stdout.buffer.flush()
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise EnvironmentTroubleError(
-            f"cannot write {path}: {error.strerror}", "choose another file with --out"
-        ) from error

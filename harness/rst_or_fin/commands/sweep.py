@@ -9,12 +9,14 @@ from typing import Any
 from rst_or_fin.analysis.sweep import Point, method, point, sentence
 from rst_or_fin.analysis.threshold import Found, search
 from rst_or_fin.commands.console import columns, counting, palette, print_json, progress, show
+from rst_or_fin.commands.saved_reports import write_reports
 from rst_or_fin.errors import EnvironmentTroubleError, UsageError
 from rst_or_fin.report import sweep as report
 from rst_or_fin.report import terminal
 from rst_or_fin.runner.player import Player
 from rst_or_fin.runner.pool import TestbedPool
 from rst_or_fin.storage import evidence_folder, scenario_files
+from rst_or_fin.storage.find_runs import find_runs
 from rst_or_fin.storage.scenario_files import Entry
 from rst_or_fin.testbed.select import choose
 from rst_or_fin.verdict.outcome import worst
@@ -54,6 +56,7 @@ def sweep(options: argparse.Namespace) -> int:
     overall = worst(p.outcome for p in ordered)
     record = _record(entry, options, found, ordered, root)
     evidence_folder.write_json(root / _RESULT, record)
+    write_reports(options, find_runs(root))
     if options.json:
         print_json(record)
     else:

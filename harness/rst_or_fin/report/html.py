@@ -27,7 +27,13 @@ from rst_or_fin.verdict.assess import Judged
 from rst_or_fin.verdict.outcome import Outcome
 
 _HEADS = ("Scenario", "Ending", "Cause", "Outcome", "Replays", "OTP", "Backend", "Kernel")
-_SIGNS = {Outcome.AS_EXPECTED: "✓", Outcome.DIFFERS: "≠", Outcome.INCONCLUSIVE: "?", Outcome.RACE: "~"}
+_SIGNS = {
+    Outcome.AS_EXPECTED: "✓",
+    Outcome.DIFFERS: "≠",
+    Outcome.INCONCLUSIVE: "?",
+    Outcome.RACE: "~",
+    Outcome.MEASURED: "·",
+}
 _AGREES = {True: "agrees", False: "DISAGREES", None: "says"}
 _TONES = {Ending.RST: "rst", Ending.FIN_THEN_RST: "rst", Ending.FIN: "fin"}
 

@@ -85,5 +85,5 @@ def documents(runs: Sequence[Run]) -> dict[str, Any]:
 def tally(outcomes: Iterable[Outcome]) -> list[tuple[Outcome, int]]:
     """How often each outcome came, those that need a look first; none that never came."""
     counted = Counter(outcomes)
-    order = (Outcome.DIFFERS, Outcome.INCONCLUSIVE, Outcome.AS_EXPECTED, Outcome.RACE)
+    order = (Outcome.DIFFERS, Outcome.INCONCLUSIVE, Outcome.AS_EXPECTED, Outcome.RACE, Outcome.MEASURED)
     return [(outcome, counted[outcome]) for outcome in order if counted[outcome]]

@@ -97,6 +97,8 @@ def _answered(connection: Connection, index: int, own: End) -> Answered | None:
         if s.src != src and _may_be_answered(s) and ((is_new := _is_new(connection, s, own)) or i > closed_at)
     ]
     number = segments[first].seq
+    if segments[index].seq != number:
+        return None  # the one that counts answers something else
     here = [is_new for _, ack, is_new in heard if ack == number]
     if any(here):
         # A socket that is gone answers every one of them: the last ones were answered.

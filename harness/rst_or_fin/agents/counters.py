@@ -17,6 +17,15 @@ def read_all(net: str = "/proc/self/net") -> dict[str, int]:
     return found
 
 
+def waiting(sockstat: str) -> int | None:
+    """How many TCP connections are in TIME_WAIT, of /proc/net/sockstat; None where it does not say."""
+    for line in sockstat.splitlines():
+        words = line.split()
+        if words[:1] == ["TCP:"] and "tw" in words:
+            return int(words[words.index("tw") + 1])
+    return None
+
+
 def parse(table: str) -> dict[str, int]:
     """Return every counter of such a file, by group and name."""
     lines = table.splitlines()

@@ -161,6 +161,15 @@ class Timed:
     def counters(self) -> Mapping[str, int]:
         return self._bed.counters()
 
+    def check(self) -> None:
+        self._bed.check()
+
+    def node_status(self) -> int | None:
+        return self._bed.node_status()
+
+    def ports_waiting(self) -> int | None:
+        return self._bed.ports_waiting()
+
     def start_peer(self) -> None:
         self._bed.start_peer()
 

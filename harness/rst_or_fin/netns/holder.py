@@ -137,7 +137,9 @@ class _Inner:
             tap = open_tap(_INTERFACE).detach()
             node_table = _socket_table()
         # An open file of /proc/net belongs to the namespace that it was opened in, whoever reads it.
-        counters = [os.open(f"/proc/self/net/{file}", os.O_RDONLY) for file in ("netstat", "snmp")]
+        counters = [
+            os.open(f"/proc/self/net/{file}", os.O_RDONLY) for file in ("netstat", "snmp", "sockstat")
+        ]
         facts = {"namespaces": self._kind, "node_host": client_facts, "server_host": server_facts}
         handed_out = [tap, log, orders, node_table, server_table, *counters]
         send(self._channel, {"event": "wired", "facts": facts}, handed_out)

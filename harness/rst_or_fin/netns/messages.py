@@ -6,8 +6,8 @@ driver -> holder: one Order. End of file: end everything.
 holder -> driver, each with its `event`:
     "wired"    the wire is there, the capture runs, the server was started: `facts`; carries the file
                descriptors [tap, server's log, server's standard input, the socket tables of the node's and of
-               the server's host (agents.socket_table), and of the node's host /proc/net/netstat and
-               /proc/net/snmp].
+               the server's host (agents.socket_table), and of the node's host /proc/net/netstat,
+               /proc/net/snmp and /proc/net/sockstat].
     "linked"   the node listens; carries [a socket connected to its distribution port].
     "ended"    a program ended: `who`, `status` (as os.waitstatus_to_exitcode gives it), and `output`, its
                last words.

@@ -136,6 +136,15 @@ class Link:
             "The node's own output tells why session_node.erl did not start.",
         )
 
+    def is_lost(self) -> bool:
+        """Whether the node has gone by now, as far as its end of the socket tells. Waits for nothing."""
+        try:
+            return not self._sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
     def fileno(self) -> int:
         return self._sock.fileno()
 

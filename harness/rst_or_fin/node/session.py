@@ -36,7 +36,7 @@ from socket import AF_INET6, inet_ntop
 from typing import Any, cast
 
 from rst_or_fin.agents import counters as proc_counters
-from rst_or_fin.errors import LinkError, LinkLostError, UnparsableError
+from rst_or_fin.errors import LinkError, LinkLostError, LinkTimeoutError, UnparsableError
 from rst_or_fin.evidence.records import (
     COUNTERS,
     BoundSocket,
@@ -55,6 +55,7 @@ from rst_or_fin.tcp.segment import Endpoint
 
 # A call into a module that is not there, and the start of an application that is not.
 _ABSENT = re.compile(r"undefined function '?(\w+)'?:|no such file or directory\",\s*\"(\w+)\.app\"")
+_MEANWHILE_S = 0.5
 _ANSWER_S = 5.0  # for commands that the node answers out of hand
 
 
@@ -84,22 +85,38 @@ def begin(
 
 
 def collect(
-    link: Link, ref: bytes, index: int, timeout_s: float, on_call: Callable[[Call], None] | None = None
+    link: Link,
+    ref: bytes,
+    index: int,
+    timeout_s: float,
+    on_call: Callable[[Call], None] | None = None,
+    meanwhile: Callable[[], None] | None = None,
 ) -> Replay:
     """Gathers a play's events until it ends; `index` is the caller's number for it.
 
-    `timeout_s` is how long each next event may take. `on_call` gets every Call as it arrives. A node that is
-    gone ends the Replay. Raises UnparsableError, LinkTimeoutError.
+    `timeout_s` is how long each next event may take. `on_call` gets every Call as it arrives; `meanwhile` is
+    called now and then while none does. A node that is gone ends the Replay. Raises UnparsableError,
+    LinkTimeoutError.
     """
     replay = _Gathering(on_call)
     try:
         while replay.end is None:
-            replay.take_all(link.next_event(ref, timeout_s))
+            replay.take_all(_next_event(link, ref, timeout_s, meanwhile))
     except LinkLostError as trouble:
         replay.node_gone(str(trouble))
     finally:
         link.release(ref)
     return replay.finished(index)
+
+
+def _next_event(link: Link, ref: bytes, timeout_s: float, meanwhile: Callable[[], None] | None) -> Event:
+    while meanwhile is not None and timeout_s > _MEANWHILE_S:
+        try:
+            return link.next_event(ref, _MEANWHILE_S)
+        except LinkTimeoutError:
+            meanwhile()
+            timeout_s -= _MEANWHILE_S
+    return link.next_event(ref, timeout_s)
 
 
 def forget(link: Link, ref: bytes) -> None:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import platform
 import signal
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -18,7 +17,7 @@ from pathlib import Path
 
 from rst_or_fin import __version__
 from rst_or_fin.engine.kernels import running_release
-from rst_or_fin.errors import LinkError
+from rst_or_fin.errors import LinkError, LinkLostError
 from rst_or_fin.evidence.records import (
     COUNTERS,
     Call,
@@ -27,24 +26,20 @@ from rst_or_fin.evidence.records import (
     Moment,
     Replay,
     SessionEnd,
-    Testimony,
     Watch,
 )
 from rst_or_fin.node import session
-from rst_or_fin.scenario import peers
+from rst_or_fin.runner.settling import settle
 from rst_or_fin.scenario.axes import Axes
 from rst_or_fin.scenario.model import Scenario
 from rst_or_fin.storage import evidence_folder
 from rst_or_fin.tcp.connection import Connection
-from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.testbed import PINNED_SYSCTLS, Reasoned, Testbed, Traced
 from rst_or_fin.verdict.assess import Judged, Wire, cast, judge_replay, tested_testimony
 
 _SESSION_SLACK_S = 10.0
 _TOOLS = ("docker", "erldistpy", "msgspec", "pyrlang")
-_TESTIMONY_TIMEOUT_S = 2.0
-_LOOK_AGAIN_S = 0.002  # at the kernels' sockets, while nothing passes on the wire
-_AT_ONCE = 20  # looks without a pause: the other kernel takes microseconds to hear the last segment
+_NO_PORT = ("eaddrinuse", "eaddrnotavail")  # what a connect fails with where no local port is free
 _CLOCK_TRIES = 3
 _UNWINDING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
@@ -95,27 +90,30 @@ def run(
         dropped = 0
         live = request.repeat == 1 or bool(scenario.server.start_after_line)
         bed.drain()  # what passed before this run belongs to no replay of it
-        ref = _begin(scenario, bed, live=live)
+        ref: bytes | None = _begin(scenario, bed, live=live)
         for index in range(request.repeat):
             first_frame = wire.frames + 1
             cue = _cue(scenario, bed, on_call)
-            replay = session.collect(bed.link, ref, index, _patience_s(scenario), cue)
-            left_open = _watch(scenario, bed, wire, writer)
+            assert ref is not None
+            replay = session.collect(bed.link, ref, index, _patience_s(scenario), cue, bed.check)
+            settled = settle(scenario, bed, wire, writer)
             connections = wire.take()
-            testimonies = _hear(scenario, bed, connections)
             watch = Watch(
                 first_frame=first_frame,
                 last_frame=wire.frames,
                 until_ns=bed.now_ns(),
                 dropped=dropped + bed.dropped(),
-                left_open=tuple(left_open),
+                left_open=settled.left_open,
             )
             replay = _with_inside_view(bed, replace(replay, watch=watch), connections)
-            node_gone = replay.end is SessionEnd.NODE_GONE
-            settled = _settled(bed, node_gone=node_gone)
-            if index + 1 < request.repeat and not node_gone:
-                ref = _begin(scenario, bed, live=live)  # it plays while this one is judged
-            replay = clock.on_ours(_with_settled(bed, replay, settled))
+            gone = replay.end is SessionEnd.NODE_GONE or bed.link.is_lost()
+            told = _settled(bed, node_gone=gone)
+            ref = None
+            if index + 1 < request.repeat and not gone:
+                with suppress(LinkLostError):  # the node is gone, as will be seen
+                    ref = _begin(scenario, bed, live=live)  # it plays while this one is judged
+            replay = clock.on_ours(_with_last_words(bed, replay, told, gone=gone))
+            testimonies = settled.testimonies
             with _undisturbed():
                 writer.replay(replay, testimonies, tested_testimony(replay, connections, testimonies))
                 judged = judge_replay(
@@ -130,7 +128,7 @@ def run(
                 writer.verdict(judged.record())
                 writer.flush()
                 yield judged
-            if node_gone and index + 1 < request.repeat:
+            if index + 1 < request.repeat and (ref is None or replay.end is SessionEnd.NODE_GONE):
                 dropped += bed.dropped()
                 bed = renew()
                 ref = _begin(scenario, bed, live=live)
@@ -200,53 +198,36 @@ def _patience_s(scenario: Scenario) -> float:
     return scenario.line_timeout_ms / 1000 * lines + _SESSION_SLACK_S
 
 
-def _watch(
-    scenario: Scenario, bed: Testbed, wire: Wire, writer: evidence_folder.Writer
-) -> list[tuple[Endpoint, Endpoint]]:
-    """Drain the wire until every connection is over, or for as long as the scenario says at most.
-
-    Returns the connections that were not, by their two ends.
-    """
-    deadline = time.monotonic() + scenario.settle_ms / 1000
-    looks = 0
-    timeout_s = 0.0
-    while True:
-        _see(bed, wire, writer, timeout_s)
-        left_open = [ends for ends, over in wire.ends() if _is_open(bed, ends, over)]
-        remaining_s = deadline - time.monotonic()
-        if not left_open and not all(over for _, over in wire.ends()):
-            _see(bed, wire, writer, 0.0)  # the kernels were asked after the wire: what closed them came since
-        if not left_open or remaining_s <= 0:
-            return left_open
-        looks += 1
-        timeout_s = min(remaining_s, _LOOK_AGAIN_S) if looks > _AT_ONCE else 0.0
-
-
-def _see(bed: Testbed, wire: Wire, writer: evidence_folder.Writer, timeout_s: float) -> None:
-    frames = bed.drain(timeout_s)
-    writer.frames(frames)
-    wire.see(frames)
-
-
-def _is_open(bed: Testbed, ends: tuple[Endpoint, Endpoint], over: bool) -> bool:
-    """Whether a connection has not ended for both hosts' kernels; the wire's word where they tell nothing."""
-    held = bed.holds(*ends)
-    return not over if held is None else held
-
-
 def _settled(bed: Testbed, *, node_gone: bool) -> CounterReading | bytes:
     """Read the counters once the wire has settled, or ask the node for them: the ref to get them by."""
-    return _beside(bed) if node_gone or bed.counters_at_hand else session.ask_counters(bed.link)
+    if not node_gone and not bed.counters_at_hand:
+        with suppress(LinkLostError):
+            return session.ask_counters(bed.link)
+    return _beside(bed)
 
 
-def _with_settled(bed: Testbed, replay: Replay, settled: CounterReading | bytes) -> Replay:
-    """Return the replay with these counters too, told by the node or, where it cannot any more, beside it."""
+def _with_last_words(bed: Testbed, replay: Replay, settled: CounterReading | bytes, *, gone: bool) -> Replay:
+    """Return the replay with these counters too, told by the node or, where it cannot any more, beside it.
+
+    A node that is gone by then is asked after, and so are the local ports where none was free.
+    """
     if isinstance(settled, bytes):
         try:
             settled = session.told_counters(bed.link, settled, Moment.SETTLED)
-        except LinkError:
+        except LinkError as error:
+            gone = gone or isinstance(error, LinkLostError)
             settled = _beside(bed)
-    return replace(replay, readings=(*replay.readings, settled))
+    replay = replace(replay, readings=(*replay.readings, settled))
+    if gone:
+        replay = replace(
+            replay,
+            end=SessionEnd.NODE_GONE,
+            error=replay.error or "it ended while the wire was watched",
+            node_status=bed.node_status(),
+        )
+    if any(word in replay.error for word in _NO_PORT) and (waiting := bed.ports_waiting()) is not None:
+        replay = replace(replay, error=f"{replay.error}; {waiting} local ports are in TIME_WAIT")
+    return replay
 
 
 def _beside(bed: Testbed) -> CounterReading:
@@ -273,19 +254,6 @@ def _with_inside_view(bed: Testbed, replay: Replay, connections: Sequence[Connec
         system_calls=bed.system_calls(local, remote) if isinstance(bed, Traced) else None,
         resets=bed.resets(local, remote) if isinstance(bed, Reasoned) else None,
     )
-
-
-def _hear(scenario: Scenario, bed: Testbed, connections: Sequence[Connection]) -> list[Testimony]:
-    """What the peer's application saw of each connection that has ended for it, or must be told of."""
-    deadline = time.monotonic() + _TESTIMONY_TIMEOUT_S
-    heard = []
-    for connection in connections:
-        expected = connection.reading.over or peers.kind_of(scenario.server).must_testify
-        patience_s = max(0.0, deadline - time.monotonic()) if expected else 0.0
-        testimony = bed.testimony(connection.client, patience_s)
-        if testimony is not None:
-            heard.append(testimony)
-    return heard
 
 
 @contextmanager

@@ -95,6 +95,18 @@ class Testbed(Protocol):
     def counters_at_hand(self) -> bool:
         """Whether `counters` costs less than to ask the node."""
 
+    def check(self) -> None:
+        """Raise EnvironmentTroubleError, with its last words, where a program but the node has ended."""
+
+    def node_status(self) -> int | None:
+        """How the process of a node that is gone ended: its exit code, or minus the signal's number.
+
+        None where nobody tells.
+        """
+
+    def ports_waiting(self) -> int | None:
+        """How many of the node's host's connections are in TIME_WAIT; None where nobody tells."""
+
     def start_peer(self) -> None:
         """Tell a peer that is a client to connect: one line, whatever it says, on its stdin."""
 

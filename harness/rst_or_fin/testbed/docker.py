@@ -8,6 +8,7 @@ network, published on 127.0.0.1 only, because a published port ends a connection
 from __future__ import annotations
 
 import random
+import re
 import secrets
 import socket
 import time
@@ -16,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from rst_or_fin.agents import frames
+from rst_or_fin.agents import counters, frames
 from rst_or_fin.capture_file.frame import Frame
 from rst_or_fin.engine import client as engine
 from rst_or_fin.engine import images
@@ -45,6 +46,7 @@ _NOBODY = 65534
 _START_TIMEOUT_S = 30.0
 _ANSWER_TIMEOUT_S = 10.0
 _SUBNET_TRIES = 20
+_LAST_WORDS_TIMEOUT_S = 1.0
 
 # The cookie comes over stdin, into a file on the container's tmpfs: neither `docker inspect` nor a process
 # list shows it. The shell outlives the node, so that the network stays while the node's sockets are closed.
@@ -53,6 +55,8 @@ _START_NODE = f"""\
 umask 077; read -r cookie; printf %s "$cookie" > "$HOME/.erlang.cookie"
 "$@"; echo "{_ENDED.decode()} with status $?"; cat > /dev/null
 """
+
+_STATUS = re.compile(re.escape(_ENDED) + rb" with status (\d+)\n")
 
 # What no container of ours gets beyond: no privilege can be gained, nothing is written to its own disk.
 _CONFINED: dict[str, Any] = {
@@ -150,6 +154,31 @@ class DockerTestbed:
             if isinstance(record, frames.Counted):
                 return record.counters
         return {}
+
+    def check(self) -> None:
+        self._testimonies.feed(self._server_log.read(0.0))
+
+    def node_status(self) -> int | None:
+        """As the protocol says. The shell around the node tells it; that of a kernel's guest does not."""
+        deadline = time.monotonic() + _LAST_WORDS_TIMEOUT_S
+        said = b""
+        try:
+            while (remaining := deadline - time.monotonic()) > 0:
+                said += self._node_log.read(remaining)
+                if found := _STATUS.search(said):
+                    status = int(found.group(1))
+                    return status if status <= 128 else 128 - status
+        except EnvironmentTroubleError:
+            pass  # the whole container is gone
+        return None
+
+    def ports_waiting(self) -> int | None:
+        """As the protocol says. A guest's kernel has ports of its own, and is not asked."""
+        if self._own_kernel:
+            return None
+        with engine.calls("reading the node's socket statistics"):
+            order = self._client.api.exec_create(self._node_id, ["cat", "/proc/net/sockstat"], stderr=False)
+            return counters.waiting(self._client.api.exec_start(order["Id"]).decode("ascii", "replace"))
 
     def start_peer(self) -> None:
         self._server_log.write(b"connect\n", _ANSWER_TIMEOUT_S)

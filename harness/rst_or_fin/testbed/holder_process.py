@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -56,11 +57,16 @@ class HolderProcess:
             raise trouble(message)
         return message, fds
 
+    def news(self, timeout_s: float) -> dict[str, Any] | None:
+        """The next message that nobody waits for, such as a program's end; None where none comes in time."""
+        heard = self._hear(timeout_s)
+        return None if heard is None else heard[0]
+
     def complain(self, timeout_s: float) -> None:
         """Raise EnvironmentTroubleError if word of a program's end comes within that time."""
-        heard = self._hear(timeout_s)
-        if heard is not None:
-            raise trouble(heard[0])
+        message = self.news(timeout_s)
+        if message is not None:
+            raise trouble(message)
 
     def close(self) -> None:
         """End the holder and all that it holds; when this returns, every process of it is gone."""
@@ -111,7 +117,7 @@ def trouble(message: dict[str, Any]) -> EnvironmentTroubleError:
     if message["event"] == "ended":
         said = message["output"].splitlines()[-1:] or ["it said nothing"]
         return EnvironmentTroubleError(
-            f"the {message['who']} ended with status {message['status']}: {said[0]}",
+            f"the {message['who']} ended {_how(message['status'])}: {said[0]}",
             f"see `rst-or-fin doctor`, {_DOCKER}",
         )
     if message["event"] == "trouble" and message["step"] == "namespaces":
@@ -124,9 +130,14 @@ def trouble(message: dict[str, Any]) -> EnvironmentTroubleError:
             f"{doing} failed: {message['error']}", f"see `rst-or-fin doctor`, {_DOCKER}"
         )
     return EnvironmentTroubleError(
-        f"the local runtime's holder is {message['event']} unexpectedly",
-        "run it again; see what it wrote above",
+        f"the local runtime's holder is {message['event']}: another hand ended it, or lack of memory",
+        "run it again; see what it wrote above, if anything",
     )
+
+
+def _how(status: int) -> str:
+    """How a process ended, as a person says it: with status 2, by SIGKILL."""
+    return f"with status {status}" if status >= 0 else f"by {signal.Signals(-status).name}"
 
 
 def _remedy(number: int) -> str:

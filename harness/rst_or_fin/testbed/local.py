@@ -20,7 +20,7 @@ from typing import Any, Self
 from rst_or_fin import data_files
 from rst_or_fin.agents import capture, counters, socket_table
 from rst_or_fin.capture_file.frame import Frame
-from rst_or_fin.errors import LinkError, UsageError
+from rst_or_fin.errors import EnvironmentTroubleError, LinkError, UsageError, of_machine
 from rst_or_fin.evidence.records import COUNTERS, Testimony
 from rst_or_fin.netns.messages import Order
 from rst_or_fin.node import command
@@ -30,7 +30,7 @@ from rst_or_fin.scenario import peers
 from rst_or_fin.scenario.model import Hosts, Server
 from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.testbed import PINNED_SYSCTLS
-from rst_or_fin.testbed.holder_process import HolderProcess
+from rst_or_fin.testbed.holder_process import HolderProcess, trouble
 from rst_or_fin.testbed.peer_log import Testimonies
 
 # Addresses out of the networks set aside for such tests: RFC 2544 and RFC 5180.
@@ -42,6 +42,7 @@ _RUNNABLE = ("peer", "scripted")  # the images of which this machine has all tha
 _SET_UP_TIMEOUT_S = 10.0
 _NODE_TIMEOUT_S = 30.0
 _LOST_NODE_TIMEOUT_S = 0.5
+_LAST_WORDS_TIMEOUT_S = 1.0  # the holder hears of a program's end at once, if it gets to run
 _READ_LEN = 1 << 16
 _PROC_FILE_LEN = 1 << 16
 
@@ -58,6 +59,8 @@ class LocalTestbed:
         self._cookie = secrets.token_hex(16)
         self._dropped = 0
         self._testimonies = Testimonies()
+        self._log_ended = False
+        self._node_status: int | None = None
         runtime = erlang.find(otp, hosts.node.applications)
         self._held = HolderProcess(order_for(runtime, self._cookie, server, place, backend))
         self._undo.callback(self._held.close)
@@ -110,10 +113,17 @@ class LocalTestbed:
         return self._client_address
 
     def drain(self, timeout_s: float = 0.0) -> list[Frame]:
-        taken = capture.drain(self._tap)
+        taken = self._taken()
         if not taken and timeout_s > 0 and _readable(self._tap.fileno(), timeout_s):
-            taken = capture.drain(self._tap)
+            taken = self._taken()
         return [Frame(t_ns=t_ns, data=data) for t_ns, data in taken]
+
+    def _taken(self) -> list[tuple[int, bytes]]:
+        try:
+            return capture.drain(self._tap)
+        except OSError as error:
+            self._complain(_LAST_WORDS_TIMEOUT_S)  # where the holder is gone, so is the wire
+            raise of_machine(error, "capturing") or error from error
 
     def dropped(self) -> int:
         self._dropped += capture.drops(self._tap)
@@ -142,8 +152,28 @@ class LocalTestbed:
             self._server_table, peer, command
         )
 
+    def check(self) -> None:
+        self._hear(0.0)
+        self._complain(_LAST_WORDS_TIMEOUT_S if self._log_ended else 0.0)
+        if self._log_ended:
+            raise EnvironmentTroubleError("the server ended in the middle of the run", "run it again")
+
+    def node_status(self) -> int | None:
+        deadline = time.monotonic() + _LAST_WORDS_TIMEOUT_S
+        while self._node_status is None and (remaining := deadline - time.monotonic()) > 0:
+            if not self._complain(remaining):
+                break
+        return self._node_status
+
+    def ports_waiting(self) -> int | None:
+        return counters.waiting(os.pread(self._sockstat, _PROC_FILE_LEN, 0).decode())
+
     def start_peer(self) -> None:
-        os.write(self._orders, b"connect\n")
+        try:
+            os.write(self._orders, b"connect\n")
+        except BrokenPipeError:
+            self._log_ended = True
+            self.check()
 
     def testimony(self, client: Endpoint, timeout_s: float) -> Testimony | None:
         deadline = time.monotonic() + timeout_s
@@ -165,7 +195,8 @@ class LocalTestbed:
         wired, (tap, log, orders, node_table, server_table, *counter_files) = self._held.wait_for(
             "wired", _SET_UP_TIMEOUT_S
         )
-        self._log, self._orders, self._counter_files = log, orders, counter_files
+        *self._counter_files, self._sockstat = counter_files
+        self._log, self._orders = log, orders
         for fd in (log, orders, *counter_files):
             self._undo.callback(os.close, fd)
         self._tap, self._node_table, self._server_table = (
@@ -191,8 +222,22 @@ class LocalTestbed:
         if not _readable(self._log, timeout_s):
             return False
         log = os.read(self._log, _READ_LEN)
+        self._log_ended = not log
         self._testimonies.feed(log)
         return bool(log)
+
+    def _complain(self, timeout_s: float) -> bool:
+        """Raise EnvironmentTroubleError where word comes that another program than the node has ended.
+
+        Returns whether word of the node's end came.
+        """
+        message = self._held.news(timeout_s)
+        if message is None:
+            return False
+        if message["event"] != "ended" or message["who"] != "node":
+            raise trouble(message)
+        self._node_status = message["status"]
+        return True
 
 
 def probe() -> str:

@@ -1,0 +1,117 @@
+"""Waits until a replay's connections are over for the wire, for both kernels and for the peer, or time is up.
+
+What arrives after that belongs to no verdict; so everything that may still arrive is waited for, but for no
+longer than the scenario says (`settle_ms`) and the peer's word takes on its way.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from rst_or_fin.evidence.records import Testimony
+from rst_or_fin.scenario import peers
+from rst_or_fin.scenario.model import Scenario
+from rst_or_fin.storage import evidence_folder
+from rst_or_fin.tcp.segment import Endpoint
+from rst_or_fin.testbed import Testbed
+from rst_or_fin.verdict.assess import Wire
+
+_TESTIMONY_TIMEOUT_S = 2.0
+_LOOK_AGAIN_S = 0.002  # at the kernels' sockets, while nothing passes on the wire
+_AT_ONCE = 20  # looks without a pause: the other kernel takes microseconds to hear the last segment
+_CHECK_EVERY_S = 0.5  # that peer and capture live
+
+Ends = tuple[Endpoint, Endpoint]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What the peer's application said of each connection, and which connections were still open."""
+
+    testimonies: tuple[Testimony, ...]
+    left_open: tuple[Ends, ...]
+
+
+def settle(scenario: Scenario, bed: Testbed, wire: Wire, writer: evidence_folder.Writer) -> Settled:
+    """Watch the wire and hear the peer until all is over, or for as long as the scenario says at most.
+
+    Raises EnvironmentTroubleError where a program of the testbed other than the node has ended.
+    """
+    return _Settling(scenario, bed, wire, writer).run()
+
+
+class _Settling:
+    def __init__(self, scenario: Scenario, bed: Testbed, wire: Wire, writer: evidence_folder.Writer) -> None:
+        self._bed = bed
+        self._wire = wire
+        self._writer = writer
+        self._must_testify = peers.kind_of(scenario.server).must_testify
+        self._settle_s = scenario.settle_ms / 1000
+        self._heard: dict[int, Testimony] = {}  # by the connection's place in the replay
+
+    def run(self) -> Settled:
+        self._until_over()
+        before = len(self._heard)
+        self._hear_out()
+        self._bed.check()
+        if len(self._heard) > before or self._must_testify:
+            self._see(0.0)  # what the peer did before it spoke
+        return Settled(testimonies=self._testimonies(), left_open=tuple(self._left_open()))
+
+    def _until_over(self) -> None:
+        """Drain the wire until nothing is open and the peer has spoken, or the time to settle is over."""
+        began = time.monotonic()
+        checked_s = timeout_s = 0.0
+        looks = 0
+        while True:
+            self._see(timeout_s)
+            left_open = self._left_open()
+            if not left_open and not all(over for _, over in self._wire.ends()):
+                self._see(0.0)  # the kernels were asked after the wire: what closed them came since
+            waits = left_open or (self._must_testify and not self._all_heard())
+            spent_s = time.monotonic() - began
+            if not waits or spent_s >= self._settle_s:
+                return
+            if spent_s - checked_s > _CHECK_EVERY_S:
+                self._bed.check()
+                checked_s = spent_s
+            looks += 1
+            timeout_s = min(self._settle_s - spent_s, _LOOK_AGAIN_S) if looks > _AT_ONCE else 0.0
+
+    def _see(self, timeout_s: float) -> None:
+        frames = self._bed.drain(timeout_s)
+        self._writer.frames(frames)
+        self._wire.see(frames)
+
+    def _left_open(self) -> list[Ends]:
+        """The connections that have not ended for both kernels; the wire's word where they tell nothing."""
+        found = []
+        for ends, over in self._wire.ends():
+            held = self._bed.holds(*ends)
+            if not over if held is None else held:
+                found.append(ends)
+        return found
+
+    def _all_heard(self) -> bool:
+        """Take in what the peer has said by now; whether it has spoken of every connection."""
+        for index, (ends, _) in enumerate(self._wire.ends()):
+            self._hear(index, ends, 0.0)
+        return len(self._heard) == len(self._wire.ends())
+
+    def _hear_out(self) -> None:
+        """Wait for the peer's word on each connection that has ended for it, or must be told of."""
+        deadline = time.monotonic() + _TESTIMONY_TIMEOUT_S
+        for index, (ends, over) in enumerate(self._wire.ends()):
+            patience_s = max(0.0, deadline - time.monotonic()) if over or self._must_testify else 0.0
+            self._hear(index, ends, patience_s)
+
+    def _hear(self, index: int, ends: Ends, patience_s: float) -> None:
+        if index not in self._heard:
+            client = ends[0] if ends[0].port != self._bed.server.port else ends[1]
+            testimony = self._bed.testimony(client, patience_s)
+            if testimony is not None:
+                self._heard[index] = testimony
+
+    def _testimonies(self) -> tuple[Testimony, ...]:
+        return tuple(self._heard[index] for index in sorted(self._heard))

@@ -1,0 +1,85 @@
+"""How long the wire is watched for a replay: until its connections are over, and all of it is captured."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+from rst_or_fin.capture_file.frame import Frame
+from rst_or_fin.errors import EnvironmentTroubleError
+from rst_or_fin.evidence.records import Testimony
+from rst_or_fin.runner import settling
+from rst_or_fin.storage import scenario_files
+from rst_or_fin.tcp.segment import Endpoint
+from rst_or_fin.verdict.assess import Wire
+
+from tests.support.cases import heard
+from tests.support.segments import EXCHANGE, B, frame, segments
+
+
+class Bed:
+    """A testbed of which the wire shows one text after another, a look each; then its peer may speak."""
+
+    server = B
+
+    def __init__(self, *looks: str, testimony: Testimony | None = None) -> None:
+        whole = [frame(segment) for segment in segments("\n".join(looks))]
+        self.looks = []
+        for look in looks:
+            count = len(segments(look))
+            self.looks.append(whole[:count])
+            whole = whole[count:]
+        self.testimonies = [testimony] if testimony else []
+        self.dead = False
+
+    def drain(self, timeout_s: float = 0.0) -> list[Frame]:
+        return self.looks.pop(0) if self.looks else []
+
+    def holds(self, *ends: object) -> bool:
+        return False
+
+    def testimony(self, client: Endpoint, timeout_s: float) -> Testimony | None:
+        return self.testimonies.pop() if self.testimonies and not self.looks[1:] else None
+
+    def check(self) -> None:
+        if self.dead:
+            raise EnvironmentTroubleError("the server ended")
+
+
+class Nowhere:
+    """An evidence folder that keeps nothing."""
+
+    def frames(self, frames: object) -> None:
+        """Let them go."""
+
+
+def settle(scenario: str, bed: Bed) -> tuple[settling.Settled, Wire]:
+    wire = Wire()
+    found = scenario_files.find(scenario).scenario
+    return settling.settle(found, cast(Any, bed), wire, cast(Any, Nowhere())), wire
+
+
+CLOSED = EXCHANGE + "> F. 19:19(0) ack 486"
+ANSWERED = "< F. 486:486(0) ack 20\n> . 20:20(0) ack 487"
+LATE = "< P. 486:1486(1000) ack 20\n> R 20:20(0)"
+
+
+def test_what_closed_the_connection_while_its_sockets_were_looked_at_is_captured() -> None:
+    settled, wire = settle("recv-then-close", Bed(CLOSED, ANSWERED))
+    assert (settled.left_open, [over for _, over in wire.ends()]) == ((), [True])
+
+
+def test_what_a_scripted_peer_does_before_it_has_spoken_is_captured() -> None:
+    bed = Bed(CLOSED, "< . 486:486(0) ack 20", LATE, testimony=heard("script played", sent=1485))
+    settled, wire = settle("data-after-our-fin", bed)
+    assert ([t.sent for t in settled.testimonies], wire.frames) == (
+        [1485],
+        len(segments("\n".join((CLOSED, "< . 486:486(0) ack 20", LATE)))),
+    )
+
+
+def test_a_program_that_died_meanwhile_ends_the_run() -> None:
+    bed = Bed(CLOSED, ANSWERED)
+    bed.dead = True
+    with pytest.raises(EnvironmentTroubleError, match="the server ended"):
+        settle("recv-then-close", bed)

@@ -103,6 +103,7 @@ class End:
         self.fin: int | None = None  # index of its FIN
         self.fin_end: int | None = None
         self.fin_acks: int | None = None  # what its FIN acknowledges, as last sent
+        self.past_fin = False  # it has acknowledged something after its FIN
         self.only_syn = False  # it has sent nothing but a SYN without ACK
         self.start: int | None = None  # the first number known
         self.sent_to: int | None = None  # the number after the last that it sent
@@ -514,6 +515,7 @@ class Reading:
             own.fin, own.fin_end = index, end
         if segment.fin:
             own.fin_acks = acked
+        own.past_fin |= own.fin_end == first == end
         if acked is not None:
             self._acknowledge(index, acked, segment, own, peer)
         self._goes_on(segment, own, end, acked)
@@ -573,7 +575,9 @@ class Reading:
         if own.only_syn and peer.syn is None and not (own.isn or 0) <= seq <= (own.sent_to or 0):
             self._ignore(index, Why.OUT_OF_WINDOW)  # it answers an ACK of an earlier connection
             return
-        if not segment.has_ack and own.fin_end == seq and peer.fin is not None and peer.fin_acks != seq:
+        past_fin = peer.past_fin and (own.acks_to or 0) < (peer.fin_end or 0)
+        both_closed = own.fin_end == seq and peer.fin is not None
+        if not segment.has_ack and both_closed and (past_fin or peer.fin_acks != seq):
             self._questions[index] = Open.UNSEEN_ACK
         if segment.has_ack and not peer.is_plausible(peer.unwrap(segment.ack)):
             self._ignore(index, Why.OUT_OF_WINDOW)

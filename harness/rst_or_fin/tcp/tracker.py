@@ -46,6 +46,7 @@ class Conversation:
         self.is_split = False  # another one of the same ends began before this one was over
         self.suspects: set[int] = set()  # connections that this one may be part of, or they of it
         self.earlier: Conversation | None = None  # that this one's SYN may be a late copy of
+        self.was_refused = False  # though its opening may have been answered afterwards
         self.refused: Conversation | None = None  # the one before, if the end that opens this one refused it
 
     def add(self, segment: Segment) -> None:
@@ -78,8 +79,11 @@ class Conversation:
             self._look_back_at_refused(self.refused)
         if self.earlier is None or self.taken:
             return
-        server = self.reading.end(self.ends[1])
-        opened = server.isn is not None and (server.acked_to or 0) > server.isn
+        first, other = map(self.reading.end, self.ends)
+        server = first if True in first.syns else other  # its SYN ACK may have come first
+        self.was_refused |= self.reading.refused
+        answered = server.isn is not None and not self.was_refused
+        opened = answered and (server.acked_to or 0) > (server.isn or 0)
         tried_again = self.earlier.reading.refused and server.isn is None
         in_doubt = not (opened or tried_again)
         for each in (self, self.earlier):
@@ -215,6 +219,8 @@ class ConnectionTracker:
         elif not current.taken and segment.has_ack and (segment.syn or segment.rst):
             current.note_unasked(segment)
         current.add(segment)
+        if begun is None and current.earlier is None and _is_opening(segment):
+            current.earlier = self._copied_from(pair, segment)  # its SYN ACK had come first
         current.look_back()
         return begun
 
@@ -257,8 +263,13 @@ class ConnectionTracker:
             earlier = self._earlier.setdefault(pair, deque(maxlen=_EARLIER_MAX))
             earlier.append(before)
             fresh.refused = before if before.reading.is_refused_by(first) else None
-            fresh.earlier = next((c for c in reversed(earlier) if c.may_have_begun_with(opening)), None)
+            fresh.earlier = self._copied_from(pair, opening)
         return fresh
+
+    def _copied_from(self, pair: frozenset[Endpoint], opening: Segment) -> Conversation | None:
+        """The latest earlier connection whose SYN this may be a copy of."""
+        earlier = self._earlier.get(pair, ())
+        return next((c for c in reversed(earlier) if c.may_have_begun_with(opening)), None)
 
     def _begin_anew(self, current: Conversation, stray: _Stray, answer: Segment) -> Conversation:
         """Begin with a SYN that was held back: this segment answers it.

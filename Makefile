@@ -14,12 +14,14 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint
 SHOW_PROGRESS := | sed -un 's/^ *\(Downloading\|Using cached\|Installing collected\)/  \1/p'
 CATALOGUE := $(patsubst scenarios/%.scenario.toml,%,$(wildcard scenarios/*.scenario.toml))
 KERNEL_CASES := close-with-unread-response recv-then-close resent-payload-with-fin
+# What judges and what shows it: pure code, which unit tests can reach.
+JUDGING := */tcp/*,*/capture_file/*,*/evidence/*,*/scenario/*,*/verdict/*,*/analysis/*,*/report/*
 SHELL_SCRIPTS = $(shell grep -rlE '^\#!.*sh$$|^\# shellcheck shell=' .ci containers erlang)
 # From nothing every time (-E): a page that was read before would not warn again. A warning is an error.
 SPHINX := $(BIN)/sphinx-build -E -W --keep-going -q -j auto -d build/doctrees docs
 
 .DEFAULT_GOAL := help
-.PHONY: help setup constraints reproduce matrix test test-unit test-local test-all truth lint format docs docs-check package docs-data bench doctor clean
+.PHONY: help setup constraints reproduce matrix test test-unit coverage test-local test-all truth lint format docs docs-check package docs-data bench doctor clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-11s %s\n", $$1, $$2 }'
@@ -57,14 +59,18 @@ reproduce: $(READY) ## replay the published pair in containers: one RST, one FIN
 matrix: $(READY) ## the published pair and the case that kernels differ on, on the default set of kernels
 	$(BIN)/rst-or-fin matrix $(or $(ARGS),$(KERNEL_CASES) --kernel default)
 
-test: lint docs-check ## everything that has to hold: format, lint, types, imports, documentation, all tests
-	$(BIN)/pytest $(ARGS)
+test: lint docs-check coverage ## everything that has to hold: lint, documentation, all tests, coverage
+	$(BIN)/pytest --ignore tests/unit $(ARGS)
 
-test-local: setup ## the tests that need no Docker Engine
-	$(BIN)/pytest -m "not docker" $(ARGS)
+test-unit: setup ## the tests that start no process, on all cores, with a fifth of the random examples: seconds
+	$(BIN)/pytest tests/unit -n auto --hypothesis-profile quick $(ARGS)
 
-test-unit: setup ## the tests that need neither Docker nor namespaces: seconds
-	$(BIN)/pytest -m "not docker and not local" $(ARGS)
+coverage: setup ## the same with all examples, and how much of the code they reach: not less than the floor
+	$(BIN)/pytest tests/unit -n auto --cov --cov-report=
+	$(BIN)/coverage report --skip-covered --sort cover --include '$(JUDGING)' --fail-under 93
+
+test-local: coverage ## the tests that need no Docker Engine
+	$(BIN)/pytest --ignore tests/unit -m "not docker" $(ARGS)
 
 test-all: test ## all that, and the whole catalogue on OTP 23 to 29, both backends (10 minutes more)
 	$(BIN)/rst-or-fin matrix $(CATALOGUE) --runtime docker --otp 23,25,27,28,29 --backend inet,socket

@@ -7,4 +7,5 @@ from hypothesis import settings
 collect_ignore_glob = ["data", "*/data"]  # what tests read, scenario files among it, is played by them alone
 
 settings.register_profile("patient", deadline=None)
+settings.register_profile("quick", deadline=None, max_examples=20)  # for `make test-unit`
 settings.load_profile("patient")

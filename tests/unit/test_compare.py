@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rst_or_fin.analysis.compare import COUNTERS, Findings, Played, compare, observe
+from rst_or_fin.analysis.compare import COUNTERS, Findings, Played, Unseen, compare, observe
 from rst_or_fin.commands.compare import _FORMATS
 from rst_or_fin.evidence.records import CaptureFacts, Gate, Testimony
 from rst_or_fin.report import differences, differences_html
@@ -194,6 +194,19 @@ def test_an_inconclusive_run_is_set_aside_and_is_no_difference() -> None:
     doubtful = run(KNOWN, Ending.FIN, dropped=3)
     result = found(at(OLD, Ending.RST), at(OLD, Ending.RST), doubtful)
     assert (result.differences, [aside.run for aside in result.set_aside]) == ((), [doubtful])
+
+
+def test_what_showed_nothing_somewhere_is_not_called_the_same() -> None:
+    [silent] = run(KNOWN, dropped=3).judgements
+    nowhere = replace(run(KNOWN), judgements=(silent,), axes=Axes(kernel=NEW))
+    result = found(at(OLD, Ending.RST), at(OLD, Ending.RST), nowhere)
+    assert (result.same, [(part.seen, len(part.unseen)) for part in result.in_part]) == ((), [(2, 1)])
+
+
+def test_a_cell_that_was_not_played_is_named_where_it_is() -> None:
+    unplayed = Unseen(scenario=KNOWN.name, where="kernel 6.1, OTP 27", why="trouble: it does not boot")
+    result = compare([at(OLD, Ending.RST), at(OLD, Ending.RST)], [unplayed])
+    assert "kernel 6.1, OTP 27: trouble: it does not boot" in differences.text(result)
 
 
 def test_a_race_is_set_aside_with_its_endings() -> None:

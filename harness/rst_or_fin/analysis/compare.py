@@ -97,14 +97,35 @@ class SetAside:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Findings:
-    """What came of comparing. `same` are the scenarios that went one way in two runs or more.
+class Unseen:
+    """A place where a scenario was asked for and showed nothing, in words, and why."""
 
-    `span` says what values all runs together have on the axes that vary.
+    scenario: str
+    where: str
+    why: str
+    in_trouble: bool = False  # it was to be played, and could not be
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenInPart:
+    """A scenario that went one way in so many runs, and showed nothing in other places."""
+
+    scenario: Scenario
+    seen: int
+    unseen: tuple[Unseen, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What came of comparing. `same` are the scenarios that went one way in two runs or more, in every place.
+
+    `in_part` did so too, but some places showed nothing. `span` says what values all runs together have on
+    the axes that vary.
     """
 
     differences: tuple[Difference, ...]
     same: tuple[Scenario, ...]
+    in_part: tuple[SeenInPart, ...]
     alone: tuple[Scenario, ...]
     set_aside: tuple[SetAside, ...]
     span: str
@@ -114,9 +135,13 @@ class Findings:
         return any(difference.unexplained for difference in self.differences)
 
 
-def compare(runs: Iterable[Played]) -> Findings:
-    """Compare runs of the same session against the same server, whatever they are called in other files."""
+def compare(runs: Iterable[Played], unplayed: Iterable[Unseen] = ()) -> Findings:
+    """Compare runs of the same session against the same server, whatever they are called in other files.
+
+    `unplayed` are the places of a matrix that left no evidence.
+    """
     everything = list(runs)
+    silent = [*(_unseen(run) for run in everything if _is_silent(run)), *unplayed]
     set_aside: list[SetAside] = []
     by_scenario: dict[object, list[Played]] = {}
     for run in everything:
@@ -125,11 +150,13 @@ def compare(runs: Iterable[Played]) -> Findings:
             set_aside.append(SetAside(run=run, why=why))
         if run.conclusive and not run.scenario.race:
             by_scenario.setdefault(_identity(run.scenario), []).append(run)
-    differences, same, alone = [], [], []
+    differences, same, in_part, alone = [], [], [], []
     for members in by_scenario.values():
         ways = _ways(members)
         if len(ways) > 1:
             differences.append(_difference(ways))
+        elif unseen := tuple(place for place in silent if place.scenario == members[0].scenario.name):
+            in_part.append(SeenInPart(scenario=members[0].scenario, seen=len(members), unseen=unseen))
         elif len(members) > 1:
             same.append(members[0].scenario)
         else:
@@ -137,6 +164,7 @@ def compare(runs: Iterable[Played]) -> Findings:
     return Findings(
         differences=tuple(sorted(differences, key=lambda d: (not d.unexplained, d.scenario.name))),
         same=tuple(sorted(same, key=lambda s: s.name)),
+        in_part=tuple(sorted(in_part, key=lambda part: part.scenario.name)),
         alone=tuple(sorted(alone, key=lambda s: s.name)),
         set_aside=tuple(set_aside),
         span=span([run.axes for run in everything], _varying([run.axes for run in everything])),
@@ -215,6 +243,15 @@ def _reason_to_set_aside(run: Played) -> str:
     if not doubtful:
         return ""
     return f"{len(doubtful)} of {len(run.judgements)} inconclusive: {'; '.join(doubtful[0].verdict.doubts)}"
+
+
+def _is_silent(run: Played) -> bool:
+    return not run.conclusive and not run.scenario.race
+
+
+def _unseen(run: Played) -> Unseen:
+    where = places([run.axes], AXES)
+    return Unseen(scenario=run.scenario.name, where=where, why=_reason_to_set_aside(run) or "no replay")
 
 
 def is_doubtful(aside: SetAside) -> bool:

@@ -26,11 +26,12 @@ from rst_or_fin.storage.find_runs import find_runs
 
 
 def compare(options: argparse.Namespace) -> int:
-    """Exit code 1 where a difference is unexplained, else 3 where a run was inconclusive, else 2 where no two
-    runs played the same, else 0.
+    """Exit code 1 where a difference is unexplained, else 3 where a run was inconclusive or a cell of a
+    matrix was in trouble, else 2 where no two runs played the same, else 0.
     """
     folders = dict.fromkeys(folder for given in options.runs for folder in find_runs(Path(given)))
-    found = find(cache.read(folder) for folder in folders)
+    unplayed = [place for given in options.runs for place in cache.unplayed(Path(given))]
+    found = find((cache.read(folder) for folder in folders), unplayed)
     content = _FORMATS[options.format](found)
     if options.out is None:
         sys.stdout.write(fitted(content, columns()) if options.format == "text" else content)
@@ -39,9 +40,10 @@ def compare(options: argparse.Namespace) -> int:
         _write(Path(options.out), content)
     if found.unexplained:
         return EXIT_DIFFERS
-    if any(map(is_doubtful, found.set_aside)):
+    if any(map(is_doubtful, found.set_aside)) or any(place.in_trouble for place in unplayed):
         return EXIT_INCONCLUSIVE
-    return EXIT_AS_EXPECTED if found.differences or found.same else EXIT_USAGE
+    compared = found.differences or found.same or any(part.seen > 1 for part in found.in_part)
+    return EXIT_AS_EXPECTED if compared else EXIT_USAGE
 
 
 def _text(found: Findings) -> str:

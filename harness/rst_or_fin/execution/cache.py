@@ -15,8 +15,8 @@ from pathlib import Path
 import msgspec
 
 from rst_or_fin import own_files
-from rst_or_fin.analysis.compare import Played
-from rst_or_fin.analysis.matrix import FORMAT, Cell, Summary, same_kernel
+from rst_or_fin.analysis.compare import Played, Unseen
+from rst_or_fin.analysis.matrix import FORMAT, Cell, Mark, Summary, same_kernel
 from rst_or_fin.errors import EnvironmentTroubleError, UsageError
 from rst_or_fin.storage.load_run import load_run
 
@@ -106,6 +106,30 @@ def read(folder: Path) -> Played:
         scenario=run.evidence.scenario,
         judgements=run.judgements,
     )
+
+
+def unplayed(folder: Path) -> list[Unseen]:
+    """Return the cells of a matrix's folder that left no evidence; none where it is no matrix's.
+
+    Raises UsageError where the table cannot be read.
+    """
+    table = folder / TABLE
+    if not table.is_file():
+        return []
+    try:
+        summary = msgspec.json.decode(table.read_bytes(), type=Summary)
+    except (OSError, msgspec.DecodeError) as error:
+        raise UsageError(f"{table} is no table of a matrix: {error}", "play the matrix again") from error
+    return [
+        Unseen(
+            scenario=record.scenario,
+            where=", ".join(record.combination.words),
+            why=f"{record.mark}: {record.why}",
+            in_trouble=record.mark is Mark.TROUBLE,
+        )
+        for record in summary.cells
+        if not record.evidence and record.mark in (Mark.TROUBLE, Mark.EXCLUDED)
+    ]
 
 
 def _note(cell: Cell) -> _Note:

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rst_or_fin.analysis.compare import Behaviour, Difference, Findings, SetAside
+from rst_or_fin.analysis.compare import Behaviour, Difference, Findings, SetAside, Unseen
 from rst_or_fin.escaping import visible
 from rst_or_fin.report.markdown import escaped
 from rst_or_fin.report.terminal import PLAIN, Palette
@@ -79,6 +79,14 @@ def document(found: Findings) -> dict[str, Any]:
             for difference in found.differences
         ],
         "same": [scenario.name for scenario in found.same],
+        "same_in_part": [
+            {
+                "scenario": part.scenario.name,
+                "seen": part.seen,
+                "unseen": [{"where": place.where, "why": place.why} for place in part.unseen],
+            }
+            for part in found.in_part
+        ],
         "alone": [scenario.name for scenario in found.alone],
         "set_aside": [
             {"scenario": aside.run.scenario.name, "evidence": aside.run.source, "why": aside.why}
@@ -91,7 +99,10 @@ def headline(found: Findings) -> str:
     unexplained = sum(difference.unexplained for difference in found.differences)
     known = len(found.differences) - unexplained
     if not found.differences:
-        return "Nothing differs." if found.same else "Nothing could be compared."
+        if found.same:
+            return "Nothing differs."
+        seen = any(part.seen > 1 for part in found.in_part)
+        return "Nothing differs where anything was seen." if seen else "Nothing could be compared."
     verb = "differs" if len(found.differences) == 1 else "differ"
     return f"{_count(len(found.differences), 'scenario')} {verb}: {known} known, {unexplained} unexplained."
 
@@ -122,11 +133,23 @@ def remainder(found: Findings) -> Iterator[str]:
         names = ", ".join(scenario.name for scenario in found.same)
         count = _count(len(found.same), "scenario")
         yield f"The same wherever it was played ({found.span}): {count}: {names}"
+    for part in found.in_part:
+        seen = "the same" if part.seen > 1 else "seen"
+        yield f"Of {part.scenario.name} {_count(part.seen, 'run')} went {seen}, and others showed nothing:"
+        for why, where in _by_why(part.unseen):
+            yield f"    {where}: {why}"
     if found.alone:
         names = ", ".join(scenario.name for scenario in found.alone)
         yield f"Conclusive in one run only, so there is nothing to compare: {names}"
     for why, names in _grouped(found.set_aside):
         yield f"Not compared: {names}: {why}"
+
+
+def _by_why(unseen: Sequence[Unseen]) -> list[tuple[str, str]]:
+    places: dict[str, list[str]] = {}
+    for place in unseen:
+        places.setdefault(place.why, []).append(place.where)
+    return [(why, " | ".join(where)) for why, where in places.items()]
 
 
 def _grouped(set_aside: Sequence[SetAside]) -> list[tuple[str, str]]:

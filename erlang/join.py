@@ -1,4 +1,4 @@
-"""Join erlang/src/ into erlang/session_node.erl, the script that a node without a compiler interprets.
+"""Join erlang/src/ into erlang/session_node.escript, the script that a node without a compiler interprets.
 
 python erlang/join.py            write the script
 python erlang/join.py --check    change nothing; exit code 1 where the script is not what the modules give
@@ -11,13 +11,13 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
-SCRIPT = FOLDER / "session_node.erl"
+SCRIPT = FOLDER / "session_node.escript"
 _HEAD = """\
 %% Made by erlang/join.py of the modules in erlang/src/, where comments and specs are: change those.
 %% (escript drops a script's first line, hence a comment there.)
 -module(session_node).
 -mode(interpret).
--export([main/1, start/0]).
+-export([main/1]).
 """
 # What concerns a module alone, or nobody who only runs it. It ends with the first dot at a line's end.
 _LEFT_OUT = re.compile(
@@ -49,7 +49,7 @@ def main() -> int:
         SCRIPT.write_text(script, encoding="utf-8")
     elif SCRIPT.read_text(encoding="utf-8") != script:
         print(
-            "erlang/session_node.erl is not what erlang/src/ gives: run python erlang/join.py",
+            "erlang/session_node.escript is not what erlang/src/ gives: run python erlang/join.py",
             file=sys.stderr,
         )
         return 1

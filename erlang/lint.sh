@@ -18,7 +18,8 @@ beams="$(mktemp -d)"
 trap 'rm -rf "$beams"' EXIT
 erlc -Werror +warn_missing_spec_all +debug_info -o "$beams" erlang/src/*.erl
 mkdir "$beams/joined"
-erlc -Werror -o "$beams/joined" erlang/session_node.erl
+cp erlang/session_node.escript "$beams/joined/session_node.erl"
+erlc -Werror -o "$beams/joined" "$beams/joined/session_node.erl"
 if has eunit; then
   mkdir "$beams/test"
   erlc -Werror -o "$beams/test" erlang/test/*.erl

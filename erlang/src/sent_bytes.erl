@@ -1,5 +1,5 @@
-%% How many bytes a session has handed to each connected socket, counted in a table as they are handed over: what a close
-%% cuts off, or an exit, was handed over all the same.
+%% How many bytes a session has handed to each connected socket, counted in a table as they are handed over: what a
+%% close cuts off, or an exit, was handed over all the same.
 -module(sent_bytes).
 
 -export([new/0, forget/0, call/2, sent/0]).

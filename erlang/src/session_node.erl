@@ -1,8 +1,10 @@
 %% The node's program: it starts the control server, and halts when nobody needs the node any more.
 %%
-%% The same source runs in two ways. Where the image has a compiler, the modules of this folder are compiled and loaded
-%% as they are. Elsewhere (the embedded OTP has no compiler, and one .beam does not load on every release) they run as
-%% ONE INTERPRETED escript, erlang/session_node.erl, which erlang/join.py makes of them. Seen on OTP 23, 25, 27, 28, 29.
+%% It runs as ONE INTERPRETED escript, erlang/session_node.escript, which erlang/join.py makes of this folder's modules:
+%% neither a .beam (one does not load on every release) nor a compiler (the embedded OTP has none) can be counted on.
+%% Seen on OTP 23, 25, 27, 28, 29. Compiled, the node would need 0.6 ms of CPU a replay instead of 1.6, but a warm replay
+%% in containers is only 1.2 times as fast then (OTP 27, in pairs: the driver takes longer than the node): no reason for
+%% a second way.
 %%
 %% What the joining asks of these modules: no function of one has the name and arity of another's, no macro of one the
 %% name of another's, comments stand on lines of their own, and what is handed out as a fun is `fun() -> f() end`
@@ -17,9 +19,7 @@
 %%   erl +S 1:1 +SDio 1 +A 1 +sbwt none +sbwtdio none +sbwtdcpu none -boot no_dot_erlang -noshell
 %%       -hidden -name node@HOST -start_epmd false -erl_epmd_port PORT
 %%       -kernel inet_dist_use_interface '{127,0,0,1}' -kernel dist_auto_connect never
-%%       -kernel net_ticktime 100000
-%%       -run escript start -extra session_node.erl [--until-eof] [--wait-s N]
-%%   or  -pa EBIN -run session_node start -extra [--until-eof] [--wait-s N]
+%%       -kernel net_ticktime 100000 -run escript start -extra session_node.escript [--until-eof] [--wait-s N]
 %%
 %% `+sbwt..`: no thread waits by spinning; reading counters wakes a dirty I/O scheduler with every file.
 %% `dist_auto_connect never`: an answer to a controller that is gone must not make this node dial out.
@@ -32,16 +32,13 @@
 %% The server never returns.
 -dialyzer({no_return, main/1}).
 
--export([start/0, main/1, role/1, spawn_roomy/1, halt_if_alone/1]).
+-export([main/1, role/1, spawn_roomy/1, halt_if_alone/1]).
 
 %% How long to wait for a controller to link, unless --wait-s says otherwise.
 -define(WAIT_S, 60).
 
 %% The heap of the server and of each session, in words. One that a whole session fits into saves a fifth of its time.
 -define(HEAP_WORDS, 20000).
-
--spec start() -> no_return().
-start() -> main(init:get_plain_arguments()).
 
 -spec main([string()]) -> no_return().
 main(Arguments) ->

@@ -100,7 +100,7 @@ of_socket(Socket, Option, Spec) ->
         {error, _} -> unknown
     end.
 
-%% OTP 23 has a list of counters, and of a closed socket there is {error, closed}: the spec of socket:info/1 knows neither.
+%% OTP 23 has a list of counters, and of a closed socket there is {error, closed}: socket:info/1's spec knows neither.
 -dialyzer({no_match, read_count/1}).
 -spec read_count(socket()) -> non_neg_integer() | closed.
 read_count({'$socket', _} = Socket) ->

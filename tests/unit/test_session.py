@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import cast
 
 import pytest
+from erldistpy.etf import decode_term  # type: ignore[import-untyped]
 from rst_or_fin import data_files
 from rst_or_fin.errors import LinkError, LinkLostError, UsageError
 from rst_or_fin.evidence.records import (
@@ -203,6 +204,10 @@ def test_the_ref_is_released_however_it_ends(events: tuple[Event, ...]) -> None:
     assert node.released == [b"1"]
 
 
+def _decoded(commands: Iterable[Term]) -> list[Term]:
+    return [decode_term(b"\x83" + cast("bytes", command))[0] for command in commands]
+
+
 def test_a_play_says_everything_in_binaries_and_numbers() -> None:
     node = _Node()
     session.begin(
@@ -212,13 +217,13 @@ def test_a_play_says_everything_in_binaries_and_numbers() -> None:
         close_line=1,
         line_timeout_s=1.5,
     )
-    assert node.sent == [(Atom("play"), "ok.", {"Port": "80"}, 1, 1500, Atom("true"))]
+    assert _decoded(node.sent) == [(Atom("play"), b"ok.", {b"Port": b"80"}, 1, 1500, True)]
 
 
 def test_what_warms_a_kernel_images_node_up_says_as_much() -> None:
     node = _Node()
     session.begin(_link(node), session="", bindings={}, close_line=0, line_timeout_s=1)
-    [play] = cast("list[tuple[Term, ...]]", node.sent)
+    [play] = cast("list[tuple[Term, ...]]", _decoded(node.sent))
     warm_up = (data_files.path("containers") / "kernel/root/warm-up.erl").read_text(encoding="utf-8")
     given = warm_up.partition("Play = {")[2].partition("},\n    rst_or_fin !")[0]
     plain = re.sub(r'<<".*?">>', "text", re.sub(r"#\{.*?\}", "map", given))

@@ -86,7 +86,7 @@ def context_file(name: str, source: Path) -> ContextFile:
 
 def erlang_sources() -> Iterator[ContextFile]:
     """The node's side of the link, as source: no compiled module loads on every release."""
-    for source in sorted(data_files.path("erlang").glob("*.erl")):
+    for source in sorted(data_files.path("erlang").glob("*.escript")):
         yield context_file(f"erlang/{source.name}", source)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-SOURCE = "session_node.erl"
+SOURCE = "session_node.escript"
 
 
 def arguments(port: int, listen_on: str, backend: str = "inet") -> list[str]:
     """What follows `erl`, in the folder of SOURCE, for a node whose distribution listens on `listen_on:port`.
 
-    Why each of them: the head of erlang/session_node.erl. The cookie is read from $HOME/.erlang.cookie.
+    Why each of them: the head of erlang/src/session_node.erl. The cookie is read from $HOME/.erlang.cookie.
     `backend` is what gen_tcp uses where a session names none ("inet" or "socket": kernel's inet_backend).
     """
     address = "{" + listen_on.replace(".", ",") + "}"

@@ -23,11 +23,13 @@ from erldistpy import (  # type: ignore[import-untyped]
     Pid,
     handshake,
 )
+from erldistpy.channel import OP_REG_SEND, PASS_THROUGH  # type: ignore[import-untyped]
+from erldistpy.etf import encode  # type: ignore[import-untyped]
 from erldistpy.flags import DEFAULT_FLAGS  # type: ignore[import-untyped]
 
 from rst_or_fin.errors import LinkError, LinkLostError, LinkRefusedError, LinkTimeoutError
 
-__all__ = ["Atom", "Event", "Link", "Term"]
+__all__ = ["Atom", "Encoded", "Event", "Link", "Term", "encoded"]
 
 _SERVER = Atom("rst_or_fin")
 _OP_SEND = 2  # {2, Unused, ToPid}, then the message
@@ -37,6 +39,15 @@ _RECV_LEN = 65536
 # A term as erldistpy decodes it: atoms are Atom, strings of the node are bytes.
 Term = object
 Event = tuple[Term, ...]
+
+
+class Encoded(bytes):
+    """A term in the external format, without its version byte: what is sent often is encoded once."""
+
+
+def encoded(term: Term) -> Encoded:
+    """Encode a term to be sent as, or within, a command."""
+    return Encoded(encode(term)[1:])
 
 
 class Link:
@@ -52,7 +63,10 @@ class Link:
         self._sock = sock
         self._inbox = _Inbox(sock)
         self._channel = Channel(self._inbox, recv_timeout=None)
-        self._pid = Pid(node=Atom(name), id=1, serial=0, creation=creation)
+        pid = Pid(node=Atom(name), id=1, serial=0, creation=creation)
+        # What every message begins with: where it goes, then {From, Ref, Command} up to From.
+        control = encode((OP_REG_SEND, pid, Atom(""), _SERVER))
+        self._head = bytes([PASS_THROUGH]) + control + encode((pid, 0, 0))[:-4]  # each 0 takes two bytes
         self._numbers = itertools.count(1)
         self._events: dict[bytes, deque[Event]] = {}
 
@@ -78,12 +92,12 @@ class Link:
             raise _refusal(steps, str(trouble)) from trouble
         return cls(sock, name=name, creation=done.our_creation)
 
-    def send(self, command: Term) -> bytes:
-        """Sends one command and returns the ref under which its events will come. Raises LinkLostError."""
+    def send(self, command: Term | Encoded) -> bytes:
+        """Send one command and return the ref under which its events will come. Raises LinkLostError."""
         ref = b"%d" % next(self._numbers)
         self._events[ref] = deque()
         try:
-            self._channel.send_reg_send(self._pid, _SERVER, (self._pid, ref, command))
+            self._channel.send_raw(self._head + encoded(ref) + _as_encoded(command))
         except ChannelError as trouble:
             raise _lost(str(trouble)) from trouble
         return ref
@@ -114,7 +128,7 @@ class Link:
         if name == "unknown_command":
             raise LinkError(
                 f"the Erlang node does not know the command {command!r}",
-                "The node runs another version of session_node.erl: rebuild its image.",
+                "The node runs another version of session_node.escript: rebuild its image.",
             )
         return values[0] if values else None
 
@@ -133,7 +147,7 @@ class Link:
                 patience_s *= 2
         raise LinkTimeoutError(
             f"the Erlang node is linked, but {_SERVER.name} did not answer within {timeout_s:g} s",
-            "The node's own output tells why session_node.erl did not start.",
+            "The node's own output tells why session_node.escript did not start.",
         )
 
     def is_lost(self) -> bool:
@@ -185,6 +199,10 @@ class Link:
         match payload:
             case (bytes(ref), Atom(name=name), *values) if ref in self._events:
                 self._events[ref].append((name, *values))
+
+
+def _as_encoded(command: Term | Encoded) -> Encoded:
+    return command if isinstance(command, Encoded) else encoded(command)
 
 
 class _Steps:

@@ -32,6 +32,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from socket import AF_INET6, inet_ntop
 from typing import Any, cast
 
@@ -49,7 +50,7 @@ from rst_or_fin.evidence.records import (
     SessionEnd,
     SocketState,
 )
-from rst_or_fin.node.link import Atom, Event, Link, Term
+from rst_or_fin.node.link import Atom, Encoded, Event, Link, Term, encoded
 from rst_or_fin.scenario.applications import missing
 from rst_or_fin.tcp.segment import Endpoint
 
@@ -73,15 +74,15 @@ def begin(
     `bindings` holds Erlang terms as text; `close_line` counts expressions from 1 (0 is the last one). `live`:
     every line is told as it returns, rather than together with the close line.
     """
-    play = (
-        Atom("play"),
-        session,
-        dict(bindings),
-        close_line,
-        round(line_timeout_s * 1000),
-        Atom("true" if live else "false"),
-    )
-    return link.send(play)
+    given = tuple(sorted(bindings.items()))
+    return link.send(_order(session, given, close_line, round(line_timeout_s * 1000), live))
+
+
+@lru_cache(maxsize=16)
+def _order(
+    session: str, bindings: tuple[tuple[str, str], ...], close_line: int, line_timeout_ms: int, live: bool
+) -> Encoded:
+    return encoded((Atom("play"), session, dict(bindings), close_line, line_timeout_ms, live))
 
 
 def collect(
@@ -254,7 +255,7 @@ def _with_application(error: str) -> str:
 def _foreign(event: Event) -> LinkError:
     return LinkError(
         f"the Erlang node sent an event that is none: {event!r}",
-        "The node runs another version of session_node.erl: rebuild its image.",
+        "The node runs another version of session_node.escript: rebuild its image.",
     )
 
 

@@ -2,7 +2,7 @@
 %% (escript drops a script's first line, hence a comment there.)
 -module(session_node).
 -mode(interpret).
--export([main/1, start/0]).
+-export([main/1]).
 
 %%% play.hrl
 
@@ -424,8 +424,6 @@ command(Name, Arguments) -> apply(shell_default, Name, Arguments).
 
 -define(WAIT_S, 60).
 -define(HEAP_WORDS, 20000).
-
-start() -> main(init:get_plain_arguments()).
 
 main(Arguments) ->
     _ = [spawn(fun() -> halt_at_eof() end) || lists:member("--until-eof", Arguments)],

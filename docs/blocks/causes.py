@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rst_or_fin.tcp.causes import CAUSES
+from rst_or_fin.tcp.causes import BY_CAUSE
 
 from docs.blocks.words import table
 
@@ -17,6 +17,6 @@ def causes() -> str:
             row.disproof,
             ", ".join(f"`{reason}`" for reason in row.reasons),
         ]
-        for row in CAUSES
+        for row in BY_CAUSE.values()
     ]
     return table(("cause", "what happened", "proof", "disproof", "reason of `tcp:tcp_send_reset`"), rows)

@@ -41,7 +41,10 @@ def trace(folder: str | Path) -> str:
     if judged.connection is None:
         return ""
     verdict = judged.verdict
-    return _fenced(terminal.wire(judged.connection, verdict.deciding, node=verdict.subject), "text")
+    return _fenced(
+        terminal.wire(judged.connection, verdict.deciding, node=verdict.subject, passages=verdict.passages),
+        "text",
+    )
 
 
 def ladder(folder: str | Path) -> str:

@@ -51,6 +51,21 @@ send S. 0:0(0) ack 1
 ending = "FIN"
 """
 VARIED = GOOD + '[[variants]]\nwhen = { otp = [">=29"] }\nreference = "r"\nexpect = { ending = "RST" }\n'
+WIRED = (
+    GOOD
+    + """\
+[[wire]]
+from = "server"
+segment = "F."
+do = "drop"
+[[wire]]
+from = "client"
+segment = "payload"
+nth = 2
+do = "reset"
+to = "client"
+"""
+)
 PARAMETERS = GOOD.replace("body_bytes = 307", 'body_bytes = { parameter = "Size" }')
 PARAMETERS += "[parameters]\nSize = 307\n"
 
@@ -258,6 +273,30 @@ CASES: dict[str, tuple[str, str, str, int, str]] = {
         "from 0 to 2147483647 is wanted, not a number of 80000 bits"),
     "a table for an array of them": (VARIED, "[[variants]]", "[variants]", 16,
         "variants: an array of tables, each with double brackets, is wanted, not a table"),
+    "a sender that is no end": (WIRED, '"server"', '"node"', 17, "is none of: client, server"),
+    "an action that there is not": (WIRED, '"drop"', '"dropp"', 19, "(did you mean `drop`?)"),
+    "a rule's field that there is not": (WIRED, 'to = "client"', "mark = 3", 25, "unknown field"),
+    "a segment's word that there is not": (WIRED, '"F."', '"payloads"', 18,
+        "(did you mean `payload`?)"),
+    "a segment that does not add up": (WIRED, '"F."', '"P. 1:4(5)"', 18, "does not add up"),
+    "a segment without an ACK": (WIRED, '"F."', '"P"', 18, "can never match: but for a SYN and a RST"),
+    "the server's SYN": (WIRED, '"F."', '"S"', 18, "can never match: the server answers the SYN with `S.`"),
+    "a SYN with another number": (WIRED, '"F."', '"S. 1:1(0)"', 18, "a SYN has the number 0"),
+    "a rule behind one that takes all": (WIRED, 'nth = 2\ndo = "reset"\nto = "client"\n',
+        'do = "drop"\ntimes = "all"\n[[wire]]\nfrom = "client"\nsegment = "payload"\ndo = "cut"\n', 25,
+        "rule 2 acts on every such segment before it"),
+    "a rule behind a cut": (WIRED, 'from = "server"\nsegment = "F."\ndo = "drop"',
+        'from = "client"\nsegment = "SYN"\ndo = "cut"', 20, "it can never match: rule 1"),
+    "a time that never is": (WIRED, "nth = 2", "after_ms = 20\nuntil_ms = 20", 24, "there is no time"),
+    "a number of another action": (WIRED, 'do = "drop"', 'do = "drop"\nttl = 3', 20,
+        'it belongs to "reset", not to "drop"'),
+    "a hold without an end": (WIRED, '"drop"', '"hold"', 16, "`until` is missing"),
+    "a delay of nothing": (WIRED, '"drop"', '"delay"', 16, "`delay_ms` is missing"),
+    "random faults in the middle": (WIRED, 'do = "drop"', 'do = "drop"\n[wire.random]\nloss = 0.1', 20,
+        "[wire.random] comes once, after the last [[wire]]"),
+    "random faults that do nothing": (GOOD + "[wire.random]\nseed = 4\n", "", "", 16, "it does nothing"),
+    "a share above one": (GOOD + "[wire.random]\nloss = 4\n", "", "", 17,
+        "a number from 0 to 1 is wanted, not the number 4"),
     "a key of 50,000 parts": (GOOD, "body_bytes", ".".join("a" * 50000), 10, "a key of more than 20 parts"),
     "a nest of 50,000 arrays": ("x = " + "[" * 50000 + GOOD, "", "", 1, "a nest of more than 20 levels"),
     "a nest of 5,000 tables": ("x = " + "{x=" * 5000 + GOOD, "", "", 1, "a nest of more than 20 levels"),

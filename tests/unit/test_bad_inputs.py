@@ -14,7 +14,7 @@ import pytest
 from rst_or_fin.cli import main
 from rst_or_fin.storage import scenario_files
 
-from tests.support.bad_inputs import CASES, GOOD, LISTENING, PARAMETERS, SCRIPTED, VARIED, spoiled
+from tests.support.bad_inputs import CASES, GOOD, LISTENING, PARAMETERS, SCRIPTED, VARIED, WIRED, spoiled
 
 pytest_plugins = ("pytester",)
 
@@ -73,7 +73,7 @@ def test_bad_input_is_one_line_with_its_place(what: str, capsys: pytest.CaptureF
     assert (complaint.startswith(told(line)), says in complaint) == (True, True), complaint
 
 
-@pytest.mark.parametrize("text", [GOOD, LISTENING, SCRIPTED, VARIED, PARAMETERS])
+@pytest.mark.parametrize("text", [GOOD, LISTENING, SCRIPTED, VARIED, PARAMETERS, WIRED])
 def test_what_the_bad_inputs_are_made_of_is_good(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     code = main(["check", written(text)])
     assert (code, capsys.readouterr().out) == (0, "my.scenario.toml: ok\n")

@@ -56,6 +56,19 @@ BEYOND_A_SCHEMA = {
     "a name longer than a folder's",
     "a remedy for nothing",
     "a gate that nothing passes",
+    "a segment's word that there is not",
+    "a segment that does not add up",
+    "a segment without an ACK",
+    "the server's SYN",
+    "a SYN with another number",
+    "a rule behind one that takes all",
+    "a rule behind a cut",
+    "a time that never is",
+    "a number of another action",
+    "a hold without an end",
+    "a delay of nothing",
+    "random faults in the middle",
+    "random faults that do nothing",
 }
 
 
@@ -84,7 +97,7 @@ def structs(kind: inspect.Type) -> dict[type, set[str]]:
     found: dict[type, set[str]] = {}
     match kind:
         case inspect.StructType():
-            found[kind.cls] = {field.name for field in kind.fields} - {"given"}
+            found[kind.cls] = {field.encode_name for field in kind.fields} - {"given", "chance"}
             inner = [field.type for field in kind.fields]
         case inspect.UnionType():
             inner = list(kind.types)

@@ -9,6 +9,7 @@ from rst_or_fin.capture_file.frame import Frame
 from rst_or_fin.errors import EnvironmentTroubleError
 from rst_or_fin.evidence.records import Testimony
 from rst_or_fin.runner import settling
+from rst_or_fin.runner.recorder import Recorder
 from rst_or_fin.storage import scenario_files
 from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.verdict.assess import Wire
@@ -21,6 +22,7 @@ class Bed:
     """A testbed of which the wire shows one text after another, a look each; then its peer may speak."""
 
     server = B
+    wire = None
 
     def __init__(self, *looks: str, testimony: Testimony | None = None) -> None:
         whole = [frame(segment) for segment in segments("\n".join(looks))]
@@ -54,9 +56,9 @@ class Nowhere:
 
 
 def settle(scenario: str, bed: Bed) -> tuple[settling.Settled, Wire]:
-    wire = Wire()
+    recorder = Recorder(cast(Any, Nowhere()))
     found = scenario_files.find(scenario).scenario
-    return settling.settle(found, cast(Any, bed), wire, cast(Any, Nowhere())), wire
+    return settling.settle(found, cast(Any, bed), recorder), recorder.near
 
 
 CLOSED = EXCHANGE + "> F. 19:19(0) ack 486"

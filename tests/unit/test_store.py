@@ -198,7 +198,7 @@ def reformatted(whole: bytes) -> dict[str, Any]:
 
 def test_another_format_names_the_program_that_wrote_it(folder: Path) -> None:
     damage(folder, "manifest.json", lambda whole: json.dumps(reformatted(whole)).encode())
-    with pytest.raises(UsageError, match="format 99; this program reads format 1") as caught:
+    with pytest.raises(UsageError, match="format 99; this program reads formats 1 and 2") as caught:
         evidence_folder.read(folder)
     assert "rst-or-fin 9.9" in caught.value.remedy
 
@@ -276,8 +276,8 @@ def test_any_other_error_of_the_disk_is_named_too(folder: Path, monkeypatch: pyt
 
 
 def test_a_later_format_is_told_from_damage_whatever_its_fields(folder: Path) -> None:
-    damage(folder, "manifest.json", lambda _: b'{"format": 2, "program": "rst-or-fin 9.9", "runs": []}')
-    with pytest.raises(UsageError, match="format 2"):
+    damage(folder, "manifest.json", lambda _: b'{"format": 99, "program": "rst-or-fin 9.9", "runs": []}')
+    with pytest.raises(UsageError, match="format 99"):
         evidence_folder.read(folder)
 
 

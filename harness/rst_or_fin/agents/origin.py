@@ -153,14 +153,21 @@ class Origin:
         if error:
             raise OSError(error, os.strerror(error))
 
+    def _flags(self, *, last: bool) -> int:
+        """MSG_EOR: the kernel never appends the next write to this one's segment (tcp_sendmsg_locked).
+
+        Nor does it join such a segment and the FIN when it sends both again, as it does for other servers
+        (tcp_retrans_try_collapse, tcp_skb_can_collapse_to; Linux 6.12): what is written last goes without.
+        """
+        return 0 if last and self._behaviour.close_after_response else socket.MSG_EOR
+
     def _send(self, connection: _Connection) -> None:
         """Send what is due; with everything sent, end the connection if it is time to."""
         unsent = connection.unsent
         while unsent and connection.due is None:
             write = unsent.popleft()
             try:
-                # MSG_EOR: the kernel never appends the next write to this one's segment (tcp_sendmsg_locked).
-                count = connection.sock.send(write, socket.MSG_EOR)
+                count = connection.sock.send(write, self._flags(last=not unsent))
             except BlockingIOError:
                 count = 0
             connection.sent += count

@@ -120,6 +120,19 @@ def errors(text: str) -> list[ScriptError]:
     return _read(text)[1]
 
 
+def pattern(text: str) -> Expect:
+    """One segment's pattern, as an expectation has it. Raises ScriptError, of no line, where it is none."""
+    words = text.split()
+    if {"within", "unless"} & set(words):
+        raise ScriptError(0, "it takes a segment and nothing else, such as `P. 1:19(18) ack 1`")
+    try:
+        step = _step(1, ["expect", *words])
+    except ScriptError as error:
+        raise ScriptError(0, error.why) from error
+    assert isinstance(step, Expect)
+    return step
+
+
 def _read(text: str) -> tuple[list[Step], list[ScriptError]]:
     steps: list[Step] = []
     wrong: list[ScriptError] = []

@@ -142,6 +142,7 @@ class Timed:
         self.spent: defaultdict[str, float] = defaultdict(float)
         self.link, self.server, self.client_address = bed.link, bed.server, bed.client_address
         self.shares_clock, self.counters_at_hand = bed.shares_clock, bed.counters_at_hand
+        self.wire = bed.wire
 
     def drain(self, timeout_s: float = 0.0) -> list[Frame]:
         return self._spend("waiting for the capture", lambda: self._bed.drain(timeout_s))
@@ -157,6 +158,9 @@ class Timed:
 
     def holds(self, one: Endpoint, other: Endpoint) -> bool | None:
         return self._spend("asking the kernels", lambda: self._bed.holds(one, other))
+
+    def node_holds(self, one: Endpoint, other: Endpoint) -> bool | None:
+        return self._bed.node_holds(one, other)
 
     def counters(self) -> Mapping[str, int]:
         return self._bed.counters()

@@ -137,6 +137,44 @@ class Watch:
         return (one, other) in self.left_open or (other, one) in self.left_open
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WireAction:
+    """What the wire between the hosts did to a segment, at what time, on the captures' clock.
+
+    `rule` counts from 0 in the order of the scenario's file; -1 stands for its random faults. `sender` is
+    "client" or "server"; `segment` is in tcpdump's notation with relative numbers.
+    """
+
+    rule: int
+    did: str
+    sender: str
+    segment: str
+    client: Endpoint
+    server: Endpoint
+    t_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WirePlayed:
+    """What the wire between the hosts did in one replay, and what was captured at the peer's end meanwhile.
+
+    `first_frame` and `last_frame` number the frames of that capture (from 1), `dropped` counts those that
+    it lost until then. `lost` are frames for which the wire itself had no room, `pending` those that still
+    waited for their time when the watch ended. `gone` says why the wire's program ended, empty where it did
+    not.
+    `held_by_peer` are connections, each by its two ends, that only the peer's host still had then.
+    """
+
+    first_frame: int
+    last_frame: int
+    actions: tuple[WireAction, ...] = ()
+    dropped: int = 0
+    lost: int = 0
+    pending: int = 0
+    gone: str = ""
+    held_by_peer: tuple[tuple[Endpoint, Endpoint], ...] = ()
+
+
 class SessionEnd(StrEnum):
     """How a session's evaluation ended on the node."""
 
@@ -153,11 +191,12 @@ class Replay:
     `close_line` is the 1-based number of the line that closes (0 where it was never reached); `sockets`
     were looked at right before it. `bound` are all connected sockets that lines bound to variables,
     `listening` those that listened or did; `sent` has what was handed to them. `readings` are in order of
-    time. `system_calls` are those of the socket under test, as strace shows them (None where nobody
-    asked); `resets` the RSTs that its kernel sent for it, with the kernel's reasons (None where it gives
-    none). `error` is the Erlang error of a line that crashed, or what ended the session otherwise.
-    `node_status` is how the process of a node that is gone ended: its exit code, or minus the number of the
-    signal (None where nobody told).
+    time. `wire` is what a wire with rules did (None where nothing stood between the hosts).
+    `system_calls` are those of the socket under test, as strace shows them (None where nobody asked);
+    `resets` the RSTs that its kernel sent for it, with the kernel's reasons (None where it gives none).
+    `error` is the Erlang error of a line that crashed, or what ended the session otherwise. `node_status` is
+    how the process of a node that is gone ended: its exit code, or minus the number of the signal (None
+    where nobody told).
     """
 
     index: int
@@ -171,6 +210,7 @@ class Replay:
     listening: tuple[ListeningSocket, ...] = ()
     sent: tuple[SentBytes, ...] = ()
     watch: Watch | None = None
+    wire: WirePlayed | None = None
     system_calls: tuple[SystemCall, ...] | None = None
     resets: tuple[Reset, ...] | None = None
     node_status: int | None = None

@@ -1,5 +1,7 @@
 """Holds two network namespaces and the programs in them, for as long as its driver lives.
 
+Where a wire is ordered there is a third one between the two, and the wire's program in it.
+
 Two processes. The outer one makes the namespaces and waits; the inner one is PID 1 of a new PID namespace, so
 that with its death, however it comes, the kernel ends every program in there (pid_namespaces(7)). It leaves
 when its driver is gone: at the end of file on the channel, which is its standard input.
@@ -23,6 +25,7 @@ from .netlink import Netlink
 from .programs import Program
 
 _INTERFACE = "wire"
+_TO_NODE, _TO_PEER = "node", "peer"  # the wire's own two interfaces
 _KNOCK_EVERY_MS = 2
 _LOG_PIPE_LEN = 1 << 20  # what a plain user may have (fs.pipe-max-size): the log of some 7000 connections
 _NOBODY = 65534
@@ -121,27 +124,28 @@ class _Inner:
         with _step("the server's host"):
             namespaces.unshare(namespaces.CLONE_NEWNET)
             self._server_host = _own_network()  # or it goes, and the wire with it, when the server does
+            wire_ends = self._start_wire(client_host) if self._order.wire else []
             with Netlink() as link:
-                link.make_veth(_INTERFACE, _INTERFACE, client_host)
+                if not self._order.wire:
+                    link.make_veth(_INTERFACE, _INTERFACE, client_host)
                 link.up("lo")
                 server_facts = self._join(link, self._order.server_addresses)
             server_table = _socket_table()
+            server_tap = [_tap()] if self._order.wire else []
             log, orders = self._start_server()
         with _step("the wire"):
             namespaces.enter_network(client_host)
             with Netlink() as link:
                 client_facts = self._join(link, self._order.client_addresses)
         with _step("the capture"):
-            from rst_or_fin.agents.capture import open_tap
-
-            tap = open_tap(_INTERFACE).detach()
+            tap = _tap()
             node_table = _socket_table()
         # An open file of /proc/net belongs to the namespace that it was opened in, whoever reads it.
         counters = [
             os.open(f"/proc/self/net/{file}", os.O_RDONLY) for file in ("netstat", "snmp", "sockstat")
         ]
         facts = {"namespaces": self._kind, "node_host": client_facts, "server_host": server_facts}
-        handed_out = [tap, log, orders, node_table, server_table, *counters]
+        handed_out = [tap, log, orders, node_table, server_table, *counters, *server_tap, *wire_ends]
         send(self._channel, {"event": "wired", "facts": facts}, handed_out)
         for fd in handed_out:
             os.close(fd)
@@ -175,10 +179,27 @@ class _Inner:
         self._programs.append(Program("node", body, inputs))
         os.close(inputs)
 
+    def _start_wire(self, client_host: int) -> list[int]:
+        """Put a network between the two hosts, and start its program: the ends of its log and its input."""
+        namespaces.unshare(namespaces.CLONE_NEWNET)
+        self._wire_host = _own_network()  # with it both hosts' interfaces would go
+        with Netlink() as link:
+            for name, host in ((_TO_NODE, client_host), (_TO_PEER, self._server_host)):
+                link.make_veth(name, _INTERFACE, host)
+                _pin({f"net.ipv6.conf.{name}.disable_ipv6": "1"})
+                link.up(name)
+        ends = self._start("wire", self._order.wire, ["--node", _TO_NODE, "--peer", _TO_PEER])
+        namespaces.enter_network(self._server_host)
+        return [*ends]
+
     def _start_server(self) -> tuple[int, int]:
         """Start the server, if there is one: the ends of its log and of its standard input."""
+        return self._start("server", self._order.server, self._order.server_arguments)
+
+    def _start(self, name: str, module: str, said: Sequence[str]) -> tuple[int, int]:
+        """Start a module's program in the network that this process is in; none where `module` is empty."""
         order = self._order
-        arguments = list(order.server_arguments)
+        arguments = list(said)
         if self._kind == "root" and namespaces.may_become(_NOBODY):
             arguments += ["--drop-to-uid", str(_NOBODY)]
 
@@ -186,13 +207,13 @@ class _Inner:
             from importlib import import_module
 
             sys.path[:] = order.server_path
-            raise SystemExit(import_module(order.server).main(arguments))
+            raise SystemExit(import_module(module).main(arguments))
 
         log, output = os.pipe()
         inputs, orders = os.pipe()
-        if order.server:
+        if module:
             fcntl.fcntl(output, _F_SETPIPE_SZ, _LOG_PIPE_LEN)
-            self._programs.append(Program("server", body, inputs, output))
+            self._programs.append(Program(name, body, inputs, output))
         os.close(inputs)
         os.close(output)
         return log, orders
@@ -241,6 +262,13 @@ class _Inner:
             for program in self._programs:
                 if program.pid == pid:
                     send(self._channel, program.exit_message(status))
+
+
+def _tap() -> int:
+    """A file descriptor of a capture of this host's end of the wire."""
+    from rst_or_fin.agents.capture import open_tap
+
+    return open_tap(_INTERFACE).detach()
 
 
 def _socket_table() -> int:

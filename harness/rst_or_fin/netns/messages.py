@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 _PACKET_MAX = 65536
-_FDS_MAX = 8
+_FDS_MAX = 16
 
 
 class Order(NamedTuple):
@@ -30,7 +30,8 @@ class Order(NamedTuple):
 
     `node` is the node's command line, run in `node_folder` with `node_environment` and nothing else; it will
     listen on 127.0.0.1:`node_port`; empty: no node. `server` is a module with a `main(arguments)`, or empty;
-    `server_path` is where it finds what it imports. `sysctls` are set on both hosts.
+    `server_path` is where it finds what it imports. `sysctls` are set on both hosts. `wire` is such a module,
+    too, which passes frames between the two hosts; empty: nothing stands between them.
     """
 
     client_addresses: Sequence[str]
@@ -43,6 +44,7 @@ class Order(NamedTuple):
     server_arguments: Sequence[str]
     server_path: Sequence[str]
     sysctls: dict[str, str]
+    wire: str = ""
 
 
 def send_order(channel: socket.socket, order: Order) -> None:

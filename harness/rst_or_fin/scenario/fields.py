@@ -14,6 +14,7 @@ from rst_or_fin.scenario.model import (
     Server,
     Variant,
 )
+from rst_or_fin.scenario.wire import Chance, RandomFaults, Until, WireRule
 
 FIELDS: dict[type, dict[str, str]] = {
     Scenario: {
@@ -38,6 +39,7 @@ FIELDS: dict[type, dict[str, str]] = {
         "variants": "known differences on some axes; the last one that holds replaces `expect`",
         "excluded": "where the scenario cannot be played",
         "parameters": "whole numbers that the session knows under their names, which are Erlang variables",
+        "wire": "what happens to segments between the two hosts, as rules and by chance",
     },
     Server: {
         "kind": "which peer",
@@ -79,6 +81,39 @@ FIELDS: dict[type, dict[str, str]] = {
         "expect": "what to expect there",
         "gate": "what must lie in the receive buffer there",
     },
+    WireRule: {
+        "from": "whose segments: the client sends the SYN, the server answers it",
+        "segment": "which: `any`, `payload`, `SYN`, `FIN`, `RST`, or as tcpdump writes it: `P. 1:486(485)`",
+        "nth": "from which of these on, counted from 1 in every connection",
+        "times": "how many of them from there on; `all` of them",
+        "after_ms": "only from then on, counted from the connection's SYN",
+        "until_ms": "only before then, counted from the SYN; 0 is without end",
+        "idle_ms": "only after so long a silence of the connection",
+        "do": "what happens to it",
+        "delay_ms": "delay: it passes so much later; duplicate: its copy does",
+        "until": "hold: it passes after that one",
+        "ways": "cut: nothing of `both` ends passes from here on, or of this `one`",
+        "passes": "cut, reset: the segment itself still passes, before that",
+        "to": "reset: who gets a RST in the other's name",
+        "ttl": "reset: the TTL of that RST",
+        "offset": "reset: how far its number is from the one that is expected next",
+        "drops": "reset: nothing passes afterwards",
+        "random": "faults by chance, for segments that no rule acts on",
+    },
+    Until: {
+        "from": "whose segment it waits for",
+        "segment": "which",
+        "nth": "which of these, counted from the moment on when the other is held",
+    },
+    RandomFaults: {
+        "loss": "the share that is lost",
+        "duplicate": "the share that passes twice",
+        "reorder": "the share that the next segment overtakes",
+        "delay_ms": "by how much every segment is late",
+        "jitter_ms": "by how much more, at most",
+        "seed": "settles every decision",
+    },
+    Chance: {"random": "faults by chance"},
     Exclusion: {"when": "the axes where it holds", "reason": "why it cannot be played there"},
     When: {
         "runtime": "containers, or network namespaces",

@@ -119,6 +119,8 @@ def wanted(kind: inspect.Type) -> str:
             return f"one of {', '.join(_values(kind))}"
         case inspect.IntType():
             return whole_number(*bounds(kind))
+        case inspect.FloatType():
+            return f"a number from {kind.ge} to {kind.le}"
         case inspect.BoolType():
             return "a Boolean (true or false)"
         case _:
@@ -139,6 +141,8 @@ def _fits(value: Any, kind: inspect.Type) -> bool:
             return (
                 type(value) is int and (least is None or value >= least) and (most is None or value <= most)
             )
+        case inspect.FloatType():
+            return type(value) in (int, float) and (kind.ge or 0) <= value <= (kind.le or 0)
         case inspect.BoolType():
             return isinstance(value, bool)
         case inspect.StrType():

@@ -15,6 +15,7 @@ from rst_or_fin.errors import UsageError
 from rst_or_fin.evidence.records import Gate, Length
 from rst_or_fin.scenario.axes import Axes, When
 from rst_or_fin.scenario.parameters import MOST, ParameterError, bind
+from rst_or_fin.scenario.wire import Chance, RandomFaults, WireRule, random_of
 from rst_or_fin.tcp.ending import Cause, Ending
 
 SUFFIX = ".scenario.toml"
@@ -49,6 +50,7 @@ class Hosts(msgspec.Struct, frozen=True, kw_only=True):
 
     server: Server = Server()
     node: Node = Node()
+    wired: bool = False  # a program that can lose frames stands between them
 
 
 class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -142,6 +144,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     `expect` is about the connection bound to `Sock` (or else the first one), `connection` about others,
     `line` about lines of the session.
     `parameters` are the file's own values, `given` what a caller put in their place (`parameters`).
+    `wire` is what happens between the hosts, `chance` random faults that a caller put in place of its own.
     """
 
     claim: str
@@ -166,10 +169,27 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     excluded: tuple[Exclusion, ...] = ()
     parameters: dict[str, Parameter] = {}
     given: dict[str, Parameter] = {}
+    wire: tuple[WireRule, ...] | Chance = ()
+    chance: RandomFaults | None = None
+
+    @property
+    def rules(self) -> tuple[WireRule, ...]:
+        """The wire's rules, in the file's order."""
+        return self.wire if isinstance(self.wire, tuple) else ()
+
+    @property
+    def random(self) -> RandomFaults | None:
+        """The wire's random faults; None where there are none."""
+        return self.chance or random_of(self.wire)
+
+    @property
+    def needs_wire(self) -> bool:
+        """Whether a program has to stand between the two hosts."""
+        return bool(self.rules) or self.random is not None
 
     @property
     def hosts(self) -> Hosts:
-        return Hosts(server=self.server, node=self.node)
+        return Hosts(server=self.server, node=self.node, wired=self.needs_wire)
 
     @property
     def varied(self) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from rst_or_fin.agents import script
 from rst_or_fin.evidence.records import MOST_BYTES, Gate
-from rst_or_fin.scenario import axes, peer_rules, session_check
+from rst_or_fin.scenario import axes, peer_rules, session_check, wire_rules
 from rst_or_fin.scenario.applications import APPLICATIONS
 from rst_or_fin.scenario.axes import When
 from rst_or_fin.scenario.erlang_lines import Expression
@@ -33,7 +33,7 @@ def rules(kind: str, cases: Collection[str], session: str) -> Mapping[tuple[type
     `cases` are the scenarios that `before` can name.
     """
     return {
-        (Scenario, ""): _session,
+        (Scenario, ""): _whole,
         (Scenario, "name"): _name,
         (Scenario, "before"): _case(cases),
         (Scenario, "parameters"): _nothing,  # rst_or_fin.scenario.parameters has told
@@ -47,6 +47,7 @@ def rules(kind: str, cases: Collection[str], session: str) -> Mapping[tuple[type
         (Expectation, "peer_sees"): peer_rules.peer_sees(kind),
         (Expectation, "conn_state"): _known(MEANING),
         (Expectation, "closing_segment"): _closing_segment,
+        **wire_rules.rules(),
         (When, "runtime"): _each(axes.RUNTIMES),
         (When, "backend"): _each(axes.BACKENDS),
         (When, "family"): _each(axes.FAMILIES),
@@ -139,7 +140,7 @@ def _expectation(session: str) -> Rule:
     def rule(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
         cause = table.get("cause")
         no_reset = table.get("ending") in (Ending.FIN, Ending.NONE)
-        if cause is not None and no_reset and cause not in tuple(SILENT):
+        if cause is not None and no_reset and cause not in (*SILENT, Cause.NOT_SENT):
             why = f"it is why a RST was sent, and the ending {shown(table['ending'])} has none: leave it out"
             yield at((*path, "cause"), why)
         elif cause == Cause.KEEPALIVE_TIMEOUT and _KEEPALIVE not in session:
@@ -179,7 +180,13 @@ def _segment_fault(text: str) -> str:
     return "" if written == text else f"it is written `{written}`"
 
 
-def _session(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
+def _whole(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
+    """What is wrong with several fields together."""
+    yield from wire_rules.wire(value, path, table)
+    yield from _session(table)
+
+
+def _session(table: Mapping[str, Any]) -> Iterator[Misfit]:
     """The session's own faults, and the lines that other fields count on."""
     text = table.get("session")
     if not isinstance(text, str) or not text.strip():

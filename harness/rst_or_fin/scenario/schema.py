@@ -21,7 +21,7 @@ from rst_or_fin.tcp.zeek_conn_state import MEANING
 
 Schema = dict[str, Any]
 
-_NOT_IN_FILES = ("given",)
+_NOT_IN_FILES = ("given", "chance")
 _REFERENCE = {
     "title": "a parameter",
     "type": "object",

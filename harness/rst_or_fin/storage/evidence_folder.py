@@ -10,6 +10,10 @@ Its format is described in docs/evidence.md and carries a version. A folder hold
     peer.jsonl         a line for each replay: what the peer's application saw (null where it was not heard)
     watch.jsonl        a line for each replay: which of the capture's frames passed in its time, until when
                        the wire was watched, and which connections were still open then
+    capture-peer.pcap  where a program stood between the hosts, in which case capture.pcap is what passed at
+                       the node's end of the wire: the same at the peer's end
+    wire.jsonl         a line for each replay, there alone: what the wire did to which segment, and which of
+                       the peer's capture's frames passed in its time
     strace.jsonl       a line for each replay, only where --strace was asked for: the tested socket's system
                        calls as strace shows them
     resets.jsonl       a line for each replay, only where the node's kernel gives reasons: the RSTs that it
@@ -48,15 +52,20 @@ from rst_or_fin.evidence.records import (
     SocketState,
     Testimony,
     Watch,
+    WirePlayed,
 )
 from rst_or_fin.evidence.strace import SystemCall
 from rst_or_fin.evidence.tracepoint import Reset
 from rst_or_fin.scenario.axes import Axes
 from rst_or_fin.scenario.model import Scenario, parse
 from rst_or_fin.scenario.toml_places import TooDeepError, places
+from rst_or_fin.scenario.wire import RandomFaults
 from rst_or_fin.storage import regular_file
 
 FORMAT = 1
+# What a program that knows of one capture alone would misread: a segment that the wire made, as an end's.
+FORMAT_OF_TWO_CAPTURES = 2
+_READABLE = (FORMAT, FORMAT_OF_TWO_CAPTURES)
 
 _Record = TypeVar("_Record")
 
@@ -67,6 +76,8 @@ _TRANSCRIPT = "transcript.jsonl"
 _COUNTERS = "counters.jsonl"
 _PEER = "peer.jsonl"
 _WATCH = "watch.jsonl"
+_CAPTURE_AT_PEER = "capture-peer.pcap"
+_WIRE = "wire.jsonl"
 _STRACE = "strace.jsonl"
 _RESETS = "resets.jsonl"
 _VERDICTS = "verdicts.jsonl"
@@ -115,6 +126,11 @@ class _Watch(msgspec.Struct, frozen=True, kw_only=True):
     watch: Watch
 
 
+class _Wire(msgspec.Struct, frozen=True, kw_only=True):
+    index: int
+    wire: WirePlayed
+
+
 class _Written(msgspec.Struct, frozen=True, kw_only=True):
     """What every format's manifest says of itself."""
 
@@ -151,17 +167,19 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     facts: dict[str, Any]
     parameters: dict[str, int] = {}  # values given in place of the scenario's own
     clock_error_ns: int = 0  # how far times that the node told may be off the capture's
+    chance: RandomFaults | None = None  # faults that were given in place of the scenario's own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """One evidence folder, read back."""
+    """One evidence folder, read back. `capture_at_peer` is empty where nothing stood between the hosts."""
 
     manifest: Manifest
     scenario: Scenario
     capture: bytes
     replays: tuple[Replay, ...]
     testimonies: tuple[tuple[Testimony, ...], ...]
+    capture_at_peer: bytes = b""
 
 
 class Writer:
@@ -179,10 +197,14 @@ class Writer:
             (folder / _SCENARIO).write_text(scenario_text, encoding="utf-8")
         self._files: dict[str, BinaryIO] = {}
         with _writing(folder), ExitStack() as opened:
-            for name in (_CAPTURE, _TRANSCRIPT, _COUNTERS, _PEER, _WATCH, _VERDICTS):
+            captures = [_CAPTURE]
+            if manifest.format == FORMAT_OF_TWO_CAPTURES:
+                captures.append(_CAPTURE_AT_PEER)
+            for name in (*captures, _TRANSCRIPT, _COUNTERS, _PEER, _WATCH, _VERDICTS):
                 self._files[name] = opened.enter_context((folder / name).open("wb"))
-            self._files[_CAPTURE].write(pcap.header())
-            self._files[_CAPTURE].flush()
+            for name in captures:
+                self._files[name].write(pcap.header())
+                self._files[name].flush()
             self._closing = opened.pop_all()
 
     def __enter__(self) -> Writer:
@@ -197,6 +219,11 @@ class Writer:
     def frames(self, frames: Iterable[Frame]) -> None:
         with _writing(self.folder):
             self._files[_CAPTURE].write(pcap.records(frames))
+
+    def peer_frames(self, frames: Iterable[Frame]) -> None:
+        """Write down what was captured at the peer's end of a wire that a program is in the middle of."""
+        with _writing(self.folder):
+            self._files[_CAPTURE_AT_PEER].write(pcap.records(frames))
 
     def replay(self, replay: Replay, testimonies: Sequence[Testimony], tested: Testimony | None) -> None:
         """Write down one replay. `tested` is the testimony of the connection under test."""
@@ -227,6 +254,8 @@ class Writer:
         self._line(_PEER, _Peer(index=replay.index, testimony=tested, every=tuple(testimonies)))
         if replay.watch is not None:
             self._line(_WATCH, _Watch(index=replay.index, watch=replay.watch))
+        if replay.wire is not None:
+            self._line(_WIRE, _Wire(index=replay.index, wire=replay.wire))
         if replay.system_calls is not None:
             self._line(_STRACE, _Strace(index=replay.index, calls=replay.system_calls))
         if replay.resets is not None:
@@ -257,6 +286,11 @@ class Writer:
             self._files[name].write(msgspec.json.encode(record) + b"\n")
 
 
+def format_of(*, wired: bool) -> int:
+    """Return the format of a run's evidence: another one where a program stands between the hosts."""
+    return FORMAT_OF_TWO_CAPTURES if wired else FORMAT
+
+
 def new_folder(out: Path, name: str) -> Path:
     """Where a run of that scenario goes: named after the time (UTC) and the scenario, never twice."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
@@ -269,9 +303,10 @@ def read(folder: Path) -> Evidence:
     Raises UsageError where it is none, is of a later format, or is damaged: with the file and the reason.
     """
     written = _decode(folder / _MANIFEST, _Written)
-    if written.format != FORMAT:
+    if written.format not in _READABLE:
         raise UsageError(
-            f"{folder}: evidence of format {written.format}; this program reads format {FORMAT}",
+            f"{folder}: evidence of format {written.format}; this program reads formats"
+            f" {' and '.join(map(str, _READABLE))}",
             f"judge it with the version that wrote it: {written.program}",
         )
     manifest = _decode(folder / _MANIFEST, Manifest)
@@ -284,9 +319,10 @@ def read(folder: Path) -> Evidence:
                 f"{folder}: line {number} of transcript, counters and peer.jsonl is of different replays",
                 "use another copy of the evidence",
             )
-    capture = _read(folder / _CAPTURE)
-    if manifest.finished is None:
-        capture = pcap.whole_records(capture)
+    capture = _capture(folder / _CAPTURE, manifest)
+    wired = manifest.format == FORMAT_OF_TWO_CAPTURES
+    passed = _decode_lines(folder / _WIRE, _Wire) if wired and (folder / _WIRE).exists() else []
+    played = {line.index: line.wire for line in passed}
     strace = _decode_lines(folder / _STRACE, _Strace) if (folder / _STRACE).exists() else []
     system_calls = {line.index: line.calls for line in strace}
     traced = _decode_lines(folder / _RESETS, _Resets) if (folder / _RESETS).exists() else []
@@ -295,6 +331,8 @@ def read(folder: Path) -> Evidence:
     watches = {line.index: line.watch for line in watched}
     # A run that was killed may lack its last line.
     whole = min(len(transcripts), len(counters), len(peers), len(watched) or len(peers))
+    if wired:
+        whole = min(whole, len(passed))
     return Evidence(
         manifest=manifest,
         scenario=_scenario(folder, manifest),
@@ -312,6 +350,7 @@ def read(folder: Path) -> Evidence:
                 listening=counted.listening,
                 sent=counted.sent,
                 watch=watches.get(transcript.index),
+                wire=played.get(transcript.index),
                 system_calls=system_calls.get(transcript.index),
                 resets=resets.get(transcript.index),
                 node_status=transcript.node_status,
@@ -319,7 +358,14 @@ def read(folder: Path) -> Evidence:
             for transcript, counted in zip(transcripts[:whole], counters[:whole], strict=True)
         ),
         testimonies=tuple(peer.testimonies() for peer in peers[:whole]),
+        capture_at_peer=_capture(folder / _CAPTURE_AT_PEER, manifest) if wired else b"",
     )
+
+
+def _capture(path: Path, manifest: Manifest) -> bytes:
+    """Read a capture; that of a run that was cut short may end in the middle of a record."""
+    capture = _read(path)
+    return pcap.whole_records(capture) if manifest.finished is None else capture
 
 
 def _scenario(folder: Path, manifest: Manifest) -> Scenario:
@@ -328,7 +374,8 @@ def _scenario(folder: Path, manifest: Manifest) -> Scenario:
         places(text)
     except TooDeepError as error:  # tomllib takes time with the square of a key's parts
         raise UsageError(f"{folder / _SCENARIO}: {error}", "use another copy of the evidence") from error
-    return parse(text, manifest.scenario, manifest.parameters)
+    scenario = parse(text, manifest.scenario, manifest.parameters)
+    return msgspec.structs.replace(scenario, chance=manifest.chance)
 
 
 def write_verdicts(folder: Path, records: Iterable[object]) -> None:

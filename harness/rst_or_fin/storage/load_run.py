@@ -38,5 +38,6 @@ def judge_evidence(evidence: Evidence) -> JudgedRun:
         evidence.testimonies,
         manifest.client_address,
         manifest.clock_error_ns,
+        (frame for _, frame in pcap.frames(evidence.capture_at_peer)) if evidence.capture_at_peer else (),
     )
     return JudgedRun(evidence=evidence, scenario=scenario, judgements=tuple(judgements))

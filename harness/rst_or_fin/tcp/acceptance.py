@@ -41,6 +41,8 @@ class Why(StrEnum):
     WENT_ON = "the end that it names went on afterwards"
     FOREIGN = "the end that it names never sends with that TTL or IP ID, and went on"
     STRAY_SYN = "it opens nothing inside a live connection"
+    FORGED = "that end never sent it"
+    COPY = "it is a copy that was made on the way"
 
 
 class Open(StrEnum):
@@ -285,6 +287,11 @@ class Reading:
                 self._questions[index] = Open.FORGOTTEN
         else:
             self._plain(index, segment, own, peer)
+
+    def pass_over(self, why: Why) -> None:
+        """Count the next segment as one that decides nothing, whatever it says."""
+        self._ignore(self._count, why)
+        self._count += 1
 
     @property
     def opened(self) -> bool:

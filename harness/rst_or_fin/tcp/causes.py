@@ -204,7 +204,15 @@ CAUSES = (
         reasons=("TCP_ABORT_ON_MEMORY",),
     ),
 )
-BY_CAUSE = {row.cause: row for row in CAUSES}
+# What no segment of one capture can show: it takes one of either end (`rst_or_fin.tcp.two_ends`).
+_NOT_SENT = Row(
+    cause=Cause.NOT_SENT,
+    forms=(),
+    means="a middlebox reset the connection in this end's name",
+    proof="the RST arrived at the other end, whose TCP took it, and never left this one: both were captured",
+    disproof="it left this end",
+)
+BY_CAUSE = {row.cause: row for row in (*CAUSES, _NOT_SENT)}
 SILENT = frozenset(row.cause for row in CAUSES if row.forms == (Form.NOTHING,))
 ABORT_COUNTERS = frozenset(row.counter for row in CAUSES if row.counter)
 # What a tracepoint's reason is compatible with, where that is more than what it proves. TCP_STATE stands for

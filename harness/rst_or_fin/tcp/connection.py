@@ -6,7 +6,7 @@ Knows who is the client and how numbers are printed; not what is right or wrong 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from rst_or_fin.tcp.acceptance import Reading, read
@@ -90,11 +90,22 @@ def flag_letters(segment: Segment) -> str:
     return letters + "." if flags & 0x10 else letters or "none"
 
 
-def connection(members: Sequence[Segment], known: Reading | None = None) -> Connection:
+def connection(
+    members: Sequence[Segment], known: Reading | None = None, like: Connection | None = None
+) -> Connection:
     """Build one connection from its own segments (at least one), in the order they were captured.
 
-    `known`: what was read of exactly these segments, where somebody has done it already.
+    `known`: what was read of exactly these segments, where somebody has done it already. `like`: the same
+    connection as it was captured elsewhere, which says who is who.
     """
+    if like is not None:
+        return replace(
+            like,
+            segments=tuple(members),
+            client_isn=_initial(members, like.client),
+            server_isn=_initial(members, like.server),
+            reading=known or read(members),
+        )
     found = known or read(members)
     one = members[0].src, members[0].dst
     client, server, roles = _roles(members, found, *one)

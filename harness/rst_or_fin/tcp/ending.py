@@ -42,6 +42,7 @@ class Cause(StrEnum):
     RETRANSMISSIONS = "retransmissions given up"
     FIN_WAIT2_TIMEOUT = "linger timeout in FIN_WAIT2"
     OUT_OF_MEMORY = "out of memory"
+    NOT_SENT = "not sent by that end"
     UNKNOWN = "unknown"
 
 

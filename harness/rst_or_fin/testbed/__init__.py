@@ -11,6 +11,7 @@ from rst_or_fin.evidence.strace import SystemCall
 from rst_or_fin.evidence.tracepoint import Reset
 from rst_or_fin.node.link import Link
 from rst_or_fin.tcp.segment import Endpoint
+from rst_or_fin.testbed.wire_program import WireProgram
 
 # Every sysctl that bears on how a connection ends, pinned so that a host's own tuning cannot change a
 # verdict; the values are Linux 6.12's defaults.
@@ -63,6 +64,10 @@ class Testbed(Protocol):
     def client_address(self) -> str:
         """The node's address on the test network."""
 
+    @property
+    def wire(self) -> WireProgram | None:
+        """The program that stands between the two hosts; None where nothing does."""
+
     def drain(self, timeout_s: float = 0.0) -> list[Frame]:
         """Every frame since the last drain, complete up to this call.
 
@@ -84,6 +89,9 @@ class Testbed(Protocol):
 
         None where a kernel cannot be asked.
         """
+
+    def node_holds(self, one: Endpoint, other: Endpoint) -> bool | None:
+        """The same of the node's host alone."""
 
     def counters(self) -> Mapping[str, int]:
         """The kernel's counters of the node's network namespace, read from beside the node.

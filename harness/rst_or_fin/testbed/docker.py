@@ -35,6 +35,7 @@ from rst_or_fin.testbed import PINNED_SYSCTLS
 from rst_or_fin.testbed.container_stdio import ContainerStdio
 from rst_or_fin.testbed.guest import Guest
 from rst_or_fin.testbed.peer_log import Testimonies
+from rst_or_fin.testbed.wire_program import WireProgram
 
 if TYPE_CHECKING:
     import docker
@@ -122,6 +123,10 @@ class DockerTestbed:
     def client_address(self) -> str:
         return self._client_address
 
+    @property
+    def wire(self) -> WireProgram | None:
+        return None
+
     def drain(self, timeout_s: float = 0.0) -> list[Frame]:
         """As the protocol says. Each try is one round trip to the capture, which drains its tap for it."""
         deadline = time.monotonic() + timeout_s
@@ -141,6 +146,9 @@ class DockerTestbed:
         return self._now_ns
 
     def holds(self, one: Endpoint, other: Endpoint) -> bool | None:
+        return None
+
+    def node_holds(self, one: Endpoint, other: Endpoint) -> bool | None:
         return None
 
     @property

@@ -13,7 +13,7 @@ import select
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, Self
 
@@ -32,12 +32,15 @@ from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.testbed import PINNED_SYSCTLS
 from rst_or_fin.testbed.holder_process import HolderProcess, trouble
 from rst_or_fin.testbed.peer_log import Testimonies
+from rst_or_fin.testbed.wire_program import WireProgram
 
 # Addresses out of the networks set aside for such tests: RFC 2544 and RFC 5180.
 _CLIENT = {4: "198.18.0.3", 6: "2001:2::3"}
 _SERVER = {4: "198.18.0.4", 6: "2001:2::4"}
 _SPARE = {4: "198.18.0.5", 6: "2001:2::5"}
 _NODE_PORT = 4370
+_WIRE = "rst_or_fin.agents.wire"
+_FDS = 8  # that the holder hands out in any case; those of a wire come after them
 _RUNNABLE = ("peer", "scripted")  # the images of which this machine has all that the program needs
 _SET_UP_TIMEOUT_S = 10.0
 _NODE_TIMEOUT_S = 30.0
@@ -62,7 +65,10 @@ class LocalTestbed:
         self._log_ended = False
         self._node_status: int | None = None
         runtime = erlang.find(otp, hosts.node.applications)
-        self._held = HolderProcess(order_for(runtime, self._cookie, server, place, backend))
+        self._wire: WireProgram | None = None
+        self._dropped_at_peer = 0
+        order = order_for(runtime, self._cookie, server, place, backend)
+        self._held = HolderProcess(order._replace(wire=_WIRE if hosts.wired else ""))
         self._undo.callback(self._held.close)
         try:
             host_facts = self._set_up()
@@ -112,11 +118,15 @@ class LocalTestbed:
     def client_address(self) -> str:
         return self._client_address
 
+    @property
+    def wire(self) -> WireProgram | None:
+        return self._wire
+
     def drain(self, timeout_s: float = 0.0) -> list[Frame]:
         taken = self._taken()
         if not taken and timeout_s > 0 and _readable(self._tap.fileno(), timeout_s):
             taken = self._taken()
-        return [Frame(t_ns=t_ns, data=data) for t_ns, data in taken]
+        return _frames(taken)
 
     def _taken(self) -> list[tuple[int, bytes]]:
         try:
@@ -147,10 +157,16 @@ class LocalTestbed:
         return time.time_ns()
 
     def holds(self, one: Endpoint, other: Endpoint) -> bool | None:
-        command, peer = (one, other) if one.address == self._client_address else (other, one)
+        command, peer = self._sorted(one, other)
         return socket_table.holds(self._node_table, command, peer) or socket_table.holds(
             self._server_table, peer, command
         )
+
+    def node_holds(self, one: Endpoint, other: Endpoint) -> bool | None:
+        return socket_table.holds(self._node_table, *self._sorted(one, other))
+
+    def _sorted(self, one: Endpoint, other: Endpoint) -> tuple[Endpoint, Endpoint]:
+        return (one, other) if one.address == self._client_address else (other, one)
 
     def check(self) -> None:
         self._hear(0.0)
@@ -192,9 +208,8 @@ class LocalTestbed:
     # Setting up: what the holder does meanwhile, in the order in which it is done
 
     def _set_up(self) -> dict[str, Any]:
-        wired, (tap, log, orders, node_table, server_table, *counter_files) = self._held.wait_for(
-            "wired", _SET_UP_TIMEOUT_S
-        )
+        wired, fds = self._held.wait_for("wired", _SET_UP_TIMEOUT_S)
+        tap, log, orders, node_table, server_table, *counter_files = fds[:_FDS]
         *self._counter_files, self._sockstat = counter_files
         self._log, self._orders = log, orders
         for fd in (log, orders, *counter_files):
@@ -203,6 +218,8 @@ class LocalTestbed:
             self._undo.enter_context(socket.socket(fileno=fd)) for fd in (tap, node_table, server_table)
         )
         os.set_blocking(self._log, False)
+        if fds[_FDS:]:
+            self._wire = self._wire_of(*fds[_FDS:])
         if not self._hear(_SET_UP_TIMEOUT_S):  # it has ended, or it does not come to listening
             self._held.wait_for("listening", _LOST_NODE_TIMEOUT_S)
         _, (connection,) = self._held.wait_for("linked", _NODE_TIMEOUT_S)
@@ -217,6 +234,19 @@ class LocalTestbed:
             raise
         return dict(wired["facts"])
 
+    def _wire_of(self, tap: int, log: int, orders: int) -> WireProgram:
+        """The wire's program, as soon as it passes frames."""
+        far = self._undo.enter_context(socket.socket(fileno=tap))
+        lines = self._undo.enter_context(_Pipes(log, orders))
+
+        def dropped() -> int:
+            self._dropped_at_peer += capture.drops(far)
+            return self._dropped_at_peer
+
+        wire = WireProgram(lines, lambda: _frames(capture.drain(far)), dropped)
+        wire.await_ready()
+        return wire
+
     def _hear(self, timeout_s: float) -> bool:
         """Take in what the server has logged; False when that is nothing in this time."""
         if not _readable(self._log, timeout_s):
@@ -229,15 +259,50 @@ class LocalTestbed:
     def _complain(self, timeout_s: float) -> bool:
         """Raise EnvironmentTroubleError where word comes that another program than the node has ended.
 
+        A wire that is gone makes replays inconclusive, and is no trouble of this machine's.
+
         Returns whether word of the node's end came.
         """
         message = self._held.news(timeout_s)
         if message is None:
             return False
+        if message["event"] == "ended" and message["who"] == "wire" and self._wire is not None:
+            self._wire.gone = self._wire.gone or f"its program ended with status {message['status']}"
+            return False
         if message["event"] != "ended" or message["who"] != "node":
             raise trouble(message)
         self._node_status = message["status"]
         return True
+
+
+class _Pipes:
+    """The two pipes to a program in the namespaces, as WireProgram wants them."""
+
+    def __init__(self, log: int, orders: int) -> None:
+        self._log, self._orders = log, orders
+        os.set_blocking(log, False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        os.close(self._log)
+        os.close(self._orders)
+
+    def write(self, data: bytes, timeout_s: float) -> None:
+        os.write(self._orders, data)  # a pipe holds many such lines, and the program reads them
+
+    def read(self, timeout_s: float) -> bytes:
+        if not _readable(self._log, timeout_s):
+            return b""
+        data = os.read(self._log, _READ_LEN)
+        if not data:
+            raise ConnectionResetError("its program has ended")
+        return data
+
+
+def _frames(captured: Sequence[tuple[int, bytes]]) -> list[Frame]:
+    return [Frame(t_ns=t_ns, data=data) for t_ns, data in captured]
 
 
 def probe() -> str:

@@ -89,6 +89,8 @@ def _docker(options: argparse.Namespace) -> Runtime:
 def _docker_lacks(otp: str, kernel: str | None, hosts: Hosts) -> str:
     from rst_or_fin.engine import images
 
+    if hosts.wired:
+        return "containers have no wire with rules between them yet (--runtime local has)"
     if not hosts.node.applications:
         return ""
     named = " and ".join(hosts.node.applications)

@@ -17,10 +17,13 @@ from rst_or_fin.evidence import pcap
 from rst_or_fin.evidence.records import CaptureFacts, Moment, Replay, SessionEnd, SocketState, Testimony
 from rst_or_fin.scenario import peers
 from rst_or_fin.scenario.model import ConnectionExpectation, Expectation, Scenario
+from rst_or_fin.scenario.wire import Do
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Role
 from rst_or_fin.tcp.segment import Endpoint, Segment
 from rst_or_fin.tcp.tracker import ConnectionTracker, Conversation
+from rst_or_fin.tcp.two_ends import both_ends
+from rst_or_fin.verdict import passing
 from rst_or_fin.verdict.aborts import abort_index
 from rst_or_fin.verdict.delivery import Delivery
 from rst_or_fin.verdict.judge import NODE, PEER, Verdict, judge
@@ -238,10 +241,12 @@ def judge_replay(
     testimonies: Sequence[Testimony],
     node: str,
     clock_error_ns: int = 0,
+    at_peer: Sequence[Connection] = (),
 ) -> Judged:
     """Judge every connection of one replay, and hold it against what its scenario expects.
 
     `node` is the Erlang node's address on the test network: whichever end has it is the end under test.
+    `at_peer` are the connections as they were captured at the peer's end, where that is another one.
     """
     roles = cast(replay, connections)
     told = _testimonies(connections, testimonies)
@@ -254,7 +259,7 @@ def judge_replay(
         clock_error_ns=clock_error_ns,
     )
     every = [
-        _judged(scenario, connection, index, roles, capture, report, told[index], node)
+        _judged(scenario, connection, index, roles, capture, report, told[index], node, at_peer)
         for index, connection in enumerate(connections)
     ]
     main = every[roles.under_test] if roles.under_test is not None else None
@@ -282,13 +287,18 @@ def _judged(
     report: HostReport,
     testimony: Testimony | None,
     node: str,
+    at_peer: Sequence[Connection],
 ) -> JudgedConnection:
+    subject = role_of(node, connection)
+    found = None
+    if report.replay.wire is not None:
+        found = both_ends(connection, _same(connection, at_peer), subject)
     tested, name, replay = index == roles.under_test, roles.names[index], report.replay
     socket = next((s for s in replay.sockets if s.name == name and name), None)
     verdict = judge(
-        connection,
+        found.near if found is not None else connection,
         capture=capture,
-        subject=role_of(node, connection),
+        subject=subject,
         report=replace(
             report,
             replay=replay if tested else replace(replay, resets=None, system_calls=None),
@@ -302,15 +312,24 @@ def _judged(
         settle_ms=scenario.settle_ms,
         ends_node=scenario.ends_node,
         counts_bytes=peers.kind_of(scenario.server).counts_bytes,
+        two_ends=found,
     )
     return JudgedConnection(
         order=index + 1,
         name=name,
-        connection=connection,
+        connection=found.shown if found is not None else connection,
         socket=socket,
         testimony=testimony,
         verdict=verdict,
     )
+
+
+def _same(connection: Connection, at_peer: Sequence[Connection]) -> Connection | None:
+    """The same connection at the peer's end; None where nothing of it came that far."""
+    ends = {connection.client, connection.server}
+    alike = [each for each in at_peer if {each.client, each.server} == ends]
+    exact = [each for each in alike if each.client_isn == connection.client_isn]
+    return next(iter(exact or alike), None)
 
 
 def _unseen(scenario: Scenario, capture: CaptureFacts, replay: Replay) -> Verdict:
@@ -377,6 +396,7 @@ def _held_against(
     replay: Replay,
 ) -> tuple[Verdict, tuple[Comparison, ...]]:
     """The verdict with the doubts that the expectation brings in, and every point that it names."""
+    verdict = replace(verdict, doubts=(*verdict.doubts, *_doubts_of_path(scenario, replay, verdict)))
     if scenario.varied:
         verdict = _without_gate(verdict, replay, main)
     if scenario.race or scenario.varied:
@@ -397,6 +417,22 @@ def _held_against(
         ]
     fresh = (doubt for doubt in doubts if doubt not in verdict.doubts)
     return replace(verdict, doubts=(*verdict.doubts, *fresh)), tuple(comparisons)
+
+
+def _doubts_of_path(scenario: Scenario, replay: Replay, verdict: Verdict) -> Iterator[str]:
+    """Whether the wire did what the scenario's rules say; a rule that did not match is named."""
+    played = replay.wire
+    if played is None:
+        if scenario.needs_wire:
+            yield "nothing stood between the hosts that could play the wire's rules"
+        return
+    yield from passing.doubts(played, verdict.passages)
+    done = {(action.rule, action.did) for action in played.actions}
+    for number, rule in enumerate(scenario.rules):
+        held = (number, "hold") in done
+        if (number, "release" if rule.do is Do.HOLD else str(rule.do)) not in done:
+            why = "what it held was never let go" if held else "it never matched"
+            yield f"wire rule {number + 1} ({rule.told}) was not played: {why}"
 
 
 def _wanted(wanted: ConnectionExpectation, every: Sequence[JudgedConnection]) -> JudgedConnection | None:
@@ -436,13 +472,24 @@ def assess_run(
     testimonies: Sequence[Sequence[Testimony]],
     node: str,
     clock_error_ns: int = 0,
+    frames_at_peer: Iterable[Frame] = (),
 ) -> list[Judged]:
     """Judge a whole run from its saved evidence, each replay by the frames that had passed in its time."""
     parts = _by_watch(frames, replays) if all(r.watch for r in replays) else _by_socket(frames, replays)
+    far = _at_peer(frames_at_peer, replays)
     return [
-        judge_replay(scenario, connections, capture, replay, told, node, clock_error_ns)
-        for connections, replay, told in zip(parts, replays, testimonies, strict=True)
+        judge_replay(scenario, connections, capture, replay, told, node, clock_error_ns, at_peer)
+        for connections, replay, told, at_peer in zip(parts, replays, testimonies, far, strict=True)
     ]
+
+
+def _at_peer(frames: Iterable[Frame], replays: Sequence[Replay]) -> Iterator[list[Connection]]:
+    wire = Wire()
+    passing_ = iter(frames)
+    for replay in replays:
+        last = replay.wire.last_frame if replay.wire is not None else wire.frames
+        wire.see(islice(passing_, max(0, last - wire.frames)))
+        yield wire.take()
 
 
 def _by_watch(frames: Iterable[Frame], replays: Sequence[Replay]) -> Iterator[list[Connection]]:

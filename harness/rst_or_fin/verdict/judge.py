@@ -17,8 +17,9 @@ from rst_or_fin.tcp.acceptance import Reset, Why
 from rst_or_fin.tcp.causes import Form
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Cause, Ending, Role, Validity
+from rst_or_fin.tcp.two_ends import Passage, TwoEnds
 from rst_or_fin.tcp.zeek_conn_state import conn_state
-from rst_or_fin.verdict import account, node_end, witnesses
+from rst_or_fin.verdict import account, node_end, passing, witnesses
 from rst_or_fin.verdict.aborts import abort_index, abort_of
 from rst_or_fin.verdict.delivery import Delivery, delivery
 from rst_or_fin.verdict.witnesses import HostReport, Witness
@@ -36,7 +37,8 @@ class Verdict:
     closer's first closing segment, then what follows it; `closing_segment` is the first of the subject's
     in tcpdump's notation. `cause` explains the subject's RST, or that its kernel gave up without one
     (None where neither was seen), `peer_cause` the peer's; where it is unknown, `candidates` are what the
-    evidence leaves open. `delivery` is what became of the subject's bytes. `remarks` are RSTs that decide
+    evidence leaves open. `delivery` is what became of the subject's bytes, `passages` of each segment where
+    both ends were captured (then indices are theirs). `remarks` are RSTs that decide
     nothing, and why. `doubts` are the reasons why the verdict is inconclusive; it is conclusive when
     there are none.
     """
@@ -54,6 +56,7 @@ class Verdict:
     conn_state: str
     witnesses: tuple[Witness, ...]
     delivery: Delivery | None = None
+    passages: tuple[Passage, ...] = ()
     remarks: tuple[str, ...] = ()
     doubts: tuple[str, ...]
 
@@ -93,6 +96,7 @@ def judge(
     settle_ms: int = 0,
     ends_node: bool = False,
     counts_bytes: bool = True,
+    two_ends: TwoEnds | None = None,
 ) -> Verdict:
     """Judge one connection.
 
@@ -101,6 +105,7 @@ def judge(
     `must_testify`: nothing can be concluded where the peer's application was not heard. `scripted_peer`: no
     kernel keeps that end's numbers. `settle_ms` is how long the wire was watched after the session.
     `ends_node`: the close line was to end the node. `counts_bytes`: the peer's application counts every byte.
+    `two_ends`: it was captured at the peer's end, too, and `connection` is that at the subject's.
     """
     gate = gate or Gate()
     doubts = [
@@ -117,16 +122,28 @@ def judge(
     cause, candidates = _cause(connection, subject, report, reasons)
     peer_cause, peer_candidates = _cause(connection, subject.other, None, None)
     if counts_bytes:
-        doubts += account.differences(connection, subject.other, testimony, has_kernel=not scripted_peer)
-    doubts += _doubts_of_wire(connection, subject if scripted_peer else None)
+        at_peer = connection if two_ends is None else two_ends.far or connection
+        doubts += account.differences(at_peer, subject.other, testimony, has_kernel=not scripted_peer)
+    doubts += _doubts_of_wire(
+        connection, subject if scripted_peer else None, own=subject if two_ends is not None else None
+    )
     doubts += _doubts_of_end(connection, report, subject, settle_ms)
     found = _witnesses(
-        connection, subject, report, gate, closing[subject], endings[subject], cause, reasons, testimony
+        connection,
+        subject,
+        report,
+        gate,
+        closing[subject],
+        endings[subject],
+        cause,
+        reasons,
+        testimony,
+        two_ends.arrived if two_ends is not None else endings[subject],
     )
     doubts += [f"{w.name} contradicts the wire: {w.says}" for w in found if w.agrees is False]
     first = min(((indices[0], role) for role, indices in closing.items() if indices), default=None)
     closer = first[1] if first else None
-    return Verdict(
+    verdict = Verdict(
         subject=subject,
         client=endings[Role.CLIENT],
         server=endings[Role.SERVER],
@@ -145,6 +162,50 @@ def judge(
         remarks=tuple(_remarks(connection)),
         doubts=tuple(doubts),
     )
+    return verdict if two_ends is None else _of_two_ends(verdict, two_ends, report, scripted_peer)
+
+
+# What the capture at the peer's end says of the peer
+
+
+def _of_two_ends(
+    verdict: Verdict, two_ends: TwoEnds, report: HostReport | None, scripted_peer: bool
+) -> Verdict:
+    """The verdict with the peer's ending as it left the peer, and with segments as they are shown."""
+    subject, far = verdict.subject, two_ends.far
+    peer = subject.other
+    ending = _ending(far, peer) if far is not None else Ending.NONE
+    cause, candidates = _cause(far, peer, None, None) if far is not None else (None, ())
+    closing = {
+        subject: _shown(two_ends, two_ends.near, subject),
+        peer: _shown(two_ends, far, peer) if far is not None else [],
+    }
+    first = min(((indices[0], role) for role, indices in closing.items() if indices), default=None)
+    closer = first[1] if first else None
+    doubts = _doubts_of_wire(far, None, own=peer) if far is not None and not scripted_peer else []
+    return replace(
+        verdict,
+        client=verdict.client if subject is Role.CLIENT else ending,
+        server=verdict.server if subject is Role.SERVER else ending,
+        active_closer=closer,
+        cause=_or_not_sent(verdict.cause, subject, verdict.ending, two_ends),
+        peer_cause=_or_not_sent(cause, peer, ending, two_ends),
+        peer_candidates=candidates,
+        deciding=_deciding(closing, closer or subject, subject),
+        passages=two_ends.passages,
+        remarks=(*verdict.remarks, *passing.remarks(two_ends, report)),
+        doubts=(*verdict.doubts, *(f"at the peer's end: {doubt}" for doubt in doubts)),
+    )
+
+
+def _shown(two_ends: TwoEnds, at_end: Connection, role: Role) -> list[int]:
+    return [two_ends.shown_at(index, role) for index in closing_segments(at_end, role)]
+
+
+def _or_not_sent(cause: Cause | None, role: Role, ending: Ending, two_ends: TwoEnds) -> Cause | None:
+    """The cause of an end's RST; where it sent none, and one was taken in its name: not sent by that end."""
+    forged = role in two_ends.forged and ending not in (Ending.RST, Ending.FIN_THEN_RST)
+    return Cause.NOT_SENT if forged else cause
 
 
 # What makes a verdict inconclusive before the wire is even looked at
@@ -201,8 +262,15 @@ def _doubts_of_peer(testimony: Testimony | None, must_testify: bool) -> list[str
     return [f"the peer could not do its part: {testimony.trouble}"] if testimony.trouble else []
 
 
-def _doubts_of_wire(connection: Connection, opposite_a_script: Role | None) -> list[str]:
+def _doubts_of_wire(
+    connection: Connection, opposite_a_script: Role | None, *, own: Role | None = None
+) -> list[str]:
+    """What the segments leave open. `own`: only of that end's; the other's are in another capture."""
     reading, doubts = connection.reading, []
+
+    def is_asked(index: int) -> bool:
+        return own is None or connection.role(connection.segments[index]) is own
+
     if not reading.opened and (not reading.unanswered or reading.is_reset):
         doubts.append("the connection's opening (SYN, SYN ACK) is not in the capture")
     hole = reading.hole()
@@ -213,14 +281,15 @@ def _doubts_of_wire(connection: Connection, opposite_a_script: Role | None) -> l
             doubts.append(f"the peer's script acknowledges what was never sent: {notation}")
         else:
             doubts.append(f"the capture has a hole: {notation} acknowledges what was never captured")
-    for index, by_ttl in reading.foreign():
+    for index, by_ttl in filter(lambda found: is_asked(found[0]), reading.foreign()):
         doubts.append(
             f"{_named(connection, index)} may be a middlebox's: {_foreign(connection, index, by_ttl)}"
         )
-    doubts += [f"{_named(connection, index)} {open_}" for index, open_ in reading.questions()]
+    questions = (found for found in reading.questions() if is_asked(found[0]))
+    doubts += [f"{_named(connection, index)} {open_}" for index, open_ in questions]
     if reading.entwined:
         doubts.append("another connection of the same ends began before this one was over")
-    for index, beyond in reading.beyond():
+    for index, beyond in filter(lambda found: is_asked(found[0]), reading.beyond()):
         doubts.append(
             f"{_named(connection, index)} lies {beyond} bytes beyond all that was captured from that end:"
             " segments are missing, or it is a middlebox's"
@@ -242,6 +311,8 @@ def _doubts_of_end(
         return ["the connection is still open where the capture ends"]
     if not watch.left(connection.client, connection.server):
         return []
+    if report is not None and passing.only_peer_holds(report, connection):
+        return []  # it has ended for this end; the other's waits for what never comes
     own = reading.end(connection.endpoint(subject))
     unacknowledged = (own.sent_to or 0) - (own.acked_to if own.acked_to is not None else own.sent_to or 0)
     if reading.is_reset:
@@ -377,6 +448,7 @@ def _witnesses(
     cause: Cause | None,
     reasons: Sequence[str] | None,
     testimony: Testimony | None,
+    arrived: Ending,
 ) -> tuple[Witness, ...]:
     name = connection.name(subject) if report is None else f"the {NODE}"
     found = [witnesses.wire(connection, name, closing)]
@@ -392,7 +464,7 @@ def _witnesses(
             *witnesses.system_calls(replay),
         ]
     found += witnesses.tracepoint(reasons, ending, cause)
-    found.append(witnesses.peer(testimony, ending, connection.reading.over))
+    found.append(witnesses.peer(testimony, arrived, connection.reading.over))
     return tuple(found)
 
 

@@ -1,0 +1,107 @@
+"""What is captured in a run, at one end of the wire or at both: written down, and sorted into connections."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rst_or_fin.evidence.records import WirePlayed
+from rst_or_fin.storage.evidence_folder import Writer
+from rst_or_fin.tcp.connection import Connection
+from rst_or_fin.tcp.segment import Endpoint
+from rst_or_fin.testbed import Testbed
+from rst_or_fin.verdict.assess import Wire
+
+Ends = tuple[Endpoint, Endpoint]
+
+
+class Recorder:
+    """The captures of one run, replay after replay: `near` at the node's end, `far` at the peer's."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self.near = Wire()
+        self.far = Wire()
+        self._pending = self._lost = 0
+        self._far_first = 1
+        self._far_dropped = 0
+
+    def see(self, bed: Testbed, timeout_s: float = 0.0) -> None:
+        """Take in all that was captured up to now; waits up to `timeout_s` for the first of it.
+
+        Where a program stands between the hosts, nothing is on its way in there any more.
+        """
+        wire = bed.wire
+        if wire is None:
+            self._see_near(bed, timeout_s)
+            return
+        fenced = wire.fence()
+        self._see_near(bed, timeout_s)
+        if fenced is not None:
+            self._pending, self._lost = fenced.pending, fenced.lost
+        frames = wire.drain_peer()
+        self._writer.peer_frames(frames)
+        self.far.see(frames)
+
+    def _see_near(self, bed: Testbed, timeout_s: float) -> None:
+        frames = bed.drain(timeout_s)
+        self._writer.frames(frames)
+        self.near.see(frames)
+
+    def is_still(self, bed: Testbed) -> bool:
+        """Whether nothing in the wire waits for its time."""
+        return bed.wire is None or bool(bed.wire.gone) or self._pending == 0
+
+    def is_cut_off(self, bed: Testbed) -> bool:
+        """Whether nothing passes between the hosts any more, because the program in the middle is gone."""
+        return bed.wire is not None and bool(bed.wire.gone)
+
+    def left_open(self, bed: Testbed) -> list[Ends]:
+        """Return the connections that have not ended for both hosts' kernels.
+
+        Where these tell nothing, the captures do.
+        """
+        far = dict(self.far.ends())
+        return [
+            ends
+            for ends, over in self.near.ends()
+            if _is_open(bed, ends, over and far.get(ends, True) and far.get(ends[::-1], True))
+        ]
+
+    def has_seen_all_end(self) -> bool:
+        return all(over for _, over in (*self.near.ends(), *self.far.ends()))
+
+    def take(self) -> tuple[list[Connection], list[Connection]]:
+        """Return the replay's connections, as captured at the node's end and at the peer's."""
+        return self.near.take(), self.far.take()
+
+    def played(self, bed: Testbed, left_open: Sequence[Ends]) -> WirePlayed | None:
+        """What the wire did in the replay that is over; None where nothing stands between the hosts."""
+        wire = bed.wire
+        if wire is None:
+            return None
+        near = dict(self.near.ends())
+        first, self._far_first = self._far_first, self.far.frames + 1
+        return WirePlayed(
+            first_frame=first,
+            last_frame=self.far.frames,
+            actions=wire.take(),
+            dropped=self._far_dropped + wire.dropped_at_peer(),
+            lost=self._lost,
+            pending=self._pending,
+            gone=wire.gone,
+            held_by_peer=tuple(ends for ends in left_open if not _node_holds(bed, ends, near[ends])),
+        )
+
+    def renewed(self, dropped_at_peer: int) -> None:
+        """Note that another testbed takes over, whose counts begin anew."""
+        self._far_dropped += dropped_at_peer
+
+
+def _is_open(bed: Testbed, ends: Ends, over: bool) -> bool:
+    held = bed.holds(*ends)
+    return not over if held is None else held
+
+
+def _node_holds(bed: Testbed, ends: Ends, over: bool) -> bool:
+    held = bed.node_holds(*ends)
+    return not over if held is None else held

@@ -1,0 +1,126 @@
+"""The driver's end of a wire that breaks on purpose: tells its program the rules, and hears what it did.
+
+What the program is told and says is in agents/wire.py. Once it is gone, nothing passes between the hosts any
+more; that is remembered, and every replay from then on says so.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from rst_or_fin.capture_file.frame import Frame
+from rst_or_fin.errors import EnvironmentTroubleError
+from rst_or_fin.evidence.records import WireAction
+from rst_or_fin.tcp.segment import Endpoint
+
+_ANSWER_TIMEOUT_S = 5.0
+_START_TIMEOUT_S = 30.0
+
+
+class Lines(Protocol):
+    """A program's standard streams. Both raise EnvironmentTroubleError or OSError where it is gone."""
+
+    def write(self, data: bytes, timeout_s: float) -> None: ...
+
+    def read(self, timeout_s: float) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fenced:
+    """Nothing lies in the wire's queues; `pending` frames wait for their time, `lost` it had no room for."""
+
+    pending: int
+    lost: int
+
+
+class WireProgram:
+    """One wire. `drain_peer` takes what was captured at the peer's end of it."""
+
+    def __init__(
+        self, lines: Lines, drain_peer: Callable[[], list[Frame]], dropped: Callable[[], int]
+    ) -> None:
+        self._lines = lines
+        self._rest = b""
+        self._actions: list[WireAction] = []
+        self.drain_peer = drain_peer
+        self.dropped_at_peer = dropped
+        self.gone = ""
+
+    def await_ready(self) -> None:
+        """Wait until the wire passes frames. Raises EnvironmentTroubleError where it never does."""
+        event = self._hear({"ready", "failed"}, _START_TIMEOUT_S)
+        if event is None or event["event"] == "failed":
+            why = self.gone or (event or {}).get("error", f"it said nothing for {_START_TIMEOUT_S:g} s")
+            raise EnvironmentTroubleError(f"the wire between the hosts did not start: {why}", "see `doctor`")
+
+    def play(self, order: Mapping[str, Any], replay: int) -> None:
+        """From now on these rules, for the connections of that replay."""
+        self._actions.clear()
+        self._ask({"do": "play", "replay": replay, **order}, "playing")
+
+    def fence(self) -> Fenced | None:
+        """Let everything pass that is on its way; None where the wire is gone."""
+        event = self._ask({"do": "fence"}, "fenced")
+        return None if event is None else Fenced(pending=event["pending"], lost=event["dropped"])
+
+    def take(self) -> tuple[WireAction, ...]:
+        """What the wire did since the last `play`, as far as it was heard."""
+        actions, self._actions = self._actions, []
+        return tuple(actions)
+
+    def _ask(self, order: Mapping[str, Any], answer: str) -> dict[str, Any] | None:
+        if self.gone:
+            return None
+        try:
+            self._lines.write(json.dumps(order).encode() + b"\n", _ANSWER_TIMEOUT_S)
+        except (OSError, EnvironmentTroubleError) as error:
+            self.gone = str(error)
+            return None
+        return self._hear({answer}, _ANSWER_TIMEOUT_S)
+
+    def _hear(self, answers: set[str], timeout_s: float) -> dict[str, Any] | None:
+        deadline = time.monotonic() + timeout_s
+        while True:
+            line, newline, rest = self._rest.partition(b"\n")
+            if newline:
+                self._rest = rest
+                event: dict[str, Any] = json.loads(line)
+                if event["event"] in answers:
+                    return event
+                self._actions.append(_action(event))
+                continue
+            try:
+                said = self._lines.read(max(0.0, deadline - time.monotonic()))
+            except (OSError, EnvironmentTroubleError) as error:
+                self.gone = str(error)
+                return None
+            if not said:
+                self.gone = self.gone or f"it did not answer within {timeout_s:g} s"
+                return None
+            self._rest += said
+
+
+def _action(event: Mapping[str, Any]) -> WireAction:
+    client, server = _ends(bytes.fromhex(event["ends"]))
+    return WireAction(
+        rule=event["rule"],
+        did=event["did"],
+        sender=event["from"],
+        segment=event["segment"],
+        client=client,
+        server=server,
+        t_ns=event["t_ns"],
+    )
+
+
+def _ends(packed: bytes) -> tuple[Endpoint, Endpoint]:
+    from ipaddress import ip_address
+
+    half = (len(packed) - 4) // 2
+    ports = int.from_bytes(packed[-4:-2], "big"), int.from_bytes(packed[-2:], "big")
+    one, other = (str(ip_address(packed[at : at + half])) for at in (0, half))
+    return Endpoint(one, ports[0]), Endpoint(other, ports[1])

@@ -1,0 +1,80 @@
+"""What left and what arrived, in sentences; and what the wire between the hosts leaves open.
+
+Knows the captures of both ends and what the wire's program said; no expectations, no rules' texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from rst_or_fin.evidence.records import WirePlayed
+from rst_or_fin.tcp.connection import Connection
+from rst_or_fin.tcp.ending import Role
+from rst_or_fin.tcp.two_ends import Fate, Passage, TwoEnds
+from rst_or_fin.verdict.witnesses import HostReport
+
+_MOST_TOLD = 12
+_DELAYS = ("delay", "hold")
+
+
+def remarks(two_ends: TwoEnds, report: HostReport | None) -> Iterator[str]:
+    """Whatever did not pass as it was sent, in order; the same segment several times is told once."""
+    played = report.replay.wire if report is not None else None
+    late = (
+        {(a.segment, a.sender) for a in played.actions if a.did in _DELAYS} if played is not None else set()
+    )
+    told = list(_told(two_ends, late))
+    yield from told[:_MOST_TOLD]
+    if len(told) > _MOST_TOLD:
+        yield f"{len(told) - _MOST_TOLD} more segments did not pass as they were sent"
+    if report is not None and only_peer_holds(report, two_ends.near):
+        yield "the peer's kernel still had the connection when the watch ended"
+
+
+def _told(two_ends: TwoEnds, late: Collection[tuple[str, str]]) -> Iterator[str]:
+    shown = two_ends.shown
+    start_ns = shown.segments[0].t_ns
+    alike: dict[tuple[str, Role, Fate], list[Passage]] = {}
+    for passage in two_ends.passages:
+        notation = shown.notation(passage.segment)
+        if passage.fate is not Fate.ARRIVED or (notation, passage.sender) in late:
+            key = notation, passage.sender, passage.fate
+            alike.setdefault(key, []).append(passage)
+    for (notation, sender, fate), members in alike.items():
+        yield f"{notation} of the {sender} {_fate(fate, members, start_ns)}"
+
+
+def _fate(fate: Fate, members: Sequence[Passage], start_ns: int) -> str:
+    """`left at 0.010 s and never arrived`; of several, when the first left and how many there were."""
+    first = members[0]
+    at = f"{(first.segment.t_ns - start_ns) / 1e9:.3f} s"
+    if fate is Fate.FORGED:
+        return f"came at {at}, and that end never sent it"
+    if fate is Fate.COPY:
+        return f"came again at {at}: the wire had made a copy"
+    times = f"{len(members)} times, first at {at}," if len(members) > 1 else f"at {at}"
+    if fate is Fate.ARRIVED and first.arrived_ns is not None:
+        return f"left {times} and arrived at {(first.arrived_ns - start_ns) / 1e9:.3f} s"
+    return f"left {times} and {fate}"
+
+
+def only_peer_holds(report: HostReport, connection: Connection) -> bool:
+    """Whether the peer's host alone still had the connection when the watch ended."""
+    played = report.replay.wire
+    ends = connection.client, connection.server
+    return played is not None and (ends in played.held_by_peer or ends[::-1] in played.held_by_peer)
+
+
+def doubts(played: WirePlayed, passages: Sequence[Passage]) -> Iterator[str]:
+    """Why what passed the wire may not be what the rules say."""
+    if played.gone:
+        yield f"the wire between the hosts ended in the middle of the replay: {played.gone}"
+    if played.dropped:
+        yield f"the capture at the peer's end is incomplete: the kernel dropped {played.dropped} frames"
+    if played.lost:
+        yield f"the wire between the hosts had no room for {played.lost} frames"
+    if played.pending:
+        yield f"{played.pending} segments were still on their way when the watch ended: raise settle_ms"
+    spoiled = [p for p in passages if p.fate is not Fate.ARRIVED]
+    if spoiled and not played.actions and not played.gone:
+        yield f"{len(spoiled)} segments did not pass as they were sent, and the wire did nothing to them"

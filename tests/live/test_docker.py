@@ -151,6 +151,17 @@ def test_a_users_own_scenario_runs_by_path(command: Command, tmp_path: Path, cli
     assert (done.returncode, document(done)["runs"][0]["endings"]) == (0, {"FIN": 1})
 
 
+def test_a_session_is_nobody_without_a_capability_on_a_read_only_root(
+    command: Command, tmp_path: Path, client: object
+) -> None:
+    """What SECURITY.md says of a session in a container."""
+    asked = 'file:write_file("/etc/mine", "").\nos:cmd("id -un; grep CapEff /proc/self/status").\n'
+    connects = "{ok, Sock} = gen_tcp:connect(Server, Port, [{active, false}]).\ngen_tcp:close(Sock)."
+    done = command("run", str(scenario(tmp_path, session=asked + connects)), *RUNTIME)
+    said = ("{error,erofs}", r'"nobody\nCapEff:\t0000000000000000\n"')
+    assert [one for one in said if one not in done.stdout] == []
+
+
 def test_an_outcome_that_differs_is_exit_1(command: Command, tmp_path: Path, client: object) -> None:
     assert command("run", str(scenario(tmp_path, expect='ending = "RST"')), *RUNTIME).returncode == 1
 

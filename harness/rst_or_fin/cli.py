@@ -14,12 +14,15 @@ from contextlib import contextmanager, suppress
 from enum import StrEnum
 from importlib import import_module
 from types import FrameType
-from typing import NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from rst_or_fin import __version__
 from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_MISTAKE, TroubleError, of_machine
 from rst_or_fin.escaping import clipped, visible
 from rst_or_fin.tcp.ending import Cause, Ending
+
+if TYPE_CHECKING:
+    from rst_or_fin.scenario.wire import RandomFaults
 
 Word = TypeVar("Word", bound=StrEnum)
 
@@ -367,6 +370,7 @@ def _add_bisect(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_cell_options(parser: argparse.ArgumentParser, out: str) -> None:
+    _add_wire(parser)
     parser.add_argument("--repeat", type=_count, default=1, metavar="N", help="play each cell N times")
     parser.add_argument(
         "--limit", type=_count, default=120, metavar="S", help="seconds a cell may take (120)"
@@ -389,6 +393,27 @@ def _listed(*choices: str) -> Callable[[str], list[str]]:
         return items
 
     return parse
+
+
+def _faults(text: str) -> RandomFaults:
+    """Random faults, as `--wire` has them."""
+    from rst_or_fin.agents.script import ScriptError
+    from rst_or_fin.scenario.wire import parse_random
+
+    try:
+        return parse_random(text)
+    except ScriptError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _add_wire(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--wire",
+        type=_faults,
+        metavar="FAULTS",
+        help="random faults between the two hosts: 'loss=0.1 delay_ms=50 seed=7'"
+        " (loss, duplicate, reorder, delay_ms, jitter_ms, seed)",
+    )
 
 
 def _add_play_options(parser: argparse.ArgumentParser) -> None:
@@ -427,6 +452,7 @@ def _add_strace(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_testbed_options(parser: argparse.ArgumentParser) -> None:
+    _add_wire(parser)
     parser.add_argument(
         "--runtime",
         choices=("auto", "docker", "local"),

@@ -77,7 +77,8 @@ class Cell:
     @property
     def inputs(self) -> str:
         """A digest of what the cell's evidence is made from; while it is the same, evidence may be old."""
-        parts = (self.scenario.name, self.text, self.combination, self.repeat, self.kernel_digest)
+        chance = (self.scenario.chance.told,) if self.scenario.chance is not None else ()
+        parts = (self.scenario.name, self.text, self.combination, self.repeat, self.kernel_digest, *chance)
         return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
     def __str__(self) -> str:

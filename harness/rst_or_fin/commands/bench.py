@@ -24,6 +24,7 @@ from rst_or_fin.runner import replay
 from rst_or_fin.runner.pool import TestbedPool
 from rst_or_fin.storage import scenario_files
 from rst_or_fin.storage.load_run import load_run
+from rst_or_fin.storage.scenario_files import Entry
 from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.testbed import Testbed
 from rst_or_fin.testbed.select import choose
@@ -48,7 +49,7 @@ def bench(options: argparse.Namespace) -> int:
             seconds = [_opening_s(beds) for _ in range(_COLD_RUNS)]
             print(f"\ntestbed ready (both hosts, wire, capture, link): {_median(seconds)}")
             for name in scenario_files.PUBLISHED_PAIR:
-                _warm(name, options.repeat, beds, Path(folder))
+                _warm(scenario_files.find(name).under(options.wire), options.repeat, beds, Path(folder))
     if runtime.name == "local":
         _floor(options.repeat)
     return EXIT_AS_EXPECTED
@@ -100,8 +101,8 @@ def _seconds(command: list[str], environment: dict[str, str] | None = None) -> f
     return time.monotonic() - started
 
 
-def _warm(name: str, repeat: int, beds: TestbedPool, folder: Path) -> None:
-    entry = scenario_files.find(name)
+def _warm(entry: Entry, repeat: int, beds: TestbedPool, folder: Path) -> None:
+    name = entry.scenario.name
     bed = Timed(beds.get(entry.scenario))
     request = replay.Request(
         scenario=entry.scenario,

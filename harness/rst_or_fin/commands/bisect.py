@@ -37,7 +37,7 @@ _RELEASES: Mapping[str, Callable[[], Sequence[str]]] = {
 
 def bisect(options: argparse.Namespace) -> int:
     """Exit code 0 where a place is found, 1 where nothing changes, 3 where some releases say nothing."""
-    entry = scenario_files.find(options.scenario)
+    entry = scenario_files.find(options.scenario).under(options.wire)
     _check(entry, options)
     if options.axis == "kernel":
         options.since, options.until = (

@@ -41,7 +41,10 @@ from rst_or_fin.testbed.select import DEFAULT_OTP, choose
 
 
 def matrix(options: argparse.Namespace) -> int:
-    entries = [scenario_files.find(name) for name in options.scenarios or scenario_files.PUBLISHED_PAIR]
+    entries = [
+        scenario_files.find(name).under(options.wire)
+        for name in options.scenarios or scenario_files.PUBLISHED_PAIR
+    ]
     check_names([entry.scenario for entry in entries])
     runtime = settled_runtime(options)
     wanted = [

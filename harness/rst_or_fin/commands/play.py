@@ -37,11 +37,13 @@ _REPLAYS_IN_JSON = 1000
 
 def reproduce(options: argparse.Namespace) -> int:
     """The main job: the published pair, a RST and a FIN."""
-    return _play([scenario_files.find(name) for name in scenario_files.PUBLISHED_PAIR], options)
+    return _play(
+        [scenario_files.find(name).under(options.wire) for name in scenario_files.PUBLISHED_PAIR], options
+    )
 
 
 def run(options: argparse.Namespace) -> int:
-    entries = [scenario_files.find(name) for name in options.scenarios]
+    entries = [scenario_files.find(name).under(options.wire) for name in options.scenarios]
     return _play(side_by_side(entries, lambda entry: entry.scenario.hosts), options)
 
 

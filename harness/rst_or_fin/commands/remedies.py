@@ -26,8 +26,11 @@ _WARM_UP = 20  # replays until a fresh node and a fresh server take about as lon
 
 def cures(options: argparse.Namespace) -> int:
     """Play the cases and their remedies; exit as the worst does (a remedy that fails as claimed is none)."""
-    remedies = _remedies(options.scenarios)
-    cases = {entry.scenario.before: scenario_files.find(entry.scenario.before) for entry in remedies}
+    remedies = [entry.under(options.wire) for entry in _remedies(options.scenarios)]
+    cases = {
+        entry.scenario.before: scenario_files.find(entry.scenario.before).under(options.wire)
+        for entry in remedies
+    }
     root = evidence_folder.new_folder(Path(options.out), "cures")
     played: dict[str, list[Judged]] = {}
     entries = {entry.scenario.name: entry for entry in (*cases.values(), *remedies)}

@@ -26,7 +26,7 @@ _RESULT = "sweep.json"
 
 def sweep(options: argparse.Namespace) -> int:
     """Play the scenario at one value after another; exit as the worst of the points does."""
-    entry = scenario_files.find(options.scenario)
+    entry = scenario_files.find(options.scenario).under(options.wire)
     _check(entry, options)
     root = evidence_folder.new_folder(Path(options.out), f"sweep-{entry.scenario.name}")
     points: dict[int, Point] = {}

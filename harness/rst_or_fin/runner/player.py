@@ -50,13 +50,12 @@ class Player:
             folder=folder,
             command_line=self._command_line,
         )
-        unfit = False
+        node_gone = False
         with naming(entry.where, entry.text):
             for judged in conductor.run(request, self._bed(entry), partial(self._beds.renew, entry.scenario)):
-                wire = judged.replay.wire
-                unfit = judged.replay.end is SessionEnd.NODE_GONE or bool(wire is not None and wire.gone)
+                node_gone = judged.replay.end is SessionEnd.NODE_GONE
                 yield judged
-        if unfit:
+        if node_gone:
             self._beds.discard()
 
     def _bed(self, entry: Entry) -> Testbed:

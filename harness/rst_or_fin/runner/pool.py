@@ -36,7 +36,7 @@ class TestbedPool:
 
     def get(self, scenario: Scenario) -> Testbed:
         """A testbed with the hosts that the scenario needs: the last one where it fits."""
-        if self._bed is None or self._hosts != scenario.hosts:
+        if self._bed is None or self._hosts != scenario.hosts or _is_cut_off(self._bed):
             self.discard()
             self._bed = self._runtime.open(scenario.hosts, self._progress)
             self._hosts = scenario.hosts
@@ -59,3 +59,8 @@ class TestbedPool:
         bed, self._bed = self._bed, None
         if bed is not None:
             bed.close()
+
+
+def _is_cut_off(bed: Testbed) -> bool:
+    """Whether the program between the two hosts is gone, so that nothing passes any more."""
+    return bed.wire is not None and bool(bed.wire.gone)

@@ -8,12 +8,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
+
 from rst_or_fin import data_files
 from rst_or_fin.errors import UnparsableError, UsageError
 from rst_or_fin.escaping import clipped, visible
 from rst_or_fin.scenario import check
 from rst_or_fin.scenario.check import Problem
 from rst_or_fin.scenario.model import SUFFIX, Scenario, parse
+from rst_or_fin.scenario.wire import RandomFaults
 from rst_or_fin.storage import scenario_text
 
 _LONGEST_NAME = 200
@@ -35,9 +38,16 @@ class Entry:
         """The path as errors name it, on one line whatever it holds."""
         return _called(self.path)
 
+    def under(self, chance: RandomFaults | None) -> Entry:
+        """The same with these random faults on the wire in place of its own; None leaves it as it is."""
+        if chance is None:
+            return self
+        return replace(self, scenario=msgspec.structs.replace(self.scenario, chance=chance))
+
     def given(self, values: Mapping[str, int]) -> Entry:
         """The same with other values for its parameters. Raises ScenarioError where they do not fit."""
-        return replace(self, scenario=_checked(self.path, self.text, values))
+        found = replace(self, scenario=_checked(self.path, self.text, values))
+        return found.under(self.scenario.chance)
 
 
 def names() -> list[str]:

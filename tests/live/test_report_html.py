@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import distribution
 from pathlib import Path
 
+import msgspec
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 from rst_or_fin.report import html, ladder_mermaid, ladder_svg
@@ -17,11 +18,21 @@ from rst_or_fin.report.records import Run
 
 from tests.support.cases import ABORT, CLOSE
 from tests.support.needs import skip_or_fail
-from tests.support.report_runs import aborted, closed, crashed, repeated, scenario, shut_down
+from tests.support.report_runs import (
+    aborted,
+    closed,
+    crashed,
+    long_transfer,
+    repeated,
+    scenario,
+    shut_down,
+    sweeping,
+)
 from tests.unit.test_report_hostile import ATTACKS, hostile
 
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 900}
+WIDE = {"width": 1920, "height": 1080}
 RUNS = [
     aborted(),
     closed(),
@@ -48,6 +59,15 @@ CONTRASTS = """(selector) => {
     return (Math.max(ink, ground) + 0.05) / (Math.min(ink, ground) + 0.05);
   });
 }"""
+
+
+# What is wider than the page, or hides a part of itself at the side; a label for readers alone is none of it.
+CUT_OFF = """() => [...document.querySelectorAll("html, body *")].filter((e) => {
+  if (e.ownerSVGElement || !e.checkVisibility() || e.closest("thead") || e.tagName === "OPTION") return false;
+  const style = getComputedStyle(e);
+  const hides = style.display !== "inline" && e.clientWidth > 1 && e.scrollWidth > e.clientWidth + 1;
+  return hides || e.getBoundingClientRect().right > innerWidth + 1;
+}).map((e) => `${e.tagName}.${e.className} ${e.textContent.slice(0, 40)}`)"""
 
 
 @dataclass(slots=True)
@@ -112,7 +132,7 @@ def test_a_page_opens_without_a_complaint(show: Open) -> None:
 def test_no_request_leaves_a_page(show: Open) -> None:
     seen = show(html.render(RUNS))
     seen.page.get_by_role("button", name="Ending").click()
-    seen.page.get_by_role("link", name=NAMES[2]).click()
+    seen.page.locator("#runs").get_by_role("link", name=NAMES[2]).click()
     assert {url.partition("#")[0] for url in seen.requests} == {seen.page.url.partition("#")[0]}
 
 
@@ -166,6 +186,7 @@ def test_the_outcome_can_be_chosen(show: Open) -> None:
 @pytest.mark.parametrize("number", range(1, len(RUNS) + 1))
 def test_the_table_leads_to_each_runs_ladder(show: Open, number: int) -> None:
     page = show(html.render(RUNS)).page
+    page.get_by_role("button", name="fold all", exact=True).click()
     page.locator(f"#runs a[href='#run-{number}']").click()
     page.wait_for_function(
         "(id) => { const top = document.getElementById(id).getBoundingClientRect().top;"
@@ -177,8 +198,9 @@ def test_the_table_leads_to_each_runs_ladder(show: Open, number: int) -> None:
 
 def test_a_page_works_without_its_script(show: Open) -> None:
     page = show(html.render(RUNS), java_script_enabled=False).page
-    page.get_by_role("link", name="recv-then-close").first.click()
-    assert page.locator("#run-2 svg.ladder").is_visible()
+    link = page.locator("#runs").get_by_role("link", name="recv-then-close")
+    link.click()
+    assert page.locator(f"{link.get_attribute('href')} svg.ladder").is_visible()
 
 
 def test_the_capture_comes_out_of_the_page_as_it_went_in(show: Open) -> None:
@@ -188,10 +210,63 @@ def test_the_capture_comes_out_of_the_page_as_it_went_in(show: Open) -> None:
     assert Path(waiting.value.path()).read_bytes() == aborted().capture
 
 
-@pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
-def test_nothing_sticks_out_at_the_side(show: Open, viewport: dict[str, int]) -> None:
-    page = show(html.render(RUNS), viewport=viewport).page
-    assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [PHONE, DESK, WIDE], ids=["phone", "desk", "wide"])
+def test_nothing_is_cut_off_at_the_side(show: Open, viewport: dict[str, int], scheme: str) -> None:
+    axes = [msgspec.structs.replace(closed().axes, otp=f"{release}") for release in range(23, 30)]
+    runs = [*RUNS, long_transfer(), sweeping(), *(replace(closed(), axes=each) for each in axes)]
+    page = show(html.render(runs), viewport=viewport, color_scheme=scheme).page
+    page.get_by_role("button", name="unfold all").click()
+    assert page.evaluate(CUT_OFF) == []
+
+
+def test_runs_that_need_a_look_are_unfolded_and_the_others_folded(show: Open) -> None:
+    page = show(html.render(RUNS)).page
+    found = page.evaluate("[...document.querySelectorAll('details.run')].map((run) => run.open)")
+    assert found == sorted(found, reverse=True)
+
+
+def test_what_needs_a_look_leads_to_its_run(show: Open) -> None:
+    page = show(html.render(RUNS)).page
+    link = page.locator(".looks").get_by_role("link", name="expected-a-reset")
+    link.click()
+    assert page.locator(f"{link.get_attribute('href')}").is_visible()
+
+
+def picking(show: Open) -> Page:
+    return show(html.render([repeated(*[ABORT] * 40, CLOSE, *[ABORT] * 40)])).page
+
+
+def drawn_replay(page: Page) -> str:
+    return " ".join(shown(page, "details.way h3"))
+
+
+def test_the_picker_begins_with_what_needs_a_look(show: Open) -> None:
+    assert drawn_replay(picking(show)).startswith("1 of 81 replays: FIN")
+
+
+def test_a_replay_can_be_picked_from_the_list(show: Open) -> None:
+    page = picking(show)
+    page.locator(".picker select").select_option(index=3)
+    assert drawn_replay(page) == "Replay 2: RST"
+
+
+def test_a_replay_that_is_not_drawn_leads_to_one_that_went_the_same_way(show: Open) -> None:
+    page = picking(show)
+    page.locator(".picker input").fill("77")
+    assert page.locator(".picker output").inner_text() == "replay 77 went like replay 0"
+
+
+def test_bars_are_as_long_as_the_shares(show: Open) -> None:
+    widths = picking(show).evaluate(
+        "[...document.querySelectorAll('div.bar')].map((e) => e.offsetWidth / e.parentElement.clientWidth)"
+    )
+    assert widths == pytest.approx([80 / 81, 1 / 81], abs=0.01)
+
+
+def test_a_phone_has_the_ladder_step_by_step(show: Open) -> None:
+    page = show(html.render([aborted()]), viewport=PHONE).page
+    assert (page.locator("svg.ladder").is_visible(), page.locator(".steps").is_visible()) == (False, True)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -14,6 +14,7 @@ from rst_or_fin.scenario.model import Expectation, Scenario
 from rst_or_fin.tcp.ending import Ending
 from rst_or_fin.tcp.segment import Endpoint, Segment
 from rst_or_fin.verdict.assess import assess_run
+from rst_or_fin.verdict.outcome import Outcome
 
 from tests.support.cases import ABORT, ABORT_ON_CLOSE, CLOSE, SHUTDOWN_THEN_ABORT, WHOLE, heard, replay
 from tests.support.segments import HANDSHAKE, A, capture, segments
@@ -86,6 +87,13 @@ def long_transfer(count: int = 200) -> Run:
     wire += f"> R. 19:19(0) ack {100 * count + 1}"
     of = played(CONNECT, SEND, CLOSING, received=100 * count, unread=100 * count, raised=ABORT_ON_CLOSE)
     return run(wire, of, name="long-transfer")
+
+
+def sweeping() -> Run:
+    """A point of a sweep: nothing is expected of it."""
+    own = scenario(name="swept", parameters={"Read": 10}, given={"Read": 9})
+    of = closed()
+    return replace(of, scenario=own, judgements=(replace(of.judgements[0], outcome=Outcome.MEASURED),))
 
 
 def repeated(*wires: str) -> Run:

@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from xml.etree import ElementTree as ET
 
@@ -206,12 +207,42 @@ def test_markdown_of_many_runs_opens_with_a_table_of_them() -> None:
 
 def test_a_page_leads_from_its_table_to_every_run() -> None:
     page = _Page(html.render(RUNS))
-    assert [f"#{identity}" for identity in page.articles] == page.anchors
+    assert {f"#{identity}" for identity in page.articles} == set(page.anchors)
 
 
 def test_a_page_asks_for_nothing_from_elsewhere() -> None:
     page = _Page(html.render(RUNS))
-    assert {link.partition(":")[0] for link in page.links if not link.startswith("#")} == {"data"}
+    assert {link.partition(":")[0] for link in page.asked if not link.startswith("#")} == {"data"}
+
+
+def test_a_page_links_to_the_sources_that_have_an_address() -> None:
+    page = _Page(html.render([aborted()]))
+    assert "https://www.rfc-editor.org/rfc/rfc2525#section-2.17" in page.left_to
+
+
+def test_what_needs_a_look_comes_first_in_a_page() -> None:
+    page = html.render([closed(), aborted(), closed(name="odd", expect=scenario().expect)])
+    assert re.findall(r'<h2 id="run-\d+-name">([^<]*)', page)[0] == "odd"
+
+
+def test_ten_thousand_replays_make_a_page_of_less_than_five_megabytes() -> None:
+    one = repeated(ABORT, CLOSE)
+    many = replace(one, judgements=one.judgements * 5000, capture=bytes(12_000_000))
+    assert len(html.render([many])) < 5_000_000
+
+
+def test_ten_thousand_runs_make_a_page_of_less_than_five_megabytes() -> None:
+    assert len(html.render([aborted(), closed()] * 5000)) < 5_000_000
+
+
+def test_a_page_says_what_it_has_no_room_for() -> None:
+    assert "and 200 more as expected: too many for a page" in html.render([closed()] * 1200)
+
+
+def test_a_scenario_by_axes_is_a_grid() -> None:
+    other = replace(closed(), axes=msgspec.structs.replace(closed().axes, otp="28"))
+    page = html.render([closed(), other])
+    assert re.findall(r'<td data-head="([^"]*)"', page.partition('id="grid"')[2])[:2] == ["OTP 27", "OTP 28"]
 
 
 def test_ids_of_a_page_are_unique() -> None:
@@ -224,15 +255,17 @@ class _Page(HTMLParser):
 
     def __init__(self, text: str) -> None:
         super().__init__()
-        self.links: list[str] = []
+        self.asked: list[str] = []
+        self.left_to: list[str] = []
         self.anchors: list[str] = []
         self.articles: list[str] = []
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
-        self.links += [value for name, value in attrs if name in ("href", "src", "srcset") and value]
-        if tag == "article":
+        links = [value for name, value in attrs if name in ("href", "src", "srcset") and value]
+        (self.left_to if given.get("rel") == "noreferrer noopener" else self.asked).extend(links)
+        if tag == "div" and given.get("class") == "body":
             self.articles.append(given["id"] or "")
         if tag == "a" and (given.get("href") or "").startswith("#run-"):
             self.anchors.append(given["href"] or "")

@@ -9,22 +9,24 @@ from __future__ import annotations
 import hashlib
 import json
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from rst_or_fin.analysis.wilson import shares
 from rst_or_fin.escaping import visible, visible_lines
-from rst_or_fin.report import ladder_svg, terminal
-from rst_or_fin.report.explanations import marked
-from rst_or_fin.report.ladder import ladder
+from rst_or_fin.report import ladder_svg
+from rst_or_fin.report.html_grid import grid, title
+from rst_or_fin.report.html_panels import TONES, Room, panels
 from rst_or_fin.report.pcapng import annotated
-from rst_or_fin.report.records import Alike, Run, tally
-from rst_or_fin.report.trace_text import TraceLine, trace_lines
-from rst_or_fin.tcp.ending import Ending
-from rst_or_fin.verdict.assess import Judged
+from rst_or_fin.report.records import Run, tally
+from rst_or_fin.report.sources import linked
 from rst_or_fin.verdict.outcome import Outcome
+from rst_or_fin.verdict.reason import reason
 
 _HEADS = ("Scenario", "Ending", "Cause", "Outcome", "Replays", "OTP", "Backend", "Kernel")
 _SIGNS = {
@@ -35,21 +37,33 @@ _SIGNS = {
     Outcome.MEASURED: "·",
 }
 _AGREES = {True: "agrees", False: "DISAGREES", None: "says"}
-_TONES = {Ending.RST: "rst", Ending.FIN_THEN_RST: "rst", Ending.FIN: "fin"}
+_NEEDS_A_LOOK = {Outcome.DIFFERS: 0, Outcome.INCONCLUSIVE: 1}
+
+_ROWS = 1000  # runs in the table; more are counted
+_FEW = 3  # runs that are all unfolded
+_CAPTURE = 200_000  # bytes of a capture that goes into the page
+_CAPTURES = 1_000_000  # bytes of all captures that do
 
 
 def render(runs: Sequence[Run]) -> str:
-    """The page."""
+    """The page: what needs a look first, and no larger than a browser likes."""
     environment = Environment(
         loader=PackageLoader("rst_or_fin.report", "page"), autoescape=True, undefined=StrictUndefined
     )
     environment.finalize = _shown
     script = _file(environment, "page.js")
     digest = b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    ordered = sorted(runs, key=lambda run: _NEEDS_A_LOOK.get(run.outcome, 2))
+    told = ordered[:_ROWS]
+    shown = list(_runs(told))
     return environment.get_template("page.html.j2").render(
-        runs=[_run(run, number) for number, run in enumerate(runs, start=1)],
+        runs=shown,
+        looks=[run for run in shown if run["reason"]],
+        number=len(runs),
+        untold=tally(run.outcome for run in ordered[_ROWS:]),
         replays=sum(len(run.judgements) for run in runs),
         tally=tally(judged.outcome for run in runs for judged in run.judgements),
+        grid=grid(told),
         heads=_HEADS,
         signs=_SIGNS,
         agrees=_AGREES,
@@ -72,67 +86,82 @@ def _shown(value: object) -> object:
     return "\n".join(visible_lines(value))
 
 
-def _run(run: Run, number: int) -> dict[str, Any]:
-    name = f"run-{number}"
-    tones = {_TONES.get(judged.verdict.ending, "") for judged in run.judgements}
+def _runs(runs: Sequence[Run]) -> Iterator[dict[str, Any]]:
+    room, captures = Room(), Room(left=_CAPTURES)
+    for number, run in enumerate(runs, start=1):
+        unfolded = len(runs) <= _FEW or run.outcome in _NEEDS_A_LOOK
+        yield _run(run, f"run-{number}", room, captures) | {"open": unfolded}
+
+
+def _run(run: Run, name: str, room: Room, captures: Room) -> dict[str, Any]:
+    tones = {TONES.get(judged.verdict.ending, "") for judged in run.judgements}
+    drawn = panels(run, name, room)
     return {
         "id": name,
-        "name": run.scenario.name,
+        "name": title(run),
         "claim": " ".join(run.scenario.claim.split()),
-        "sources": run.scenario.sources,
+        "sources": [list(linked(source)) for source in run.scenario.sources],
         "published": run.scenario.published,
         "outcome": run.outcome,
+        "reason": visible(reason(run.ways()[0].first)) if run.outcome in _NEEDS_A_LOOK else "",
         "endings": run.endings,
         "causes": run.causes,
         "tone": tones.pop() if len(tones) == 1 else "",
         "replays": len(run.judgements),
         "axes": run.axes,
         "started": run.started.partition(".")[0].replace("T", " ") + " UTC",
-        "ways": [_way(run, alike, f"{name}-{place}") for place, alike in enumerate(run.ways(), start=1)],
+        "panels": drawn,
+        "shares": _shares(run) if len(run.judgements) > 1 else [],
+        "went": _went(run, [panel["index"] for panel in drawn if panel["count"]]),
         "script": run.scenario.session.strip(),
-        "facts": json.dumps(run.facts, indent=2),
+        "facts": json.dumps(run.facts, indent=2) if drawn else "",
         "file": "".join(c if (c.isalnum() and c.isascii()) or c in "-." else "_" for c in run.folder),
-        "pcap": b64encode(run.capture).decode(),
-        "pcapng": b64encode(annotated(run)).decode(),
         "folder": run.folder,
         "program": run.program,
         "command_line": visible(" ".join(run.command_line)),
+        **_captures(run, captures),
     }
 
 
-def _way(run: Run, alike: Alike, name: str) -> dict[str, Any]:
-    judged = alike.first
+def _captures(run: Run, left: Room) -> dict[str, str]:
+    """The capture, and with the verdict as comments, where they are not too large for a page."""
+    size = len(run.capture)
+    if size > _CAPTURE or size > left.left:
+        return {"pcap": "", "pcapng": "", "size": f"{size / 1e6:,.1f} MB"}
+    left.take(size)
     return {
-        "count": alike.count,
-        "index": judged.replay.index,
-        "ending": judged.verdict.ending,
-        "tone": _TONES.get(judged.verdict.ending, ""),
-        "headline": terminal.headline(judged),
-        "doubts": judged.verdict.doubts,
-        "ladder": Markup(ladder_svg.render(ladder(run.scenario, judged), name, style=False)),
-        "session": terminal.session(judged.replay.calls),
-        "wire": list(_wire(judged)),
-        "witnesses": judged.verdict.witnesses,
-        "comparisons": judged.comparisons,
-        "closing": judged.verdict.closing_segment,
+        "pcap": b64encode(run.capture).decode(),
+        "pcapng": b64encode(annotated(run)).decode(),
+        "size": f"{size / 1e3:,.0f} kB",
     }
 
 
-def _trace(judged: Judged, deciding: list[int]) -> Iterator[TraceLine]:
-    assert judged.connection is not None
-    found = judged.verdict
-    return trace_lines(judged.connection, deciding, found.subject, passages=found.passages)
+def _shares(run: Run) -> list[dict[str, Any]]:
+    """How often the conclusive replays ended in which way, with 95 % Wilson intervals, as bars."""
+    conclusive = (j.verdict.ending for j in run.judgements if not j.verdict.doubts)
+    tones = {str(ending): tone for ending, tone in TONES.items()}
+    return [
+        {
+            "ending": ending,
+            "tone": tones.get(ending, ""),
+            "count": share.count,
+            "of": share.total,
+            "share": f"{share.value:.1%}",
+            "interval": str(share),
+            "width": f"{100 * share.value:.2f}%",
+            "low": f"{100 * share.low:.2f}%",
+            "reach": f"{100 * (share.high - share.low):.2f}%",
+        }
+        for ending, share in shares(Counter(map(str, conclusive))).items()
+    ]
 
 
-def _wire(judged: Judged) -> Iterator[dict[str, Any]]:
-    """The trace's lines; those of the segments that decide stand out."""
-    if judged.connection is None:
-        yield {"text": "no segment was captured", "tone": ""}
-        return
-    deciding = marked(judged)
-    for line in _trace(judged, [*deciding]):
-        if line.index in deciding:
-            tone = "rst" if judged.connection.segments[line.index].rst else "fin"
-            yield {"text": f"{line.text.strip()}  {deciding[line.index]}", "tone": tone}
-        else:
-            yield {"text": line.text.strip(), "tone": ""}
+def _went(run: Run, shown: Sequence[int]) -> str:
+    """Which way each replay went, in the order of their numbers: `0*57 1*3` (the 1st way 57 times, ...)."""
+    if len(run.judgements) < 2 or not shown:
+        return ""
+    way_of = {}
+    for way, alike in enumerate(run.ways()[: len(shown)]):
+        way_of.update(dict.fromkeys(map(id, alike.members), way))
+    went = (way_of.get(id(judged), -1) for judged in sorted(run.judgements, key=lambda j: j.replay.index))
+    return " ".join(f"{way}*{len(list(members))}" for way, members in groupby(went))

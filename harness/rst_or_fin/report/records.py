@@ -18,7 +18,11 @@ class Alike:
     """The replays of one run that went the same way; `first` stands for them all."""
 
     first: Judged
-    count: int
+    members: tuple[Judged, ...]
+
+    @property
+    def count(self) -> int:
+        return len(self.members)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +63,7 @@ class Run:
             seen = judged.testimony.end if judged.testimony else None
             way = (judged.outcome, verdict.client, verdict.server, verdict.cause, verdict.conn_state, seen)
             groups.setdefault(way, []).append(judged)
-        found = [Alike(first=members[0], count=len(members)) for members in groups.values()]
+        found = [Alike(first=members[0], members=tuple(members)) for members in groups.values()]
         rank = {Outcome.DIFFERS: 0, Outcome.INCONCLUSIVE: 1}
         return sorted(found, key=lambda alike: (rank.get(alike.first.outcome, 2), -alike.count))
 

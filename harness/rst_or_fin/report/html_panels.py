@@ -1,0 +1,151 @@
+"""How runs and replays are shown on a page: which of them whole, which only counted. Data for the template.
+
+A page is for a browser, so its size is bounded, however many replays there are: what needs a look comes
+first and is drawn; of the rest so much is as there is room for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from rst_or_fin.escaping import visible
+from rst_or_fin.report import ladder_svg, terminal
+from rst_or_fin.report.explanations import marked
+from rst_or_fin.report.ladder import (
+    BufferRow,
+    CallRow,
+    FoldRow,
+    Ladder,
+    PeerRow,
+    ReturnRow,
+    Row,
+    SegmentRow,
+    ladder,
+)
+from rst_or_fin.report.records import Run
+from rst_or_fin.report.trace_text import trace_lines
+from rst_or_fin.tcp.ending import Ending
+from rst_or_fin.verdict.assess import Judged
+from rst_or_fin.verdict.outcome import Outcome
+from rst_or_fin.verdict.reason import reason
+
+TONES = {Ending.RST: "rst", Ending.FIN_THEN_RST: "rst", Ending.FIN: "fin"}
+
+_OTHERS = 20  # replays of one run that are drawn beside one for each way that they went
+_ROOM = 1_300_000  # characters of ladders on a page; about three times that is the page
+
+
+@dataclass(slots=True)
+class Room:
+    """How much of a page is left."""
+
+    left: int = _ROOM
+
+    def take(self, size: int) -> None:
+        self.left -= size
+
+
+def panels(run: Run, name: str, room: Room) -> list[dict[str, Any]]:
+    """One panel for each way that the run's replays went, then some of the others, while there is room.
+
+    Those that need a look come first.
+    """
+    ways = run.ways()
+    chosen = [(alike.first, alike.count) for alike in ways]
+    firsts = {id(judged) for judged, _ in chosen}
+    chosen += [(judged, 0) for judged in run.judgements if id(judged) not in firsts][:_OTHERS]
+    found = []
+    for place, (judged, count) in enumerate(chosen, start=1):
+        if room.left <= 0:
+            break
+        panel = _panel(run, judged, f"{name}-{place}")
+        panel["count"] = count
+        room.take(len(panel["ladder"]) + len(panel["session"]) + sum(len(w["text"]) for w in panel["wire"]))
+        found.append(panel)
+    return found
+
+
+def _panel(run: Run, judged: Judged, name: str) -> dict[str, Any]:
+    drawn = ladder(run.scenario, judged)
+    looked = judged.outcome in (Outcome.DIFFERS, Outcome.INCONCLUSIVE)
+    return {
+        "id": name,
+        "index": judged.replay.index,
+        "ending": judged.verdict.ending,
+        "outcome": judged.outcome,
+        "tone": TONES.get(judged.verdict.ending, ""),
+        "reason": visible(reason(judged)),
+        "needs_a_look": looked,
+        "headline": terminal.headline(judged),
+        "peer_reset": terminal.peer_reset(judged.verdict),
+        "delivery": str(judged.verdict.delivery) if judged.verdict.delivery is not None else "",
+        "remarks": judged.verdict.remarks,
+        "doubts": judged.verdict.doubts,
+        "ladder": Markup(ladder_svg.render(drawn, name, style=False)),
+        "steps": list(_steps(drawn)),
+        "hosts": (drawn.left, drawn.right),
+        "notes": drawn.notes,
+        "session": terminal.session(judged.replay.calls),
+        "wire": list(_wire(judged)),
+        "witnesses": judged.verdict.witnesses,
+        "comparisons": judged.comparisons,
+        "closing": judged.verdict.closing_segment,
+    }
+
+
+def _wire(judged: Judged) -> Iterator[dict[str, Any]]:
+    """The trace's lines; those of the segments that decide stand out."""
+    if judged.connection is None:
+        yield {"text": "no segment was captured", "tone": ""}
+        return
+    deciding = marked(judged)
+    found = judged.verdict
+    for line in trace_lines(judged.connection, [*deciding], found.subject, passages=found.passages):
+        if line.index in deciding:
+            tone = "rst" if judged.connection.segments[line.index].rst else "fin"
+            yield {"text": f"{line.text.strip()}  {deciding[line.index]}", "tone": tone}
+        else:
+            yield {"text": line.text.strip(), "tone": ""}
+
+
+def _steps(drawn: Ladder) -> Iterator[dict[str, str]]:
+    """The ladder's rows for a narrow screen, on which a drawing of two columns would be too small."""
+    for row in drawn.rows:
+        side, time, text, more, tone = _step(row)
+        yield {"side": side, "time": time, "text": text, "more": more, "tone": tone}
+
+
+def _step(row: Row) -> tuple[str, str, str, str, str]:
+    """Whose it is, when, what, what more, and its tone."""
+    match row:
+        case SegmentRow():
+            side = "right" if row.rightward else "left"
+            more = row.meaning or (f"{row.payload_len} bytes: {row.payload}" if row.payload_len else "")
+            tone = ("rst" if row.reset else "fin") if row.meaning else ""
+            return side, _seconds(row.t_ns), row.notation, more, tone
+        case CallRow():
+            more = f"= {row.result}" if row.result is not None else ""
+            return "node", _seconds(row.t_ns), f"{row.number}> {row.source}", more, ""
+        case ReturnRow():
+            return "node", "", f"{row.number}: = {row.result}", "", ""
+        case BufferRow():
+            return (
+                "node",
+                "",
+                f"right before the close: {row.unread} of {row.received} bytes unread",
+                "",
+                "mark",
+            )
+        case PeerRow():
+            return "peer", _seconds(row.t_ns), row.says, row.detail, ""
+        case FoldRow():
+            told = f"… {row.count} segments: {row.rightward_len:,} bytes →, {row.leftward_len:,} bytes ← …"
+            return "both", "", told, "", ""
+
+
+def _seconds(t_ns: int | None) -> str:
+    return "" if t_ns is None else f"{t_ns / 1e9:.6f}"

@@ -37,6 +37,7 @@ _COMMANDS = {
     "matrix": ("matrix", "matrix"),
     "compare": ("compare", "compare"),
     "bisect": ("bisect", "bisect"),
+    "test-kernel": ("test_kernel", "test_kernel"),
     "cures": ("remedies", "cures"),
     "judge": ("judge", "judge"),
     "import": ("import_capture", "import_capture"),
@@ -183,6 +184,11 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--out", metavar="FILE", help="write to FILE instead of stdout")
 
     _add_bisect(commands.add_parser("bisect", help="find the first release whose outcome is another"))
+    _add_test_kernel(
+        commands.add_parser(
+            "test-kernel", help="scenarios on a bzImage: exit 0, 1 or 125, for git bisect run"
+        )
+    )
 
     cures = commands.add_parser("cures", help="each remedy before and after: does it help, what does it cost")
     cures.add_argument(
@@ -346,6 +352,16 @@ def _add_matrix(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--format", choices=("text", "markdown", "json"), default="text")
     _add_cell_options(parser, "runs/matrix")
+
+
+def _add_test_kernel(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("bzimage", metavar="BZIMAGE", help="as `make bzImage` makes it")
+    parser.add_argument(
+        "scenarios", nargs="+", metavar="SCENARIO", help="a name (see `list`) or a .toml file"
+    )
+    parser.add_argument("--otp", metavar="RELEASE", help="Erlang/OTP release of the node (default: 27)")
+    parser.add_argument("--backend", choices=("inet", "socket"), default="inet", help="default: inet")
+    parser.add_argument("--family", choices=("4", "6"), default="4", help="default: 4")
 
 
 def _add_bisect(parser: argparse.ArgumentParser) -> None:

@@ -210,6 +210,14 @@ def test_a_users_own_kernel_is_booted_with_the_modules_beside_it(command: Comman
     assert (list(run["endings"]), run["outcome"]) == (["RST"], "as expected")
 
 
+def test_a_bisection_is_answered_on_a_users_own_kernel(command: Command, own_kernel: Path) -> None:
+    done = command("test-kernel", str(own_kernel), "recv-then-close", "resent-payload-with-fin")
+    assert (done.returncode, done.stdout) == (
+        0,
+        "recv-then-close: as expected\nresent-payload-with-fin: as expected\n",
+    )
+
+
 def test_without_its_modules_it_lacks_a_network_card(
     client: docker.DockerClient, own_kernel: Path, tmp_path: Path
 ) -> None:

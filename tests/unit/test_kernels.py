@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from rst_or_fin import cli
+from rst_or_fin.commands import test_kernel
 from rst_or_fin.engine import images, kernel_images, kernels
 from rst_or_fin.engine.kernels import Offer
 from rst_or_fin.errors import EnvironmentTroubleError, UsageError
 from rst_or_fin.execution import cells
 from rst_or_fin.scenario.axes import Axes, version
 from rst_or_fin.storage import scenario_files
+from rst_or_fin.verdict.outcome import Outcome
 
 LISTED = """\
 bullseye linux-image-5.10.0-30-cloud-amd64 5.10.218-1
@@ -330,3 +334,30 @@ def test_a_file_that_is_no_kernel_is_refused_with_its_name(tmp_path: Path) -> No
     (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff")
     with pytest.raises(UsageError, match=r"photo\.jpg is no kernel to boot"):
         kernel_images.own(tmp_path / "photo.jpg")
+
+
+# test-kernel
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "code"),
+    [
+        ([Outcome.AS_EXPECTED, Outcome.AS_EXPECTED], 0),
+        ([Outcome.AS_EXPECTED, Outcome.DIFFERS], 1),
+        ([Outcome.INCONCLUSIVE, Outcome.DIFFERS], 1),
+        ([Outcome.AS_EXPECTED, Outcome.INCONCLUSIVE], 125),
+        ([Outcome.RACE], 125),
+        ([], 125),
+    ],
+)
+def test_a_bisection_hears_good_bad_or_skip(
+    outcomes: list[Outcome], code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(test_kernel, "_leaving_no_image", lambda bzimage, otp: nullcontext())
+    monkeypatch.setattr(test_kernel, "_play", lambda entries, kernel, options: outcomes)
+    assert cli.main(["test-kernel", "bzImage", "recv-then-close"]) == code
+
+
+@pytest.mark.parametrize("words", [["no-such-file", "recv-then-close"], ["bzImage", "no-such-scenario"]])
+def test_a_bisection_skips_what_cannot_be_tested(words: list[str]) -> None:
+    assert cli.main(["test-kernel", *words]) == 125

@@ -23,9 +23,8 @@ def started(kind: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def _needed(kind: str) -> tuple[str, ...]:
-    if kind == "scripted":
-        return ("--script=expect S", "--clean-offloads=192.0.2.1")
-    return ("--target=192.0.2.3",) if kind == "client" else ()
+    script = ("--script=expect S", "--clean-offloads=192.0.2.1") if kind.startswith("scripted") else ()
+    return (*script, "--target=192.0.2.3") if peers.KINDS[kind].connects else script
 
 
 @pytest.mark.parametrize("kind", OPTIONS)

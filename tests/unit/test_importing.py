@@ -128,6 +128,27 @@ def test_an_end_that_goes_on_receiving_only_shut_its_writing_down(tmp_path: Path
     assert "ok = gen_tcp:shutdown(Sock, write)." in session(only(tmp_path, segments(half_open)))
 
 
+def test_a_server_that_ends_is_played_by_a_session_that_listens(tmp_path: Path) -> None:
+    by_server = HANDSHAKE + "> P. 1:19(18) ack 1\n< F. 1:1(0) ack 19\n> F. 19:19(0) ack 2\n< . 2:2(0) ack 20"
+    document = only(tmp_path, segments(by_server))
+    assert (document["server"]["kind"], script(document)) == (
+        "scripted-client",
+        [
+            "send S 0:0(0) win 502 mss 536",
+            "expect S. 0:0(0) ack 1",
+            "send . 1:1(0) ack 1",
+            "send P. 1:19(18) ack 1",
+            "expect F. 1:1(0) ack 19",
+            "send F. 19:19(0) ack 2",
+        ],
+    )
+
+
+def test_a_listener_that_was_closed_is_a_candidate_where_the_server_was_silent(tmp_path: Path) -> None:
+    _, found = imported(tmp_path, segments(HANDSHAKE + "< R. 1:1(0) ack 1"))
+    assert "my-listener-closed.scenario.toml" in found
+
+
 def test_plain_http_is_kept(tmp_path: Path) -> None:
     seen = spoken(LATE_DATA, GET, b"HTTP/1.1 200 OK\r\n".ljust(100, b"."))
     assert r'ok = gen_tcp:send(Sock, "GET / HTTP/1.1\r\n\r\n").' in session(only(tmp_path, seen))

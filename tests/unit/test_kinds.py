@@ -31,7 +31,7 @@ def test_no_option_bears_the_name_of_a_programs_own() -> None:
 
 
 def test_only_a_peer_without_a_kernel_of_its_own_sees_no_errno() -> None:
-    assert {kind for kind in OPTIONS if "ECONNRESET" not in ends(kind)} == {"scripted"}
+    assert {kind for kind in OPTIONS if "ECONNRESET" not in ends(kind)} == {"scripted", "scripted-client"}
 
 
 def test_the_errnos_are_the_systems_own() -> None:
@@ -47,7 +47,7 @@ def test_what_an_option_excludes_excludes_it(kind: str, name: str) -> None:
 @pytest.mark.parametrize(("kind", "name"), EACH_OPTION)
 def test_the_program_takes_the_option_as_the_scenario_gives_it(kind: str, name: str) -> None:
     value = some_value(OPTIONS[kind][name])
-    required: dict[str, int | str | bool] = {"script": "expect S"} if kind == "scripted" else {}
+    required: dict[str, int | str | bool] = {"script": "expect S"} if kind.startswith("scripted") else {}
     arguments = peers.arguments(Server(kind=kind, options={**required, name: value}), PLACE)
     program = command_line.parser(kind, "", 80)
     program.add_argument("--target")

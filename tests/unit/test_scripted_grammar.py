@@ -123,3 +123,15 @@ def test_all_that_is_wrong_is_told_line_by_line() -> None:
 @given(st.text())
 def test_nothing_is_wrong_with_what_is_read(text: str) -> None:
     assert (script.errors(text) == []) == (line_of_trouble(text) is None)
+
+
+@pytest.mark.parametrize(
+    ("text", "connects", "why"),
+    [
+        ("send S 0:0(0)\nexpect S. 0:0(0) ack 1", True, []),
+        ("expect S", True, ["a script that connects begins with `send S 0:0(0)`"]),
+        ("send S 0:0(0)", False, ["a script begins with `expect S`: the peer waits to be connected to"]),
+    ],
+)
+def test_who_connects_begins_with_a_syn(text: str, connects: bool, why: list[str]) -> None:
+    assert [error.why for error in script.errors(text, connects=connects)] == why

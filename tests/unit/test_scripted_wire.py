@@ -148,3 +148,20 @@ def test_any_frame_is_answered_heard_or_passed_over(frame: bytes) -> None:
 def test_the_same_number_always_carries_the_same_byte(first: int, offset: int, count: int) -> None:
     whole = content(first, first + offset + count)
     assert content(first + offset, first + offset + count) == whole[offset:]
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_a_host_that_connects_asks_and_is_answered_by_its_like(family: int) -> None:
+    ours, far = ADDRESSES[family]
+    asking, asked = Host(ours, 80), Host(far, 80)
+    answer = asked.answer(asking.question(far))
+    assert answer is not None
+    asking.learn(answer)
+    assert (asking.knows(far), asking.knows(ours)) == (True, False)
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_nobody_else_answers_who_is_asked_for(family: int) -> None:
+    ours, far = ADDRESSES[family]
+    other = str(ipaddress.ip_address(far) + 1)
+    assert Host(other, 80).answer(Host(ours, 80).question(far)) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 
-from .kinds import OPTIONS, Option, flag
+from .kinds import OPTIONS, WITHOUT_KERNEL, Option, flag
 
 
 def parser(kind: str, description: str, port: int) -> argparse.ArgumentParser:
@@ -15,7 +15,7 @@ def parser(kind: str, description: str, port: int) -> argparse.ArgumentParser:
     made.add_argument("--port", type=int, default=port, help="where the server listens")
     made.add_argument(
         "--clean-offloads",
-        required=kind == "scripted",
+        required=kind in WITHOUT_KERNEL,
         metavar="ADDRESS",
         help="this host's own address: switch offloads off on the interface carrying it",
     )

@@ -54,12 +54,18 @@ def _flag(meaning: str) -> Option:
     return Option(bool, meaning, default=False)
 
 
+_SCRIPT = {
+    "script": Option(
+        str, "what to do, one step a line", unit="characters", most=_MOST_CHARACTERS, required=True
+    )
+}
 _PAGE = {"body_bytes": _bytes("the length of its page", default=307)}
 
 ABOUT = {
     "origin": "An HTTP server that answers with the published 485 bytes and keeps the connection open",
     "client": "An HTTP client, where the session is the server: it connects when told, and reads to the end",
     "scripted": "A TCP of its own that sends exactly the segments of a script",
+    "scripted-client": "The same as a client, where the session is the server: it connects when told",
     "nginx": "The nginx web server with one page; what it saw is read from its logs",
     "httpd": "The Apache web server with one page; what it saw is read from its logs",
 }
@@ -93,11 +99,8 @@ OPTIONS: dict[str, dict[str, Option]] = {
             "SO_RCVBUF, which the kernel doubles; else the kernel's own", least=1, most=_MOST_BUFFER_BYTES
         ),
     },
-    "scripted": {
-        "script": Option(
-            str, "what to do, one step a line", unit="characters", most=_MOST_CHARACTERS, required=True
-        )
-    },
+    "scripted": _SCRIPT,
+    "scripted-client": _SCRIPT,
     "nginx": _PAGE,
     "httpd": _PAGE,
 }
@@ -110,10 +113,11 @@ ENDS: dict[str, tuple[str, ...]] = {
     "origin": (END_OF_FILE, CLOSED),
     "client": (END_OF_FILE,),
     "scripted": (PLAYED, NOT_PLAYED),
+    "scripted-client": (PLAYED, NOT_PLAYED),
     "nginx": (END_OF_FILE, CLOSED),
     "httpd": (END_OF_FILE, CLOSED),
 }
-WITHOUT_KERNEL = ("scripted",)  # it is a TCP of its own
+WITHOUT_KERNEL = ("scripted", "scripted-client")  # each is a TCP of its own
 
 # What a call on a TCP socket can fail with, the likely first (tcp(7), ip(7), socket(7), connect(2), send(2)).
 ERRNOS = (

@@ -28,6 +28,8 @@ _NEIGHBOUR_SOLICITATION = 135
 _NEIGHBOUR_ADVERTISEMENT = 136
 _SOLICITED_AND_OVERRIDE = 0x6000_0000
 _TARGET_LINK_LAYER_ADDRESS = b"\x02\x01"  # an option: its type, and its length in units of 8 bytes
+_SOURCE_LINK_LAYER_ADDRESS = b"\x01\x01"
+_SOLICITED_NODES = ipaddress.ip_address("ff02::1:ff00:0").packed[:13]  # the group's last three bytes follow
 _FLAG_BITS = {"F": 0x01, "S": 0x02, "R": 0x04, "P": 0x08, ".": 0x10, "U": 0x20, "E": 0x40, "W": 0x80}
 _SYN = 0x02
 
@@ -50,10 +52,44 @@ class Host:
 
     def __init__(self, address: str, port: int) -> None:
         self._ip = ipaddress.ip_address(address)
-        self._port = port
+        self.port = port
         # Locally administered (IEEE 802), and the same for the same address: nobody's cache goes stale.
         self.mac = b"\x02\x52\x46" + self._ip.packed[-3:]
         self._macs: dict[bytes, bytes] = {}  # of those that have spoken to us, by their packed address
+
+    def knows(self, address: str) -> bool:
+        """Whether that host's hardware address is known."""
+        return ipaddress.ip_address(address).packed in self._macs
+
+    def question(self, address: str) -> bytes:
+        """A frame that asks for that host's hardware address (RFC 826; RFC 4861 section 4.3)."""
+        far = ipaddress.ip_address(address)
+        if far.version == 4:
+            asked = dpkt.arp.ARP(sha=self.mac, spa=self._ip.packed, tha=bytes(6), tpa=far.packed)
+            return self._frame(b"\xff" * 6, dpkt.ethernet.ETH_TYPE_ARP, asked)
+        body = bytes(4) + far.packed + _SOURCE_LINK_LAYER_ADDRESS + self.mac
+        group = _SOLICITED_NODES + far.packed[-3:]
+        packet = dpkt.ip6.IP6(
+            nxt=dpkt.ip.IP_PROTO_ICMP6,
+            hlim=_HOP_LIMIT,
+            src=self._ip.packed,
+            dst=group,
+            plen=4 + len(body),
+            data=dpkt.icmp6.ICMP6(type=_NEIGHBOUR_SOLICITATION, code=0, data=body),
+        )
+        return self._frame(b"\x33\x33" + group[-4:], dpkt.ethernet.ETH_TYPE_IP6, packet)
+
+    def learn(self, frame: bytes) -> None:
+        """Note the hardware address of whoever answers such a question, or asks one."""
+        try:
+            ethernet = dpkt.ethernet.Ethernet(frame)
+        except dpkt.Error:
+            return
+        said = ethernet.data
+        if isinstance(said, dpkt.arp.ARP):
+            self._macs[said.spa] = said.sha
+        elif isinstance(said, dpkt.ip6.IP6) and isinstance(said.data, dpkt.icmp6.ICMP6):
+            self._macs[said.src] = ethernet.src
 
     def answer(self, frame: bytes) -> bytes | None:
         """The answer to a question for our hardware address; None where the frame asks no such thing."""
@@ -107,7 +143,7 @@ class Host:
         if not isinstance(packet, (dpkt.ip.IP, dpkt.ip6.IP6)) or packet.dst != self._ip.packed:
             return None
         tcp = packet.data
-        if not isinstance(tcp, dpkt.tcp.TCP) or tcp.dport != self._port:
+        if not isinstance(tcp, dpkt.tcp.TCP) or tcp.dport != self.port:
             return None
         self._macs[packet.src] = ethernet.src
         return Packet(
@@ -123,7 +159,7 @@ class Host:
         """The frame that carries a segment to an end that has spoken to us before."""
         far = ipaddress.ip_address(packet.far[0]).packed
         tcp = dpkt.tcp.TCP(
-            sport=self._port,
+            sport=self.port,
             dport=packet.far[1],
             seq=packet.seq,
             ack=packet.ack,

@@ -14,7 +14,8 @@ Numbers are relative to each end's initial sequence number, as everywhere in thi
 the first byte of data is 1. Windows mean what they say: the peer never offers to scale them, nor time stamps,
 nor SACK. A window that is not given stays as it was (65535 at first); `mss` belongs on a SYN.
 
-The peer waits to be connected to: the first step is `expect S`. An expectation is met by the next segment
+The peer waits to be connected to: the first step is `expect S`; a script that connects begins with
+`send S 0:0(0)`. An expectation is met by the next segment
 that says something new, and that must fit it: flags exactly, range and ack where they are given. A bare ACK
 and a repetition say nothing new; they are passed over, unless a bare ACK is what is expected. Where kernels
 differ, `unless R.` lets a segment with those flags end the script in place of the one that is expected.
@@ -107,17 +108,17 @@ def written(step: Step) -> str:
     return f"send {text}{window}{mss}"
 
 
-def parse(text: str) -> tuple[Step, ...]:
+def parse(text: str, *, connects: bool = False) -> tuple[Step, ...]:
     """The steps of a script. Raises ScriptError with the line and what is wrong with it."""
-    steps, wrong = _read(text)
+    steps, wrong = _read(text, connects)
     if wrong:
         raise wrong[0]
     return tuple(steps)
 
 
-def errors(text: str) -> list[ScriptError]:
+def errors(text: str, *, connects: bool = False) -> list[ScriptError]:
     """Everything that is wrong with a script, in the order of its lines; nothing where `parse` takes it."""
-    return _read(text)[1]
+    return _read(text, connects)[1]
 
 
 def pattern(text: str) -> Expect:
@@ -133,7 +134,7 @@ def pattern(text: str) -> Expect:
     return step
 
 
-def _read(text: str) -> tuple[list[Step], list[ScriptError]]:
+def _read(text: str, connects: bool) -> tuple[list[Step], list[ScriptError]]:
     steps: list[Step] = []
     wrong: list[ScriptError] = []
     for number, line in enumerate(text.split("\n"), start=1):
@@ -146,8 +147,12 @@ def _read(text: str) -> tuple[list[Step], list[ScriptError]]:
     if not steps and not wrong:
         return [], [ScriptError(0, "the script is empty")]
     first = steps[0] if steps else None
-    if first and not wrong and not (isinstance(first, Expect) and first.flags == "S"):
-        why = "a script begins with `expect S`: the peer waits to be connected to"
+    kind, why = (
+        (Send, "a script that connects begins with `send S 0:0(0)`")
+        if connects
+        else (Expect, "a script begins with `expect S`: the peer waits to be connected to")
+    )
+    if first and not wrong and not (isinstance(first, kind) and first.flags == "S"):
         wrong.append(ScriptError(first.line, why))
     return steps, wrong
 

@@ -8,8 +8,9 @@ It writes one JSON line to stdout when it listens, and one for every connection 
     {"event": "listening", "address": "10.0.0.5", "port": 80}
     {"event": "ended", "peer": ["10.0.0.2", 40000], "received": 18, "sent": 1000, "end": "script played",
      "trouble": "", "t_ns": ...}
-`end` is "script not played" where the other end did something else; `trouble` then says at which line and
-what. After its script's end it is silent. It leaves when its stdin reaches end of file: its driver is gone.
+`peer` is the end that connected. `end` is "script not played" where the other end did something else;
+`trouble` then says at which line and what. After its script's end it is silent. It leaves when its stdin
+reaches end of file: its driver is gone.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ _FIRST_WINDOW = 65535
 _SPACE = 1 << 32
 _HALF = 1 << 31
 _PATTERN = b"0123456789abcdef"
+_ASK_AGAIN_S = 0.2
+_EPHEMERAL, _EPHEMERAL_COUNT = 49_152, 16_384  # RFC 6335 section 6
 
 
 def open_wire(interface: str) -> socket.socket:
@@ -58,9 +61,12 @@ def open_wire(interface: str) -> socket.socket:
 class _Connection:
     """One connection: its script, and the translation between relative and absolute numbers."""
 
-    def __init__(self, far: tuple[str, int], far_isn: int, steps: Sequence[Step]) -> None:
+    def __init__(
+        self, client: tuple[str, int], far: tuple[str, int], far_isn: int | None, steps: Sequence[Step]
+    ) -> None:
+        self.client = client
         self.far = far
-        self.far_isn = far_isn
+        self.far_isn = far_isn  # None: it has not answered yet
         self.player = Player(steps)
         self._isn = secrets.randbits(32)
         self._window = _FIRST_WINDOW
@@ -68,7 +74,7 @@ class _Connection:
     def heard(self, packet: Packet) -> Heard:
         return Heard(
             flags=canonical(packet.flags),
-            seq=_relative(packet.seq, self.far_isn),
+            seq=0 if self.far_isn is None else _relative(packet.seq, self.far_isn),
             payload_len=len(packet.payload),
             ack=_relative(packet.ack, self._isn) if "." in packet.flags else None,
         )
@@ -81,7 +87,7 @@ class _Connection:
             far=self.far,
             flags=order.flags,
             seq=(self._isn + first) % _SPACE,
-            ack=0 if order.ack is None else (self.far_isn + order.ack) % _SPACE,
+            ack=0 if order.ack is None else ((self.far_isn or 0) + order.ack) % _SPACE,
             window=self._window,
             payload=content(first, end),
             mss=order.mss,
@@ -100,18 +106,32 @@ def _relative(number: int, isn: int) -> int:
 
 
 class Scripted:
-    """Plays the script on every connection that is made to it, each from its own beginning."""
+    """Plays the script on every connection, each from its own beginning.
 
-    def __init__(self, wire: socket.socket, host: Host, steps: Sequence[Step], orders: int, log: int) -> None:
+    `target` is whom it connects to, once for every line of `orders`; None: it waits to be connected to.
+    """
+
+    def __init__(
+        self,
+        wire: socket.socket,
+        host: Host,
+        steps: Sequence[Step],
+        orders: int,
+        log: int,
+        target: tuple[str, int] | None = None,
+    ) -> None:
         self._wire = wire
         self._host = host
         self._steps = steps
         self._orders = orders
         self._log = log
+        self._target = target
+        self._asked_s: float | None = None  # when the target's hardware address was last asked for
         self._playing: dict[tuple[str, int], _Connection] = {}
 
     def serve(self, address: str, port: int) -> None:
         """Play until `orders` reaches end of file."""
+        self._address = address
         poll = select.poll()
         poll.register(self._orders, select.POLLIN)
         poll.register(self._wire, select.POLLIN)
@@ -122,13 +142,35 @@ class Scripted:
                     self._receive()
                 elif not os.read(fd, 4096):
                     return
+                elif self._target is not None:
+                    self._ask(self._target[0])
             now_s = time.monotonic()
+            self._connect(now_s)
             for connection in list(self._playing.values()):
                 self._go_on(connection, connection.player.tick(now_s))
 
     def _patience_ms(self) -> float | None:
         due = [c.player.due_s for c in self._playing.values() if c.player.due_s is not None]
+        if self._asked_s is not None:
+            due.append(self._asked_s + _ASK_AGAIN_S)
         return max(0.0, min(due) - time.monotonic()) * 1000 + 1 if due else None
+
+    def _ask(self, address: str) -> None:
+        self._asked_s = time.monotonic()
+        self._wire.send(self._host.question(address))
+
+    def _connect(self, now_s: float) -> None:
+        """Begin with the script once it is known where to send it to."""
+        if self._asked_s is None or self._target is None:
+            return
+        if not self._host.knows(self._target[0]):
+            if now_s >= self._asked_s + _ASK_AGAIN_S:
+                self._ask(self._target[0])
+            return
+        self._asked_s = None
+        self._host.port = _EPHEMERAL + secrets.randbelow(_EPHEMERAL_COUNT)
+        own = (self._address, self._host.port)
+        self._playing[self._target] = _Connection(own, self._target, None, self._steps)
 
     def _receive(self) -> None:
         while True:
@@ -145,11 +187,17 @@ class Scripted:
             packet = self._host.hear(frame)
             if packet is not None:
                 self._hear(packet)
+            elif self._asked_s is not None:
+                self._host.learn(frame)
 
     def _hear(self, packet: Packet) -> None:
         connection = self._playing.get(packet.far)
-        if "S" in packet.flags and (connection is None or connection.far_isn != packet.seq):
-            connection = self._playing[packet.far] = _Connection(packet.far, packet.seq, self._steps)
+        if connection is not None and connection.far_isn is None and "S" in packet.flags:
+            connection.far_isn = packet.seq
+        new = connection is None or connection.far_isn != packet.seq
+        if self._target is None and "S" in packet.flags and new:
+            connection = _Connection(packet.far, packet.far, packet.seq, self._steps)
+            self._playing[packet.far] = connection
         if connection is not None:
             self._go_on(connection, connection.player.hear(connection.heard(packet), time.monotonic()))
 
@@ -162,7 +210,7 @@ class Scripted:
             self._say(
                 {
                     "event": "ended",
-                    "peer": connection.far,
+                    "peer": connection.client,
                     "received": player.received,
                     "sent": player.sent,
                     "end": NOT_PLAYED if player.trouble else PLAYED,
@@ -178,12 +226,21 @@ class Scripted:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    program = command_line.parser("scripted", "A TCP peer that follows a script.", 80)
-    options = command_line.parse(program, "scripted", arguments)
+    return play("scripted", arguments)
+
+
+def play(kind: str, arguments: Sequence[str] | None) -> int:
+    """Run as that kind of peer: `scripted`, or `scripted-client`, which takes a --target as well."""
+    connects = kind == "scripted-client"
+    program = command_line.parser(kind, "A TCP peer that follows a script.", 8080 if connects else 80)
+    if connects:
+        program.add_argument("--target", required=True, metavar="ADDRESS", help="where the server is")
+    options = command_line.parse(program, kind, arguments)
     try:
-        steps = parse(options.script)
+        steps = parse(options.script, connects=connects)
     except ScriptError as error:
         program.error(str(error))
+    target = (options.target, options.port) if connects else None
     interface = interface_of(options.clean_offloads)
     switch_off_offloads(interface)
     with open_wire(interface) as wire:
@@ -192,7 +249,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             drop_to(options.drop_to_uid)
         host = Host(options.bind, options.port)
-        Scripted(wire, host, steps, sys.stdin.fileno(), sys.stdout.fileno()).serve(options.bind, options.port)
+        peer = Scripted(wire, host, steps, sys.stdin.fileno(), sys.stdout.fileno(), target)
+        peer.serve(options.bind, options.port)
     return 0
 
 

@@ -86,10 +86,6 @@ def _check(case: Case, own: Role) -> None:
             f"connection {case.number} is not imported: {found.doubts[0]}",
             "a capture that is whole, from before the connection's opening on, can be",
         )
-    if own is Role.SERVER:
-        raise UsageError(
-            f"the server of connection {case.number} ends it, and no script connects yet", "--end client"
-        )
     if _ending(case, own) is Ending.NONE:
         raise UsageError(
             f"the {own} of connection {case.number} closed nothing",
@@ -225,6 +221,8 @@ class _Writer:
 
     def _close(self) -> None:
         self._open = False
+        if self._cause is Cause.LISTENER_CLOSED:  # nothing tells a session who waits in its accept queue
+            self._session.append("timer:sleep(1000).")
         if self._cause is Cause.ZERO_LINGER:
             self._session.append("ok = inet:setopts(Sock, [{linger, {true, 0}}]).")
         socket = "Listener" if self._cause is Cause.LISTENER_CLOSED else "Sock"

@@ -33,7 +33,7 @@ def options(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit
     elif isinstance(kind, str) and kind in OPTIONS:
         for name, each in value.items():
             if name in OPTIONS[kind]:
-                yield from _option(OPTIONS[kind][name], each, (*path, name))
+                yield from _option(OPTIONS[kind][name], each, (*path, name), KINDS[kind].connects)
             else:
                 yield Misfit(path=(*path, name), why=f"{dotted(path)}: {_unknown(name, kind)}")
         yield from _excluded(OPTIONS[kind], value, path)
@@ -48,7 +48,7 @@ def _unknown(name: str, kind: str) -> str:
     return f"unknown option `{_short(name)}` of server kind {kind}{near}; known: {', '.join(known)}"
 
 
-def _option(option: Option, value: Any, path: Path) -> Iterator[Misfit]:
+def _option(option: Option, value: Any, path: Path, connects: bool) -> Iterator[Misfit]:
     if option.type is bool:
         if not isinstance(value, bool):
             yield at(path, not_wanted("a Boolean (true or false)", value))
@@ -60,7 +60,7 @@ def _option(option: Option, value: Any, path: Path) -> Iterator[Misfit]:
     elif len(value) > option.most or "\0" in value:
         yield at(path, f"it has {option.most} {option.unit} at most, none of them NUL")
     else:
-        for error in script.errors(value):
+        for error in script.errors(value, connects=connects):
             yield Misfit(path=path, why=f"{dotted(path)}: {error}", line=error.line)
 
 

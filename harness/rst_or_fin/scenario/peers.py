@@ -46,6 +46,15 @@ KINDS = {
         spare=True,
         must_testify=True,
     ),
+    "scripted-client": Kind(
+        image="scripted",
+        module="agents.scripted_client",
+        capabilities=(*_CAPABILITIES, "NET_RAW"),
+        port=8080,
+        spare=True,
+        connects=True,
+        must_testify=True,
+    ),
     # Above 1023: they open their ports themselves, when they are nobody already.
     "nginx": Kind(image="nginx", module="agents.nginx", port=8080, must_testify=True, counts_bytes=False),
     "httpd": Kind(image="httpd", module="agents.httpd", port=8080, must_testify=True, counts_bytes=False),

@@ -42,7 +42,7 @@ else
 fi
 
 # The modules of OTP that ours call: with all of kernel and stdlib dialyzer would take minutes to get to know them.
-otp_modules="erlang erts_internal persistent_term init gen_tcp inet prim_inet socket file os code application net_kernel
+otp_modules="erlang erts_internal persistent_term init sys gen_tcp inet prim_inet socket file os code application net_kernel
   lists maps queue string unicode re binary proplists timer io io_lib orddict
   erl_eval erl_scan erl_parse erl_error erl_anno erl_lint"
 

@@ -91,7 +91,9 @@ obey(Command, From, Ref, Play, Queue, Last) ->
 
 answer(counters, Ref) -> {Ref, counters, reading()};
 answer({sysctls, Names}, Ref) -> {Ref, sysctls, sysctls(Names)};
-answer(ping, Ref) -> {Ref, pong, facts()};
+answer(ping, Ref) ->
+    ok = close_to_networks(),
+    {Ref, pong, facts()};
 answer(_, Ref) -> {Ref, unknown_command}.
 
 forget(Forgotten, From, Ref, #play{ref = Forgotten, session = Session} = Play, Queue, none) ->
@@ -166,6 +168,21 @@ stop_watching(#play{monitor = Monitor, timer = Timer}) ->
     true = demonitor(Monitor, [flush]),
     _ = erlang:cancel_timer(Timer),
     ok.
+
+%%% distribution_port.erl
+
+-define(SOL_SOCKET, 1).
+-define(SO_BINDTODEVICE, 25).
+close_to_networks() ->
+    Listening = [Socket || Field <- tuple_to_list(sys:get_state(net_kernel)), is_list(Field),
+                           {listen, Socket, _, _, _} <- Field],
+    _ = [bind_to_loopback(Socket) || Socket <- Listening],
+    ok.
+
+bind_to_loopback({'$inet', _, {_, Socket}}) ->
+    socket:setopt_native(Socket, {?SOL_SOCKET, ?SO_BINDTODEVICE}, <<"lo", 0>>);
+bind_to_loopback(Socket) ->
+    inet:setopts(Socket, [{raw, ?SOL_SOCKET, ?SO_BINDTODEVICE, <<"lo", 0>>}]).
 
 %%% kernel_counters.erl
 

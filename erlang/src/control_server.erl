@@ -96,7 +96,9 @@ obey(Command, From, Ref, Play, Queue, Last) ->
 -spec answer(term(), ref()) -> tuple().
 answer(counters, Ref) -> {Ref, counters, kernel_counters:reading()};
 answer({sysctls, Names}, Ref) -> {Ref, sysctls, node_facts:sysctls(Names)};
-answer(ping, Ref) -> {Ref, pong, node_facts:facts()};
+answer(ping, Ref) ->
+    ok = distribution_port:close_to_networks(),
+    {Ref, pong, node_facts:facts()};
 answer(_, Ref) -> {Ref, unknown_command}.
 
 -spec forget(ref(), pid(), ref(), play(), waiting(), last()) -> no_return().

@@ -54,8 +54,8 @@ def knocked(client: docker.DockerClient, container: str, addresses: list[str], p
 
 
 def server_of(client: docker.DockerClient, bed: DockerTestbed) -> str:
-    belongings = engine.belongings(client, str(bed.facts()["run"]))
-    (found,) = (thing.id for thing in belongings if thing.name.endswith("-server"))
+    made = engine.owned_resources(client, str(bed.facts()["run"]))
+    (found,) = (thing.id for thing in made if thing.name.endswith("-server"))
     return found
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rst_or_fin.errors import EnvironmentTroubleError, UsageError
 from rst_or_fin.evidence.records import Testimony
-from rst_or_fin.netns import messages
+from rst_or_fin.netns import confinement, messages
 from rst_or_fin.node import runtime
 from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.testbed import holder_process
@@ -47,6 +47,12 @@ def test_a_programs_last_words_are_told() -> None:
     assert str(holder_process.trouble(ended)) == "the node ended with status 1: no such cookie"
 
 
+def test_a_confinement_that_is_refused_has_its_remedy() -> None:
+    output = f"{confinement.REFUSED}: [Errno 13] mounting /: Permission denied"
+    refused = holder_process.trouble({"event": "ended", "who": "node", "status": 1, "output": output})
+    assert (str(refused), "apparmor=unconfined" in refused.remedy) == (output, True)
+
+
 @given(st.integers(1, len(LOG)))
 def test_a_testimony_survives_any_cut_of_the_log(step: int) -> None:
     heard = Testimonies()
@@ -62,7 +68,9 @@ def test_a_testimony_is_given_once() -> None:
 
 
 def test_an_order_arrives_as_it_was_sent() -> None:
-    order = messages.Order([], ["198.18.0.4/24"], ["erl"], "/", {"HOME": "/"}, 4370, "", [], [], {"a.b": "1"})
+    order = messages.Order(
+        [], ["198.18.0.4/24"], ["erl"], "/", {"HOME": "/"}, [], "", 4370, "", [], [], {"a.b": "1"}
+    )
     near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with near, far:
         messages.send_order(near, order)

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn
 
-from . import namespaces
+from . import confinement, namespaces
 from .messages import Order, receive_order, send
 from .netlink import Netlink
 from .programs import Program
@@ -105,6 +105,8 @@ class _Inner:
         self._channel = channel
         self._driver = driver
         self._kind = kind
+        # Who the programs become; None: they stay the plain user who started this.
+        self._nobody = _NOBODY if kind == "root" and namespaces.may_become(_NOBODY) else None
         self._programs: list[Program] = []
 
     def hold(self) -> None:
@@ -170,13 +172,23 @@ class _Inner:
     def _start_node(self) -> None:
         order = self._order
 
-        def body() -> None:
-            namespaces.renounce_privileges()
-            os.chdir(order.node_folder)
-            os.execve(order.node[0], order.node, order.node_environment)
+        def body() -> NoReturn:
+            """Be process 1 in the node's own PID namespace, since no signal from in there would end that."""
+            try:
+                confinement.confine(self._nobody, order.node_files)
+            except OSError as error:
+                print(f"{confinement.REFUSED}: {error}", file=sys.stderr)
+                raise SystemExit(1) from error
+            confinement.leave_cookie(order.node_cookie)
+            node = os.fork()
+            if node == 0:
+                os.chdir(order.node_folder)
+                os.execve(order.node[0], order.node, order.node_environment)
+            raise SystemExit(confinement.outlive(node))
 
         inputs, self._node_lifeline = os.pipe()
-        self._programs.append(Program("node", body, inputs))
+        with namespaces.children_in_own_processes():
+            self._programs.append(Program("node", body, inputs))
         os.close(inputs)
 
     def _start_wire(self, client_host: int) -> list[int]:
@@ -200,8 +212,8 @@ class _Inner:
         """Start a module's program in the network that this process is in; none where `module` is empty."""
         order = self._order
         arguments = list(said)
-        if self._kind == "root" and namespaces.may_become(_NOBODY):
-            arguments += ["--drop-to-uid", str(_NOBODY)]
+        if self._nobody is not None:
+            arguments += ["--drop-to-uid", str(self._nobody)]
 
         def body() -> NoReturn:
             from importlib import import_module

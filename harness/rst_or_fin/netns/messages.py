@@ -29,7 +29,8 @@ class Order(NamedTuple):
     """What the holder is to set up: two hosts, each with its addresses ("198.18.0.3/24"), and their programs.
 
     `node` is the node's command line, run in `node_folder` with `node_environment` and nothing else; it will
-    listen on 127.0.0.1:`node_port`; empty: no node. `server` is a module with a `main(arguments)`, or empty;
+    listen on 127.0.0.1:`node_port`; empty: no node. It has to reach `node_files`, and little else is there
+    (`confinement`); its cookie lies in a file. `server` is a module with a `main(arguments)`, or empty;
     `server_path` is where it finds what it imports. `sysctls` are set on both hosts. `wire` is such a module,
     too, which passes frames between the two hosts; empty: nothing stands between them.
     """
@@ -39,6 +40,8 @@ class Order(NamedTuple):
     node: list[str]
     node_folder: str
     node_environment: dict[str, str]
+    node_files: Sequence[str]
+    node_cookie: str
     node_port: int
     server: str
     server_arguments: Sequence[str]

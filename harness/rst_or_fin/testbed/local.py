@@ -22,6 +22,7 @@ from rst_or_fin.agents import capture, counters, socket_table
 from rst_or_fin.capture_file.frame import Frame
 from rst_or_fin.errors import EnvironmentTroubleError, LinkError, UsageError, of_machine
 from rst_or_fin.evidence.records import COUNTERS, Testimony
+from rst_or_fin.netns import confinement
 from rst_or_fin.netns.messages import Order
 from rst_or_fin.node import command
 from rst_or_fin.node import runtime as erlang
@@ -337,15 +338,12 @@ def order_for(runtime: erlang.Erlang, cookie: str, server: Server, place: peers.
     return _EMPTY._replace(
         client_addresses=[f"{place.node}/{prefix_len}"],
         server_addresses=[f"{place.own}/{prefix_len}"],
-        # Nobody reaches the node's port but from inside its network namespace, whoever reads the cookie here.
-        node=[
-            runtime.program,
-            *("-setcookie", cookie),
-            *command.arguments(_NODE_PORT, "127.0.0.1", backend),
-        ],
+        node=[runtime.program, *command.arguments(_NODE_PORT, "127.0.0.1", backend)],
         node_folder=str(data_files.path("erlang")),
+        node_files=[*runtime.files, str(data_files.path("erlang"))],
+        node_cookie=cookie,
         node_environment={
-            "HOME": "/",
+            "HOME": confinement.SCRATCH,
             "LANG": "C.UTF-8",
             "ERL_CRASH_DUMP_SECONDS": "0",  # none
             **runtime.environment,
@@ -361,6 +359,8 @@ _EMPTY = Order(
     node=[],
     node_folder="/",
     node_environment={},
+    node_files=[],
+    node_cookie="",
     node_port=_NODE_PORT,
     server="",
     server_arguments=[],

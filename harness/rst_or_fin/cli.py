@@ -207,6 +207,13 @@ def _parser() -> argparse.ArgumentParser:
         "--json-lines", action="store_true", help="of captures: one JSON object a connection and line"
     )
     _add_selection(judge)
+    gathered = judge.add_argument_group("of captures, what was gathered on the closing host")
+    gathered.add_argument(
+        "--counters", nargs=2, metavar=("BEFORE", "AFTER"), help="nstat -az, or /proc/net/netstat and snmp"
+    )
+    gathered.add_argument("--trace", metavar="FILE", help="what the tracepoint tcp:tcp_send_reset wrote")
+    gathered.add_argument("--sockets", metavar="FILE", help="ss -tn, from before the close")
+    gathered.add_argument("--closing-host", metavar="ADDRESS", help="whose they are, where several reset")
     judge.add_argument("--write", action="store_true", help="replace the folder's verdicts.jsonl")
 
     importing = commands.add_parser("import", help="a connection of a capture as a scenario that replays it")

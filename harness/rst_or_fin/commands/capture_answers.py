@@ -10,6 +10,7 @@ import msgspec
 from rst_or_fin.analysis.captured import Case, JudgedCapture
 from rst_or_fin.analysis.overview import Overview
 from rst_or_fin.analysis.selection import Selection
+from rst_or_fin.commands.capture_witnesses import Witnesses, are_given
 from rst_or_fin.commands.captures import is_live, judge_captures, names, no_such, selected
 from rst_or_fin.commands.console import palette, print_json
 from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_INCONCLUSIVE, UsageError
@@ -23,7 +24,8 @@ def judge_capture(options: argparse.Namespace) -> int:
     wanted, live = selected(options), is_live(options.paths)
     kind = _Lines if options.json_lines else _Document if options.json else _Screen
     answer = kind(wanted, live, names(options.paths))
-    capture = judge_captures(options.paths, answer.use)
+    heard = Witnesses(options).heard if are_given(options) else iter
+    capture = judge_captures(options.paths, lambda cases: answer.use(heard(cases)))
     seen = answer.seen
     if not seen.total and wanted == Selection(connection=wanted.connection):
         raise UsageError(no_such(wanted.connection or 0, capture), "leave --connection out to see them all")

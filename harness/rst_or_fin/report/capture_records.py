@@ -35,6 +35,7 @@ def case_record(case: Case) -> dict[str, Any]:
         "server_told_apart_by": found.peer_told_apart_by,
         "roles_told_by": connection.roles,
         "remarks": found.remarks,
+        "witnesses": found.witnesses,
         "deciding": [connection.notation(segment) for segment in deciding],
         "deciding_frames": [segment.frame_no for segment in deciding],
         "conn_state": found.conn_state,

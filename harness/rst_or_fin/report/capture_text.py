@@ -18,6 +18,7 @@ from rst_or_fin.tcp.segment import Endpoint, Segment
 
 _Row = TypeVar("_Row")
 WIDTH = 80
+_AGREES = {True: "agrees", False: "DISAGREES", None: "says"}
 _ROWS_MAX = 10  # of a table, before the rest is summed up
 _LONG_STRETCH = 14  # segments in a row that decide nothing, before their middle is left out
 _KEPT = 5
@@ -159,6 +160,11 @@ def detail(case: Case, palette: Palette = PLAIN) -> str:
         *segments(case, palette),
         "",
         *verdict_lines(case, palette),
+    ]
+    lines += [
+        _wrapped(f"{w.name} {_AGREES[w.agrees]}: {visible(w.says)}", indent="  ")
+        for w in found.witnesses
+        if w.name != "the wire" and w.says != "not heard"
     ]
     closer = f"{_the(connection, found.active_closer)} closed first, " if found.active_closer else ""
     lines += [_wrapped(f"note: {visible(remark)}", indent="  ") for remark in found.remarks]

@@ -1,0 +1,111 @@
+"""What somebody gathered on the closing host beside a capture: read, and held against its connections."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from rst_or_fin.analysis import selection
+from rst_or_fin.analysis.captured import Case
+from rst_or_fin.commands.captures import is_live, judge_captures
+from rst_or_fin.errors import UsageError
+from rst_or_fin.evidence import gathered as texts
+from rst_or_fin.tcp.ending import Role
+from rst_or_fin.tcp.segment import Endpoint
+from rst_or_fin.verdict.aborts import abort_index
+from rst_or_fin.verdict.gathered import Gathered, corroborated
+
+_LARGEST = 100_000_000  # bytes
+
+
+def are_given(options: argparse.Namespace) -> bool:
+    return bool(options.counters or options.trace or options.sockets)
+
+
+class Witnesses:
+    """The witnesses of one host, for every case of a capture.
+
+    Raises UsageError where a file is none of its kind, or where it is open which host they are of.
+    """
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        if is_live(options.paths):
+            raise UsageError("witnesses need a capture that is complete", "write it to a file first")
+        raised = _raised(options.counters) if options.counters else None
+        resets = texts.resets(_text(options.trace)) if options.trace else None
+        if options.trace and not resets:
+            raise UsageError(f"{options.trace} has no line of tcp:tcp_send_reset with a reason", _TRACE)
+        sockets = texts.sockets(_text(options.sockets)) if options.sockets else []
+        if options.sockets and not sockets:
+            raise UsageError(f"{options.sockets} has no connected socket", "gather it with: ss -tn")
+        self._rsts: Counter[str] = Counter()
+        self._aborts: Counter[str] = Counter()
+        self._pairs: Counter[frozenset[Endpoint]] = Counter()
+        judge_captures(options.paths, self._count)
+        address = selection.host(options.closing_host) if options.closing_host else self._only_host()
+        self._gathered = Gathered(
+            address=address,
+            raised=raised,
+            captured=self._rsts[address],
+            aborted=self._aborts[address],
+            resets=resets,
+            sockets=sockets,
+        )
+
+    def heard(self, cases: Iterator[Case]) -> Iterator[Case]:
+        """Give the cases with what these witnesses say."""
+        for case in cases:
+            ends = frozenset((case.connection.client, case.connection.server))
+            found = corroborated(
+                case.verdict, case.connection, self._gathered, is_only=self._pairs[ends] == 1
+            )
+            yield replace(case, verdict=found)
+
+    def _count(self, cases: Iterator[Case]) -> None:
+        self._rsts.clear()
+        self._aborts.clear()
+        self._pairs.clear()
+        for case in cases:
+            connection = case.connection
+            self._pairs[frozenset((connection.client, connection.server))] += 1
+            self._rsts.update(segment.src.address for segment in connection.segments if segment.rst)
+            for role in Role:
+                if abort_index(connection, role) is not None:
+                    self._aborts[connection.endpoint(role).address] += 1
+
+    def _only_host(self) -> str:
+        """The one host that resets connections in the capture."""
+        hosts = sorted(self._aborts)
+        if len(hosts) != 1:
+            several = f"{len(hosts)} hosts reset connections" if hosts else "no host resets a connection"
+            raise UsageError(f"whose witnesses are these? {several}", "name it with --closing-host ADDRESS")
+        return hosts[0]
+
+
+_TRACE = "see docs/witnesses.md: the reason is there from Linux 6.10 on"
+
+
+def _raised(paths: list[str]) -> dict[str, int]:
+    before, after = (texts.counters(_text(path)) for path in paths)
+    for path, found in zip(paths, (before, after), strict=True):
+        if not found:
+            raise UsageError(f"{path} has no counter of TCP", "gather it with: nstat -az > before.txt")
+    fallen = [name for name in before if after.get(name, 0) < before[name]]
+    if fallen:
+        raise UsageError(
+            f"{fallen[0]} has fallen from {before[fallen[0]]} to {after.get(fallen[0], 0)}",
+            "give BEFORE first; with nstat, use -az: it prints what stands there, not what was added",
+        )
+    return {name: after[name] - value for name, value in before.items() if name in after}
+
+
+def _text(path: str) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(_LARGEST)
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}", "give a text file") from error
+    return data.decode("utf-8", "replace")

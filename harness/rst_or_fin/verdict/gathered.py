@@ -1,0 +1,137 @@
+"""A captured connection's verdict with what was gathered on one of its hosts: counters, tracepoint, sockets.
+
+The rules are those of a replay, and one more: a real host has other connections. Its counters are those of
+the capture only where every RST that it counted was captured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from rst_or_fin.evidence.gathered import SocketLine
+from rst_or_fin.evidence.tracepoint import Reset
+from rst_or_fin.tcp import causes
+from rst_or_fin.tcp.causes import ABORT_COUNTERS, Abort
+from rst_or_fin.tcp.connection import Connection
+from rst_or_fin.tcp.ending import Cause, Ending, Role
+from rst_or_fin.verdict import witnesses
+from rst_or_fin.verdict.aborts import abort_of
+from rst_or_fin.verdict.judge import Verdict
+from rst_or_fin.verdict.witnesses import Witness
+
+_OUT_RSTS = "Tcp:OutRsts"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """What was gathered on the host with `address`.
+
+    `raised` are the counters that grew, and by how much; None where they were not given. `captured` is how
+    many RSTs of that host the capture shows in all, `aborted` how many connections it gave up with them.
+    `resets` are None where no trace was given.
+    """
+
+    address: str
+    raised: Mapping[str, int] | None = None
+    captured: int = 0
+    aborted: int = 0
+    resets: Sequence[Reset] | None = None
+    sockets: Sequence[SocketLine] = ()
+
+
+def corroborated(
+    found: Verdict, connection: Connection, gathered: Gathered, *, is_only: bool = True
+) -> Verdict:
+    """Hold a verdict against what was gathered. `is_only`: no other captured connection has its two ends."""
+    for role in Role:
+        if connection.endpoint(role).address == gathered.address:
+            found = _of_end(found, connection, role, gathered, is_only)
+    return found
+
+
+def _of_end(found: Verdict, connection: Connection, role: Role, gathered: Gathered, is_only: bool) -> Verdict:
+    abort = abort_of(connection, role)
+    ending = found.client if role is Role.CLIENT else found.server
+    reasons = _reasons(connection, role, gathered) if is_only else None
+    said: list[Witness] = []
+    raised = None
+    if gathered.raised is not None:
+        witness, raised = _counters(gathered, abort)
+        said.append(witness)
+    cause, candidates = _cause(found, role, abort, raised, reasons)
+    said += witnesses.tracepoint(reasons, ending, cause)
+    said += _sockets(connection, role, gathered.sockets)
+    doubts = [f"{w.name} contradicts the wire: {w.says}" for w in said if w.agrees is False]
+    changed = (
+        {"cause": cause, "candidates": candidates}
+        if role is found.subject
+        else {"peer_cause": cause, "peer_candidates": candidates}
+    )
+    return replace(
+        found,
+        witnesses=(*found.witnesses, *said),
+        doubts=(*found.doubts, *doubts),
+        **changed,  # type: ignore[arg-type]
+    )
+
+
+def _counters(gathered: Gathered, abort: Abort | None) -> tuple[Witness, Collection[str] | None]:
+    """What the counters say, and which of them this connection may have raised; None where that is open."""
+    raised = {name: count for name, count in (gathered.raised or {}).items() if count > 0}
+    says = ", ".join(f"{name.partition(':')[2]} +{count}" for name, count in raised.items()) or "unchanged"
+    name = f"the counters of {gathered.address}"
+    if _OUT_RSTS not in (gathered.raised or {}):
+        return Witness(
+            name=name, says=f"{says}; OutRsts was not read: whose they are is open", agrees=None
+        ), None
+    others = raised.get(_OUT_RSTS, 0) - gathered.captured
+    if others > 0:
+        says += f"; {others} RSTs left that are not in the capture: these may be of other connections"
+        return Witness(name=name, says=says, agrees=None), None
+    if others < 0:
+        says += f"; the capture has {gathered.captured} RSTs of that host"
+        return Witness(name=name, says=says, agrees=False), None
+    kinds = [counter for counter in raised if counter in ABORT_COUNTERS]
+    alone = gathered.aborted <= 1 or (len(kinds) == 1 and raised[kinds[0]] >= gathered.aborted)
+    if abort is not None and not alone:
+        says += f"; {gathered.aborted} connections were reset in that time"
+    return Witness(name=name, says=says, agrees=True), tuple(raised) if alone else None
+
+
+def _reasons(connection: Connection, role: Role, gathered: Gathered) -> tuple[str, ...] | None:
+    """The kernel's reasons for this end's RSTs; None where the trace has none."""
+    own, other = connection.endpoint(role), connection.endpoint(role.other)
+    told = [r.reason for r in gathered.resets or () if (r.source, r.destination) == (own, other)]
+    return tuple(told) or None
+
+
+def _cause(
+    found: Verdict,
+    role: Role,
+    abort: Abort | None,
+    raised: Collection[str] | None,
+    reasons: Collection[str] | None,
+) -> tuple[Cause | None, tuple[Cause, ...]]:
+    own = role is found.subject
+    before = (found.cause, found.candidates) if own else (found.peer_cause, found.peer_candidates)
+    ending = found.client if role is Role.CLIENT else found.server
+    if abort is None or ending is Ending.NONE or (raised is None and reasons is None):
+        return before
+    abort = replace(abort, raised=raised, reasons=reasons)
+    cause = causes.cause_of(abort)
+    return cause, causes.candidates(abort) if cause is Cause.UNKNOWN else ()
+
+
+def _sockets(connection: Connection, role: Role, lines: Sequence[SocketLine]) -> list[Witness]:
+    """What a socket's receive queue held when it was looked at: before the close, nobody knows how long."""
+    own, other = connection.endpoint(role), connection.endpoint(role.other)
+    return [
+        Witness(
+            name=f"the socket on {own.address}",
+            says=f"{line.state}, {line.unread} bytes unread when it was looked at",
+            agrees=None,
+        )
+        for line in lines
+        if (line.local, line.remote) == (own, other)
+    ]

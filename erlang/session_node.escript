@@ -305,6 +305,9 @@ call({gen_tcp, send}, [Socket, Data]) ->
 call({socket, send}, [Socket, Data]) ->
     ok = handed_over(Socket, Data),
     socket:send(Socket, Data);
+call({ssl, send}, [Socket, Data]) ->
+    ok = handed_over(tcp(Socket), Data),
+    ssl:send(Socket, Data);
 call({Module, Name}, Arguments) ->
     apply(Module, Name, Arguments);
 call(Fun, Arguments) ->
@@ -429,12 +432,12 @@ evaluate(Exprs, Bindings) ->
     catch
         Class:Reason:Stack -> exit({session_lines, crashed, error_text(Class, Reason, Stack)})
     end.
-command(unread, [Socket]) -> unread(Socket);
-command(await_unread, [Socket, N]) -> await_unread(Socket, N);
-command(await_received, [Socket, N]) -> await_received(Socket, N);
-command(await_read, [Socket, N]) -> await_read(Socket, N);
-command(await_peer_fin, [Socket]) -> await_peer_fin(Socket);
-command(await_closed, [Socket]) -> await_closed(Socket);
+command(unread, [Socket]) -> unread(tcp(Socket));
+command(await_unread, [Socket, N]) -> await_unread(tcp(Socket), N);
+command(await_received, [Socket, N]) -> await_received(tcp(Socket), N);
+command(await_read, [Socket, N]) -> await_read(tcp(Socket), N);
+command(await_peer_fin, [Socket]) -> await_peer_fin(tcp(Socket));
+command(await_closed, [Socket]) -> await_closed(tcp(Socket));
 command(Name, Arguments) -> apply(shell_default, Name, Arguments).
 
 %%% session_node.erl
@@ -795,6 +798,13 @@ named(Variable, Value) ->
             Places = lists:zip(Sockets, lists:seq(1, length(Sockets))),
             [{Socket, text("~ts[~w]", [Name, Place])} || {Socket, Place} <- Places]
     end.
+tcp(Value) when is_tuple(Value), element(1, Value) =:= sslsocket ->
+    case sockets(Value) of
+        [Socket | _] -> Socket;
+        [] -> Value
+    end;
+tcp(Value) ->
+    Value.
 
 sockets(Port) when is_port(Port) ->
     case erlang:port_info(Port, name) of

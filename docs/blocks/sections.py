@@ -69,7 +69,13 @@ def by_theme(up: str = "") -> str:
     in_order = sorted(scenarios(), key=lambda s: (theme_of(s) != PUBLISHED, theme_of(s)))
     for name, members in groupby(in_order, key=theme_of):
         page = f"{up}{slug(name)}.md"
-        lines += ["", f"## [{name.capitalize()}]({page})", "", "| scenario | ends | claim |", "|---|---|---|"]
+        lines += [
+            "",
+            f"## [{name[:1].upper()}{name[1:]}]({page})",
+            "",
+            "| scenario | ends | claim |",
+            "|---|---|---|",
+        ]
         lines += [
             f"| [{each.name}]({page}#{each.name}) | {_tag(each)} | {escaped(each.claim)} |"
             for each in members

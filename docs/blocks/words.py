@@ -33,7 +33,7 @@ def theme_of(scenario: Scenario) -> str:
 
 def slug(words: str) -> str:
     """A theme's file name."""
-    return words.replace(" ", "-")
+    return words.replace(" ", "-").lower()
 
 
 def to(scenario: Scenario, up: str = "catalogue/") -> str:

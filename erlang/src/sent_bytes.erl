@@ -24,6 +24,9 @@ call({gen_tcp, send}, [Socket, Data]) ->
 call({socket, send}, [Socket, Data]) ->
     ok = handed_over(Socket, Data),
     socket:send(Socket, Data);
+call({ssl, send}, [Socket, Data]) ->
+    ok = handed_over(socket_names:tcp(Socket), Data),
+    ssl:send(Socket, Data);
 call({Module, Name}, Arguments) ->
     apply(Module, Name, Arguments);
 call(Fun, Arguments) ->

@@ -76,10 +76,10 @@ evaluate(Exprs, Bindings) ->
 
 %% What a line calls without a module.
 -spec command(atom(), [term()]) -> term().
-command(unread, [Socket]) -> socket_facts:unread(Socket);
-command(await_unread, [Socket, N]) -> socket_waits:await_unread(Socket, N);
-command(await_received, [Socket, N]) -> socket_waits:await_received(Socket, N);
-command(await_read, [Socket, N]) -> socket_waits:await_read(Socket, N);
-command(await_peer_fin, [Socket]) -> socket_waits:await_peer_fin(Socket);
-command(await_closed, [Socket]) -> socket_waits:await_closed(Socket);
+command(unread, [Socket]) -> socket_facts:unread(socket_names:tcp(Socket));
+command(await_unread, [Socket, N]) -> socket_waits:await_unread(socket_names:tcp(Socket), N);
+command(await_received, [Socket, N]) -> socket_waits:await_received(socket_names:tcp(Socket), N);
+command(await_read, [Socket, N]) -> socket_waits:await_read(socket_names:tcp(Socket), N);
+command(await_peer_fin, [Socket]) -> socket_waits:await_peer_fin(socket_names:tcp(Socket));
+command(await_closed, [Socket]) -> socket_waits:await_closed(socket_names:tcp(Socket));
 command(Name, Arguments) -> apply(shell_default, Name, Arguments).

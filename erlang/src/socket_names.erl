@@ -2,7 +2,7 @@
 %% session's process dictionary. A socket that was reset has no peer name any more, and one that is closed no name.
 -module(socket_names).
 
--export([bound/3, states/0, listening/0, ends/1, named/2]).
+-export([bound/3, states/0, listening/0, ends/1, named/2, tcp/1]).
 
 %% Elements of a tuple in which sockets are looked for.
 -define(WIDE_MAX, 64).
@@ -146,6 +146,16 @@ named(Variable, Value) ->
             Places = lists:zip(Sockets, lists:seq(1, length(Sockets))),
             [{Socket, session_text:text("~ts[~w]", [Name, Place])} || {Socket, Place} <- Places]
     end.
+
+%% The TCP socket below, of a socket of ssl; any other value is its own.
+-spec tcp(term()) -> term().
+tcp(Value) when is_tuple(Value), element(1, Value) =:= sslsocket ->
+    case sockets(Value) of
+        [Socket | _] -> Socket;
+        [] -> Value
+    end;
+tcp(Value) ->
+    Value.
 
 -spec sockets(term()) -> [socket()].
 sockets(Port) when is_port(Port) ->

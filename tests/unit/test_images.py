@@ -39,7 +39,6 @@ def test_every_folder_is_used_and_has_a_dockerfile() -> None:
     made = [
         *IMAGES.values(),
         kernel_images.image("kernel:6.12.43-otp27"),
-        images.with_applications("node:otp27", ["ssl"]),
     ]
     assert folders == {image.folder for image in made if image.folder}
 
@@ -224,12 +223,20 @@ def test_without_a_tool_and_without_root_one_line_names_what_to_install(
     assert "mmdebstrap" in caught.value.remedy
 
 
-def test_a_node_with_applications_is_an_image_of_its_own_on_top_of_the_node() -> None:
-    image = images.with_applications("node:otp27", ["ssl", "inets", "ssl"])
-    assert (image.name, image.base, image.arguments) == (
-        "node:otp27-inets-ssl",
-        "node:otp27",
-        {"PACKAGES": "erlang-inets erlang-ssl"},
+@pytest.mark.parametrize(
+    ("name", "beside"),
+    [
+        ("node:otp27", "erlang-inets erlang-ssl"),
+        ("node:otp29", "systemd-standalone-sysusers erlang-inets erlang-ssl"),
+        ("node-strace:otp27", "erlang-inets erlang-ssl strace"),
+    ],
+)
+def test_a_node_with_applications_is_made_as_the_node_is_with_more_packages(name: str, beside: str) -> None:
+    image = images.with_applications(name, ["ssl", "inets", "ssl"])
+    assert (image.name, image.folder, image.arguments) == (
+        f"{name}-inets-ssl",
+        "node",
+        {"BESIDE": beside},
     )
 
 

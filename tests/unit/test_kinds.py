@@ -18,7 +18,7 @@ NUMBERS = [(kind, name) for kind, name in EACH_OPTION if OPTIONS[kind][name].typ
 def some_value(option: Option) -> int | bool | str:
     """A value of the option that is not its default."""
     if option.type is str:
-        return "expect S"
+        return option.choices[0] if option.choices else "expect S"
     return True if option.type is bool else option.most
 
 

@@ -8,24 +8,30 @@ writes one JSON line to stdout at the start, and one for every connection when t
 The first says that it listens to its stdin, and where it will connect. `peer` is the end that connected, as
 in every server's testimony: here, its own. `received` and `sent` count what the application read and what its
 writes took. `end` is how the first thing that failed failed, an errno's name, or "end of file" where nothing
-did. It leaves when its stdin reaches end of file: its driver is gone.
+did. Over TLS the counts are of the application, and `end` may be "close_notify" or the name of an error of
+OpenSSL; the secrets of each handshake are told as well (see `tls`). It leaves when its stdin reaches end of
+file: its driver is gone.
 """
 
 from __future__ import annotations
 
-import errno
+import argparse
 import json
 import os
 import select
 import socket
+import ssl
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from . import tls
 from .command_line import parse, parser
-from .kinds import END_OF_FILE
+from .kinds import CLOSE_NOTIFY, END_OF_FILE
+from .tls import KeyLog
 
 _PATIENCE_S = 8.0  # for each connect, write and read: less than a session's line may take
 _READ_LEN = 65536
@@ -44,6 +50,8 @@ class Manner:
     reads_after_error: bool = False
     idle_s: float = 0.0
     receive_buffer_len: int | None = None
+    tls: ssl.SSLContext | None = None
+    log: KeyLog | None = None
 
 
 def request(body_len: int) -> bytes:
@@ -65,6 +73,7 @@ class Exchange:
         self._received = 0
         self._sent = 0
         self._end = ""
+        self._end_in_order = END_OF_FILE
         self._trouble = ""
 
     def run(self) -> dict[str, object]:
@@ -85,7 +94,7 @@ class Exchange:
             "peer": self._own,
             "received": self._received,
             "sent": self._sent,
-            "end": self._end or END_OF_FILE,
+            "end": self._end or self._end_in_order,
             "trouble": self._trouble,
             "t_ns": time.time_ns(),
         }
@@ -94,11 +103,27 @@ class Exchange:
         sock.bind((self._bind, 0))
         sock.connect(self._target)
         self._own = sock.getsockname()[:2]
+        if self._manner.tls is None:
+            self._asks(sock)
+            return
+        stream = tls.Stream(sock, self._manner.tls, server_side=False)
+        try:
+            stream.handshake()
+            self._end_in_order = CLOSE_NOTIFY
+            self._asks(stream)
+        except tls.EndOfFileError:
+            self._end = self._end or END_OF_FILE
+        finally:
+            if self._manner.log is not None:
+                self._manner.log.tell()
+        stream.say_close_notify()
+
+    def _asks(self, sock: socket.socket | tls.Stream) -> None:
         if self._write(sock, request(self._manner.body_len)) or self._manner.reads_after_error:
             self._idle(sock)
             self._read(sock)
 
-    def _write(self, sock: socket.socket, data: bytes) -> bool:
+    def _write(self, sock: socket.socket | tls.Stream, data: bytes) -> bool:
         """Whether all of it could be written."""
         view = memoryview(data)
         try:
@@ -106,18 +131,18 @@ class Exchange:
                 count = sock.send(view)
                 self._sent += count
                 view = view[count:]
-        except ConnectionError as error:
+        except (ConnectionError, ssl.SSLError) as error:
             self._note(error)
             return False
         return True
 
-    def _idle(self, sock: socket.socket) -> None:
+    def _idle(self, sock: socket.socket | tls.Stream) -> None:
         if self._manner.idle_s:
             poll = select.poll()
             poll.register(sock, _TCP_CLOSED)
             poll.poll(self._manner.idle_s * 1000)
 
-    def _read(self, sock: socket.socket) -> None:
+    def _read(self, sock: socket.socket | tls.Stream) -> None:
         while True:
             data = sock.recv(_READ_LEN)
             if not data:
@@ -125,7 +150,7 @@ class Exchange:
             self._received += len(data)
 
     def _note(self, error: OSError) -> None:
-        self._end = self._end or errno.errorcode.get(error.errno or 0, f"errno {error.errno}")
+        self._end = self._end or tls.name_of(error)
 
 
 def say(event: dict[str, object]) -> None:
@@ -152,14 +177,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from .privileges import drop_to
 
         drop_to(options.drop_to_uid)
-    manner = Manner(
+    with tempfile.TemporaryDirectory(prefix="client-") as folder:
+        serve(options.bind, (options.target, options.port), _manner(options, folder))
+    return 0
+
+
+def _manner(options: argparse.Namespace, folder: str) -> Manner:
+    log = context = None
+    if options.tls:
+        tls.read_credentials(sys.stdin.fileno())  # told to every peer that speaks TLS; a client needs none
+        log = tls.KeyLog(folder, say)
+        context = tls.context(ssl.Purpose.SERVER_AUTH, options.tls, log)
+    return Manner(
+        tls=context,
+        log=log,
         body_len=options.body_bytes,
         reads_after_error=options.reads_after_error,
         idle_s=options.idle_ms / 1000,
         receive_buffer_len=options.receive_buffer_bytes,
     )
-    serve(options.bind, (options.target, options.port), manner)
-    return 0
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ def parser(kind: str, description: str, port: int) -> argparse.ArgumentParser:
                 type=_number(option) if option.type is int else str,
                 default=option.default,
                 required=option.required,
+                choices=option.choices or None,
                 metavar="N" if option.type is int else "TEXT",
                 help=option.meaning,
             )

@@ -12,6 +12,7 @@ from .responses import LEAST_LEN
 from .script_player import NOT_PLAYED, PLAYED
 
 END_OF_FILE = "end of file"
+CLOSE_NOTIFY = "close_notify"
 CLOSED = "closed"
 
 _MOST_BYTES = 100_000_000  # a host has 512 MB of memory, and holds a response or a request more than once
@@ -26,7 +27,7 @@ class Option:
 
     `type` is int, bool or str; `least` and `most` bound an int, or a str's length, in `unit`.
     `default` holds where the option is left out; None: see `meaning`. `excludes` names the options of the
-    same kind that cannot stand beside it.
+    same kind that cannot stand beside it. `choices` are all that a str can be, where it is no script.
     """
 
     type: type
@@ -37,6 +38,7 @@ class Option:
     default: int | bool | str | None = None
     required: bool = False
     excludes: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
 
 
 def _bytes(
@@ -59,10 +61,17 @@ _SCRIPT = {
         str, "what to do, one step a line", unit="characters", most=_MOST_CHARACTERS, required=True
     )
 }
+
+
+def _tls(meaning: str, default: str | None = None) -> Option:
+    return Option(str, meaning, choices=("1.2", "1.3"), default=default)
+
+
 _PAGE = {"body_bytes": _bytes("the length of its page", default=307)}
 
 ABOUT = {
     "origin": "An HTTP server that answers with the published 485 bytes and keeps the connection open",
+    "tls-origin": "An HTTPS server, whose session knows `CaCerts`; it keeps the connection open",
     "client": "An HTTP client, where the session is the server: it connects when told, and reads to the end",
     "scripted": "A TCP of its own that sends exactly the segments of a script",
     "scripted-client": "The same as a client, where the session is the server: it connects when told",
@@ -91,7 +100,22 @@ OPTIONS: dict[str, dict[str, Option]] = {
         "close_after_response": _flag("close first, as soon as the response is sent"),
         "half_open": _flag("do not close after the peer's FIN"),
     },
+    "tls-origin": {
+        "tls": _tls("the version of TLS that it speaks, and no other", default="1.3"),
+        "tickets": Option(
+            int,
+            "session tickets that it sends after a TLS 1.3 handshake",
+            unit="tickets",
+            most=100,
+            default=2,
+        ),
+        "body_bytes": _bytes("answer with a 200 and a body of that length", default=307),
+        "think_ms": _ms("pause before the answer"),
+        "close_after_response": _flag("close first, as soon as the response is sent"),
+        "without_close_notify": _flag("close the TCP without a close_notify before"),
+    },
     "client": {
+        "tls": _tls("speak that version of TLS, and no other; the session knows `Cert` and `Key`"),
         "body_bytes": _bytes("send a POST with a body of that length, not a GET", default=0),
         "reads_after_error": _flag("read the answer although a write failed"),
         "idle_ms": _ms("read nothing before the connection has ended or that time has passed"),
@@ -111,7 +135,8 @@ RESERVED = ("bind", "port", "target", "clean_offloads", "drop_to_uid")
 # How a connection can have ended for the peer's application: so, or with an error of the kernel's.
 ENDS: dict[str, tuple[str, ...]] = {
     "origin": (END_OF_FILE, CLOSED),
-    "client": (END_OF_FILE,),
+    "tls-origin": (CLOSE_NOTIFY, END_OF_FILE, CLOSED),
+    "client": (END_OF_FILE, CLOSE_NOTIFY),
     "scripted": (PLAYED, NOT_PLAYED),
     "scripted-client": (PLAYED, NOT_PLAYED),
     "nginx": (END_OF_FILE, CLOSED),

@@ -144,6 +144,7 @@ class Timed:
         self.link, self.server, self.client_address = bed.link, bed.server, bed.client_address
         self.shares_clock, self.counters_at_hand = bed.shares_clock, bed.counters_at_hand
         self.wire = bed.wire
+        self.bindings, self.secrets = bed.bindings, bed.secrets
 
     def drain(self, timeout_s: float = 0.0) -> list[Frame]:
         return self._spend("waiting for the capture", lambda: self._bed.drain(timeout_s))

@@ -119,10 +119,10 @@ def _ladder(run: Run, options: argparse.Namespace) -> Ladder:
     """The ladder of the replay that was asked for, or else of the one that needs a look most."""
     index, everything = options.replay, options.everything
     if index is None:
-        return ladder(run.scenario, run.ways()[0].first, everything=everything)
+        return ladder(run.scenario, run.ways()[0].first, everything=everything, key_log=run.secrets)
     for judged in run.judgements:
         if judged.replay.index == index:
-            return ladder(run.scenario, judged, everything=everything)
+            return ladder(run.scenario, judged, everything=everything, key_log=run.secrets)
     raise UsageError(f"{run.folder} has no replay {index}", f"its replays are 0 to {len(run.judgements) - 1}")
 
 

@@ -69,6 +69,7 @@ def _read(folder: Path) -> Run:
         axes=manifest.axes,
         facts=manifest.facts,
         capture=run.evidence.capture,
+        secrets=run.evidence.secrets,
         scenario=run.scenario,
         judgements=run.judgements,
     )

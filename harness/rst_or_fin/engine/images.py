@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -193,15 +193,22 @@ IMAGES: Mapping[str, Image] = {
 
 
 def with_applications(name: str, applications: Collection[str]) -> Image:
-    """The row of that node image, or of one that stands on it and has these OTP applications as well."""
+    """The row of that node image, or of one that has these OTP applications as well.
+
+    It is made as the node is, with more packages: the engine installs them once, whatever changes after that.
+    """
     if not applications:
         return row(name)
+    kind, _, release = name.partition(":")
+    plain = row(f"node:{release}")
     named = sorted(set(applications))
-    return Image(
-        name=f"{name}-{'-'.join(named)}",
-        base=row(name).name,
-        folder="node-applications",
-        arguments={"PACKAGES": " ".join(package_of(each) for each in named)},
+    beside = [
+        *plain.arguments.get("BESIDE", "").split(),
+        *(package_of(each) for each in named),
+        *(["strace"] if kind == "node-strace" else []),
+    ]
+    return replace(
+        plain, name=f"{name}-{'-'.join(named)}", arguments={**plain.arguments, "BESIDE": " ".join(beside)}
     )
 
 

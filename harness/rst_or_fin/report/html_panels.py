@@ -70,7 +70,7 @@ def panels(run: Run, name: str, room: Room) -> list[dict[str, Any]]:
 
 
 def _panel(run: Run, judged: Judged, name: str) -> dict[str, Any]:
-    drawn = ladder(run.scenario, judged)
+    drawn = ladder(run.scenario, judged, key_log=run.secrets)
     looked = judged.outcome in (Outcome.DIFFERS, Outcome.INCONCLUSIVE)
     return {
         "id": name,

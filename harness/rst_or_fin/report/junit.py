@@ -69,7 +69,7 @@ def _case(run: Run, judged: Judged, name: str) -> ET.Element:
         ending = judged.verdict.ending
         ET.SubElement(case, "skipped", {"message": f"a race, neither pass nor failure: {ending} this time"})
     output = ET.SubElement(case, "system-out")
-    output.text = _lines([ladder_text.render(ladder(run.scenario, judged))])
+    output.text = _lines([ladder_text.render(ladder(run.scenario, judged, key_log=run.secrets))])
     return case
 
 

@@ -128,14 +128,17 @@ class _Event:
 _ON_THE_WIRE, _AT_A_HOST = range(2)
 
 
-def ladder(scenario: Scenario, judged: Judged, *, everything: bool = False) -> Ladder:
-    """Lay out one replay; of long runs of plain segments only the ends, unless `everything` is wanted."""
+def ladder(scenario: Scenario, judged: Judged, *, everything: bool = False, key_log: bytes = b"") -> Ladder:
+    """Lay out one replay; of long runs of plain segments only the ends, unless `everything` is wanted.
+
+    `key_log` has the secrets of its TLS, in NSS's format.
+    """
     verdict, connection = judged.verdict, judged.connection
     calls = timeline(judged.replay, connection, verdict.subject, judged.socket)
     start_ns = connection.segments[0].t_ns if connection else 0
     events = list(_calls(judged, calls, start_ns))
     if connection is not None:
-        events += _segments(judged, connection)
+        events += _segments(judged, connection, key_log)
         if judged.testimony is not None:
             events.append(_peer(judged.testimony, connection, verdict.subject))
     events.sort(key=lambda event: (event.t_ns, event.rank))
@@ -186,8 +189,9 @@ def _calls(judged: Judged, calls: Timeline, start_ns: int) -> Iterator[_Event]:
         )
 
 
-def _segments(judged: Judged, connection: Connection) -> Iterator[_Event]:
+def _segments(judged: Judged, connection: Connection, key_log: bytes) -> Iterator[_Event]:
     meanings = marked(judged)
+    records = _tls_records(connection, key_log)
     start_ns = connection.segments[0].t_ns
     for index, segment in enumerate(connection.segments):
         row = SegmentRow(
@@ -196,11 +200,23 @@ def _segments(judged: Judged, connection: Connection) -> Iterator[_Event]:
             notation=connection.notation(segment),
             reset=segment.rst,
             ends=segment.syn or segment.fin or segment.rst,
-            payload=preview(segment.payload, PREVIEW_LEN),
+            payload=records.get(index) or preview(segment.payload, PREVIEW_LEN),
             payload_len=segment.payload_len,
             meaning=meanings.get(index, ""),
         )
         yield _Event(t_ns=segment.t_ns, rank=_ON_THE_WIRE, row=row)
+
+
+def _tls_records(connection: Connection, key_log: bytes) -> dict[int, str]:
+    """The names of the TLS records that begin in each segment; nothing where there are none."""
+    first = next((segment.payload for segment in connection.segments if segment.payload_len), b"")
+    # A handshake record, and the first byte of its version (RFC 8446 section 5.1).
+    if not first.startswith(b"\x16\x03"):
+        return {}
+    from rst_or_fin.report import tls_records  # 40 ms, for those who need it
+
+    named = tls_records.names(connection.segments, tls_records.secrets_of(key_log))
+    return {index: ", ".join(here) for index, here in named.items()}
 
 
 def _peer(testimony: Testimony, connection: Connection, subject: Role) -> _Event:

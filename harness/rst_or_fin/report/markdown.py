@@ -85,7 +85,9 @@ def _replay(run: Run, alike: Alike) -> Iterator[str]:
             passages=judged.verdict.passages,
         )
         yield from fenced(shown, "text")
-    yield from fenced(ladder_mermaid.render(ladder(run.scenario, judged)).rstrip(), "mermaid")
+    yield from fenced(
+        ladder_mermaid.render(ladder(run.scenario, judged, key_log=run.secrets)).rstrip(), "mermaid"
+    )
     rows = [(w.name, _AGREES[w.agrees], w.says) for w in judged.verdict.witnesses]
     yield from table(("witness", "", "what it says"), rows)
     if judged.comparisons:

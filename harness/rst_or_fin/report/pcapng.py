@@ -1,6 +1,6 @@
 """A capture as pcapng, with the verdict as comments on the segments that decide, for Wireshark to show.
 
-Written after draft-ietf-opsawg-pcapng: three kinds of block, a few options. The libraries that write pcapng
+Written after draft-ietf-opsawg-pcapng: four kinds of block, a few options. The libraries that write pcapng
 are dormant or large (python-pcapng's last release is of 2022); what is needed here is this page.
 """
 
@@ -19,6 +19,8 @@ from rst_or_fin.verdict.assess import Judged
 _SECTION_HEADER = 0x0A0D0D0A
 _INTERFACE = 1
 _ENHANCED_PACKET = 6
+_DECRYPTION_SECRETS = 10
+_TLS_KEY_LOG = 0x544C534B
 _BYTE_ORDER_MAGIC = 0x1A2B3C4D
 _OPT_END = 0
 _OPT_COMMENT = 1
@@ -38,6 +40,8 @@ def annotated(run: Run) -> bytes:
     claim = visible(" ".join(run.scenario.claim.split()))
     comment = f"{visible(run.scenario.name)}: {claim}\n{_count(run)}: {run.endings}; {run.outcome}"
     blocks = [section_block(comment, run.program)]
+    if run.secrets:  # before the packets that they are for
+        blocks.append(secrets_block(run.secrets))
     numbers: dict[int, int] = {}
     for frame_no, (link_type, frame) in enumerate(pcap.frames(run.capture), start=1):
         if link_type not in numbers:
@@ -77,6 +81,12 @@ def section_block(comment: str, program: str) -> bytes:
         _SECTION_HEADER,
         body + _options([(_OPT_COMMENT, _text(comment)), (_SHB_USERAPPL, _text(visible(program)))]),
     )
+
+
+def secrets_block(key_log: bytes) -> bytes:
+    """Give Wireshark what it takes to decrypt the TLS of the packets that follow."""
+    head = struct.pack("<II", _TLS_KEY_LOG, len(key_log))
+    return _block(_DECRYPTION_SECRETS, head + _padded(key_log))
 
 
 def _count(run: Run) -> str:

@@ -38,6 +38,7 @@ class Run:
     capture: bytes
     scenario: Scenario
     judgements: tuple[Judged, ...]
+    secrets: bytes = b""  # of TLS, in NSS's key log format
 
     @property
     def outcome(self) -> Outcome:

@@ -119,6 +119,7 @@ def run(
             replay = clock.on_ours(_with_last_words(bed, replay, told, gone=gone))
             testimonies = settled.testimonies
             with _undisturbed():
+                writer.secrets(bed.secrets())
                 writer.replay(replay, testimonies, tested_testimony(replay, connections, testimonies))
                 judged = judge_replay(
                     scenario,
@@ -202,6 +203,7 @@ def _begin(scenario: Scenario, bed: Testbed, index: int, *, live: bool) -> bytes
             "Server": _address_term(bed.server.address),
             "Port": str(bed.server.port),
             "Self": _address_term(bed.client_address),
+            **bed.bindings,
             **{name: str(value) for name, value in (scenario.parameters | scenario.given).items()},
         },
         close_line=scenario.close_line,

@@ -55,6 +55,9 @@ def _option(option: Option, value: Any, path: Path, connects: bool) -> Iterator[
     elif option.type is int:
         if type(value) is not int or not option.least <= value <= option.most:
             yield at(path, not_wanted(whole_number(option.least, option.most, option.unit), value))
+    elif option.choices:
+        if value not in option.choices:
+            yield at(path, not_known(value, option.choices))
     elif not isinstance(value, str):
         yield at(path, not_wanted("a string", value))
     elif len(value) > option.most or "\0" in value:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rst_or_fin.agents.kinds import OPTIONS
 from rst_or_fin.errors import UsageError
 from rst_or_fin.scenario.model import Server
 from rst_or_fin.tcp.segment import Endpoint
@@ -38,6 +39,7 @@ class Kind:
 
 KINDS = {
     "origin": Kind(image="peer", module="agents.origin"),
+    "tls-origin": Kind(image="peer", module="agents.tls_origin", port=443, must_testify=True),
     "client": Kind(image="peer", module="agents.client", port=8080, connects=True, must_testify=True),
     "scripted": Kind(
         image="scripted",
@@ -84,6 +86,12 @@ def endpoint(server: Server, place: Place) -> Endpoint:
     """What a session knows as `Server` and `Port`: the peer's address, and where the server listens."""
     kind = kind_of(server)
     return Endpoint(place.spare if kind.spare else place.own, kind.port)
+
+
+def tls_version(server: Server) -> str:
+    """The version of TLS that a peer speaks; empty where it speaks none."""
+    option = OPTIONS[server.kind].get("tls") if server.kind in OPTIONS else None
+    return "" if option is None else str(server.options.get("tls", option.default or ""))
 
 
 def arguments(server: Server, place: Place) -> list[str]:

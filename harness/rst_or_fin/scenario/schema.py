@@ -151,6 +151,8 @@ def _option(option: Option) -> Schema:
         said["default"] = option.default
     if option.type is bool:
         return {**said, "type": "boolean"}
+    if option.choices:
+        return {**said, "enum": list(option.choices)}
     if option.type is str:
         return {**said, "type": "string", "maxLength": option.most}
     number = {"type": "integer", "minimum": option.least, "maximum": option.most}

@@ -18,6 +18,7 @@ Its format is described in docs/evidence.md and carries a version. A folder hold
                        calls as strace shows them
     resets.jsonl       a line for each replay, only where the node's kernel gives reasons: the RSTs that it
                        sent for the tested socket
+    tls-keys.log       only where the peer speaks TLS: the secrets of its handshakes, in NSS's key log format
     verdicts.jsonl     a line for each replay: the verdict and how it compares; the only file that is derived
 """
 
@@ -80,6 +81,7 @@ _CAPTURE_AT_PEER = "capture-peer.pcap"
 _WIRE = "wire.jsonl"
 _STRACE = "strace.jsonl"
 _RESETS = "resets.jsonl"
+_SECRETS = "tls-keys.log"
 _VERDICTS = "verdicts.jsonl"
 
 # Far beyond any run: a million replays of the published case capture 1.2 GB.
@@ -180,6 +182,7 @@ class Evidence:
     replays: tuple[Replay, ...]
     testimonies: tuple[tuple[Testimony, ...], ...]
     capture_at_peer: bytes = b""
+    secrets: bytes = b""  # of TLS, in NSS's key log format
 
 
 class Writer:
@@ -261,6 +264,11 @@ class Writer:
         if replay.resets is not None:
             self._line(_RESETS, _Resets(index=replay.index, resets=replay.resets))
 
+    def secrets(self, lines: Sequence[str]) -> None:
+        """Add lines to the key log; the file is there once there are any."""
+        if lines:
+            self._append(_SECRETS, "".join(f"{line}\n" for line in lines).encode("ascii", "replace"))
+
     def verdict(self, record: object) -> None:
         self._line(_VERDICTS, record)
 
@@ -280,10 +288,13 @@ class Writer:
         own_files.replace(self.folder / _MANIFEST, text + b"\n")
 
     def _line(self, name: str, record: object) -> None:
+        self._append(name, msgspec.json.encode(record) + b"\n")
+
+    def _append(self, name: str, data: bytes) -> None:
         with _writing(self.folder):
             if name not in self._files:
                 self._files[name] = self._closing.enter_context((self.folder / name).open("wb"))
-            self._files[name].write(msgspec.json.encode(record) + b"\n")
+            self._files[name].write(data)
 
 
 def format_of(*, wired: bool) -> int:
@@ -337,6 +348,7 @@ def read(folder: Path) -> Evidence:
         manifest=manifest,
         scenario=_scenario(folder, manifest),
         capture=capture,
+        secrets=_read(folder / _SECRETS) if (folder / _SECRETS).exists() else b"",
         replays=tuple(
             Replay(
                 index=transcript.index,

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from rst_or_fin.capture_file.frame import Frame
 from rst_or_fin.evidence.records import Testimony
 from rst_or_fin.evidence.strace import SystemCall
 from rst_or_fin.evidence.tracepoint import Reset
 from rst_or_fin.node.link import Link
+from rst_or_fin.scenario import peers
+from rst_or_fin.scenario.model import Server
 from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.testbed.wire_program import WireProgram
+
+if TYPE_CHECKING:
+    from rst_or_fin.testbed.credentials import Credentials
 
 # Every sysctl that bears on how a connection ends, pinned so that a host's own tuning cannot change a
 # verdict; the values are Linux 6.12's defaults.
@@ -78,6 +83,13 @@ class Testbed(Protocol):
         """How many frames the kernel dropped from the capture since it began."""
 
     @property
+    def bindings(self) -> Mapping[str, str]:
+        """What a session knows beyond the addresses: Erlang terms as text, by their variables' names."""
+
+    def secrets(self) -> list[str]:
+        """The lines of TLS key log that the peer has told since the last time."""
+
+    @property
     def shares_clock(self) -> bool:
         """Whether the node's kernel is the one that the capture's time stamps come from."""
 
@@ -126,3 +138,12 @@ class Testbed(Protocol):
 
     def close(self) -> None:
         """End everything that this testbed started. May be called twice."""
+
+
+def credentials_for(server: Server, peer: str, node: str) -> Credentials | None:
+    """Certificates for hosts with these addresses, where the peer speaks TLS."""
+    if not peers.tls_version(server):
+        return None
+    from rst_or_fin.testbed import credentials  # 60 ms, for those who need it
+
+    return credentials.make(peer, node)

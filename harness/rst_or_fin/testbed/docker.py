@@ -31,7 +31,7 @@ from rst_or_fin.node.link import Link
 from rst_or_fin.scenario import peers
 from rst_or_fin.scenario.model import Hosts, Server
 from rst_or_fin.tcp.segment import Endpoint
-from rst_or_fin.testbed import PINNED_SYSCTLS
+from rst_or_fin.testbed import PINNED_SYSCTLS, credentials_for
 from rst_or_fin.testbed.container_stdio import ContainerStdio
 from rst_or_fin.testbed.guest import Guest
 from rst_or_fin.testbed.peer_log import Testimonies
@@ -137,6 +137,13 @@ class DockerTestbed:
 
     def dropped(self) -> int:
         return self._dropped
+
+    @property
+    def bindings(self) -> Mapping[str, str]:
+        return self._credentials.bindings if self._credentials is not None else {}
+
+    def secrets(self) -> list[str]:
+        return self._testimonies.secrets()
 
     @property
     def shares_clock(self) -> bool:
@@ -247,6 +254,7 @@ class DockerTestbed:
             self._client_address = f"{prefix}3"
             place = peers.Place(own=f"{prefix}4", spare=f"{prefix}5", node=self._client_address)
             self._server = peers.endpoint(server, place)
+            self._credentials = credentials_for(server, self._server.address, self._client_address)
             serving = pool.submit(self._start_server, server_image, test_network, place, server)
             started = self._start_node(node_image, control.result(), test_network, backend, self._rights())
             capturing = pool.submit(self._start_capture, peer_image, started)
@@ -347,6 +355,8 @@ class DockerTestbed:
         )
         attached = self._attach(container, "server")
         self._client.api.start(container)
+        if self._credentials is not None:
+            attached.write(self._credentials.for_peer, _ANSWER_TIMEOUT_S)
         deadline = time.monotonic() + _START_TIMEOUT_S
         said = b""
         while b"\n" not in said:

@@ -30,7 +30,7 @@ from rst_or_fin.node.link import Link
 from rst_or_fin.scenario import peers
 from rst_or_fin.scenario.model import Hosts, Server
 from rst_or_fin.tcp.segment import Endpoint
-from rst_or_fin.testbed import PINNED_SYSCTLS
+from rst_or_fin.testbed import PINNED_SYSCTLS, credentials_for
 from rst_or_fin.testbed.holder_process import HolderProcess, trouble
 from rst_or_fin.testbed.peer_log import Testimonies
 from rst_or_fin.testbed.wire_program import WireProgram
@@ -65,6 +65,7 @@ class LocalTestbed:
         self._testimonies = Testimonies()
         self._log_ended = False
         self._node_status: int | None = None
+        self._credentials = credentials_for(server, self._server.address, place.node)
         runtime = erlang.find(otp, hosts.node.applications)
         self._wire: WireProgram | None = None
         self._dropped_at_peer = 0
@@ -151,6 +152,13 @@ class LocalTestbed:
         return True
 
     @property
+    def bindings(self) -> Mapping[str, str]:
+        return self._credentials.bindings if self._credentials is not None else {}
+
+    def secrets(self) -> list[str]:
+        return self._testimonies.secrets()
+
+    @property
     def shares_clock(self) -> bool:
         return True
 
@@ -215,6 +223,8 @@ class LocalTestbed:
         self._log, self._orders = log, orders
         for fd in (log, orders, *counter_files):
             self._undo.callback(os.close, fd)
+        if self._credentials is not None:
+            os.write(self._orders, self._credentials.for_peer)
         self._tap, self._node_table, self._server_table = (
             self._undo.enter_context(socket.socket(fileno=fd)) for fd in (tap, node_table, server_table)
         )

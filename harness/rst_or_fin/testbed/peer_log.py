@@ -17,13 +17,16 @@ class Testimonies:
     def __init__(self) -> None:
         self._rest = b""
         self._heard: dict[Endpoint, deque[Testimony]] = {}
+        self._secrets: list[str] = []
 
     def feed(self, log: bytes) -> None:
         """Take in more of the log. Raises ValueError on a line that is no JSON."""
         *lines, self._rest = (self._rest + log).split(b"\n")
         for line in lines:
             event = json.loads(line)
-            if event["event"] == "ended":
+            if event["event"] == "secrets":
+                self._secrets += event["lines"]
+            elif event["event"] == "ended":
                 peer = Endpoint(*event["peer"])
                 testimony = Testimony(
                     peer=peer,
@@ -34,6 +37,11 @@ class Testimonies:
                     t_ns=event.get("t_ns"),
                 )
                 self._heard.setdefault(peer, deque()).append(testimony)
+
+    def secrets(self) -> list[str]:
+        """The lines of key log that were told since the last time."""
+        told, self._secrets = self._secrets, []
+        return told
 
     def __contains__(self, peer: object) -> bool:
         return peer in self._heard

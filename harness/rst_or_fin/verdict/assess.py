@@ -116,12 +116,13 @@ def verdict_record(verdict: Verdict, connection: Connection | None) -> dict[str,
     }
 
 
-def _delivery_record(found: Delivery | None) -> dict[str, int | None] | None:
+def _delivery_record(found: Delivery | None) -> dict[str, int | bool | None] | None:
     if found is None:
         return None
     return {
         "sent": found.sent,
         "handed_over": found.handed_over,
+        "encrypted": found.encrypted,
         "on_wire": found.on_wire,
         "acknowledged": found.acknowledged,
         "peer_read": found.read,
@@ -310,8 +311,9 @@ def _judged(
         must_testify=tested and peers.kind_of(scenario.server).must_testify,
         scripted_peer=peers.kind_of(scenario.server).spare,
         settle_ms=scenario.settle_ms,
+        encrypted=bool(peers.tls_version(scenario.server)),
         ends_node=scenario.ends_node,
-        counts_bytes=peers.kind_of(scenario.server).counts_bytes,
+        counts_bytes=peers.kind_of(scenario.server).counts_bytes and not peers.tls_version(scenario.server),
         two_ends=found,
     )
     return JudgedConnection(

@@ -20,37 +20,53 @@ class Delivery:
 
     `handed_over` is what the session gave to be sent (None where nobody counted, as of what a library sends),
     `on_wire` what was captured of it, each byte once, `acknowledged` what the peer's kernel has taken,
-    `read` what the peer's application says that it read (None where it was not heard).
+    `read` what the peer's application says that it read (None where it was not heard). Where they are
+    `encrypted`, what is on the wire is more than what the applications count, and cannot be held against it.
+    `is_exact` is false for a peer that counts whole requests: what it left out it may have read all the same.
     """
 
     handed_over: int | None
     on_wire: int
     acknowledged: int
     read: int | None
+    encrypted: bool = False
+    is_exact: bool = True
 
     @property
-    def sent(self) -> int:
-        """What was sent, by the application where that is known, else by the kernel."""
-        return max(self.handed_over or 0, self.on_wire)
+    def sent(self) -> int | None:
+        """What was sent, by the application where that is known, else by the kernel; None: nobody can say."""
+        return self.handed_over if self.encrypted else max(self.handed_over or 0, self.on_wire)
 
     @property
     def lost(self) -> int | None:
-        """What was sent and never read; None where the peer was not heard."""
-        return None if self.read is None else max(0, self.sent - self.read)
+        """What was sent and never read; None where one of the two is not known."""
+        if self.read is None or self.sent is None or (self.read < self.sent and not self.is_exact):
+            return None
+        return max(0, self.sent - self.read)
 
     def __str__(self) -> str:
         """The statement, with what lies between the two applications only where that adds something."""
-        said = f"sent {_bytes(self.sent)}"
-        if self.sent > self.on_wire:
-            said += f" ({self.on_wire} of them on the wire)"
+        if self.encrypted:
+            said = "sent an unknown number of bytes" if self.sent is None else f"sent {_bytes(self.sent)}"
+            said += f" ({self.on_wire} on the wire, encrypted)"
+        else:
+            said = f"sent {_bytes(self.sent)}"
+            said += f" ({self.on_wire} of them on the wire)" if (self.sent or 0) > self.on_wire else ""
         if self.read is None:
-            return f"{said}, {self.acknowledged} acknowledged; what the peer read is not known"
+            acknowledged = "" if self.encrypted else f", {self.acknowledged} acknowledged"
+            return f"{said}{acknowledged}; what the peer read is not known"
         said += f", the peer read {self.read}"
         return f"{said}: {_bytes(self.lost)} lost" if self.lost else said
 
 
 def delivery(
-    connection: Connection, role: Role, replay: Replay | None = None, testimony: Testimony | None = None
+    connection: Connection,
+    role: Role,
+    replay: Replay | None = None,
+    testimony: Testimony | None = None,
+    *,
+    encrypted: bool = False,
+    is_exact: bool = True,
 ) -> Delivery:
     """Return what became of the bytes that this end sent.
 
@@ -62,6 +78,8 @@ def delivery(
         on_wire=_payload_len(own, own.payload_to),
         acknowledged=_payload_len(own, own.acked_to),
         read=testimony.received if testimony is not None else None,
+        encrypted=encrypted,
+        is_exact=is_exact,
     )
 
 

@@ -97,6 +97,7 @@ def judge(
     ends_node: bool = False,
     counts_bytes: bool = True,
     two_ends: TwoEnds | None = None,
+    encrypted: bool = False,
 ) -> Verdict:
     """Judge one connection.
 
@@ -106,6 +107,7 @@ def judge(
     kernel keeps that end's numbers. `settle_ms` is how long the wire was watched after the session.
     `ends_node`: the close line was to end the node. `counts_bytes`: the peer's application counts every byte.
     `two_ends`: it was captured at the peer's end, too, and `connection` is that at the subject's.
+    `encrypted`: applications count other bytes than the wire carries.
     """
     gate = gate or Gate()
     doubts = [
@@ -158,7 +160,14 @@ def judge(
         deciding=_deciding(closing, closer or subject, subject),
         conn_state=conn_state(_counting(connection)),
         witnesses=found,
-        delivery=delivery(connection, subject, report.replay if report else None, testimony),
+        delivery=delivery(
+            connection,
+            subject,
+            report.replay if report else None,
+            testimony,
+            encrypted=encrypted,
+            is_exact=counts_bytes or encrypted,
+        ),
         remarks=tuple(_remarks(connection)),
         doubts=tuple(doubts),
     )

@@ -132,7 +132,7 @@ def _points(
         ("closing segment", expect.closing_segment, verdict.closing_segment),
         (f"{_OF_PEER} sees", expect.peer_sees, testimony.end if testimony else ""),
         (f"{_OF_PEER} read", expect.peer_received, testimony.received if testimony else ""),
-        ("bytes sent", expect.sent, verdict.delivery.sent if verdict.delivery else 0),
+        ("bytes sent", expect.sent, verdict.delivery.sent if verdict.delivery else None),
         ("conn_state", expect.conn_state, verdict.conn_state),
         ("close returns", expect.returns, returned),
     )

@@ -13,11 +13,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from enum import StrEnum
 from importlib import import_module
+from importlib.util import find_spec
+from io import TextIOWrapper
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TextIO, TypeVar
 
 from rst_or_fin import __version__
-from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_MISTAKE, TroubleError, of_machine
+from rst_or_fin.errors import (
+    EXIT_AS_EXPECTED,
+    EXIT_MISTAKE,
+    EnvironmentTroubleError,
+    TroubleError,
+    of_machine,
+)
 from rst_or_fin.escaping import clipped, visible
 from rst_or_fin.tcp.ending import Cause, Ending
 
@@ -60,6 +68,25 @@ exit codes: 0 as expected, 1 an outcome differs, 2 wrong usage or input,
 """
 
 
+# What reads files alone works everywhere; the rest needs a Unix, and namespaces a Linux.
+_ANYWHERE = (
+    "judge",
+    "report",
+    "compare",
+    "import",
+    "list",
+    "explain",
+    "check",
+    "new",
+    "schema",
+    "help",
+    "doctor",
+)
+_UNWINDING = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)  # Windows has no SIGHUP
+
+
 class _TerminatedError(BaseException):
     """SIGTERM or SIGHUP: unwinds like Ctrl-C does, so that everything is taken down."""
 
@@ -68,6 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = _parser().parse_args(arguments)
     options.command_line = ("rst-or-fin", *(sys.argv[1:] if arguments is None else arguments))
+    _take_any_text(sys.stdout)
+    _take_any_text(sys.stderr)
     try:
         with _signals():
             _prepare(options)
@@ -89,6 +118,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - a traceback's own exit code, 1, means that an outcome differs
         trouble = of_machine(error)
         return _told(trouble) if trouble else _mistaken(error, options.command_line)
+
+
+def _is_there(module: str) -> bool:
+    """Whether this Python has a module that only some systems have."""
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def _take_any_text(stream: TextIO) -> None:
+    """Show as an escape what a stream's encoding lacks (a code page of Windows, ASCII), rather than fail."""
+    if isinstance(stream, TextIOWrapper) and not stream.encoding.lower().startswith("utf"):
+        stream.reconfigure(errors="backslashreplace")
 
 
 def _prepare(options: argparse.Namespace) -> None:
@@ -136,6 +179,11 @@ def _details(error: Exception, command_line: Sequence[str]) -> str:
 
 def _command(name: str) -> Callable[[argparse.Namespace], int]:
     """The command of that name. Imported only now: `--help` must not load an SDK."""
+    if name not in _ANYWHERE and not _is_there("fcntl"):
+        raise EnvironmentTroubleError(
+            f"`{name}` needs Linux",
+            f"go to a Linux, WSL 2 among them; {', '.join(n for n in _COMMANDS if n in _ANYWHERE)} work here",
+        )
     module, function = _COMMANDS[name]
     found: Callable[[argparse.Namespace], int] = getattr(
         import_module(f"rst_or_fin.commands.{module}"), function
@@ -520,11 +568,11 @@ def _signals() -> Iterator[None]:
     """Let the first SIGINT, SIGTERM or SIGHUP unwind the run; the next must not cut the clean-up short."""
 
     def unwind(number: int, frame: FrameType | None) -> NoReturn:
-        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for each in _UNWINDING:
             signal.signal(each, signal.SIG_IGN)
         raise KeyboardInterrupt if number == signal.SIGINT else _TerminatedError
 
-    before = {n: signal.signal(n, unwind) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    before = {n: signal.signal(n, unwind) for n in _UNWINDING}
     try:
         yield
     finally:

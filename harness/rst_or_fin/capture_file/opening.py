@@ -20,6 +20,9 @@ STANDARD_INPUT = "-"
 _CHUNK = 262_144  # bytes
 _WRITER_S = 30.0  # how long a named pipe is waited for until somebody writes to it
 _LOOK_EVERY_S = 0.05
+_READ_AT_ONCE = os.O_RDONLY  # and without waiting, where a system knows of that: Windows does not
+for _name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
+    _READ_AT_ONCE |= getattr(os, _name, 0)
 
 
 def open_captures(paths: Sequence[str | Path], *, payload_kept: int = LARGEST_PAYLOAD) -> Reading:
@@ -63,14 +66,15 @@ def _is_device(path: Path) -> bool:
 
 def _file(path: Path) -> Iterator[bytes]:
     try:  # without waiting: a pipe's writer may never come
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, _READ_AT_ONCE)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}", "check its permissions") from error
     with FileIO(descriptor) as file:
         first = b""
         if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
             first = _first_of_pipe(path, descriptor)
-        os.set_blocking(descriptor, True)
+        if hasattr(os, "O_NONBLOCK"):
+            os.set_blocking(descriptor, True)
         if first:
             yield first
         yield from _chunks(file.read)

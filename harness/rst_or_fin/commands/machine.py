@@ -6,8 +6,9 @@ import argparse
 import platform
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 
 from rst_or_fin.commands.console import palette, print_json, show
 from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_ENVIRONMENT, EnvironmentTroubleError
@@ -26,16 +27,7 @@ class Finding:
 
 def doctor(options: argparse.Namespace) -> int:
     """Look, say, and exit with 0 where at least one runtime works here, 4 where none does."""
-    checks: tuple[Callable[[], Finding], ...] = (
-        _python,
-        _engine,
-        _images,
-        _namespaces,
-        _capture,
-        _kvm,
-        _tshark,
-    )
-    findings = [check() for check in checks]
+    findings = list(_findings())
     works = {finding.what: finding.works for finding in findings}
     usable = (works["Docker Engine"] and works["images"]) or works["network namespaces"]
     if options.json:
@@ -57,6 +49,29 @@ def doctor(options: argparse.Namespace) -> int:
     ]
     print(f"\nruntimes that work here: {', '.join(runtimes) or 'none'}")
     return EXIT_AS_EXPECTED if usable else EXIT_ENVIRONMENT
+
+
+def _findings() -> Iterator[Finding]:
+    """Look at one thing after another. An engine that does not answer is asked once."""
+    yield _python()
+    engine = _checked("Docker Engine", _engine)
+    yield engine
+    no_engine = Finding(what="images", works=False, says="no engine to hold them", remedy=engine.remedy)
+    yield _checked("images", _images) if engine.works else no_engine
+    namespaces = _checked("network namespaces", _namespaces)
+    yield namespaces
+    yield _capture(namespaces=namespaces.works, containers=engine.works)
+    yield _checked("KVM", partial(_kvm, engine.works))
+    yield _tshark()
+
+
+def _checked(what: str, check: Callable[[], Finding]) -> Finding:
+    """What a check finds; where this system lacks what it imports, that."""
+    try:
+        return check()
+    except ImportError as error:
+        says = f"this needs Linux: this Python has no {error.name}"
+        return Finding(what=what, works=False, says=says, remedy="go to a Linux, WSL 2 among them")
 
 
 def clean(options: argparse.Namespace) -> int:
@@ -84,7 +99,7 @@ def _python() -> Finding:
     return Finding(
         what="Python",
         works=True,
-        says=f"{platform.python_version()} on Linux {platform.release()} ({sys.platform})",
+        says=f"{platform.python_version()} on {platform.system()} {platform.release()} ({sys.platform})",
     )
 
 
@@ -132,9 +147,8 @@ def _namespaces() -> Finding:
     return Finding(what="network namespaces", works=True, says=f"can be made as {kind}")
 
 
-def _capture() -> Finding:
+def _capture(*, namespaces: bool, containers: bool) -> Finding:
     """Both runtimes capture by themselves: in a container with NET_RAW, or in a namespace of their own."""
-    namespaces, containers = _namespaces().works, _engine().works
     where = [name for name, fine in (("in containers", containers), ("in namespaces", namespaces)) if fine]
     return Finding(
         what="capture",
@@ -146,16 +160,18 @@ def _capture() -> Finding:
     )
 
 
-def _kvm() -> Finding:
+def _kvm(engine: bool) -> Finding:
     from rst_or_fin.engine import kvm
 
-    works, says = kvm.works()
-    return Finding(
-        what="KVM",
-        works=works,
-        says=says,
-        remedy="" if works else "none needed: QEMU emulates instead (slower boot)",
-    )
+    device = kvm.device()
+    works, says = False, device.says
+    if device.usable and engine:
+        works, proof = kvm.works()
+        says = f"{device.says}; {proof}"
+    elif device.usable:
+        says = f"{device.says}; without an engine there is no kernel image to prove it with"
+    remedy = "" if works else device.remedy or "none needed: QEMU emulates instead (slower boot)"
+    return Finding(what="KVM", works=works, says=says, remedy=remedy)
 
 
 def _tshark() -> Finding:

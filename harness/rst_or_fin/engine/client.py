@@ -28,6 +28,8 @@ OWNER = "rst-or-fin.owner"  # value: str(Owner); containers and networks only
 
 OLDEST_API = (1, 41)  # Docker Engine 20.10, the oldest that this is tested with
 
+_FIRST_ANSWER_S = 4.0  # asked for its version, an engine answers in milliseconds; or it never will
+
 _START_IT = "start it (as root: `service docker start`), or point DOCKER_HOST at one that runs"
 _MAKE_ROOM = "make room: `docker system df` shows what fills it, `rst-or-fin clean --images` gives ours back"
 
@@ -38,7 +40,8 @@ _FOREIGN_GRACE_S = 120
 def connect(timeout_s: float = 60) -> docker.DockerClient:
     """A client of the engine that DOCKER_HOST or the current docker context names; the caller closes it.
 
-    `timeout_s` bounds the wait for any one answer. Raises EnvironmentTroubleError where no engine answers,
+    `timeout_s` bounds the wait for any one answer; the first one an engine owes within seconds. Raises
+    EnvironmentTroubleError where no engine answers,
     the socket may not be opened, or the engine is older than OLDEST_API.
     """
     import docker.errors
@@ -46,7 +49,8 @@ def connect(timeout_s: float = 60) -> docker.DockerClient:
     oldest = ".".join(map(str, OLDEST_API))
     try:
         # The SDK would ask for the version by itself, but leaks its socket where nobody answers.
-        with closing(docker.from_env(timeout=timeout_s, version=oldest)) as probe:  # type: ignore[arg-type]
+        first_s = min(timeout_s, _FIRST_ANSWER_S)
+        with closing(docker.from_env(timeout=first_s, version=oldest)) as probe:  # type: ignore[arg-type]
             _try_connect(probe)
             spoken = str(probe.api.version(api_version=False)["ApiVersion"])
     except (OSError, docker.errors.DockerException) as error:  # RequestException is an OSError
@@ -129,6 +133,11 @@ def _unreachable(error: BaseException) -> EnvironmentTroubleError:
         )
     if any(isinstance(reason, ConnectionRefusedError) for reason in reasons):
         return EnvironmentTroubleError(f"The Docker Engine is not running: {where} refuses.", _START_IT)
+    if any("timed out" in str(reason) for reason in reasons):
+        return EnvironmentTroubleError(
+            f"The Docker Engine gave no answer in {_FIRST_ANSWER_S:g} s, though {where} takes connections.",
+            "see whether `docker version` answers; start the engine anew, or point DOCKER_HOST at another",
+        )
     return EnvironmentTroubleError(f"No Docker Engine answers at {where}: {error}", _START_IT)
 
 

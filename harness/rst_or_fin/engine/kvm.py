@@ -6,7 +6,9 @@ every kernel hangs.
 
 from __future__ import annotations
 
+import fcntl
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from rst_or_fin import data_files
@@ -14,9 +16,55 @@ from rst_or_fin.engine import client as engine
 from rst_or_fin.errors import EnvironmentTroubleError
 
 _DEVICE = "/dev/kvm"
+_KVM_GET_API_VERSION = 0xAE00  # linux/kvm.h
+_KVM_API = 12  # the only one since Linux 2.6.22
 _KERNEL_IMAGES = "rst-or-fin/kernel"
 _LIMIT_S = 30
 _PROOF = "kvm"  # what its probe is remembered as
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """What is seen of /dev/kvm without booting anything; `remedy` where something can be done about it."""
+
+    usable: bool
+    says: str
+    remedy: str = ""
+
+
+def device() -> Device:
+    """Look whether KVM is there, may be opened by this user, and speaks the API that QEMU needs."""
+    virtual = _virtualisation()
+    if not os.path.exists(_DEVICE):
+        why = f"though the processor has {virtual}" if virtual else "and the processor shows no vmx or svm"
+        remedy = "load its module: `modprobe kvm_intel` or `modprobe kvm_amd`" if virtual else ""
+        return Device(usable=False, says=f"there is no {_DEVICE}, {why}", remedy=remedy)
+    try:
+        version = _api_version()
+    except PermissionError:
+        remedy = "join its group: `usermod -aG kvm $USER`, then log in again"
+        return Device(usable=False, says=f"{_DEVICE} may not be opened by this user", remedy=remedy)
+    except OSError as error:
+        return Device(usable=False, says=f"{_DEVICE} is there, but does not answer: {error.strerror}")
+    says = f"{_DEVICE} opens (API {version}, {virtual or 'the processor shows no vmx or svm'})"
+    return Device(usable=version == _KVM_API, says=says)
+
+
+def _api_version() -> int:
+    opened = os.open(_DEVICE, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        return fcntl.ioctl(opened, _KVM_GET_API_VERSION)
+    finally:
+        os.close(opened)
+
+
+def _virtualisation() -> str:
+    """The processor's own word for it: vmx (Intel), svm (AMD), or none."""
+    try:
+        words = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").split()
+    except OSError:
+        return ""
+    return next((word for word in ("vmx", "svm") if word in words), "")
 
 
 def works() -> tuple[bool, str]:
@@ -33,11 +81,11 @@ def works() -> tuple[bool, str]:
     try:
         proof = _probe()
     except EnvironmentTroubleError as error:
-        return False, f"{_DEVICE} exists, but is not proved to work: {error}"
+        return False, f"it is not proved to work: {error}"
     if proof is None:
-        return False, f"{_DEVICE} exists; whether it works is tried with the first kernel image"
+        return False, "whether it works is tried with the first kernel image (`rst-or-fin kernels build`)"
     status, said = proof
-    says = said if status == 0 else f"{_DEVICE} exists, but {said}"
+    says = said if status == 0 else f"a kernel did not boot on it: {said}"
     data_files.remember(_PROOF, f"{boot_id}\n{'works' if status == 0 else 'fails'}\n{says}\n")
     return status == 0, says
 

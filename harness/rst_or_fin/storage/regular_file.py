@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 _CHUNK = 1 << 20  # bytes
+_READ_AT_ONCE = os.O_RDONLY  # and without waiting, where a system knows of that: Windows does not
+for _name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
+    _READ_AT_ONCE |= getattr(os, _name, 0)
 
 _SORTS = {
     stat.S_ISDIR: "a folder",
@@ -39,7 +42,7 @@ def read(path: Path, most_bytes: int) -> bytes:
     """
     _demand_regular(os.stat(path).st_mode)  # opening a device may do more than open it
     # Without waiting: by now it could be a pipe that nobody writes to.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = os.open(path, _READ_AT_ONCE)
     with open(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         _demand_regular(status.st_mode)

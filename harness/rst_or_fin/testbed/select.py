@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -112,6 +113,10 @@ def _demand_images(otp: str) -> None:
 
 
 def _local(options: argparse.Namespace) -> Runtime:
+    if not sys.platform.startswith("linux"):
+        raise EnvironmentTroubleError(
+            "Network namespaces need Linux.", "use containers: install a Docker Engine, or set DOCKER_HOST"
+        )
     from rst_or_fin.node import runtime as erlang
     from rst_or_fin.testbed.local import LocalTestbed
 

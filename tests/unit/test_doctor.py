@@ -1,0 +1,68 @@
+"""What is found of a machine, and what an engine costs that takes connections and never answers."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rst_or_fin.engine import client as engine
+from rst_or_fin.engine import kvm
+from rst_or_fin.errors import EnvironmentTroubleError
+
+
+@pytest.fixture
+def silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An engine's socket that takes connections and says nothing."""
+    path = tmp_path / "docker.sock"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
+        yield path
+
+
+def test_an_engine_that_never_answers_is_given_up_within_five_seconds(silent: Path) -> None:
+    began_s = time.monotonic()
+    with pytest.raises(EnvironmentTroubleError, match=r"gave no answer in 4 s, though unix://.*takes conn"):
+        engine.connect()
+    assert time.monotonic() - began_s < 5
+
+
+def test_a_machine_without_kvm_is_told_from_one_whose_module_is_not_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kvm, "_DEVICE", str(tmp_path / "kvm"))
+    told = []
+    for word in ("vmx", ""):
+        monkeypatch.setattr(kvm, "_virtualisation", lambda word=word: word)
+        told.append((kvm.device().says.partition(", ")[2], kvm.device().remedy[:8]))
+    assert told == [
+        ("though the processor has vmx", "load its"),
+        ("and the processor shows no vmx or svm", ""),
+    ]
+
+
+def test_a_device_that_is_no_kvm_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "kvm").touch()
+    monkeypatch.setattr(kvm, "_DEVICE", str(tmp_path / "kvm"))
+    found = kvm.device()
+    assert (found.usable, "does not answer" in found.says) == (False, True)
+
+
+def test_a_device_that_may_not_be_opened_names_its_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied() -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(kvm, "_DEVICE", "/dev/null")
+    monkeypatch.setattr(kvm, "_api_version", denied)
+    assert kvm.device().remedy.startswith("join its group")
+
+
+def test_a_device_says_its_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kvm, "_DEVICE", "/dev/null")
+    monkeypatch.setattr(kvm, "_api_version", lambda: 12)
+    found = kvm.device()
+    assert (found.usable, "opens (API 12" in found.says) == (True, True)

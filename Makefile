@@ -21,7 +21,7 @@ SHELL_SCRIPTS = $(shell grep -rlE '^\#!.*sh$$|^\# shellcheck shell=' .ci contain
 SPHINX := $(BIN)/sphinx-build -E -W --keep-going -q -j auto -d build/doctrees docs
 
 .DEFAULT_GOAL := help
-.PHONY: help setup constraints reproduce matrix test test-unit coverage test-local test-all truth lint format docs docs-check package docs-data bench doctor clean
+.PHONY: help setup constraints reproduce matrix test test-unit coverage test-local test-all truth fuzz faults lint format docs docs-check package docs-data bench doctor clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-11s %s\n", $$1, $$2 }'
@@ -77,6 +77,12 @@ test-all: test ## all that, and the whole catalogue on OTP 23 to 29, both backen
 
 truth: setup ## hold the judge against conversations whose truth is known (ARGS="--count 1000000 --seed 1 --jobs 2")
 	@$(BIN)/python -m tests.truth.campaign $(ARGS)
+
+fuzz: setup ## damaged captures, evidence folders, scenarios and scripts (ARGS="--count 100000 --what evidence")
+	@$(BIN)/python -m tests.fuzz.campaign $(ARGS)
+
+faults: setup ## 500 runs of which a process is killed, stopped or starved (ARGS="--count 20 --runtime docker")
+	@$(BIN)/python -m tests.faults.campaign $(ARGS)
 
 lint: setup ## formatting, lint, types, who may import whom; the node's Erlang, shell scripts, Dockerfiles, workflows
 	$(BIN)/ruff format --check .

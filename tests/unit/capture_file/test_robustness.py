@@ -15,7 +15,7 @@ from rst_or_fin.capture_file.reading import Reading, read
 from rst_or_fin.capture_file.records import Record
 from rst_or_fin.tcp.segment import Segment
 
-from tests.fuzz import captures
+from tests.fuzz import campaign
 from tests.support.capture_files import COMPRESSIONS, FORMATS, in_chunks
 from tests.support.corpus import COMPRESSED, UNCOMPRESSED
 from tests.support.packets import MACS, SENT, ethernet, ipv4, ipv6, packet, udp, wrapped
@@ -85,10 +85,10 @@ def test_a_cut_compressed_capture_yields_a_beginning_of_the_segments(name: str, 
 
 
 def test_a_short_campaign_does_no_harm() -> None:
-    """The long one is `python -m tests.fuzz.captures`."""
-    tally = captures.Tally()
+    """The long one is `make fuzz`."""
+    tally = campaign.Tally()
     for number in range(2_000):
-        captures.play(1, number, tally)
+        campaign.play(campaign.KINDS["captures"], 1, number, tally)
     assert tally.failures == []
 
 

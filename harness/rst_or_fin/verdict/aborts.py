@@ -100,6 +100,9 @@ def _answered(connection: Connection, index: int, own: End) -> Answered | None:
     if segments[index].seq != number:
         return None  # the one that counts answers something else
     here = [is_new for _, ack, is_new in heard if ack == number]
+    new_to = {ack for _, ack, is_new in heard if is_new}
+    if any(here) and not set(numbers) <= new_to:
+        return None  # another one answers what was nothing new: had something else ended the socket before?
     if any(here):
         # A socket that is gone answers every one of them: the last ones were answered.
         return Answered.NEW_DATA if here[-min(numbers[number], len(here))] else None

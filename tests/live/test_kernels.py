@@ -234,5 +234,5 @@ def test_a_kernel_that_hangs_at_boot_is_called_that(
     middle = len(corrupt) // 2
     corrupt[middle : middle + 64] = bytes(64)  # of what it unpacks itself from
     (tmp_path / "bzImage").write_bytes(corrupt)
-    with pytest.raises(EnvironmentTroubleError, match="This kernel hangs: it has said nothing for 20 s"):
+    with pytest.raises(EnvironmentTroubleError, match=r"This kernel (hangs|has halted)"):
         DockerTestbed(client, kernel=str(tmp_path / "bzImage"))

@@ -70,7 +70,7 @@ def _outdated() -> Iterator[str]:
 
 
 # Fields that came later than stored results make none of them stale where they are not used.
-_LATER = ("applications", "connection", "ends_node", "line", "lost", "node", "sent")
+_LATER = ("code", "image", "applications", "connection", "ends_node", "line", "lost", "node", "sent")
 _UNUSED: tuple[object, ...] = (None, [], {}, "", False)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -47,3 +49,84 @@ def test_a_release_that_lacks_the_application_is_left_out_with_one_line(
     (tmp_path / "httpc.scenario.toml").write_text(HTTPC)
     done = command("run", "httpc.scenario.toml", "--runtime", "docker", "--otp", "28")
     assert "left out here: OTP 28's image has none but Erlang's base, no inets" in done.stderr
+
+
+MODULE = """\
+-module(mylib).
+-export([get/2]).
+get(Server, Port) ->
+    {ok, S} = gen_tcp:connect(Server, Port, [binary, {active, false}]),
+    ok = gen_tcp:send(S, <<"GET / HTTP/1.1\\r\\n\\r\\n">>),
+    timer:sleep(100),
+    gen_tcp:close(S).
+"""
+MINE = """\
+claim = "my own library closes with the answer unread"
+sources = ["my code"]
+session = "mylib:get(Server, Port)."
+[node]
+code = ["_build/*/ebin"]
+[expect]
+ending = "RST"
+"""
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    """A module of a user's, compiled into the folder that MINE names."""
+    if shutil.which("erlc") is None:
+        pytest.skip("compiling a module needs erlc: apt-get install erlang-base")
+    folder = tmp_path / "_build" / "mylib" / "ebin"
+    folder.mkdir(parents=True)
+    (tmp_path / "mylib.erl").write_text(MODULE)
+    subprocess.run(["erlc", "-o", str(folder), str(tmp_path / "mylib.erl")], check=True, timeout=60)
+    tmp_path.chmod(0o755)  # nobody reads it, in there
+    return tmp_path
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_a_users_own_module_is_called_and_its_connection_judged(
+    command: Command, library: Path, runtime: str
+) -> None:
+    (library / "mine.scenario.toml").write_text(MINE)
+    otp = ["--otp", "system"] if runtime == "local" else []
+    [run] = document(command("run", "mine.scenario.toml", "--runtime", runtime, *otp, "--json"))["runs"]
+    assert (run["outcome"], run["replays"][0]["cause"]) == ("as expected", "unread data at close")
+
+
+@pytest.mark.docker
+def test_a_node_may_run_in_a_users_own_image(command: Command, library: Path) -> None:
+    command("run", "recv-then-close", "--runtime", "docker")  # makes an image that will do for a user's own
+    (library / "mine.scenario.toml").write_text(
+        MINE.replace("[expect]", 'image = "rst-or-fin/node:otp27"\n[expect]')
+    )
+    [run] = document(command("run", "mine.scenario.toml", "--runtime", "docker", "--json"))["runs"]
+    assert run["outcome"] == "as expected"
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize(
+    ("image", "code", "says"),
+    [
+        ("my/app:1", 2, "the engine has no image 'my/app:1'"),
+        ("rst-or-fin/base:trixie", 4, "erl: not found"),
+    ],
+)
+def test_an_image_that_will_not_do_is_one_line(
+    command: Command, tmp_path: Path, image: str, code: int, says: str
+) -> None:
+    (tmp_path / "mine.scenario.toml").write_text(
+        HTTPC.replace('applications = ["inets"]', f'image = "{image}"')
+    )
+    done = command("run", "mine.scenario.toml", "--runtime", "docker")
+    assert (done.returncode, says in done.stderr) == (code, True), done.stderr
+
+
+def test_a_pattern_that_finds_no_module_is_told_with_its_line(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "mine.scenario.toml").write_text(MINE)
+    done = command("run", "mine.scenario.toml")
+    assert (done.returncode, done.stderr.splitlines()[0]) == (
+        2,
+        'rst-or-fin: mine.scenario.toml:5: node.code[0]: "_build/*/ebin" names no folder with a compiled'
+        " module (*.beam): build it first",
+    )

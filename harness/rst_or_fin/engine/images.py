@@ -256,6 +256,19 @@ def ensure(client: docker.DockerClient, which: str | Image, tell: Tell = lambda 
         return _find(client, image, wanted) or _make(client, image, wanted, files, tell)
 
 
+def own(client: docker.DockerClient, name: str) -> str:
+    """The id of an image of the user's own. Raises UsageError where the engine does not have it."""
+    import docker.errors
+
+    with engine.calls(f"looking for the image {name}"):
+        try:
+            return str(client.images.get(name).id)
+        except docker.errors.NotFound:
+            raise UsageError(
+                f"the engine has no image {name!r}", f"docker build -t {name} . (or docker pull)"
+            ) from None
+
+
 def present(client: docker.DockerClient, which: str | Image) -> str | None:
     """The id of that image where it is there and up to date, else None; makes nothing."""
     image = row(which) if isinstance(which, str) else which

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 SOURCE = "session_node.escript"
 
 
-def arguments(port: int, listen_on: str, backend: str = "inet") -> list[str]:
+def arguments(port: int, listen_on: str, backend: str = "inet", code: Sequence[str] = ()) -> list[str]:
     """What follows `erl`, in the folder of SOURCE, for a node whose distribution listens on `listen_on:port`.
 
     Why each of them: the head of erlang/src/session_node.erl. The cookie is read from $HOME/.erlang.cookie.
     `backend` is what gen_tcp uses where a session names none ("inet" or "socket": kernel's inet_backend).
+    `code` are folders of compiled modules, as the node finds them.
     """
     address = "{" + listen_on.replace(".", ",") + "}"
     return [
@@ -19,5 +22,6 @@ def arguments(port: int, listen_on: str, backend: str = "inet") -> list[str]:
         *("-hidden", "-name", "node@127.0.0.1", "-start_epmd", "false", "-erl_epmd_port", str(port)),
         *("-kernel", "inet_dist_use_interface", address, "-kernel", "dist_auto_connect", "never"),
         *("-kernel", "net_ticktime", "100000", "-kernel", "inet_backend", backend),
+        *(["-pa", *code] if code else []),
         *("-run", "escript", "start", "-extra", SOURCE, "--until-eof"),
     ]

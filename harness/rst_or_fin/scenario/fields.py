@@ -46,7 +46,11 @@ FIELDS: dict[type, dict[str, str]] = {
         "options": "what its program is started with",
         "start_after_line": "after which line of the session, from 1, a client is told to connect",
     },
-    Node: {"applications": "OTP applications that it has beyond Erlang's base, such as `ssl`"},
+    Node: {
+        "applications": "OTP applications that it has beyond Erlang's base, such as `ssl`",
+        "code": "folders of compiled modules, such as `_build/default/lib/*/ebin`, relative to this file",
+        "image": "a container image of your own that has Erlang 23 or newer, in place of ours",
+    },
     Expectation: {
         "ending": "what the end under test does",
         "peer_ending": "what its peer does",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import glob
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,7 +17,9 @@ from rst_or_fin.escaping import clipped, visible
 from rst_or_fin.scenario import check
 from rst_or_fin.scenario.check import Problem
 from rst_or_fin.scenario.model import SUFFIX, Scenario, parse
+from rst_or_fin.scenario.toml_places import places
 from rst_or_fin.scenario.wire import RandomFaults
+from rst_or_fin.scenario.wording import shown
 from rst_or_fin.storage import scenario_text
 
 _LONGEST_NAME = 200
@@ -102,7 +105,24 @@ def _checked(path: Path, text: str, given: Mapping[str, int] | None = None) -> S
     problems = check.problems(text, where, given=given, cases=_cases(path))
     if problems:
         raise ScenarioError(where, problems)
-    return parse(text, where, given)
+    return _with_code(parse(text, where, given), text, path)
+
+
+def _with_code(scenario: Scenario, text: str, path: Path) -> Scenario:
+    """The scenario with the folders of `[node] code`. Raises ScenarioError where one has no module."""
+    folders: list[str] = []
+    for index, pattern in enumerate(scenario.node.code):
+        found = sorted(glob.glob(str(path.parent / pattern)))
+        with_modules = [each for each in found if any(Path(each).glob("*.beam"))]
+        if not with_modules:
+            why = f"node.code[{index}]: {shown(pattern)} names no folder with a compiled module (*.beam)"
+            line = places(text).line(("node", "code", index))
+            raise ScenarioError(_called(path), [Problem(line=line, why=f"{why}: build it first")])
+        folders += [str(Path(each).resolve()) for each in with_modules]
+    if not folders:
+        return scenario
+    node = msgspec.structs.replace(scenario.node, code=tuple(folders))
+    return msgspec.structs.replace(scenario, node=node)
 
 
 def _cases(path: Path) -> list[str]:

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+from rst_or_fin import data_files
 from rst_or_fin.agents import counters, frames
 from rst_or_fin.capture_file.frame import Frame
 from rst_or_fin.engine import client as engine
@@ -29,7 +30,7 @@ from rst_or_fin.evidence.tracepoint import Reset
 from rst_or_fin.node import command as node
 from rst_or_fin.node.link import Link
 from rst_or_fin.scenario import peers
-from rst_or_fin.scenario.model import Hosts, Server
+from rst_or_fin.scenario.model import Hosts, Node, Server
 from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.testbed import PINNED_SYSCTLS, credentials_for
 from rst_or_fin.testbed.container_stdio import ContainerStdio
@@ -41,6 +42,13 @@ if TYPE_CHECKING:
     import docker
 
 _NODE_FOLDER = "/opt/rst-or-fin"
+_CODE_FOLDER = "/opt/code"
+# What containers/node/Dockerfile says of our own images.
+_AS_OURS: dict[str, Any] = {
+    "entrypoint": [],
+    "user": "65534:65534",
+    "environment": {"HOME": "/tmp", "ERL_CRASH_DUMP_SECONDS": "0"},
+}
 _DIST_PORT = 4370
 _STRACE_FILE = "/tmp/strace"
 _NOBODY = 65534
@@ -242,8 +250,11 @@ class DockerTestbed:
     ) -> None:
         server = hosts.server
         engine.remove(self._client, engine.orphans(self._client))
-        node_row = self._node_row(otp, kernel, hosts.node.applications, progress)
-        node_image = images.ensure(self._client, node_row, progress)
+        if hosts.node.image:
+            node_name, node_image = hosts.node.image, images.own(self._client, hosts.node.image)
+        else:
+            node_row = self._node_row(otp, kernel, hosts.node.applications, progress)
+            node_name, node_image = node_row.name, images.ensure(self._client, node_row, progress)
         peer_image = images.ensure(self._client, "peer", progress)
         server_name = peers.kind_of(server).image
         server_image = images.ensure(self._client, server_name, progress)
@@ -256,7 +267,9 @@ class DockerTestbed:
             self._server = peers.endpoint(server, place)
             self._credentials = credentials_for(server, self._server.address, self._client_address)
             serving = pool.submit(self._start_server, server_image, test_network, place, server)
-            started = self._start_node(node_image, control.result(), test_network, backend, self._rights())
+            started = self._start_node(
+                node_image, control.result(), test_network, backend, hosts.node, self._rights()
+            )
             capturing = pool.submit(self._start_capture, peer_image, started)
             self._link = self._undo.enter_context(self._link_to(started))
             self._server_log = serving.result()
@@ -267,7 +280,7 @@ class DockerTestbed:
             "run": self._run_id,
             "engine": version["Version"],
             "host_kernel": version["KernelVersion"],
-            "images": {node_row.name: node_image, "peer": peer_image, server_name: server_image},
+            "images": {node_name: node_image, "peer": peer_image, server_name: server_image},
             "server": {"kind": server.kind, "options": dict(server.options)},
             "capture": capture_facts,
         }
@@ -369,7 +382,17 @@ class DockerTestbed:
         self._testimonies.feed(said)
         return attached
 
-    def _start_node(self, image: str, control: str, test: str, backend: str, rights: dict[str, Any]) -> str:
+    def _start_node(
+        self,
+        image: str,
+        control: str,
+        test: str,
+        backend: str,
+        wanted: Node,
+        rights: dict[str, Any],
+    ) -> str:
+        code = {folder: f"{_CODE_FOLDER}/{number}" for number, folder in enumerate(wanted.code)}
+        mounts = {**code, **({str(data_files.path("erlang")): _NODE_FOLDER} if wanted.image else {})}
         container = self._create(
             "node",
             image,
@@ -378,9 +401,11 @@ class DockerTestbed:
             command=[
                 *("sh", "-c", _START_NODE, "sh"),
                 *(strace_command(_STRACE_FILE) if self._recording else ()),
-                *("erl", *node.arguments(_DIST_PORT, "0.0.0.0", backend)),
+                *("erl", *node.arguments(_DIST_PORT, "0.0.0.0", backend, list(code.values()))),
             ],
             working_dir=_NODE_FOLDER,
+            own_image=bool(wanted.image),
+            binds={source: {"bind": target, "mode": "ro"} for source, target in mounts.items()},
             sysctls=PINNED_SYSCTLS,
             ports=[_DIST_PORT],
             port_bindings={_DIST_PORT: ("127.0.0.1", None)},
@@ -431,6 +456,7 @@ class DockerTestbed:
         command: list[str] | None = None,
         working_dir: str | None = None,
         ports: list[int] | None = None,
+        own_image: bool = False,
         **host: Any,
     ) -> str:
         api = self._client.api
@@ -445,6 +471,7 @@ class DockerTestbed:
                 name=f"rst-or-fin-{self._run_id}-{role}",
                 labels=self._labels,
                 working_dir=working_dir,
+                **(_AS_OURS if own_image else {}),
                 ports=ports,
                 stdin_open=True,  # its end of file tells the program that its driver is gone
                 networking_config=networking,

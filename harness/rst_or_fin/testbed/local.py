@@ -69,7 +69,7 @@ class LocalTestbed:
         runtime = erlang.find(otp, hosts.node.applications)
         self._wire: WireProgram | None = None
         self._dropped_at_peer = 0
-        order = order_for(runtime, self._cookie, server, place, backend)
+        order = order_for(runtime, self._cookie, server, place, backend, hosts.node.code)
         self._held = HolderProcess(order._replace(wire=_WIRE if hosts.wired else ""))
         self._undo.callback(self._held.close)
         try:
@@ -336,8 +336,15 @@ def place_of(family: int) -> peers.Place:
     return peers.Place(own=_SERVER[family], spare=_SPARE[family], node=_CLIENT[family])
 
 
-def order_for(runtime: erlang.Erlang, cookie: str, server: Server, place: peers.Place, backend: str) -> Order:
-    """What the holder is to set up for that server and a node on that Erlang.
+def order_for(
+    runtime: erlang.Erlang,
+    cookie: str,
+    server: Server,
+    place: peers.Place,
+    backend: str,
+    code: Sequence[str] = (),
+) -> Order:
+    """What the holder is to set up for that server and a node on that Erlang; it may read `code`.
 
     Raises UsageError for a server of which this machine lacks the program.
     """
@@ -348,9 +355,9 @@ def order_for(runtime: erlang.Erlang, cookie: str, server: Server, place: peers.
     return _EMPTY._replace(
         client_addresses=[f"{place.node}/{prefix_len}"],
         server_addresses=[f"{place.own}/{prefix_len}"],
-        node=[runtime.program, *command.arguments(_NODE_PORT, "127.0.0.1", backend)],
+        node=[runtime.program, *command.arguments(_NODE_PORT, "127.0.0.1", backend, code)],
         node_folder=str(data_files.path("erlang")),
-        node_files=[*runtime.files, str(data_files.path("erlang"))],
+        node_files=[*runtime.files, str(data_files.path("erlang")), *code],
         node_cookie=cookie,
         node_environment={
             "HOME": confinement.SCRATCH,

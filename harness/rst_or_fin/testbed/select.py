@@ -92,12 +92,22 @@ def _docker_lacks(otp: str, kernel: str | None, hosts: Hosts) -> str:
 
     if hosts.wired:
         return "containers have no wire with rules between them yet (--runtime local has)"
+    if hosts.node.image:
+        return "a node's own image has our kernel, and no other (leave out --kernel)" if kernel else ""
     if not hosts.node.applications:
         return ""
     named = " and ".join(hosts.node.applications)
     if images.lacks_applications(otp):
         return f"OTP {otp}'s image has none but Erlang's base, no {named} (another --otp has)"
     return f"a node with a kernel of its own has no {named} (leave out --kernel)" if kernel else ""
+
+
+def _local_lacks(otp: str | None, hosts: Hosts) -> str:
+    from rst_or_fin.node import runtime as erlang
+
+    if hosts.node.image:
+        return f"the node's image {hosts.node.image} needs containers (--runtime docker)"
+    return erlang.excluded(otp, hosts.node.applications)
 
 
 def _demand_images(otp: str) -> None:
@@ -117,7 +127,6 @@ def _local(options: argparse.Namespace) -> Runtime:
         raise EnvironmentTroubleError(
             "Network namespaces need Linux.", "use containers: install a Docker Engine, or set DOCKER_HOST"
         )
-    from rst_or_fin.node import runtime as erlang
     from rst_or_fin.testbed.local import LocalTestbed
 
     return Runtime(
@@ -126,7 +135,7 @@ def _local(options: argparse.Namespace) -> Runtime:
         lambda hosts, progress: LocalTestbed.open(
             hosts=hosts, otp=options.otp, backend=options.backend, family=int(options.family)
         ),
-        lambda hosts: erlang.excluded(options.otp, hosts.node.applications),
+        partial(_local_lacks, options.otp),
     )
 
 

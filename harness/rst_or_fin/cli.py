@@ -330,7 +330,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     doctor.add_argument("--json", action="store_true", help="print JSON")
 
-    clean = commands.add_parser("clean", help="remove what killed runs left in the engine")
+    clean = commands.add_parser("clean", help="remove what killed runs left behind")
     clean.add_argument("--images", action="store_true", help="remove the images as well")
 
     bench = commands.add_parser(

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import stat
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -24,7 +27,7 @@ def private_folder(kind: Kind) -> Path:
 
     Raises EnvironmentTroubleError where the name is taken by a link, by another user, or is open to others.
     """
-    folder = Path(tempfile.gettempdir()) / f"rst-or-fin-{os.geteuid()}.{kind}"
+    folder = _place(kind)
     try:
         with suppress(FileExistsError):
             folder.mkdir(mode=0o700)
@@ -40,10 +43,89 @@ def private_folder(kind: Kind) -> Path:
     return folder
 
 
+def _place(kind: Kind) -> Path:
+    return Path(tempfile.gettempdir()) / f"rst-or-fin-{os.geteuid()}.{kind}"
+
+
 def open_lock(kind: Kind, name: str) -> int:
     """Return a file descriptor of a private lock file, made where it is missing. Close it to unlock."""
     path = private_folder(kind) / name
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
+@contextmanager
+def temporary_folder(purpose: str) -> Iterator[Path]:
+    """A folder that is gone in the end; that of a process that was killed goes with the next `sweep`."""
+    shelf = private_folder("scratch")
+    with _alone(shelf):  # or a sweep could come between
+        place = Path(tempfile.mkdtemp(prefix=f"{purpose}-", dir=shelf))
+        lock = _locked(place)
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """A folder that was left behind, and the bytes that it held."""
+
+    path: Path
+    size_bytes: int
+
+
+def sweep() -> list[Swept]:
+    """Remove the temporary folders of processes that are gone; return what went."""
+    if not hasattr(os, "geteuid"):  # a system on which nothing is played
+        return []
+    shelf = _place("scratch")
+    if not shelf.exists() or _not_ours(os.lstat(shelf)):
+        return []
+    with _alone(shelf):
+        return [swept for place in sorted(shelf.iterdir()) if (swept := _swept(place)) is not None]
+
+
+def _swept(place: Path) -> Swept | None:
+    try:
+        lock = _locked(place)
+    except OSError:  # no folder: nothing of ours
+        return None
+    if lock is None:
+        return None
+    try:
+        size = sum(path.lstat().st_size for path in place.rglob("*") if path.is_file())
+        shutil.rmtree(place, ignore_errors=True)
+    finally:
+        os.close(lock)
+    return None if place.exists() else Swept(path=place, size_bytes=size)
+
+
+def _locked(folder: Path) -> int | None:
+    """A file descriptor that holds a folder's lock; None where another process does."""
+    import fcntl  # not everywhere where captures are judged
+
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return None
+    return fd
+
+
+@contextmanager
+def _alone(shelf: Path) -> Iterator[None]:
+    """Nobody else makes or sweeps folders there meanwhile; that takes others milliseconds."""
+    import fcntl
+
+    fd = os.open(shelf, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
 
 
 def replace(path: Path, content: bytes) -> None:

@@ -79,15 +79,46 @@ def throwaway(client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch, tmp_
     recipe.write_text("ARG BASE\nFROM ${BASE}\nCOPY Dockerfile /recipe\n")
     yield recipe
     for made in client.images.list(name=image.tag):
-        client.images.remove(made.tags[0], force=True)
+        client.images.remove(str(made.id), force=True)
 
 
 def test_an_edited_file_makes_the_image_anew(client: docker.DockerClient, throwaway: Path) -> None:
     before = images.ensure(client, "test")
     throwaway.write_text(throwaway.read_text() + "# edited\n")
     after = images.ensure(client, "test")
-    client.images.remove(before, force=True)  # superseded, thus without a name
     assert after not in (before, None)
+
+
+def test_two_versions_do_not_rebuild_each_others_image(client: docker.DockerClient, throwaway: Path) -> None:
+    older = throwaway.read_text()
+    before = images.ensure(client, "test")
+    throwaway.write_text(older + "# edited\n")
+    images.ensure(client, "test")
+    throwaway.write_text(older)
+    assert images.present(client, "test") == before
+
+
+def test_an_image_without_a_digest_in_its_name_is_taken_over(
+    client: docker.DockerClient, throwaway: Path
+) -> None:
+    made = client.images.get(images.ensure(client, "test"))
+    made.tag(images.row("test").tag)
+    client.images.remove(made.tags[0])
+    assert (images.ensure(client, "test"), len(client.images.get(str(made.id)).tags)) == (made.id, 2)
+
+
+def test_without_images_clean_takes_what_a_failed_build_left_and_no_stage(
+    client: docker.DockerClient, throwaway: Path
+) -> None:
+    stage = "FROM ${BASE} AS one\nLABEL rst-or-fin=stage\nRUN true\n"
+    throwaway.write_text(f"ARG BASE\n{stage}FROM ${{BASE}}\nCOPY --from=one /etc/hostname /x\n")
+    kept = images.ensure(client, "test")
+    filters = {"label": f"{engine.LABEL}=stage", "dangling": True}
+    stages = {found.id for found in client.images.list(filters=filters)}
+    images.remove(client, leftovers_only=True)
+    assert stages
+    assert stages <= {found.id for found in client.images.list(filters=filters)}
+    assert images.present(client, "test") == kept
 
 
 def test_two_at_once_build_once(client: docker.DockerClient, throwaway: Path) -> None:

@@ -177,8 +177,9 @@ def test_a_testbed_with_it_is_ready_within_three_seconds(client: docker.DockerCl
 def test_its_image_takes_at_most_150_mb_more_than_what_all_share(
     client: docker.DockerClient, kernel: str, otp: str
 ) -> None:
-    own = client.images.get(f"rst-or-fin/kernel:{kernel}-otp{otp}").attrs["Size"]
-    shared = client.images.get("rst-or-fin/emulator").attrs["Size"]
+    row = kernel_images.image(f"kernel:{kernel}-otp{otp}")
+    own = client.images.get(images.ensure(client, row)).attrs["Size"]
+    shared = client.images.get(images.ensure(client, "emulator")).attrs["Size"]
     assert own - shared < 150_000_000
 
 

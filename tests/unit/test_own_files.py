@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from rst_or_fin import own_files
-from rst_or_fin.engine import images
+from rst_or_fin.engine import image_locks
 from rst_or_fin.errors import EnvironmentTroubleError
 
 SOMEBODY = 4711
@@ -73,10 +73,35 @@ def test_a_lock_that_is_a_link_empties_nobodys_file(temporary: Path, tmp_path: P
 
 
 def test_an_images_lock_is_private(temporary: Path) -> None:
-    with images._alone(images.row("peer"), lambda line: None):
+    with image_locks.making("rst-or-fin/peer:0123", lambda: None):
         (lock,) = (temporary / f"rst-or-fin-{os.geteuid()}.locks").iterdir()
         modes = [stat.S_IMODE(path.stat().st_mode) for path in (lock.parent, lock)]
     assert modes == [0o700, 0o600]
+
+
+def test_a_temporary_folder_goes_when_it_is_done_with(temporary: Path) -> None:
+    with own_files.temporary_folder("cell") as place:
+        mode = stat.S_IMODE(place.stat().st_mode)
+    assert (mode, place.exists()) == (0o700, False)
+
+
+def test_a_link_among_them_is_not_followed(temporary: Path, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (own_files.private_folder("scratch") / "cell-x").symlink_to(theirs)
+    assert (own_files.sweep(), theirs.exists()) == ([], True)
+
+
+def test_images_are_not_removed_while_a_run_is_about_to_use_one(temporary: Path) -> None:
+    with image_locks.using(), image_locks.removing() as nobody_uses_them:
+        assert not nobody_uses_them
+
+
+def test_images_may_be_removed_when_nobody_uses_one(temporary: Path) -> None:
+    with image_locks.using():
+        pass
+    with image_locks.removing() as nobody_uses_them:
+        assert nobody_uses_them
 
 
 def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:

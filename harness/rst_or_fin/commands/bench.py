@@ -6,7 +6,6 @@ import argparse
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -19,6 +18,7 @@ from rst_or_fin.commands.bench_captures import bench_captures
 from rst_or_fin.commands.console import progress
 from rst_or_fin.errors import EXIT_AS_EXPECTED
 from rst_or_fin.evidence.records import Testimony
+from rst_or_fin.own_files import temporary_folder
 from rst_or_fin.report.terminal import Tally
 from rst_or_fin.runner import replay
 from rst_or_fin.runner.pool import TestbedPool
@@ -43,7 +43,7 @@ def bench(options: argparse.Namespace) -> int:
     print(
         f"runtime {runtime.name}: {_COLD_RUNS} cold runs, then {options.repeat} warm replays of each scenario"
     )
-    with tempfile.TemporaryDirectory(prefix="rst-or-fin-bench-") as folder:
+    with temporary_folder("bench") as folder:
         _cold(options, runtime.name, Path(folder))
         with TestbedPool(runtime, progress) as beds:
             seconds = [_opening_s(beds) for _ in range(_COLD_RUNS)]

@@ -6,13 +6,18 @@ import argparse
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
+from rst_or_fin import own_files
 from rst_or_fin.commands.console import palette, print_json, show
 from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_ENVIRONMENT, EnvironmentTroubleError
 from rst_or_fin.testbed.select import DEFAULT_OTP
+
+if TYPE_CHECKING:
+    import docker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,24 +80,48 @@ def _checked(what: str, check: Callable[[], Finding]) -> Finding:
 
 
 def clean(options: argparse.Namespace) -> int:
-    """Remove what runs left that are not alive any more, and images that newer ones took the name of.
+    """Remove what runs left that are not alive any more, and what builds that failed did.
 
-    With --images every image of ours goes.
+    With --images every image of ours goes, of other versions and the stages of builds, too. Says what went.
     """
     from rst_or_fin.engine import client as engine
-    from rst_or_fin.engine import images
 
+    gone = [f"the temporary folder {left.path} ({_size(left.size_bytes)})" for left in own_files.sweep()]
+    _say_removed(gone)
     client = engine.connect()
     left = engine.orphans(client)
     engine.remove(client, left)
-    for thing in left:
-        print(f"removed the {thing.kind} {thing.name} of run {thing.run_id}")
-    gone = images.remove(client, superseded_only=not options.images)
-    for name in gone:
-        print(f"removed the image {name}")
-    if not left and not gone:
-        print("nothing to remove")
+    things = [f"the {thing.kind} {thing.name} of run {thing.run_id}" for thing in left]
+    _say_removed(things)
+    images = _clean_images(client, everything=options.images)
+    if not (gone or things or images):
+        show("nothing to remove")
     return EXIT_AS_EXPECTED
+
+
+def _clean_images(client: docker.DockerClient, *, everything: bool) -> bool:
+    """Remove images and say which; whether there were any. Raises EnvironmentTroubleError where they stay."""
+    from rst_or_fin.engine import image_locks, images
+
+    with image_locks.removing() as nobody_uses_them:
+        if nobody_uses_them:
+            removed = images.remove(client, leftovers_only=not everything)
+            _say_removed([f"the image {image.name} ({_size(image.size_bytes)})" for image in removed])
+            return bool(removed)
+    why = "a living run is making an image or about to run one, so images stay"
+    if everything:
+        raise EnvironmentTroubleError(f"{why[0].upper()}{why[1:]}.", "run it again when that run is over")
+    show(why)
+    return True
+
+
+def _say_removed(things: Iterable[str]) -> None:
+    for thing in things:
+        show(f"removed {thing}")
+
+
+def _size(size_bytes: int) -> str:
+    return f"{size_bytes / 1_000_000:.0f} MB" if size_bytes >= 1_000_000 else f"{size_bytes / 1000:.0f} kB"
 
 
 def _python() -> Finding:

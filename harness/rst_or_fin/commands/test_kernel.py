@@ -7,13 +7,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from rst_or_fin.commands.console import progress, show
 from rst_or_fin.engine import client as engine
 from rst_or_fin.engine import images, kernel_images
 from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_DIFFERS, TroubleError
 from rst_or_fin.escaping import visible
+from rst_or_fin.own_files import temporary_folder
 from rst_or_fin.runner.player import Player
 from rst_or_fin.runner.pool import TestbedPool
 from rst_or_fin.storage import scenario_files
@@ -52,9 +52,10 @@ def _leaving_no_image(bzimage: Path, otp: str) -> Iterator[None]:
     try:
         yield
     finally:
-        if not was_there and images.present(client, image) is not None:
+        made = None if was_there else images.present(client, image)
+        if made is not None:
             with engine.calls("removing the kernel's image"):
-                client.api.remove_image(image.tag, force=True)
+                client.api.remove_image(made, force=True)
 
 
 def _play(entries: list[Entry], kernel: str, options: argparse.Namespace) -> list[Outcome]:
@@ -64,7 +65,7 @@ def _play(entries: list[Entry], kernel: str, options: argparse.Namespace) -> lis
     outcomes = []
     with (
         TestbedPool(choose(asked, progress), progress) as pool,
-        TemporaryDirectory(prefix="rst-or-fin-test-kernel-") as folder,
+        temporary_folder("test-kernel") as folder,
     ):
         player = Player(pool, repeat=1, command_line=options.command_line)
         for entry in entries:

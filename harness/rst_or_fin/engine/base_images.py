@@ -10,7 +10,6 @@ import shlex
 import shutil
 import subprocess
 import tarfile
-import tempfile
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING
 from rst_or_fin.engine import client as engine
 from rst_or_fin.engine.build import Progress, Tell, build, failure
 from rst_or_fin.errors import EnvironmentTroubleError
+from rst_or_fin.own_files import temporary_folder
 
 if TYPE_CHECKING:
     import docker
@@ -52,7 +52,7 @@ def make(client: docker.DockerClient, *, image: str, suite: str, tag: str, diges
     if not trouble:
         return _label_pulled(client, image, suite, tag, digest, tell)
     tell(Progress(image=image, step="registry", what=f"not pulled ({trouble}), so bootstrapping it"))
-    with tempfile.TemporaryDirectory(prefix="rst-or-fin-") as folder:
+    with temporary_folder("base-image") as folder:
         tarball = Path(folder) / "base.tar"
         try:
             tool = _bootstrap(image, suite, tarball, tell)

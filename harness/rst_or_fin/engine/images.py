@@ -1,13 +1,12 @@
 """Which container images exist, and when one has to be built. Not what runs in them.
 
-An image is known by the digest of everything that goes into it (its label LABEL): nothing is rebuilt while
-that stays the same.
+An image is known by the digest of everything that goes into it (its label LABEL, and the end of its tag):
+nothing is rebuilt while that stays the same, and programs of two versions do not rebuild each other's.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import importlib.metadata
 import io
@@ -18,13 +17,12 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from rst_or_fin import data_files, own_files
-from rst_or_fin.engine import base_images
+from rst_or_fin import data_files
+from rst_or_fin.engine import base_images, image_locks
 from rst_or_fin.engine import client as engine
 from rst_or_fin.engine.build import Progress, Tell, build
 from rst_or_fin.errors import EnvironmentTroubleError, UsageError
@@ -33,8 +31,9 @@ from rst_or_fin.scenario.applications import package_of
 if TYPE_CHECKING:
     import docker
 
+_DIGEST_SHOWN = 12
+_STAGE = "stage"  # what a stage of a build has in place of a digest: containers/kernel/Dockerfile
 _LAYOUT = 1  # raise it when the context is put together differently
-_BUILD_WAIT_S = 1200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +68,13 @@ class Image:
 
     @property
     def tag(self) -> str:
-        """How the engine knows it."""
+        """How the engine knows it, but for the part of its digest at the end."""
         return f"rst-or-fin/{self.name}"
+
+    def reference(self, digest: str) -> str:
+        """How the engine knows the one with that digest: rst-or-fin/node:otp27-1a2b3c4d5e6f."""
+        repository, colon, version = self.tag.partition(":")
+        return f"{repository}:{version}{'-' * len(colon)}{digest[:_DIGEST_SHOWN]}"
 
 
 def context_file(name: str, source: Path) -> ContextFile:
@@ -252,7 +256,11 @@ def ensure(client: docker.DockerClient, which: str | Image, tell: Tell = lambda 
     found = _find(client, image, wanted)
     if found is not None:
         return found
-    with _alone(image, tell):
+
+    def wait_is_told() -> None:
+        tell(Progress(image=image.name, step="wait", what="another process is making it"))
+
+    with image_locks.using(), image_locks.making(image.reference(wanted), wait_is_told):
         return _find(client, image, wanted) or _make(client, image, wanted, files, tell)
 
 
@@ -279,30 +287,49 @@ def present(client: docker.DockerClient, which: str | Image) -> str | None:
     return _find(client, image, digest(image, " ".join(there), context_files(image)))
 
 
-def remove(client: docker.DockerClient, *, superseded_only: bool = False) -> tuple[str, ...]:
-    """Removes our images, or just those that newer ones took the name of; returns names (or ids) removed.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removed:
+    """An image that was removed: its name, or what it was, and its size in bytes with all it stood on."""
 
-    Images that a container still uses stay.
+    name: str
+    size_bytes: int
+
+
+def remove(client: docker.DockerClient, *, leftovers_only: bool = False) -> tuple[Removed, ...]:
+    """Remove our images, of whatever version, or just what builds that failed left; return what went.
+
+    Stages of builds stay with `leftovers_only`, since the engine may still build from them. What a container
+    uses always stays. Call it under image_locks.removing().
     """
-    import docker.errors
-
     removed = []
     with engine.calls("removing images"):
-        filters = {"label": engine.LABEL, **({"dangling": True} if superseded_only else {})}
+        filters = {"label": engine.LABEL, **({"dangling": True} if leftovers_only else {})}
         # Newest first, so that nothing is asked to go before what stands on it.
         for found in sorted(client.api.images(filters=filters), key=lambda found: -found["Created"]):
+            is_stage = (found["Labels"] or {}).get(engine.LABEL) == _STAGE
+            if leftovers_only and is_stage:
+                continue
             named = [tag for tag in found["RepoTags"] or () if tag != "<none>:<none>"]
+            unnamed = f"{'a build stage' if is_stage else 'a build that failed'}, {found['Id'][:19]}"
             for reference in named or [found["Id"]]:
-                try:
-                    client.api.remove_image(reference)
-                except docker.errors.NotFound:
-                    continue
-                except docker.errors.APIError as error:
-                    if error.status_code != 409:
-                        raise
-                    continue
-                removed.append(reference)
+                if _removed(client, reference):
+                    name = reference if named else unnamed
+                    removed.append(Removed(name=name, size_bytes=found["Size"]))
     return tuple(removed)
+
+
+def _removed(client: docker.DockerClient, reference: str) -> bool:
+    import docker.errors
+
+    try:
+        client.api.remove_image(reference)
+    except docker.errors.NotFound:
+        return False
+    except docker.errors.APIError as error:
+        if error.status_code != 409:
+            raise
+        return False
+    return True
 
 
 def digest(image: Image, base_id: str, files: Iterable[ContextFile]) -> str:
@@ -337,11 +364,17 @@ def _find(client: docker.DockerClient, image: Image, wanted: str) -> str | None:
     import docker.errors
 
     with engine.calls(f"looking for the image {image.name}"):
-        try:
-            found = client.images.get(_full(image.tag))
-        except docker.errors.NotFound:
-            return None
-    return str(found.id) if found.labels.get(engine.LABEL) == wanted else None
+        # Earlier versions left the digest out of the name: what has the right one is taken over.
+        for name in (image.reference(wanted), image.tag if ":" in image.tag else f"{image.tag}:latest"):
+            try:
+                found = client.images.get(name)
+            except docker.errors.NotFound:
+                continue
+            if found.labels.get(engine.LABEL) == wanted:
+                if name != image.reference(wanted):
+                    found.tag(image.reference(wanted))
+                return str(found.id)
+    return None
 
 
 def _make(
@@ -350,21 +383,19 @@ def _make(
     began_s = time.monotonic()
     if image.suite:
         made = base_images.make(
-            client, image=image.name, suite=image.suite, tag=_full(image.tag), digest=wanted, tell=tell
+            client, image=image.name, suite=image.suite, tag=image.reference(wanted), digest=wanted, tell=tell
         )
     else:
         late = image.late_arguments(client, tell) if image.late_arguments else {}
-        stands_on = {
-            "BASE": IMAGES[image.base].tag,
-            **({"NODE": IMAGES[image.node].tag} if image.node else {}),
-        }
+        below = (("BASE", image.base), ("NODE", image.node))
+        stands_on = {argument: _reference(client, name) for argument, name in below if name}
         try:
             with tempfile.TemporaryFile() as context:
                 _pack(files, context)
                 made = build(
                     client,
                     image=image.name,
-                    tag=_full(image.tag),
+                    tag=image.reference(wanted),
                     context=context,
                     labels={engine.LABEL: wanted},
                     arguments={**stands_on, **image.arguments, **late},
@@ -378,8 +409,13 @@ def _make(
     return made
 
 
-def _full(tag: str) -> str:
-    return tag if ":" in tag else f"{tag}:latest"
+def _reference(client: docker.DockerClient, name: str) -> str:
+    """What a Dockerfile calls an image of the table that is there."""
+    found = present(client, name)
+    named = [tag for tag in client.images.get(found).tags if tag.startswith(row(name).tag)] if found else []
+    if not named:
+        raise EnvironmentTroubleError(f"The image {name} went away meanwhile.", "run it again")
+    return max(named, key=len)  # the one that has its digest in it
 
 
 def _pack(files: Iterable[ContextFile], context: IO[bytes]) -> None:
@@ -392,33 +428,3 @@ def _pack(files: Iterable[ContextFile], context: IO[bytes]) -> None:
             entry.size = len(content)
             tar.addfile(entry, io.BytesIO(content))
     context.seek(0)
-
-
-@contextmanager
-def _alone(image: Image, tell: Tell) -> Iterator[None]:
-    """Keeps this user's other processes from making that image meanwhile; waits for them, bounded."""
-    lock = own_files.open_lock("locks", f"{image.name.replace(':', '-')}.lock")
-    try:
-        until_s = time.monotonic() + _BUILD_WAIT_S
-        told = False
-        while not _locked(lock):
-            if not told:
-                tell(Progress(image=image.name, step="wait", what="another process is making it"))
-                told = True
-            if time.monotonic() > until_s:
-                raise EnvironmentTroubleError(
-                    f"Another process has been making {image.name} for {_BUILD_WAIT_S // 60} minutes.",
-                    "end it, then run again",
-                )
-            time.sleep(0.2)  # flock has no time-out of its own
-        yield
-    finally:
-        os.close(lock)
-
-
-def _locked(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

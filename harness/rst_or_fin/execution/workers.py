@@ -15,7 +15,6 @@ import queue
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,6 +30,7 @@ from rst_or_fin.engine import client as engine
 from rst_or_fin.errors import EnvironmentTroubleError, TroubleError, UsageError
 from rst_or_fin.execution import worker
 from rst_or_fin.execution.worker import WorkerReply
+from rst_or_fin.own_files import temporary_folder
 
 _OPENINGS = 2  # testbeds of one group that may fail to open, one after another, before it is given up
 _SLACK_S = 60.0
@@ -120,7 +120,7 @@ class GroupSupervisor:
     def _one(self, cell: Cell) -> tuple[CellResult, bool]:
         """One cell, and whether its testbed could be opened."""
         started = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="rst-or-fin-") as place:
+        with temporary_folder("cell") as place:
             folder = Path(place) / "evidence"
             opened = False
             try:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from rst_or_fin.evidence.records import SessionEnd
+from rst_or_fin.own_files import temporary_folder
 from rst_or_fin.runner import replay as conductor
 from rst_or_fin.runner.pool import TestbedPool
 from rst_or_fin.storage.scenario_files import Entry, naming
@@ -33,7 +33,7 @@ class Player:
         bed = self._bed(entry)
         if bed is self._warm:
             return
-        with TemporaryDirectory(prefix="rst-or-fin-warm-up-") as folder:
+        with temporary_folder("warm-up") as folder:
             for _ in self._play(entry, Path(folder) / "evidence", repeat):
                 pass
         self._warm = bed

@@ -21,7 +21,7 @@ from rst_or_fin import data_files
 from rst_or_fin.agents import counters, frames
 from rst_or_fin.capture_file.frame import Frame
 from rst_or_fin.engine import client as engine
-from rst_or_fin.engine import images
+from rst_or_fin.engine import image_locks, images
 from rst_or_fin.errors import EnvironmentTroubleError, LinkError, LinkTimeoutError
 from rst_or_fin.evidence.records import Testimony
 from rst_or_fin.evidence.strace import Recording, SystemCall
@@ -108,7 +108,8 @@ class DockerTestbed:
         self._facts: dict[str, object] = {}
         self._own_kernel = kernel is not None
         try:
-            self._build(otp, backend, family, kernel, hosts or Hosts(), progress)
+            with image_locks.using():
+                self._build(otp, backend, family, kernel, hosts or Hosts(), progress)
         except BaseException:
             self.close()
             raise

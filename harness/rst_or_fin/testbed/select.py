@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from rst_or_fin import own_files
 from rst_or_fin.errors import EnvironmentTroubleError, UsageError
 from rst_or_fin.scenario.axes import Axes
 from rst_or_fin.scenario.model import Hosts
@@ -36,8 +37,10 @@ def choose(options: argparse.Namespace, progress: Progress) -> Runtime:
     """The runtime to use, after `--runtime`, `--otp`, `--backend`, `--family` and `--kernel`.
 
     auto takes Docker where an engine answers and its images can be had, else the local one, and says in one
-    line which and why. Raises EnvironmentTroubleError where none can be had.
+    line which and why. What killed runs left in the temporary folder goes before. Raises
+    EnvironmentTroubleError where none can be had.
     """
+    own_files.sweep()
     strace = getattr(options, "strace", False)  # not every command has it
     if strace and options.runtime == "local":
         raise UsageError(

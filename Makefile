@@ -91,8 +91,9 @@ lint: setup ## formatting, lint, types, who may import whom; the node's Erlang, 
 	$(BIN)/lint-imports
 	@PYTHON=$(BIN)/python erlang/lint.sh
 	$(BIN)/shellcheck -x -P SCRIPTDIR $(SHELL_SCRIPTS)
-	$(BIN)/hadolint containers/*/Dockerfile
+	$(BIN)/hadolint Dockerfile containers/*/Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/*-*.yml
 
 format: setup ## put the code into shape, and the node's Erlang together

@@ -33,6 +33,7 @@ _HARMLESS = {
     "check": {0},
     "new": {0},
     "schema": {0},
+    "help": {0},
 }
 _PLACEHOLDER = re.compile(r"[A-Z]+(\.\.\.)?|\[.*|.*\]|\.\.\.")
 

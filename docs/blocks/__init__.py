@@ -5,6 +5,8 @@ from rst_or_fin.embedding import case, ladder, mermaid, session, trace, verdict,
 from docs.blocks.captures import captured, imported
 from docs.blocks.causes import causes
 from docs.blocks.conn_states import meanings, states, transitions, words
+from docs.blocks.counters import counters, reasons
+from docs.blocks.expectations import expected_values, pytest_options, script_grammar
 from docs.blocks.peers import peers
 from docs.blocks.sections import by_theme, drawing, theme
 from docs.blocks.tables import cures, kernels, results, surprises
@@ -14,15 +16,20 @@ __all__ = [
     "captured",
     "case",
     "causes",
+    "counters",
     "cures",
     "drawing",
+    "expected_values",
     "imported",
     "kernels",
     "ladder",
     "meanings",
     "mermaid",
     "peers",
+    "pytest_options",
+    "reasons",
     "results",
+    "script_grammar",
     "session",
     "states",
     "surprises",

@@ -39,7 +39,11 @@ def _values(option: Option) -> tuple[str, str]:
     if option.type is bool:
         return "`true` or `false`", f"`{str(option.default).lower()}`"
     if option.type is str:
-        return f"a string, {option.most} {option.unit} at most", "required" if option.required else ""
+        choices = " or ".join(f"`{choice}`" for choice in option.choices)
+        default = "" if option.default is None else f"`{option.default}`"
+        return choices or f"a string, {option.most} {option.unit} at most", (
+            "required" if option.required else default
+        )
     return f"{option.least} to {option.most} {option.unit}", "" if option.default is None else str(
         option.default
     )

@@ -55,6 +55,7 @@ _COMMANDS = {
     "check": ("check", "check"),
     "new": ("check", "new"),
     "schema": ("check", "schema"),
+    "help": ("help_pages", "help_page"),
     "kernels": ("kernels", "kernels_command"),
     "bench": ("bench", "bench"),
     "doctor": ("machine", "doctor"),
@@ -322,6 +323,9 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("name", metavar="NAME", help="the file is NAME.scenario.toml")
 
     commands.add_parser("schema", help="the JSON schema of scenario files, for editors")
+
+    topic = commands.add_parser("help", help="pages to read in the terminal: scenarios, servers, ci, ...")
+    topic.add_argument("topic", nargs="?", metavar="PAGE", help="which page (without: the list of them)")
 
     _add_kernels(commands.add_parser("kernels", help="kernels that a node can boot: list them, make images"))
 

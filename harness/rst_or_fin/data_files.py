@@ -14,7 +14,7 @@ from rst_or_fin import own_files
 
 _PACKAGE = Path(__file__).resolve().parent
 
-Name = Literal["erlang", "containers", "scenarios"]
+Name = Literal["erlang", "containers", "scenarios", "docs"]
 
 
 def path(name: Name) -> Path:

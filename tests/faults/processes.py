@@ -43,7 +43,10 @@ def local_roles(driver: int) -> dict[str, int]:
     for pid in sorted(commands):
         parent = tree.get(pid, 0)
         above = commands.get(parent, "")
-        roles.setdefault(_role(commands[pid], above, commands.get(tree.get(parent, 0), "")), pid)
+        role = _role(commands[pid], above, commands.get(tree.get(parent, 0), ""))
+        if role == "server" and _network(pid) == _network(parent):
+            role = "node's keeper"  # which confines it
+        roles.setdefault(role, pid)
     roles.pop("", None)
     return roles
 
@@ -80,6 +83,13 @@ def _within(name: str, first: int) -> dict[str, int]:
     inside = {pid: _command(pid) for pid in below(first)}
     beam = next((pid for pid, command in inside.items() if "beam.smp" in command), None)
     return {f"{name}'s container": first} | ({"node": beam} if beam else {})
+
+
+def _network(pid: int) -> str:
+    try:
+        return os.readlink(f"/proc/{pid}/ns/net")
+    except OSError:
+        return ""
 
 
 def _command(pid: int) -> str:

@@ -207,6 +207,12 @@ def test_both_ends_and_who_closed_first_are_named() -> None:
     ]
 
 
+def test_text_inside_a_rst_is_shown_of_a_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    talking = ABORT.replace("R. 19:19(0)", "R. 19:34(15)")
+    (path := tmp_path / "dump.pcap").write_bytes(capture(segments(talking)))
+    assert "sign: the RST of the client carries 15 bytes: xxxxxxxxxxxxxxx" in judge(capfd, path)
+
+
 # As it is read
 
 

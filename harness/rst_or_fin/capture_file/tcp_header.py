@@ -13,6 +13,9 @@ from rst_or_fin.tcp.segment import Checksum, Endpoint, Segment
 _HEADER = struct.Struct("!4sIIHH")  # up to the window: what follows may be cut off
 _PROTOCOL = 6
 _SHORTEST = 20
+_RST = 0x04
+_TLS_ALERT = b"\x15"  # a record's content type (RFC 8446 section 5.1)
+_TOLD_LEN = 64  # bytes: kept of what tells why a connection ends, text in a RST and a TLS alert
 _ENDPOINTS_KEPT = 65_536
 _ADDRESSES_KEPT = 4_096
 
@@ -28,6 +31,8 @@ def segment(packet: Packet, frame_no: int, payload_kept: int) -> Segment | None:
     if payload_at < at + _SHORTEST or end < payload_at:
         return None
     src, dst, addresses_sum = _ends(packet.addresses, ports)
+    if payload_kept < _TOLD_LEN and (bits & _RST or data[payload_at : payload_at + 1] == _TLS_ALERT):
+        payload_kept = _TOLD_LEN
     good = packet.header_good
     return Segment(
         t_ns=packet.t_ns,

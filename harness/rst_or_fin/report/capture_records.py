@@ -8,6 +8,7 @@ from rst_or_fin.analysis.captured import Case, JudgedCapture
 from rst_or_fin.analysis.overview import Overview, in_words
 from rst_or_fin.report import times
 from rst_or_fin.tcp.connection import Connection
+from rst_or_fin.verdict.signs import signs
 
 
 def case_record(case: Case) -> dict[str, Any]:
@@ -35,6 +36,7 @@ def case_record(case: Case) -> dict[str, Any]:
         "server_told_apart_by": found.peer_told_apart_by,
         "roles_told_by": connection.roles,
         "remarks": found.remarks,
+        "signs": signs(connection),
         "witnesses": found.witnesses,
         "deciding": [connection.notation(segment) for segment in deciding],
         "deciding_frames": [segment.frame_no for segment in deciding],

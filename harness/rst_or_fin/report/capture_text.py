@@ -15,6 +15,7 @@ from rst_or_fin.report.terminal import PLAIN, Palette
 from rst_or_fin.tcp.connection import Connection, Roles
 from rst_or_fin.tcp.ending import Ending, Role, Validity
 from rst_or_fin.tcp.segment import Endpoint, Segment
+from rst_or_fin.verdict.signs import signs
 
 _Row = TypeVar("_Row")
 WIDTH = 80
@@ -166,6 +167,7 @@ def detail(case: Case, palette: Palette = PLAIN) -> str:
         for w in found.witnesses
         if w.name != "the wire" and w.says != "not heard"
     ]
+    lines += [_wrapped(f"sign: {visible(sign)}", indent="  ") for sign in signs(connection)]
     closer = f"{_the(connection, found.active_closer)} closed first, " if found.active_closer else ""
     lines += [_wrapped(f"note: {visible(remark)}", indent="  ") for remark in found.remarks]
     lines.append(f"{closer}conn_state {found.conn_state}, {found.validity}")

@@ -16,9 +16,10 @@ from importlib import import_module
 from importlib.util import find_spec
 from io import TextIOWrapper
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn, TextIO, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TextIO, TypeVar, cast
 
 from rst_or_fin import __version__
+from rst_or_fin.commands.progress import ERASE
 from rst_or_fin.errors import (
     EXIT_AS_EXPECTED,
     EXIT_MISTAKE,
@@ -26,7 +27,7 @@ from rst_or_fin.errors import (
     TroubleError,
     of_machine,
 )
-from rst_or_fin.escaping import clipped, visible
+from rst_or_fin.escaping import EscapingStream, clipped, visible
 from rst_or_fin.tcp.ending import Cause, Ending
 
 if TYPE_CHECKING:
@@ -93,11 +94,22 @@ class _TerminatedError(BaseException):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
-    options = _parser().parse_args(arguments)
-    options.command_line = ("rst-or-fin", *(sys.argv[1:] if arguments is None else arguments))
+    """Run one command and return its exit code. Whatever it prints, no control character is among it."""
+    before = sys.stdout, sys.stderr
     _take_any_text(sys.stdout)
     _take_any_text(sys.stderr)
+    sys.stdout, sys.stderr = cast(
+        "tuple[TextIO, TextIO]", (EscapingStream(sys.stdout), EscapingStream(sys.stderr, ERASE))
+    )
+    try:
+        return _main(arguments)
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+def _main(arguments: Sequence[str] | None) -> int:
+    options = _parser().parse_args(arguments)
+    options.command_line = ("rst-or-fin", *(sys.argv[1:] if arguments is None else arguments))
     try:
         with _signals():
             _prepare(options)

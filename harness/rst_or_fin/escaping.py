@@ -7,9 +7,47 @@ after that.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from typing import Any, TextIO
 
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+# What colours text, and nothing else: the palette's codes (report.terminal).
+_COLOUR = re.compile(r"(\x1b\[(?:[012]|3[123])m)")
+
+
+def printed(text: str, *, colours: bool = False) -> str:
+    """The text as it may be printed: lines, in which everything that does not print is \\uXXXX.
+
+    That is what JSON calls such a character, so a document stays the same document. `colours` leaves the
+    palette's codes alone.
+    """
+    if all(line.isprintable() for line in text.split("\n")):
+        return text
+    parts = _COLOUR.split(text) if colours else [text]
+    return "".join(part if number % 2 else _spelled(part) for number, part in enumerate(parts))
+
+
+class EscapingStream:
+    """Standard output or error, to which no control character gets through, whoever wrote it.
+
+    Colours, and what takes back the line that begins with `erase`, get through to a terminal alone.
+    """
+
+    def __init__(self, stream: TextIO, erase: str = "") -> None:
+        self._stream = stream
+        self._erase = erase
+
+    def write(self, text: str) -> int:
+        terminal = self._stream.isatty()
+        erased = self._erase if terminal and self._erase and text.startswith(self._erase) else ""
+        self._stream.write(erased + printed(text[len(erased) :], colours=terminal))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def visible(text: str) -> str:
@@ -44,6 +82,16 @@ def _escape(character: str) -> str:
         return short
     number = ord(character)
     return f"\\x{number:02x}" if number < 0x100 else f"\\u{{{number:x}}}"
+
+
+def _spelled(text: str) -> str:
+    return "".join(c if c == "\n" or c.isprintable() else _unit_codes(c) for c in text)
+
+
+def _unit_codes(character: str) -> str:
+    """As JSON writes a character in ASCII (RFC 8259 section 7): its UTF-16 code units."""
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
 def _cut(line: str, width: int, indent: str) -> Iterator[str]:

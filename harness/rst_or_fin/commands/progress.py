@@ -18,7 +18,7 @@ from rst_or_fin.escaping import clipped, visible
 
 _REDRAW_S = 0.1
 _PLAIN_EVERY_S = 10.0
-_ERASE = "\r\x1b[K"
+ERASE = "\r\x1b[K"  # the one thing that may take something back (escaping.EscapingStream)
 
 
 class Verbosity(IntEnum):
@@ -54,7 +54,7 @@ class Progress:
     def clear(self) -> None:
         """Take the updated line away, before anything else is printed."""
         if self._drawn:
-            self._out.write(_ERASE)
+            self._out.write(ERASE)
             self._out.flush()
             self._drawn = False
 
@@ -83,7 +83,7 @@ class Progress:
             self.say(line)
             return
         columns = shutil.get_terminal_size().columns
-        self._out.write(f"{_ERASE}{clipped(f'rst-or-fin: {line}', columns - 1)}")
+        self._out.write(f"{ERASE}{clipped(f'rst-or-fin: {line}', columns - 1)}")
         self._out.flush()
         self._drawn = True
 

@@ -129,6 +129,9 @@ def _ladder(run: Run, options: argparse.Namespace) -> Ladder:
 def _print(content: bytes, kind: str) -> None:
     if kind == "pcapng" and sys.stdout.isatty():
         raise UsageError("a pcapng is no text for a terminal", "write it to a file with --out FILE")
+    if kind != "pcapng":
+        sys.stdout.write(content.decode())
+        return
     sys.stdout.flush()
     sys.stdout.buffer.write(content)
     sys.stdout.buffer.flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import select
 import shlex
 import signal
 import sys
@@ -119,13 +120,15 @@ def _main(arguments: Sequence[str] | None) -> int:
     except TroubleError as error:
         return _told(error)
     except KeyboardInterrupt:
-        print("rst-or-fin: interrupted; everything it started is gone", file=sys.stderr)
+        _say("rst-or-fin: interrupted; everything it started is gone")
         return EXIT_INTERRUPTED
     except _TerminatedError:
-        print("rst-or-fin: terminated; everything it started is gone", file=sys.stderr)
+        _say("rst-or-fin: terminated; everything it started is gone")
         return EXIT_TERMINATED
-    except BrokenPipeError:  # the reader of our output left; the interpreter must not complain at its exit
-        with suppress(OSError):
+    except BrokenPipeError as error:
+        if not _reader_left():
+            return _mistaken(error, options.command_line)
+        with suppress(OSError):  # the interpreter must not complain at its exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_AS_EXPECTED
     except Exception as error:  # noqa: BLE001 - a traceback's own exit code, 1, means that an outcome differs
@@ -160,18 +163,35 @@ def _prepare(options: argparse.Namespace) -> None:
         check_report_options(options)
 
 
+def _reader_left() -> bool:
+    """Whether nobody reads our output any more; where a system cannot say, that is the likely reason."""
+    if not hasattr(select, "poll"):
+        return True
+    poll = select.poll()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # it may be no file
+            poll.register(stream.fileno(), select.POLLOUT)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+
+
 def _told(error: TroubleError) -> int:
-    print(f"rst-or-fin: {error}", file=sys.stderr)
+    _say(f"rst-or-fin: {error}")
     if error.remedy:
-        print(f"  remedy: {error.remedy}", file=sys.stderr)
+        _say(f"  remedy: {error.remedy}")
     return error.exit_code
+
+
+def _say(line: str) -> None:
+    """Complain, if there is somewhere to: what cannot be said must not change the exit code."""
+    with suppress(OSError, ValueError):
+        print(line, file=sys.stderr, flush=True)
 
 
 def _mistaken(error: Exception, command_line: Sequence[str]) -> int:
     """Say in one line that this program is wrong, and where the details lie."""
     what = visible(f"{type(error).__name__}: {error}")
-    print(f"rst-or-fin: a mistake in rst-or-fin itself: {clipped(what, _MISTAKE_LEN)}", file=sys.stderr)
-    print(f"  remedy: please report it{_details(error, command_line)}", file=sys.stderr)
+    _say(f"rst-or-fin: a mistake in rst-or-fin itself: {clipped(what, _MISTAKE_LEN)}")
+    _say(f"  remedy: please report it{_details(error, command_line)}")
     return EXIT_MISTAKE
 
 

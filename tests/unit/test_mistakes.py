@@ -6,11 +6,13 @@ import errno
 import re
 import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from rst_or_fin.cli import main
 from rst_or_fin.commands import explain
+from rst_or_fin.errors import UsageError
 
 Capture = pytest.CaptureFixture[str]
 
@@ -89,3 +91,23 @@ def test_what_the_machine_lacks_is_no_mistake(
     code = main(["list"])
     says = request.node.callspec.id
     assert (code, says in capsys.readouterr().err, list(temporary.iterdir())) == (4, True, [])
+
+
+@raising(BrokenPipeError(errno.EPIPE, "Broken pipe"))
+@pytest.mark.usefixtures("broken")
+def test_a_pipe_that_is_not_our_output_is_no_reader_that_left(capfd: pytest.CaptureFixture[str]) -> None:
+    """A run whose peer is gone must not end as if all were as expected."""
+    assert main(["list"]) == 70
+
+
+@raising(UsageError("what", "remedy"), ValueError("why"))
+@pytest.mark.usefixtures("broken")
+def test_where_nothing_can_be_said_the_exit_code_stays(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = {"UsageError": 2, "ValueError": 70}[request.node.callspec.id]
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        monkeypatch.setattr("sys.stderr", full)
+        assert main(["list"]) == code
+        with suppress(OSError):
+            full.close()

@@ -70,7 +70,19 @@ def _outdated() -> Iterator[str]:
 
 
 # Fields that came later than stored results make none of them stale where they are not used.
-_LATER = ("code", "image", "applications", "connection", "ends_node", "line", "lost", "node", "sent")
+_LATER = (
+    "applications",
+    "chance",
+    "code",
+    "connection",
+    "ends_node",
+    "image",
+    "line",
+    "lost",
+    "node",
+    "sent",
+    "wire",
+)
 _UNUSED: tuple[object, ...] = (None, [], {}, "", False)
 
 

@@ -44,6 +44,21 @@ _BECAUSE: dict[tuple[Ending, Cause | None], tuple[str, str]] = {
         " ([FIN](../phenomenon.md#an-orderly-end)).",
         "Nothing, as far as the close goes.",
     ),
+    (Ending.RST, Cause.KEEPALIVE_TIMEOUT): (
+        "Keepalive probes go unanswered; the kernel gives the connection up, tells the peer so with a RST and"
+        " the application with `etimedout`.",
+        "Nothing, as far as the close goes: the connection was over before it.",
+    ),
+    (Ending.NONE, Cause.USER_TIMEOUT): (
+        "What was sent goes unacknowledged for longer than TCP_USER_TIMEOUT; the kernel gives up and sends"
+        " nothing.",
+        "Nothing, as far as the close goes: nobody is left to hear of it.",
+    ),
+    (Ending.NONE, Cause.NOT_SENT): (
+        "A RST came in the name of an end that never sent it: each end takes the other for the one that"
+        " reset.",
+        "Capture both ends: what arrives at one and never left the other was made on the way.",
+    ),
     (Ending.NONE, None): (
         "The peer's RST has already ended the connection: there is nothing left to end.",
         "Look at the peer: it is the peer that resets.",
@@ -101,7 +116,7 @@ def _section(scenario: Scenario) -> str:
     lines = [f"## {scenario.name}", "", f"> {escaped(scenario.claim)}", ""]
     lines += [f"**Mechanism.** {mechanism}", "", f"**What to do.** {advice}{_remedies(scenario)}", ""]
     lines += ["```erlang", *scenario.session.strip().splitlines(), "```", ""]
-    lines += [*_peer(scenario), f"**Expected.** {_expected(scenario.expect)}", ""]
+    lines += [*_peer(scenario), *_wire(scenario), f"**Expected.** {_expected(scenario.expect)}", ""]
     if scenario.race:
         lines += ["Timing decides: the outcome is shown as a distribution and never passes or fails.", ""]
     for variant in scenario.variants:
@@ -147,6 +162,12 @@ def _peer(scenario: Scenario) -> Iterator[str]:
         yield ""
     if script:
         yield from ("```text", *script.strip().splitlines(), "```", "")
+
+
+def _wire(scenario: Scenario) -> Iterator[str]:
+    """What happens to segments between the hosts, a line a rule."""
+    if scenario.rules:
+        yield from ("The wire:", "", *(f"- {each.told}" for each in scenario.rules), "")
 
 
 def _expected(expect: Expectation) -> str:

@@ -98,7 +98,9 @@ class WireRule(
     def told(self) -> str:
         """The rule in words: `drop the 2nd P. from the server`."""
         which = "every" if self.times == "all" and self.nth == 1 else f"the {_ordinal(self.nth)}"
-        return f"{self.do} {which} {self.segment} from the {self.from_}"
+        when = f" after {self.idle_ms} ms of silence" if self.idle_ms else ""
+        when += f" until {self.until_ms} ms after the SYN" if self.until_ms else ""
+        return f"{self.do} {which} {self.segment} from the {self.from_}{when}"
 
 
 class Chance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

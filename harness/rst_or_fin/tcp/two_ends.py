@@ -6,7 +6,7 @@ never left was made on the way: it is taken for nobody's. No opinion on how the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -71,16 +71,17 @@ class TwoEnds:
 def both_ends(near: Connection, far: Connection | None, node: Role) -> TwoEnds:
     """Follow every segment of a connection. `node` is the role of the end where `near` was captured."""
     passages = sorted(_passages(near, far, node), key=lambda passage: passage.segment.t_ns)
-    made = [p for p in passages if p.fate is Fate.FORGED]
-    forged_near = {p.near for p in made if p.near is not None}
-    forged_far = {p.far for p in made if p.far is not None}
+    made = [p for p in passages if p.left_ns is None]
+    made_near = {p.near for p in made if p.near is not None}
+    made_far = {p.far for p in made if p.far is not None}
+    forged = {id(p.segment) for p in made if p.fate is Fate.FORGED}
     return TwoEnds(
         node=node,
-        near=_without(near, forged_near),
-        far=_without(far, forged_far) if far is not None and len(forged_far) < len(far.segments) else None,
+        near=_without(near, made_near),
+        far=_without(far, made_far) if far is not None and len(made_far) < len(far.segments) else None,
         shown=_shown(passages, near),
         passages=tuple(passages),
-        forged=frozenset(_taken(near, forged_near) | (_taken(far, forged_far) if far else set())),
+        forged=frozenset(_taken(near, forged) | (_taken(far, forged) if far else set())),
         arrived=_arrived(passages, node),
     )
 
@@ -167,10 +168,11 @@ def _without(found: Connection, indices: Iterable[int]) -> Connection:
     return connection([s for index, s in enumerate(found.segments) if index not in left_out])
 
 
-def _taken(found: Connection, forged: set[int]) -> set[Role]:
-    """The ends in whose name one of these RSTs ended the connection where it was captured."""
+def _taken(found: Connection, forged: Collection[int]) -> set[Role]:
+    """The ends in whose name one of these RSTs ended it where it was captured; `forged` are their ids."""
     ends = {role: found.reading.end(found.endpoint(role)) for role in Role}
-    return {role for role, end in ends.items() if any(reset.index in forged for reset in end.resets)}
+    segments = found.segments
+    return {role for role, end in ends.items() if any(id(segments[r.index]) in forged for r in end.resets)}
 
 
 def _shown(passages: Sequence[Passage], near: Connection) -> Connection:

@@ -151,7 +151,7 @@ with LocalTestbed.open():
 CAPTURING = """
 import socket
 from rst_or_fin.agents import capture
-from rst_or_fin.netns.netlink import Netlink
+from rst_or_fin.agents.netlink import Netlink
 with Netlink() as link:
     link.up("lo")
 opened = capture.open_tap

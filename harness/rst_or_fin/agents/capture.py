@@ -105,9 +105,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         allow_abbrev=False,
     )
     parser.add_argument("--address", required=True, help="an address of this host on the tested network")
+    parser.add_argument(
+        "--join", metavar="ADDRESS/LENGTH", help="wait for a wire first, and have that address on it"
+    )
     parser.add_argument("--drop-to-uid", type=int, help="become this user once the capture is open")
     options = parser.parse_args(arguments)
     try:
+        if options.join:
+            from .joining import join
+
+            join(options.join)
         interface = interfaces.interface_of(options.address)
         still_on = interfaces.switch_off_offloads(interface)
         tap = open_tap(interface)

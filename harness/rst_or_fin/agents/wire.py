@@ -165,10 +165,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--node", required=True, metavar="INTERFACE", help="where the node's host is")
     parser.add_argument("--peer", required=True, metavar="INTERFACE", help="where the peer's host is")
+    parser.add_argument(
+        "--reach",
+        nargs=2,
+        metavar="ADDRESS/LENGTH",
+        help="make both interfaces, to the hosts that wait to join with these addresses",
+    )
     parser.add_argument("--drop-to-uid", type=int, metavar="UID", help="become this user once it is ready")
     options = parser.parse_args(arguments)
     names = (options.node, options.peer)
     try:
+        if options.reach:
+            from .joining import reach
+
+            for name, address in zip(names, options.reach):  # noqa: B905 (hosts run Python 3.9)
+                reach(name, address)
         for name in names:
             interfaces.switch_off_offloads(name)
         ports = [open_port(name) for name in names]

@@ -19,9 +19,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn
 
+from rst_or_fin.agents.netlink import Netlink
+
 from . import confinement, namespaces
 from .messages import Order, receive_order, send
-from .netlink import Netlink
 from .programs import Program
 
 _INTERFACE = "wire"

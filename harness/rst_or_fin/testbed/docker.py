@@ -12,13 +12,13 @@ import re
 import secrets
 import socket
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from rst_or_fin import data_files
-from rst_or_fin.agents import counters, frames
+from rst_or_fin.agents import counters
 from rst_or_fin.capture_file.frame import Frame
 from rst_or_fin.engine import client as engine
 from rst_or_fin.engine import image_locks, images
@@ -33,6 +33,7 @@ from rst_or_fin.scenario import peers
 from rst_or_fin.scenario.model import Hosts, Node, Server
 from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.testbed import PINNED_SYSCTLS, credentials_for
+from rst_or_fin.testbed.capture_client import CaptureClient
 from rst_or_fin.testbed.container_stdio import ContainerStdio
 from rst_or_fin.testbed.guest import Guest
 from rst_or_fin.testbed.peer_log import Testimonies
@@ -76,6 +77,15 @@ _CONFINED: dict[str, Any] = {
     "memswap_limit": "512m",
     "pids_limit": 128,
 }
+_Net = dict[str, Any]  # what of a container's creation is about its networks
+
+# Where node and peer are joined without a network of the engine's, their addresses are theirs alone.
+_JOINED = {4: "198.18.0.", 6: "fd00::"}
+_WITH_IPV6 = {
+    "net.ipv6.conf.all.disable_ipv6": "0",
+    "net.ipv6.conf.default.disable_ipv6": "0",
+    "net.ipv6.conf.default.addr_gen_mode": "1",  # no link-local address, for which a router would be sought
+}
 # Offloads are switched off and the tap is opened before the capture becomes an unprivileged user.
 _CAPTURE_CAPABILITIES = ["NET_ADMIN", "NET_RAW", "SETGID", "SETUID"]
 
@@ -100,11 +110,10 @@ class DockerTestbed:
         self._labels = engine.labels(self._run_id)
         self._cookie = secrets.token_hex(16)
         self._undo = ExitStack()
-        self._dropped = self._now_ns = 0
         self._recording = Recording() if strace else None
         self._recorded_len = 0
         self._testimonies = Testimonies()
-        self._records = frames.Decoder()
+        self._wire: WireProgram | None = None
         self._facts: dict[str, object] = {}
         self._own_kernel = kernel is not None
         try:
@@ -134,18 +143,18 @@ class DockerTestbed:
 
     @property
     def wire(self) -> WireProgram | None:
-        return None
+        return self._wire
 
     def drain(self, timeout_s: float = 0.0) -> list[Frame]:
         """As the protocol says. Each try is one round trip to the capture, which drains its tap for it."""
         deadline = time.monotonic() + timeout_s
         while True:
-            taken = self._drain_once()
+            taken = self._capture.drain()
             if taken or time.monotonic() >= deadline:
                 return taken
 
     def dropped(self) -> int:
-        return self._dropped
+        return self._capture.dropped
 
     @property
     def bindings(self) -> Mapping[str, str]:
@@ -159,7 +168,7 @@ class DockerTestbed:
         return not self._own_kernel
 
     def now_ns(self) -> int:
-        return self._now_ns
+        return self._capture.now_ns
 
     def holds(self, one: Endpoint, other: Endpoint) -> bool | None:
         return None
@@ -174,10 +183,7 @@ class DockerTestbed:
     def counters(self) -> Mapping[str, int]:
         if self._own_kernel:
             return self._guest.counters()
-        for record in self._answers(frames.COUNT):
-            if isinstance(record, frames.Counted):
-                return record.counters
-        return {}
+        return self._capture.counters()
 
     def check(self) -> None:
         self._testimonies.feed(self._server_log.read(0.0))
@@ -262,19 +268,27 @@ class DockerTestbed:
         self._undo.callback(self._remove_everything)
         with engine.calls("setting up the test network"), ThreadPoolExecutor(4) as pool:
             control = pool.submit(self._make_control_network)
-            test_network, prefix = self._make_test_network(family)
+            test_network, prefix = ("", _JOINED[family]) if hosts.wired else self._make_test_network(family)
             self._client_address = f"{prefix}3"
             place = peers.Place(own=f"{prefix}4", spare=f"{prefix}5", node=self._client_address)
             self._server = peers.endpoint(server, place)
             self._credentials = credentials_for(server, self._server.address, self._client_address)
-            serving = pool.submit(self._start_server, server_image, test_network, place, server)
-            started = self._start_node(
-                node_image, control.result(), test_network, backend, hosts.node, self._rights()
-            )
-            capturing = pool.submit(self._start_capture, peer_image, started)
-            self._link = self._undo.enter_context(self._link_to(started))
+            if hosts.wired:
+                near, far = self._start_wire(peer_image, control.result(), family, prefix)
+                at_peer: _Net = {"network_mode": f"container:{far}"}
+                serving = pool.submit(self._start_server, server_image, at_peer, place, server)
+                joined: _Net = {"network_mode": f"container:{near}"}
+                self._start_node(node_image, joined, backend, hosts.node, self._rights())
+                self._link = self._undo.enter_context(self._link_to(near))
+            else:
+                there: _Net = {"network": test_network, "address": place.own}
+                serving = pool.submit(self._start_server, server_image, there, place, server)
+                own = self._own_net(control.result())
+                started = self._start_node(node_image, own, backend, hosts.node, self._rights(), test_network)
+                capturing = pool.submit(self._start_capture, peer_image, started)
+                self._link = self._undo.enter_context(self._link_to(started))
+                self._capture, self._capture_facts = capturing.result()
             self._server_log = serving.result()
-            self._capture, capture_facts = capturing.result()
         version = self._client.version()
         self._facts = {
             "runtime": "docker",
@@ -283,7 +297,7 @@ class DockerTestbed:
             "host_kernel": version["KernelVersion"],
             "images": {node_name: node_image, "peer": peer_image, server_name: server_image},
             "server": {"kind": server.kind, "options": dict(server.options)},
-            "capture": capture_facts,
+            "capture": self._capture_facts,
         }
         if self._own_kernel:
             self._facts["accelerator"] = self._guest.accelerator()
@@ -353,13 +367,12 @@ class DockerTestbed:
             "remove networks that are not needed: docker network prune",
         )
 
-    def _start_server(self, image: str, network: str, place: peers.Place, server: Server) -> ContainerStdio:
+    def _start_server(self, image: str, net: _Net, place: peers.Place, server: Server) -> ContainerStdio:
         kind = peers.kind_of(server)
         container = self._create(
             "server",
             image,
-            network,
-            place.own,
+            **net,
             command=[
                 *("python3", "-m", kind.module, "--drop-to-uid", str(_NOBODY)),
                 *peers.arguments(server, place),
@@ -383,22 +396,30 @@ class DockerTestbed:
         self._testimonies.feed(said)
         return attached
 
+    def _own_net(self, control: str) -> _Net:
+        """A network namespace of the node's own, with its distribution port published."""
+        return {
+            "network": control,
+            "sysctls": PINNED_SYSCTLS,
+            "ports": [_DIST_PORT],
+            "port_bindings": {_DIST_PORT: ("127.0.0.1", None)},
+        }
+
     def _start_node(
         self,
         image: str,
-        control: str,
-        test: str,
+        net: _Net,
         backend: str,
         wanted: Node,
         rights: dict[str, Any],
+        test: str = "",
     ) -> str:
         code = {folder: f"{_CODE_FOLDER}/{number}" for number, folder in enumerate(wanted.code)}
         mounts = {**code, **({str(data_files.path("erlang")): _NODE_FOLDER} if wanted.image else {})}
         container = self._create(
             "node",
             image,
-            control,
-            None,
+            **net,
             command=[
                 *("sh", "-c", _START_NODE, "sh"),
                 *(strace_command(_STRACE_FILE) if self._recording else ()),
@@ -407,13 +428,11 @@ class DockerTestbed:
             working_dir=_NODE_FOLDER,
             own_image=bool(wanted.image),
             binds={source: {"bind": target, "mode": "ro"} for source, target in mounts.items()},
-            sysctls=PINNED_SYSCTLS,
-            ports=[_DIST_PORT],
-            port_bindings={_DIST_PORT: ("127.0.0.1", None)},
             tmpfs={"/tmp": f"size={'64m' if self._recording else '16m'},mode=1777"},
             **rights,
         )
-        self._client.api.connect_container_to_network(container, test, **_at(self._client_address))
+        if test:
+            self._client.api.connect_container_to_network(container, test, **_at(self._client_address))
         self._node_id = container
         self._node_log = self._attach(container, "node")
         self._guest = Guest(self._node_log)
@@ -421,38 +440,82 @@ class DockerTestbed:
         self._node_log.write(f"{self._cookie}\n".encode(), _ANSWER_TIMEOUT_S)
         return container
 
-    def _start_capture(self, image: str, node: str) -> tuple[ContainerStdio, dict[str, object]]:
+    def _start_capture(self, image: str, node: str) -> tuple[CaptureClient, dict[str, object]]:
         container = self._create(
             "capture",
             image,
             None,
             None,
-            command=[
-                *("python3", "-m", "agents.capture", "--address", self._client_address),
-                *("--drop-to-uid", str(_NOBODY)),
-            ],
+            command=_capturing(self._client_address),
             cap_add=_CAPTURE_CAPABILITIES,
             network_mode=f"container:{node}",
         )
-        attached = self._attach(container, "capture")
+        capture = CaptureClient(self._attach(container, "capture"))
         self._client.api.start(container)
-        deadline = time.monotonic() + _START_TIMEOUT_S
-        while (remaining := deadline - time.monotonic()) > 0:
-            for record in self._records.feed(attached.read(remaining)):
-                if isinstance(record, frames.Ready):
-                    return attached, dict(record.facts)
-                if isinstance(record, frames.Failed):
-                    raise EnvironmentTroubleError(record.error, "see `rst-or-fin doctor`")
-        raise EnvironmentTroubleError(
-            f"the capture was not ready within {_START_TIMEOUT_S:.0f} s", "see `rst-or-fin doctor`"
+        return capture, capture.await_ready()
+
+    # With a wire that can lose frames: the captures hold the two hosts' network namespaces, in which node and
+    # server then live, and the wire's program joins them. No network of the engine's is between them: what
+    # is bridged there is filtered, on a host that has br_netfilter, by subnet.
+
+    def _start_wire(self, image: str, control: str, family: int, prefix: str) -> tuple[str, str]:
+        """Start captures and wire: the containers whose network namespaces are the node's and the peer's."""
+        length = 64 if family == 6 else 24
+        addresses = [f"{prefix}{number}" for number in (3, 4)]
+        sysctls = {**PINNED_SYSCTLS, **(_WITH_IPV6 if family == 6 else {})}
+        near = self._create(
+            "capture",
+            image,
+            control,
+            None,
+            command=_capturing(addresses[0], length),
+            cap_add=_CAPTURE_CAPABILITIES,
+            sysctls=sysctls,
+            ports=[_DIST_PORT],
+            port_bindings={_DIST_PORT: ("127.0.0.1", None)},
         )
+        self._capture = CaptureClient(self._attach(near, "capture"))
+        self._client.api.start(near)
+        far = self._create(
+            "peer-capture",
+            image,
+            None,
+            None,
+            command=_capturing(addresses[1], length),
+            cap_add=_CAPTURE_CAPABILITIES,
+            sysctls=sysctls,
+            network_mode="none",
+            pid_mode=f"container:{near}",
+        )
+        at_peer = CaptureClient(self._attach(far, "peer's capture"))
+        self._client.api.start(far)
+        between = self._create(
+            "wire",
+            image,
+            None,
+            None,
+            command=[
+                *("python3", "-m", "agents.wire", "--node", "node", "--peer", "peer"),
+                *("--drop-to-uid", str(_NOBODY)),
+                *("--reach", *(f"{address}/{length}" for address in addresses)),
+            ],
+            cap_add=_CAPTURE_CAPABILITIES,
+            network_mode="none",
+            pid_mode=f"container:{near}",
+        )
+        wire = WireProgram(self._attach(between, "wire"), at_peer.drain, lambda: at_peer.dropped)
+        self._client.api.start(between)
+        wire.await_ready()
+        self._capture_facts = {**self._capture.await_ready(), "at_peer": at_peer.await_ready()}
+        self._wire = wire
+        return near, far
 
     def _create(
         self,
         role: str,
         image: str,
-        network: str | None,
-        address: str | None,
+        network: str | None = None,
+        address: str | None = None,
         *,
         command: list[str] | None = None,
         working_dir: str | None = None,
@@ -515,27 +578,14 @@ class DockerTestbed:
     def _remove_everything(self) -> None:
         engine.remove(self._client, engine.owned_resources(self._client, self._run_id))
 
-    # Running
 
-    def _drain_once(self) -> list[Frame]:
-        taken: list[Frame] = []
-        for record in self._answers(frames.DRAIN):
-            if isinstance(record, frames.Captured):
-                taken.append(Frame(t_ns=record.t_ns, data=record.data))
-            elif isinstance(record, frames.Drained):
-                self._dropped, self._now_ns = record.dropped, record.now_ns
-                break
-        return taken
-
-    def _answers(self, order: bytes) -> Iterator[frames.Record]:
-        """What the capture answers to an order. Raises EnvironmentTroubleError when it takes too long."""
-        self._capture.write(order, _ANSWER_TIMEOUT_S)
-        deadline = time.monotonic() + _ANSWER_TIMEOUT_S
-        while (remaining := deadline - time.monotonic()) > 0:
-            yield from self._records.feed(self._capture.read(remaining))
-        raise EnvironmentTroubleError(
-            f"the capture did not answer within {_ANSWER_TIMEOUT_S:.0f} s", "run it again"
-        )
+def _capturing(address: str, join_length: int = 0) -> list[str]:
+    """The command line of a capture; with a prefix length it waits for a wire, and has its address there."""
+    joining = ["--join", f"{address}/{join_length}"] if join_length else []
+    return [
+        *("python3", "-m", "agents.capture", "--address", address, *joining),
+        *("--drop-to-uid", str(_NOBODY)),
+    ]
 
 
 def _at(address: str | None) -> dict[str, Any]:

@@ -93,8 +93,6 @@ def _docker(options: argparse.Namespace) -> Runtime:
 def _docker_lacks(otp: str, kernel: str | None, hosts: Hosts) -> str:
     from rst_or_fin.engine import images
 
-    if hosts.wired:
-        return "containers have no wire with rules between them yet (--runtime local has)"
     if hosts.node.image:
         return "a node's own image has our kernel, and no other (leave out --kernel)" if kernel else ""
     if not hosts.node.applications:

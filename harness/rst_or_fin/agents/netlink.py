@@ -15,7 +15,7 @@ _IFF_UP = 1
 _IFA_F_NODAD = 0x02
 
 # Attributes (linux/if_link.h, linux/if_addr.h, linux/veth.h; Linux 6.12)
-_IFLA_IFNAME, _IFLA_LINKINFO, _IFLA_NET_NS_FD = 3, 18, 28
+_IFLA_IFNAME, _IFLA_LINKINFO, _IFLA_NET_NS_PID, _IFLA_NET_NS_FD = 3, 18, 19, 28
 _IFLA_INFO_KIND, _IFLA_INFO_DATA = 1, 2
 _VETH_INFO_PEER = 1
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
@@ -46,8 +46,14 @@ class Netlink:
 
     def make_veth(self, name: str, peer_name: str, peer_namespace: int) -> None:
         """A pair of joined interfaces: `name` here, `peer_name` in the network namespace behind that fd."""
-        peer = _LINK.pack(0, 0, 0, 0, 0) + _text(_IFLA_IFNAME, peer_name)
-        peer += _attribute(_IFLA_NET_NS_FD, struct.pack("=I", peer_namespace))
+        self._make_veth(name, peer_name, _attribute(_IFLA_NET_NS_FD, struct.pack("=I", peer_namespace)))
+
+    def make_veth_to(self, name: str, peer_name: str, pid: int) -> None:
+        """A pair of joined interfaces: `name` here, `peer_name` in that process's network namespace."""
+        self._make_veth(name, peer_name, _attribute(_IFLA_NET_NS_PID, struct.pack("=I", pid)))
+
+    def _make_veth(self, name: str, peer_name: str, where: bytes) -> None:
+        peer = _LINK.pack(0, 0, 0, 0, 0) + _text(_IFLA_IFNAME, peer_name) + where
         kind = _text(_IFLA_INFO_KIND, "veth")
         kind += _attribute(_IFLA_INFO_DATA, _attribute(_VETH_INFO_PEER, peer))
         body = _LINK.pack(0, 0, 0, 0, 0) + _text(_IFLA_IFNAME, name) + _attribute(_IFLA_LINKINFO, kind)

@@ -1,0 +1,82 @@
+"""The wire that breaks on purpose, between containers: the same verdicts; killed, it leaves nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from rst_or_fin.engine import client as engine
+from rst_or_fin.errors import TroubleError
+from rst_or_fin.runner import replay as conductor
+from rst_or_fin.storage import scenario_files
+from rst_or_fin.testbed.docker import DockerTestbed
+from rst_or_fin.verdict.assess import Judged
+from rst_or_fin.verdict.outcome import Outcome
+
+from tests.support.needs import skip_or_fail
+
+if TYPE_CHECKING:
+    import docker
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module")
+def client() -> docker.DockerClient:
+    try:
+        return engine.connect()
+    except TroubleError as error:
+        skip_or_fail(f"{error}; {error.remedy}")
+
+
+def played(
+    client: docker.DockerClient, name: str, folder: Path, family: int = 4, at_call: object = None
+) -> Iterator[Judged]:
+    entry = scenario_files.find(name)
+    request = conductor.Request(
+        scenario=entry.scenario,
+        scenario_text=entry.text,
+        repeat=1,
+        folder=folder / "run",
+        command_line=("test",),
+    )
+
+    def never() -> DockerTestbed:
+        raise AssertionError("one replay needs one testbed")
+
+    with DockerTestbed(client, hosts=entry.scenario.hosts, family=family) as bed:
+        yield from conductor.run(request, bed, never, at_call)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize("name", ["our-fin-is-lost", "middlebox-resets-inside-the-window"])
+def test_a_scenario_is_as_expected(
+    client: docker.DockerClient, tmp_path: Path, name: str, family: int
+) -> None:
+    (judged,) = played(client, name, tmp_path, family)
+    assert (judged.outcome, judged.verdict.doubts) == (Outcome.AS_EXPECTED, ())
+
+
+def ours(client: docker.DockerClient, role: str) -> set[str]:
+    names = (str(each.name) for each in client.containers.list(all=True))
+    return {name for name in names if name.endswith(f"-{role}")}
+
+
+def test_a_killed_wire_makes_the_replay_inconclusive_and_leaves_nothing(
+    client: docker.DockerClient, tmp_path: Path
+) -> None:
+    before = {role: ours(client, role) for role in ("wire", "peer-capture")}
+    calls = 0
+
+    def kill(call: object) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            for name in ours(client, "wire") - before["wire"]:
+                client.api.kill(name)
+
+    (judged,) = played(client, "our-fin-is-lost", tmp_path, at_call=kill)
+    assert any("the wire between the hosts ended" in doubt for doubt in judged.verdict.doubts)
+    assert {role: ours(client, role) for role in before} == before

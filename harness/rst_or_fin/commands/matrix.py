@@ -46,7 +46,7 @@ def matrix(options: argparse.Namespace) -> int:
         for name in options.scenarios or scenario_files.PUBLISHED_PAIR
     ]
     check_names([entry.scenario for entry in entries])
-    runtime = settled_runtime(options)
+    runtime = settled_runtime(options, scenario_files.not_shipped(entries))
     wanted = [
         cells.cell(entry, combination, options.repeat)
         for combination in combinations(options, runtime)
@@ -94,13 +94,13 @@ def _print(summary: Summary, options: argparse.Namespace) -> None:
         print(text, flush=True)
 
 
-def settled_runtime(options: argparse.Namespace) -> str:
+def settled_runtime(options: argparse.Namespace, own: Sequence[str] = ()) -> str:
     """The runtime's name: of a cluster's machines each chooses for itself, where nothing was asked for."""
     if options.scheduler or options.runtime != "auto":
         return str(options.runtime)
     kernel = options.kernel[0] if options.kernel else None
     one = argparse.Namespace(runtime="auto", otp=None, backend="inet", family="4", kernel=kernel)
-    return choose(one, progress).name
+    return choose(one, progress, own).name
 
 
 def combinations(options: argparse.Namespace, runtime: str) -> list[Combination]:

@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _play(entries: Sequence[Entry], options: argparse.Namespace) -> int:
-    runtime = choose(options, progress)
+    runtime = choose(options, progress, scenario_files.not_shipped(entries))
     played = _Played(options)
     with (
         TestbedPool(runtime, progress) as beds,

@@ -35,7 +35,8 @@ def cures(options: argparse.Namespace) -> int:
     played: dict[str, list[Judged]] = {}
     entries = {entry.scenario.name: entry for entry in (*cases.values(), *remedies)}
     total = len(entries) * options.repeat
-    with TestbedPool(choose(options, progress), progress) as beds, counting(total, "replays") as one_more:
+    runtime = choose(options, progress, scenario_files.not_shipped(list(entries.values())))
+    with TestbedPool(runtime, progress) as beds, counting(total, "replays") as one_more:
         player = Player(beds, repeat=options.repeat, command_line=options.command_line)
         for entry in side_by_side(list(entries.values()), lambda entry: entry.scenario.hosts):
             name = entry.scenario.name

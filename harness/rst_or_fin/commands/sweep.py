@@ -30,7 +30,8 @@ def sweep(options: argparse.Namespace) -> int:
     _check(entry, options)
     root = evidence_folder.new_folder(Path(options.out), f"sweep-{entry.scenario.name}")
     points: dict[int, Point] = {}
-    with TestbedPool(choose(options, progress), progress) as beds, counting(None, "replays") as one_more:
+    runtime = choose(options, progress, scenario_files.not_shipped([entry]))
+    with TestbedPool(runtime, progress) as beds, counting(None, "replays") as one_more:
         player = Player(beds, repeat=options.repeat, command_line=options.command_line)
         excluded = player.excluded(entry)
         if excluded:

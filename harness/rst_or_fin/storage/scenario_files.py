@@ -67,6 +67,12 @@ def naming(where: str, text: str) -> Iterator[None]:
         raise check.unparsable(error, text, where) from error
 
 
+def not_shipped(entries: Sequence[Entry]) -> list[str]:
+    """How errors name those of the scenarios that did not come with the program."""
+    shipped = data_files.path("scenarios")
+    return [entry.where for entry in entries if entry.path.parent != shipped]
+
+
 class ScenarioError(UsageError):
     """A file that is no scenario: `problems` are all that is wrong with it, `where` is how it is called."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -33,11 +33,12 @@ class Runtime:
     lacks: Callable[[Hosts], str]
 
 
-def choose(options: argparse.Namespace, progress: Progress) -> Runtime:
+def choose(options: argparse.Namespace, progress: Progress, own: Sequence[str] = ()) -> Runtime:
     """The runtime to use, after `--runtime`, `--otp`, `--backend`, `--family` and `--kernel`.
 
     auto takes Docker where an engine answers and its images can be had, else the local one, and says in one
-    line which and why. What killed runs left in the temporary folder goes before. Raises
+    line which and why; in another, that `own`, the files that are not the catalogue's, are then played
+    on this machine itself. What killed runs left in the temporary folder goes before. Raises
     EnvironmentTroubleError where none can be had.
     """
     own_files.sweep()
@@ -63,6 +64,10 @@ def choose(options: argparse.Namespace, progress: Progress) -> Runtime:
         return runtime
     except EnvironmentTroubleError as error:
         progress(f"runtime local: {error} For containers: {error.remedy}")
+        if own:
+            progress(
+                f"{', '.join(own)}: played on this machine itself, read-only (SECURITY.md says what that is)"
+            )
         return _local(options)
 
 

@@ -13,6 +13,8 @@ from .script_player import NOT_PLAYED, PLAYED
 
 END_OF_FILE = "end of file"
 CLOSE_NOTIFY = "close_notify"
+CUT_SHORT = ", cut short"
+NO_ANSWER = "no answer"
 CLOSED = "closed"
 
 _MOST_BYTES = 100_000_000  # a host has 512 MB of memory, and holds a response or a request more than once
@@ -67,6 +69,15 @@ def _tls(meaning: str, default: str | None = None) -> Option:
     return Option(str, meaning, choices=("1.2", "1.3"), default=default)
 
 
+_PROXY = {
+    "body_bytes": _bytes("the client sends a POST with a body of that length, not a GET", default=0),
+    "timeout_ms": Option(
+        int, "how long the proxy waits for the answer", unit="ms", least=1, most=_MOST_MS, default=2000
+    ),
+}
+_STATUSES = ("200", "400", "408", "413", "500", "502", "503", "504")
+_ANSWERS = (*_STATUSES, *(f"{status}{CUT_SHORT}" for status in _STATUSES), NO_ANSWER)
+
 _PAGE = {"body_bytes": _bytes("the length of its page", default=307)}
 
 ABOUT = {
@@ -77,6 +88,8 @@ ABOUT = {
     "scripted-client": "The same as a client, where the session is the server: it connects when told",
     "nginx": "The nginx web server with one page; what it saw is read from its logs",
     "httpd": "The Apache web server with one page; what it saw is read from its logs",
+    "nginx-proxy": "A client behind nginx, where the session is the server that nginx asks",
+    "haproxy-proxy": "A client behind haproxy, where the session is the server that haproxy asks",
 }
 
 OPTIONS: dict[str, dict[str, Option]] = {
@@ -127,6 +140,8 @@ OPTIONS: dict[str, dict[str, Option]] = {
     "scripted-client": _SCRIPT,
     "nginx": _PAGE,
     "httpd": _PAGE,
+    "nginx-proxy": _PROXY,
+    "haproxy-proxy": _PROXY,
 }
 
 # Told to a program by whoever starts it, and by nobody else.
@@ -141,8 +156,11 @@ ENDS: dict[str, tuple[str, ...]] = {
     "scripted-client": (PLAYED, NOT_PLAYED),
     "nginx": (END_OF_FILE, CLOSED),
     "httpd": (END_OF_FILE, CLOSED),
+    "nginx-proxy": _ANSWERS,
+    "haproxy-proxy": _ANSWERS,
 }
-WITHOUT_KERNEL = ("scripted", "scripted-client")  # each is a TCP of its own
+# Each is a TCP of its own, or its client has no connection of its own on the wire.
+WITHOUT_KERNEL = ("scripted", "scripted-client", "nginx-proxy", "haproxy-proxy")
 
 # What a call on a TCP socket can fail with, the likely first (tcp(7), ip(7), socket(7), connect(2), send(2)).
 ERRNOS = (

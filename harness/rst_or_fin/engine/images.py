@@ -191,6 +191,7 @@ IMAGES: Mapping[str, Image] = {
             name="scripted", base="base:trixie", folder="scripted", carries=(packet_library, host_programs)
         ),
         Image(name="nginx", base="base:trixie", folder="nginx", carries=(host_programs,)),
+        Image(name="proxy", base="base:trixie", folder="proxy", carries=(host_programs,)),
         Image(name="httpd", base="base:trixie", folder="httpd", carries=(host_programs,)),
     )
 }

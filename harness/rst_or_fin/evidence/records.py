@@ -244,9 +244,10 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Testimony:
     """What the peer's application saw of one connection.
 
-    `peer` is the end that connected. `end` is what its last read or write gave: "end of file", or an errno's
-    name such as "ECONNRESET". `trouble` says why it could not do its part (empty where it could): what
-    happened then is not what the scenario is about. `t_ns` is when it said so, on its own clock.
+    `peer` is the end that connected. `end` is what its last read or write gave: "end of file", or an
+    errno's name such as "ECONNRESET". `trouble` says why it could not do its part (empty where it could):
+    what happened then is not what the scenario is about. `t_ns` is when it said so, on its own clock.
+    `log` is what a proxy in between wrote down. A `peer` with port 0 is any connection from that address.
     """
 
     __test__ = False  # not a pytest class, whatever its name begins with
@@ -257,6 +258,7 @@ class Testimony:
     end: str
     trouble: str = ""
     t_ns: int | None = None
+    log: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

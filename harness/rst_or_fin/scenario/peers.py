@@ -21,10 +21,11 @@ _CAPABILITIES = ("NET_ADMIN", "SETGID", "SETUID")
 class Kind:
     """One kind of peer. `capabilities` are what its program needs before it becomes an unprivileged user.
 
-    `port` is where the connection's server listens, be it this peer or the session. `spare`: it speaks for an
-    address that no kernel owns. `connects`: it is the client, told to connect by a line on its stdin, and
-    takes `--target`. `must_testify`: without its testimony a replay is inconclusive. `counts_bytes`: what it
-    tells counts every byte of a connection, not only those of requests that its log knows.
+    `port` is where the connection's server listens, be it this peer or the session. `spare`: it speaks
+    for an address that no kernel owns. `connects`: it is the client, told to connect by a line on its
+    stdin, and takes `--target`. `must_testify`: without its testimony a replay is inconclusive. `program`
+    is what it runs on a machine that has it. `counts_bytes`: what it tells counts every byte of a
+    connection, not only those of requests that its log knows.
     """
 
     image: str
@@ -35,6 +36,19 @@ class Kind:
     connects: bool = False
     must_testify: bool = False
     counts_bytes: bool = True
+    program: str = ""
+
+
+def _proxy(program: str) -> Kind:
+    return Kind(
+        image="proxy",
+        module=f"agents.{program}_proxy",
+        port=8080,
+        connects=True,
+        must_testify=True,
+        counts_bytes=False,
+        program=program,
+    )
 
 
 KINDS = {
@@ -60,6 +74,8 @@ KINDS = {
     # Above 1023: they open their ports themselves, when they are nobody already.
     "nginx": Kind(image="nginx", module="agents.nginx", port=8080, must_testify=True, counts_bytes=False),
     "httpd": Kind(image="httpd", module="agents.httpd", port=8080, must_testify=True, counts_bytes=False),
+    "nginx-proxy": _proxy("nginx"),
+    "haproxy-proxy": _proxy("haproxy"),
 }
 
 

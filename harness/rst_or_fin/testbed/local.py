@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 import select
+import shutil
 import socket
 import sys
 import time
@@ -349,7 +350,7 @@ def order_for(
     Raises UsageError for a server of which this machine lacks the program.
     """
     kind = peers.kind_of(server)
-    if kind.image not in _RUNNABLE:
+    if kind.image not in _RUNNABLE and not (kind.program and shutil.which(kind.program)):
         raise UsageError(f"the server {server.kind!r} runs in a container only", "--runtime docker")
     prefix_len = 64 if ":" in place.own else 24
     return _EMPTY._replace(

@@ -35,6 +35,7 @@ class Testimonies:
                     end=event["end"],
                     trouble=event.get("trouble", ""),
                     t_ns=event.get("t_ns"),
+                    log=event.get("log", ""),
                 )
                 self._heard.setdefault(peer, deque()).append(testimony)
 
@@ -44,10 +45,12 @@ class Testimonies:
         return told
 
     def __contains__(self, peer: object) -> bool:
-        return peer in self._heard
+        return peer in self._heard or (isinstance(peer, Endpoint) and _any_port(peer) in self._heard)
 
     def take(self, peer: Endpoint) -> Testimony | None:
         """What was said of the first connection from `peer`; None where nothing was. It is forgotten then."""
+        if peer not in self._heard:
+            peer = _any_port(peer)
         told = self._heard.get(peer)
         if not told:
             return None
@@ -55,3 +58,8 @@ class Testimonies:
         if not told:
             del self._heard[peer]
         return first
+
+
+def _any_port(peer: Endpoint) -> Endpoint:
+    """How a peer is told of whose port nobody knows: a proxy's connections."""
+    return Endpoint(peer.address, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from functools import partial
 
 from rst_or_fin import own_files
 from rst_or_fin.errors import EnvironmentTroubleError, UsageError
+from rst_or_fin.scenario import peers
 from rst_or_fin.scenario.axes import Axes
 from rst_or_fin.scenario.model import Hosts
 from rst_or_fin.testbed import Testbed
@@ -113,6 +115,9 @@ def _local_lacks(otp: str | None, hosts: Hosts) -> str:
 
     if hosts.node.image:
         return f"the node's image {hosts.node.image} needs containers (--runtime docker)"
+    program = peers.kind_of(hosts.server).program
+    if program and shutil.which(program) is None:
+        return f"there is no {program} on this machine (apt-get install {program}, or use containers)"
     return erlang.excluded(otp, hosts.node.applications)
 
 

@@ -351,7 +351,8 @@ def _testimonies(
     left = list(testimonies)
     found: list[Testimony | None] = []
     for connection in connections:
-        told = next((t for t in left if t.peer == connection.client), None)
+        any_port = Endpoint(connection.client.address, 0)
+        told = next((t for t in left if t.peer in (connection.client, any_port)), None)
         if told is not None:
             left.remove(told)
         found.append(told)

@@ -70,14 +70,15 @@ def delivery(
 ) -> Delivery:
     """Return what became of the bytes that this end sent.
 
-    `replay` is the session of the host at this end, `testimony` what the other end's application said.
+    What a client behind a proxy got is none of this connection's. `replay` is the session of the host at
+    this end, `testimony` what the other end's application said.
     """
     own = connection.reading.end(connection.endpoint(role))
     return Delivery(
         handed_over=_handed_over(connection, replay) if replay is not None else None,
         on_wire=_payload_len(own, own.payload_to),
         acknowledged=_payload_len(own, own.acked_to),
-        read=testimony.received if testimony is not None else None,
+        read=testimony.received if testimony is not None and testimony.peer.port else None,
         encrypted=encrypted,
         is_exact=is_exact,
     )

@@ -211,6 +211,8 @@ def peer(testimony: Testimony | None, ending: Ending, over: bool) -> Witness:
     if testimony is None:
         return Witness(name=name, says="not heard", agrees=None)
     says = f"{testimony.end} after {testimony.received} bytes read, {testimony.sent} sent"
+    if testimony.log:
+        says += f"; the proxy's log: {testimony.log}"
     agrees: bool | None = None
     if testimony.end == _END_OF_FILE:
         agrees = ending in (Ending.FIN, Ending.FIN_THEN_RST)

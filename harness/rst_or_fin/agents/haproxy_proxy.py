@@ -1,0 +1,16 @@
+"""A client behind haproxy: see `proxy`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .proxy import run
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The program."""
+    return run("haproxy-proxy", arguments)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,77 @@
+"""A client behind a proxy: what it makes of an answer, and how its testimony finds its connection."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+from rst_or_fin.agents import proxy
+from rst_or_fin.evidence.records import Testimony
+from rst_or_fin.tcp.ending import Ending, Role
+from rst_or_fin.tcp.segment import Endpoint
+from rst_or_fin.testbed.peer_log import Testimonies
+from rst_or_fin.verdict import witnesses
+from rst_or_fin.verdict.delivery import delivery
+
+from tests.support.cases import replay
+from tests.support.segments import EXCHANGE, A, connection
+
+BEHIND = Testimony(peer=Endpoint(A.address, 0), received=0, sent=10, end="502", log="recv() failed")
+
+
+@pytest.fixture
+def listener(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setattr(proxy, "_OWN", server.getsockname())
+        yield server
+
+
+def answers(server: socket.socket, answer: bytes) -> threading.Thread:
+    """Answer one request with these bytes, and close."""
+
+    def serve() -> None:
+        accepted, _ = server.accept()
+        with accepted:
+            accepted.recv(65536)
+            accepted.sendall(answer)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize(
+    ("answer", "got"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", ("200", 2)),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok", ("200, cut short", 2)),
+        (b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", ("502", 0)),
+        (b"", ("no answer", 0)),
+    ],
+)
+def test_what_the_client_got_is_told_in_words(
+    listener: socket.socket, answer: bytes, got: tuple[str, int]
+) -> None:
+    serving = answers(listener, answer)
+    assert proxy.ask(0) == got
+    serving.join()
+
+
+def test_a_testimony_without_a_port_is_of_any_connection_from_there() -> None:
+    log = Testimonies()
+    log.feed(b'{"event": "ended", "peer": ["10.0.0.2", 0], "received": 0, "sent": 0, "end": "502"}\n')
+    assert (A in log, log.take(A), log.take(A)) == (
+        True,
+        Testimony(peer=Endpoint("10.0.0.2", 0), received=0, sent=0, end="502"),
+        None,
+    )
+
+
+def test_the_proxys_log_is_part_of_what_the_peer_says() -> None:
+    assert witnesses.peer(BEHIND, Ending.RST, True).says.endswith("the proxy's log: recv() failed")
+
+
+def test_what_a_client_behind_a_proxy_read_is_none_of_this_connections() -> None:
+    assert delivery(connection(EXCHANGE), Role.CLIENT, replay(), BEHIND).read is None

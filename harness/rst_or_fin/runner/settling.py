@@ -7,6 +7,7 @@ longer than the scenario says (`settle_ms`) and the peer's word takes on its way
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rst_or_fin.evidence.records import Testimony
@@ -47,16 +48,20 @@ class _Settling:
         self._heard: dict[int, Testimony] = {}  # by the connection's place in the replay
 
     def run(self) -> Settled:
-        self._until_over()
+        left_open = self._until_over()
         before = len(self._heard)
-        self._hear_out()
+        self._hear_out(left_open)
         self._bed.check()
-        if len(self._heard) > before or self._must_testify:
+        if not left_open and (len(self._heard) > before or self._must_testify):
             self._see(0.0)  # what the peer did before it spoke
-        return Settled(testimonies=self._testimonies(), left_open=tuple(self._recorder.left_open(self._bed)))
+            left_open = self._recorder.left_open(self._bed)
+        return Settled(testimonies=self._testimonies(), left_open=tuple(left_open))
 
-    def _until_over(self) -> None:
-        """Drain the wire until nothing is open and the peer has spoken, or the time to settle is over."""
+    def _until_over(self) -> Sequence[Ends]:
+        """Drain the wire until nothing is open and the peer has spoken, or the time to settle is over.
+
+        Return what is still open then: its end comes too late to be judged.
+        """
         began = time.monotonic()
         checked_s = timeout_s = 0.0
         looks = 0
@@ -69,7 +74,7 @@ class _Settling:
             waits = waits or (self._must_testify and not self._all_heard())
             spent_s = time.monotonic() - began
             if not waits or spent_s >= self._settle_s or self._recorder.is_cut_off(self._bed):
-                return
+                return left_open
             if spent_s - checked_s > _CHECK_EVERY_S:
                 self._bed.check()
                 checked_s = spent_s
@@ -85,12 +90,15 @@ class _Settling:
             self._hear(index, ends, 0.0)
         return len(self._heard) == len(self._wire.ends())
 
-    def _hear_out(self) -> None:
+    def _hear_out(self, left_open: Sequence[Ends]) -> None:
         """Wait for the peer's word on each connection that has ended for it, or must be told of."""
         deadline = time.monotonic() + _TESTIMONY_TIMEOUT_S
         for index, (ends, over) in enumerate(self._wire.ends()):
-            patience_s = max(0.0, deadline - time.monotonic()) if over or self._must_testify else 0.0
+            patience_s = max(0.0, deadline - time.monotonic()) if self._is_due(ends, over, left_open) else 0.0
             self._hear(index, ends, patience_s)
+
+    def _is_due(self, ends: Ends, over: bool, left_open: Sequence[Ends]) -> bool:
+        return ends not in left_open and (over or self._must_testify)
 
     def _hear(self, index: int, ends: Ends, patience_s: float) -> None:
         if index not in self._heard:

@@ -113,7 +113,7 @@ def judge(
     doubts = [
         *_doubts_of_capture(capture),
         *_doubts_of_replay(report, gate, ends_node),
-        *_doubts_of_peer(testimony, must_testify),
+        *_doubts_of_peer(testimony, must_testify and not _left_open(connection, report)),
     ]
     if connection is None:
         doubts.append("no segment of the connection was captured")
@@ -263,6 +263,12 @@ def _holds(wanted: int | str, measured: int, received: int) -> bool:
     if wanted == "some":
         return measured > 0
     return measured == wanted
+
+
+def _left_open(connection: Connection | None, report: HostReport | None) -> bool:
+    """Whether the watch ended before the connection did: a peer that is not done yet has said nothing."""
+    watch = report.replay.watch if report is not None else None
+    return connection is not None and watch is not None and watch.left(connection.client, connection.server)
 
 
 def _doubts_of_peer(testimony: Testimony | None, must_testify: bool) -> list[str]:

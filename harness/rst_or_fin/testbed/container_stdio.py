@@ -26,6 +26,8 @@ class ContainerStdio:
     """The streams of one container, attached before it starts so that its first byte is not missed."""
 
     def __init__(self, client: docker.DockerClient, container_id: str, name: str) -> None:
+        self._client = client
+        self._id = container_id
         self._name = name
         stream = client.api.attach_socket(
             container_id, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
@@ -102,8 +104,20 @@ class ContainerStdio:
         return b"".join(out)
 
     def _gone(self) -> EnvironmentTroubleError:
-        said = f": {self.complaint}" if self.complaint else ""
+        last = self.complaint.splitlines()[-1:] or ["it said nothing"]
         return EnvironmentTroubleError(
-            f"the {self._name} container ended in the middle of the run{said}",
+            f"the {self._name} container ended in the middle of the run{self._how()}: {last[0]}",
             "run it again; if it stays so, see `rst-or-fin doctor`",
         )
+
+    def _how(self) -> str:
+        """How the container ended, as far as the engine knows yet."""
+        from docker.errors import DockerException
+
+        try:
+            state = self._client.api.inspect_container(self._id)["State"]
+        except (DockerException, OSError):  # it is gone, or so is the engine
+            return ""
+        if state.get("OOMKilled"):
+            return ", for lack of memory"
+        return "" if state["Running"] else f", with status {state['ExitCode']}"

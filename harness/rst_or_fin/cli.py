@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
+import re
 import select
 import shlex
 import signal
@@ -24,6 +26,7 @@ from rst_or_fin.commands.progress import ERASE
 from rst_or_fin.errors import (
     EXIT_AS_EXPECTED,
     EXIT_MISTAKE,
+    EXIT_USAGE,
     EnvironmentTroubleError,
     TroubleError,
     of_machine,
@@ -39,6 +42,8 @@ Word = TypeVar("Word", bound=StrEnum)
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
 _MISTAKE_LEN = 300  # characters of an error's text that are shown: a line, not a screen
+
+_FEW_WORDS = 8  # choices that are listed even where one of them is near
 
 _COMMANDS = {
     "reproduce": ("play", "reproduce"),
@@ -224,8 +229,28 @@ def _command(name: str) -> Callable[[argparse.Namespace], int]:
     return found
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong, as everything here does, and where the help is."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"rst-or-fin: {visible(_nearest(message))}", file=sys.stderr)
+        print(f"  remedy: `{self.prog} --help` shows what there is", file=sys.stderr)
+        raise SystemExit(EXIT_USAGE)
+
+
+def _nearest(message: str) -> str:
+    """The message with the nearest of the words that there are, in place of a long list of them."""
+    found = re.fullmatch(r"(.*: invalid choice: '(.*)') \(choose from (.*)\)", message, re.DOTALL)
+    if found is None:
+        return message
+    words = [word.strip("' ") for word in found[3].split(",")]
+    near = difflib.get_close_matches(found[2], words, n=1)
+    known = f"; known: {', '.join(words)}" if len(words) <= _FEW_WORDS or not near else ""
+    return found[1] + (f" (did you mean `{near[0]}`?)" if near else "") + known
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="rst-or-fin",
         description="Replay how gen_tcp ends a TCP connection, capture it, and tell RST from FIN.",
         epilog=_EPILOG,
@@ -496,7 +521,7 @@ def _listed(*choices: str) -> Callable[[str], list[str]]:
         for item in items:
             if not item or (choices and item not in choices):
                 known = f" (choose from {', '.join(choices)})" if choices else ""
-                raise argparse.ArgumentTypeError(f"{item!r} in {text!r} is none{known}")
+                raise argparse.ArgumentTypeError(f"invalid choice {item!r} in {text!r}{known}")
         return items
 
     return parse

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
+from rst_or_fin.cli import main
 from rst_or_fin.report import html, ladder_mermaid, ladder_svg
 from rst_or_fin.report.ladder import ladder
 from rst_or_fin.report.records import Run
@@ -217,6 +218,21 @@ def test_nothing_is_cut_off_at_the_side(show: Open, viewport: dict[str, int], sc
     runs = [*RUNS, long_transfer(), sweeping(), *(replace(closed(), axes=each) for each in axes)]
     page = show(html.render(runs), viewport=viewport, color_scheme=scheme).page
     page.get_by_role("button", name="unfold all").click()
+    assert page.evaluate(CUT_OFF) == []
+
+
+@pytest.mark.parametrize("viewport", [PHONE, DESK, WIDE], ids=["phone", "desk", "wide"])
+@pytest.mark.parametrize("kind", ["capture", "comparison"])
+def test_nothing_of_another_page_is_cut_off(
+    show: Open, viewport: dict[str, int], kind: str, tmp_path: Path
+) -> None:
+    stored = Path("tests/golden/evidence")
+    command = {
+        "capture": ["report", str(stored / "close-with-unread-response" / "capture.pcap")],
+        "comparison": ["compare", str(stored)],
+    }[kind]
+    main([*command, "--format", "html", "--out", str(tmp_path / "other.html")])
+    page = show((tmp_path / "other.html").read_text(), viewport=viewport).page
     assert page.evaluate(CUT_OFF) == []
 
 

@@ -134,6 +134,8 @@ class _Played:
             return
         counted = Counter(self.outcomes)
         number = len(self.outcomes)
+        if is_quiet() and number == 1:
+            return  # its line has said so
         word = terminal.outcome_word(overall, palette())
         if len(counted) > 1:
             word = ", ".join(f"{n} {terminal.outcome_word(o, palette())}" for o, n in counted.most_common())

@@ -13,6 +13,7 @@ from rst_or_fin.analysis.overview import Overview
 from rst_or_fin.escaping import visible_lines
 from rst_or_fin.report import capture_text, ladder_svg, times
 from rst_or_fin.report.capture_ladder import ladder
+from rst_or_fin.report.html_panels import steps
 
 
 def overview(seen: Overview, capture: JudgedCapture, name: str) -> str:
@@ -52,6 +53,8 @@ def _case(case: Case) -> dict[str, object]:
         "title": drawn.title,
         "text": capture_text.detail(case),
         "ladder": Markup(drawing),
+        "steps": list(steps(drawn)),
+        "hosts": (drawn.left, drawn.right),
     }
 
 

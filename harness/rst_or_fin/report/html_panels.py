@@ -86,7 +86,7 @@ def _panel(run: Run, judged: Judged, name: str) -> dict[str, Any]:
         "remarks": judged.verdict.remarks,
         "doubts": judged.verdict.doubts,
         "ladder": Markup(ladder_svg.render(drawn, name, style=False)),
-        "steps": list(_steps(drawn)),
+        "steps": list(steps(drawn)),
         "hosts": (drawn.left, drawn.right),
         "notes": drawn.notes,
         "session": terminal.session(judged.replay.calls),
@@ -112,7 +112,7 @@ def _wire(judged: Judged) -> Iterator[dict[str, Any]]:
             yield {"text": line.text.strip(), "tone": ""}
 
 
-def _steps(drawn: Ladder) -> Iterator[dict[str, str]]:
+def steps(drawn: Ladder) -> Iterator[dict[str, str]]:
     """The ladder's rows for a narrow screen, on which a drawing of two columns would be too small."""
     for row in drawn.rows:
         side, time, text, more, tone = _step(row)

@@ -25,8 +25,8 @@ LATE_NS = (
     60_000_000_000  # how long a late segment may change a verdict: TIME-WAIT (TCP_TIMEWAIT_LEN, Linux 6.12)
 )
 LIVE_NS = 5_000_000_000  # the same for who waits for the answer
-_WAITING_MAX = 20_000  # connections that are over and wait for late segments
-_REMEMBERED_MAX = 20_000  # connections that were judged and are still known by their late segments
+_WAITING_MAX = 6_000  # connections that are over and wait for late segments
+_REMEMBERED_MAX = 6_000  # connections that were judged and are still known by their late segments
 
 _FIN_OR_RST = 0x05
 

@@ -248,6 +248,8 @@ class End:
 
     def reset(self) -> Reset | None:
         """The RST with which this end ended, if it did."""
+        if not self.resets and not self.beyond:
+            return None  # most ends: it is asked for some twenty times a connection
         found = [reset for reset in self.resets if self.is_own(reset)]
         found = [reset for reset in found if reset.is_certain] or found
         late = self.beyond.get(self.sent_to) if self.sent_to is not None else None

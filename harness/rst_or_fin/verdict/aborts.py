@@ -38,12 +38,14 @@ def abort_of(connection: Connection, role: Role) -> Abort | None:
     """Return what this end sent when it gave up; None where it did not, as far as was captured."""
     index = abort_index(connection, role)
     reading = connection.reading
+    if index is None and reading.over:
+        return None
     own, peer = (reading.end(connection.endpoint(each)) for each in (role, role.other))
     before = connection.segments[: index if index is not None else len(connection.segments)]
     heard = _payload_len(peer) if peer.syn is not None and reading.hole() is None else 1
     probes, resent = _unanswered(connection, role, before)
     if index is None:
-        if not resent or reading.over:
+        if not resent:
             return None
         form = Form.NOTHING
     else:

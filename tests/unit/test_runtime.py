@@ -10,6 +10,7 @@ from rst_or_fin.engine import base_images, images
 from rst_or_fin.engine import client as engine
 from rst_or_fin.errors import EnvironmentTroubleError, UsageError
 from rst_or_fin.node import runtime
+from rst_or_fin.storage import scenario_files
 from rst_or_fin.testbed import select
 
 OPTIONS = argparse.Namespace(runtime="auto", otp=None, backend="inet", family="4", kernel=None)
@@ -27,6 +28,22 @@ def test_without_an_engine_it_is_local_and_says_why_and_how(monkeypatch: pytest.
         "local",
         ["runtime local: No Docker Engine here. For containers: install one"],
     )
+
+
+def test_it_says_so_where_a_file_of_ones_own_is_played_on_this_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(engine, "connect", no_engine)
+    said: list[object] = []
+    select.choose(OPTIONS, said.append, ["my.scenario.toml"])
+    assert str(said[1]).startswith("my.scenario.toml: a program, run on this machine itself")
+
+
+def test_only_files_that_did_not_come_with_the_program_are_ones_own(tmp_path: Path) -> None:
+    shipped = scenario_files.find("recv-then-close")
+    (tmp_path / "my.scenario.toml").write_text(shipped.text)
+    own = scenario_files.find(str(tmp_path / "my.scenario.toml"))
+    assert scenario_files.not_shipped([shipped, own]) == [own.where]
 
 
 def test_without_a_way_to_images_it_is_local(monkeypatch: pytest.MonkeyPatch) -> None:

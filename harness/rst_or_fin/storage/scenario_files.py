@@ -70,7 +70,7 @@ def naming(where: str, text: str) -> Iterator[None]:
 def not_shipped(entries: Sequence[Entry]) -> list[str]:
     """How errors name those of the scenarios that did not come with the program."""
     shipped = data_files.path("scenarios")
-    return [entry.where for entry in entries if entry.path.parent != shipped]
+    return [entry.where for entry in entries if entry.path.resolve().parent != shipped]
 
 
 class ScenarioError(UsageError):

@@ -68,7 +68,7 @@ def choose(options: argparse.Namespace, progress: Progress, own: Sequence[str] =
         progress(f"runtime local: {error} For containers: {error.remedy}")
         if own:
             progress(
-                f"{', '.join(own)}: played on this machine itself, read-only (SECURITY.md says what that is)"
+                f"{', '.join(own)}: a program, run on this machine itself (SECURITY.md says how confined)"
             )
         return _local(options)
 

@@ -21,7 +21,7 @@ SHELL_SCRIPTS = $(shell grep -rlE '^\#!.*sh$$|^\# shellcheck shell=' .ci contain
 SPHINX := $(BIN)/sphinx-build -E -W --keep-going -q -j auto -d build/doctrees docs
 
 .DEFAULT_GOAL := help
-.PHONY: help setup constraints reproduce matrix test test-unit coverage test-local test-all truth fuzz faults lint format docs docs-check package docs-data bench doctor clean
+.PHONY: help setup constraints reproduce matrix test test-unit coverage test-local test-all truth soak fuzz faults lint format docs docs-check package docs-data bench doctor clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-11s %s\n", $$1, $$2 }'
@@ -74,6 +74,9 @@ test-local: coverage ## the tests that need no Docker Engine
 
 test-all: test ## all that, and the whole catalogue on OTP 23 to 29, both backends (10 minutes more)
 	$(BIN)/rst-or-fin matrix $(CATALOGUE) --runtime docker --otp 23,25,27,28,29 --backend inet,socket
+
+soak: setup ## random scenarios under random faults, each verdict against two captures (ARGS="--minutes 10 --seed 1 --out runs/soak")
+	@$(BIN)/python -m tests.soak.campaign $(ARGS)
 
 truth: setup ## hold the judge against conversations whose truth is known (ARGS="--count 1000000 --seed 1 --jobs 2")
 	@$(BIN)/python -m tests.truth.campaign $(ARGS)

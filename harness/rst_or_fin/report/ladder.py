@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypedDict
 
 from rst_or_fin.escaping import clipped, preview, visible
 from rst_or_fin.evidence.records import Testimony
@@ -16,10 +17,12 @@ from rst_or_fin.report.explanations import marked
 from rst_or_fin.report.stretches import middles
 from rst_or_fin.report.terminal import headline
 from rst_or_fin.report.timeline import Timeline, timeline
+from rst_or_fin.report.trace_text import passed
 from rst_or_fin.scenario.model import Scenario
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Role
 from rst_or_fin.tcp.segment import Segment
+from rst_or_fin.tcp.two_ends import Fate
 from rst_or_fin.verdict.assess import Judged
 from rst_or_fin.verdict.judge import NODE, PEER
 
@@ -70,7 +73,11 @@ class BufferRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentRow:
-    """A segment. `meaning` is not empty for those that decide; `payload` is the first line of its data."""
+    """A segment. `meaning` is not empty for those that decide; `payload` is the first line of its data.
+
+    `passed` says in words what became of it on its way, where both ends were captured and it did not simply
+    arrive: `never arrived`. `leaves` and `arrives`: it was seen at its sender's end, and at the other.
+    """
 
     t_ns: int
     rightward: bool
@@ -80,6 +87,9 @@ class SegmentRow:
     payload: str
     payload_len: int
     meaning: str
+    passed: str = ""
+    leaves: bool = True
+    arrives: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +108,15 @@ class FoldRow:
     count: int
     rightward_len: int
     leftward_len: int
+
+
+_LATE_NS = 5_000_000  # on its way; what a wire without faults takes is far less
+
+
+class _Passed(TypedDict):
+    passed: str
+    leaves: bool
+    arrives: bool
 
 
 Row = CallRow | ReturnRow | BufferRow | SegmentRow | PeerRow | FoldRow
@@ -203,6 +222,7 @@ def _segments(judged: Judged, connection: Connection, key_log: bytes) -> Iterato
             payload=records.get(index) or preview(segment.payload, PREVIEW_LEN),
             payload_len=segment.payload_len,
             meaning=meanings.get(index, ""),
+            **_passed(judged, index, start_ns),
         )
         yield _Event(t_ns=segment.t_ns, rank=_ON_THE_WIRE, row=row)
 
@@ -286,8 +306,22 @@ def folded(rows: Sequence[Row]) -> Iterator[Row]:
     yield from rows[done:]
 
 
+def _passed(judged: Judged, index: int, start_ns: int) -> _Passed:
+    """What became of a segment on its way, where both ends were captured."""
+    if not judged.verdict.passages:
+        return {"passed": "", "leaves": True, "arrives": True}
+    passage = judged.verdict.passages[index]
+    left, arrived = passage.left_ns, passage.arrived_ns
+    late = left is not None and arrived is not None and arrived - left > _LATE_NS
+    return {
+        "passed": passed(passage, start_ns) if late or passage.fate is not Fate.ARRIVED else "",
+        "leaves": left is not None,
+        "arrives": arrived is not None,
+    }
+
+
 def _stands_out(row: SegmentRow) -> bool:
-    return row.ends or bool(row.meaning)
+    return row.ends or bool(row.meaning) or bool(row.passed)
 
 
 def _host(judged: Judged, role: Role, name: str) -> Host:

@@ -77,7 +77,8 @@ def _row(row: Row) -> Iterator[str]:
 def _segment(row: SegmentRow) -> Iterator[str]:
     source, target = ("L", "R") if row.rightward else ("R", "L")
     arrow = "-x" if row.reset else "->>"
-    message = f"{source}{arrow}{target}: {escaped(row.notation)}"
+    said = f"{row.notation} ({row.passed})" if row.passed else row.notation
+    message = f"{source}{arrow}{target}: {escaped(said)}"
     if not row.meaning:
         yield message
         return

@@ -134,8 +134,9 @@ class _Drawing:
             )
         middle = (_LEFT + _RIGHT) // 2
         strong = "strong" if row.meaning else ""
-        self._text(middle, y - 6, row.notation, f"{strong} ".strip(), anchor="middle")
-        self._arrow(y, rightward=row.rightward, reset=row.reset)
+        said = f"{row.notation} ({row.passed})" if row.passed else row.notation
+        self._text(middle, y - 6, said, f"{strong} ".strip(), anchor="middle")
+        self._arrow(y, row)
         for number, line in enumerate(words):
             self._text(middle, y + 19 + number * _LINE, line, "words strong", anchor="middle")
         self.parts.append("</g>")
@@ -146,12 +147,22 @@ class _Drawing:
         if row.reset and self._reset_y is None:
             self._reset_y = y
 
-    def _arrow(self, y: int, *, rightward: bool, reset: bool) -> None:
-        """A RST's arrow ends in a cross as well: its colour is not its only sign."""
-        start, end, way = (_LEFT + 5, _RIGHT - 3, 1) if rightward else (_RIGHT - 5, _LEFT + 3, -1)
+    def _arrow(self, y: int, row: SegmentRow) -> None:
+        """A RST's arrow ends in a cross as well: its colour is not its only sign.
+
+        What is lost ends in a bar on its way; what its end never sent begins there, in a ring.
+        """
+        start, end, way = (_LEFT + 5, _RIGHT - 3, 1) if row.rightward else (_RIGHT - 5, _LEFT + 3, -1)
+        if not row.leaves:
+            start += _SPAN // 3 * way
+            self.parts.append(f'<circle class="arrow" cx="{start}" cy="{y}" r="4" fill="none"/>')
+        if not row.arrives:
+            end -= _SPAN // 3 * way
+            self.parts.append(f'<path class="arrow" d="M{start} {y}H{end}M{end} {y - 7}v14"/>')
+            return
         self.parts.append(f'<path class="arrow" d="M{start} {y}H{end - 6 * way}"/>')
         self.parts.append(f'<path class="tip" d="M{end} {y}l{-10 * way} -5v10z"/>')
-        if reset:
+        if row.reset:
             x = end - 20 * way
             self.parts.append(f'<path class="arrow" d="M{x - 5} {y - 5}l10 10m-10 0l10 -10"/>')
 

@@ -21,6 +21,7 @@ from rst_or_fin.report.terminal import PLAIN, Palette
 
 _TIME = 10  # columns left of the left lifeline
 _RESULT_LINES = 2
+_LOST, _MADE = "✕", "◇"  # where a segment was lost, and where one begins that its end never sent
 
 
 def render(ladder: Ladder, palette: Palette = PLAIN, width: int = 100) -> str:
@@ -80,11 +81,15 @@ def _row(row: Row, inner: int, palette: Palette) -> Iterator[str]:
 
 def _segment(row: SegmentRow, inner: int, palette: Palette) -> Iterator[str]:
     dash = "━" if row.meaning else "─"
-    label = f" {clipped(row.notation, inner - 8)} "
-    if row.rightward:
-        arrow = dash * 2 + label + dash * (inner - len(label) - 3) + "▶"
+    said = f"{row.notation} ({row.passed})" if row.passed else row.notation
+    label = f" {clipped(said, inner - 8)} "
+    start = dash * 2 if row.leaves else _MADE + dash
+    rest = inner - len(label) - len(start)
+    if row.arrives:
+        end = dash * (rest - 1) + ("▶" if row.rightward else "◀")
     else:
-        arrow = "◀" + dash * (inner - len(label) - 3) + label + dash * 2
+        end = dash * (rest // 3) + _LOST + " " * (rest - rest // 3 - 1)
+    arrow = start + label + end if row.rightward else end[::-1] + label + start[::-1]
     colour = (palette.bad if row.reset else palette.good) if row.meaning else ""
     yield _line(_time(row.t_ns), "│", arrow, inner, colour, palette)
     if row.meaning:

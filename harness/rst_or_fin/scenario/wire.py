@@ -64,7 +64,7 @@ class RandomFaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     def told(self) -> str:
         """As `--wire` takes it: what differs from nothing, then the seed."""
         said = msgspec.to_builtins(self)
-        return " ".join(f"{name}={value:g}" for name, value in said.items() if value or name == "seed")
+        return " ".join(f"{name}={value}" for name, value in said.items() if value or name == "seed")
 
 
 class WireRule(

@@ -613,7 +613,7 @@ with_unread(Socket, Ends, State, Count, Read) ->
         {7, Unread} when Read + Unread =:= Count -> {State, Count, Unread};
         {_, unknown} ->
             Received = Count - fin_len(State),
-            {State, Received, many_unread(Socket, Ends, State, Received - Read)};
+            {State, Received, many_unread(Ends, State, Received - Read)};
         {_, Unread} -> {State, Count - fin_len(State), Unread}
     end.
 
@@ -621,11 +621,10 @@ of_list(unknown, _) -> closed;
 of_list(Ends, Read) ->
     {State, Unread} = state_and_unread(listed(Ends)),
     {State, Read + Unread, Unread}.
-many_unread(_, _, _, 0) -> 0;
-many_unread(_, _, 7, Rest) -> Rest;
-many_unread(_, unknown, _, Rest) -> Rest;
-many_unread(Port, Ends, _, _) when is_port(Port) -> element(2, state_and_unread(listed(Ends)));
-many_unread(_, _, _, Rest) -> Rest.
+many_unread(_, _, 0) -> 0;
+many_unread(_, 7, Rest) -> max(0, Rest);
+many_unread(unknown, _, Rest) -> max(0, Rest);
+many_unread(Ends, _, _) -> element(2, state_and_unread(listed(Ends))).
 
 unread(Socket) ->
     case unread_hint(Socket) of

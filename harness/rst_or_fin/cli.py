@@ -350,7 +350,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument(
         "--format",
         metavar="FORMAT",
-        choices=("html", "markdown", "text", "svg", "mermaid", "json", "junit", "pcapng"),
+        choices=("html", "markdown", "text", "svg", "mermaid", "json", "junit", "pcapng", "packetdrill"),
         default="text",
         help="%(choices)s (default: text)",
     )

@@ -168,6 +168,24 @@ def _peers(connection: Connection, segment: Segment, scale: int) -> Peers:
     )
 
 
+def own_step(connection: Connection, segment: Segment, own: Role, sent_to: int, fin_seen: bool) -> Own | None:
+    """Read one segment of the end under test; None where it says nothing new."""
+    return _own(connection, segment, sent_to, fin_seen, _fin_number(connection, own.other))
+
+
+def peers_step(connection: Connection, segment: Segment, peer: Role) -> Peers:
+    """Read one segment of the peer."""
+    return _peers(connection, segment, _scale(connection, peer))
+
+
+def window_of(connection: Connection, peer: Role) -> tuple[int, int]:
+    """The MSS that the peer's SYN offers (536 bytes without one, RFC 9293), and its first window."""
+    opening = next((s for s in connection.segments if s.syn and connection.role(s) is peer), None)
+    if opening is None:
+        return 536, _LARGEST_WINDOW
+    return _option(opening.options, _MSS_KIND) or 536, min(opening.window, _LARGEST_WINDOW)
+
+
 def _fin_number(connection: Connection, role: Role) -> int | None:
     """The relative number of an end's FIN."""
     index = connection.reading.end(connection.endpoint(role)).fin

@@ -77,6 +77,16 @@ def _pcapng(runs: Sequence[Run], options: argparse.Namespace) -> bytes:
     return pcapng.annotated(_only(runs, options))
 
 
+def _packetdrill(runs: Sequence[Run], options: argparse.Namespace) -> bytes:
+    from rst_or_fin.report import packetdrill
+
+    run = _only(runs, options)
+    judged = run.ways()[0].first
+    if options.replay is not None:
+        judged = next((j for j in run.judgements if j.replay.index == options.replay), judged)
+    return packetdrill.script(judged, run.scenario.name).encode()
+
+
 def _svg(runs: Sequence[Run], options: argparse.Namespace) -> bytes:
     return ladder_svg.render(_ladder(_only(runs, options), options)).encode()
 
@@ -103,6 +113,7 @@ _FORMATS: Mapping[str, Callable[[Sequence[Run], argparse.Namespace], bytes]] = {
     "json": _json,
     "junit": _junit,
     "pcapng": _pcapng,
+    "packetdrill": _packetdrill,
 }
 
 

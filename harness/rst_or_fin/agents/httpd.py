@@ -52,7 +52,7 @@ CustomLog /dev/stderr testimony
 """
 
 
-def configuration(address: str, port: int, folder: str) -> str:
+def configuration(address: str, port: int, folder: str, tls: str = "") -> str:
     """httpd.conf: one child, everything it writes in that folder, both logs on stderr."""
     endpoint = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
     return _CONFIGURATION.format(endpoint=endpoint, folder=folder, modules=_MODULES)

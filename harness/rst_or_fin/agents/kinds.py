@@ -72,7 +72,7 @@ def _tls(meaning: str, default: str | None = None) -> Option:
 _PROXY = {
     "body_bytes": _bytes("the client sends a POST with a body of that length, not a GET", default=0),
     "timeout_ms": Option(
-        int, "how long the proxy waits for the answer", unit="ms", least=1, most=_MOST_MS, default=2000
+        int, "how long the proxy waits for the answer", unit="ms", least=1, most=_MOST_MS, default=1000
     ),
 }
 _STATUSES = ("200", "400", "408", "413", "500", "502", "503", "504")
@@ -138,7 +138,7 @@ OPTIONS: dict[str, dict[str, Option]] = {
     },
     "scripted": _SCRIPT,
     "scripted-client": _SCRIPT,
-    "nginx": _PAGE,
+    "nginx": {"tls": _tls("speak that version of TLS, and no other"), **_PAGE},
     "httpd": _PAGE,
     "nginx-proxy": _PROXY,
     "haproxy-proxy": _PROXY,

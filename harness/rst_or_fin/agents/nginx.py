@@ -39,7 +39,7 @@ http {{
     keepalive_timeout 60s;
     default_type text/html;
     server {{
-        listen {endpoint};
+        listen {endpoint}{tls};
         root {folder};
         set $then $sent_http_connection;
     }}
@@ -47,10 +47,17 @@ http {{
 """
 
 
-def configuration(address: str, port: int, folder: str) -> str:
+_TLS = """ ssl;
+        ssl_certificate {folder}/certificate.pem;
+        ssl_certificate_key {folder}/key.pem;
+        ssl_protocols TLSv{version}"""
+
+
+def configuration(address: str, port: int, folder: str, tls: str = "") -> str:
     """nginx.conf: one process, everything it writes in that folder, both logs on stderr."""
     endpoint = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-    return _CONFIGURATION.format(endpoint=endpoint, folder=folder)
+    secured = _TLS.format(folder=folder, version=tls) if tls else ""
+    return _CONFIGURATION.format(endpoint=endpoint, folder=folder, tls=secured)
 
 
 def command(path: str) -> list[str]:

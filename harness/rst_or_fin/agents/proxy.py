@@ -6,7 +6,8 @@ through it. One JSON line to stdout at the start, and one for every request when
     {"event": "ended", "peer": ["10.0.0.3", 0], "received": 0, "sent": 1000000, "end": "502",
      "log": "... recv() failed (104: Connection reset by peer) while reading response ...", "t_ns": ...}
 `peer` is the proxy's end of its connection to the session, whose port no log tells: 0. `received` and `sent`
-are the client's bytes of body. `end` is the status of its answer, with ", cut short" where the body was.
+are the client's bytes of body. `end` is the status of its answer, with ", cut short" where the body was, or
+"no answer" where the connection ended without one, or nothing came for 1.5 s.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from .kinds import CUT_SHORT, NO_ANSWER
 
 _OWN = ("127.0.0.1", 8081)
 _START_S = 10.0
-_PATIENCE_S = 6.0
+_PATIENCE_S = 1.5  # of the client, with silence: more than the proxy's own by default
 _LAST_WORDS_S = 0.2  # for the proxy to write down why
 _QUIET = ("notice", "start worker")
 

@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from . import tls
 from .command_line import parse, parser
 from .kinds import CLOSED, END_OF_FILE
 
@@ -152,12 +153,12 @@ def _say(event: dict[str, object]) -> None:
 
 def main(
     name: str,
-    configuration: Callable[[str, int, str], str],
+    configuration: Callable[[str, int, str, str], str],
     command: Callable[[str], Sequence[str]],
     read: Read,
     arguments: Sequence[str] | None = None,
 ) -> int:
-    """The program; `configuration` takes address, port and a folder for all that is written or served."""
+    """The program; `configuration` takes address, port, a folder for all files, and the version of TLS."""
     options = parse(parser(name, f"{name}, which says how connections end.", 8080), name, arguments)
     if options.clean_offloads:
         from .interfaces import interface_of, switch_off_offloads
@@ -167,10 +168,14 @@ def main(
         from .privileges import drop_to
 
         drop_to(options.drop_to_uid)
+    version = getattr(options, "tls", None) or ""
+    credentials = tls.read_credentials(sys.stdin.fileno()) if version else None
     with tempfile.TemporaryDirectory(prefix=f"{name}-") as folder:
+        if credentials is not None:
+            tls.written(credentials, folder)
         with open(os.path.join(folder, "index.html"), "wb") as page:
             page.write((b"0123456789abcdef" * (options.body_bytes // 16 + 1))[: options.body_bytes])
         path = os.path.join(folder, f"{name}.conf")
         with open(path, "w", encoding="ascii") as file:
-            file.write(configuration(options.bind, options.port, folder))
+            file.write(configuration(options.bind, options.port, folder, version))
         return serve(command(path), read, options.bind, options.port)

@@ -312,6 +312,7 @@ def _judged(
         scripted_peer=peers.kind_of(scenario.server).spare,
         settle_ms=scenario.settle_ms,
         encrypted=bool(peers.tls_version(scenario.server)),
+        is_exact=peers.kind_of(scenario.server).counts_bytes,
         ends_node=scenario.ends_node,
         counts_bytes=peers.kind_of(scenario.server).counts_bytes and not peers.tls_version(scenario.server),
         two_ends=found,

@@ -98,6 +98,7 @@ def judge(
     counts_bytes: bool = True,
     two_ends: TwoEnds | None = None,
     encrypted: bool = False,
+    is_exact: bool = True,
 ) -> Verdict:
     """Judge one connection.
 
@@ -107,7 +108,7 @@ def judge(
     kernel keeps that end's numbers. `settle_ms` is how long the wire was watched after the session.
     `ends_node`: the close line was to end the node. `counts_bytes`: the peer's application counts every byte.
     `two_ends`: it was captured at the peer's end, too, and `connection` is that at the subject's.
-    `encrypted`: applications count other bytes than the wire carries.
+    `encrypted`: applications count other bytes than the wire carries. `is_exact`: the peer counts them all.
     """
     gate = gate or Gate()
     doubts = [
@@ -166,7 +167,7 @@ def judge(
             report.replay if report else None,
             testimony,
             encrypted=encrypted,
-            is_exact=counts_bytes or encrypted,
+            is_exact=is_exact,
         ),
         remarks=tuple(_remarks(connection)),
         doubts=tuple(doubts),

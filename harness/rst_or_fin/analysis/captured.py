@@ -24,7 +24,7 @@ _CROSSED_NS = 1_000_000_000  # what crosses the end of a connection has come by 
 LATE_NS = (
     60_000_000_000  # how long a late segment may change a verdict: TIME-WAIT (TCP_TIMEWAIT_LEN, Linux 6.12)
 )
-LIVE_NS = 5_000_000_000  # the same for who waits for the answer
+LIVE_NS = 5_000_000_000  # by when most of that has come: for who waits, and where very many do
 _WAITING_MAX = 6_000  # connections that are over and wait for late segments
 _REMEMBERED_MAX = 6_000  # connections that were judged and are still known by their late segments
 
@@ -70,16 +70,21 @@ class _Ending(NamedTuple):
 class JudgedCapture:
     """The cases of a capture, in the order in which they are over; iterate over it once.
 
-    `late_ns`: how long after a connection's end a late segment may still change its verdict. Whether it
+    `provisional` gets each case a few seconds after its end; what comes later may change it. Whether it
     `is_settled` is known at its end: where it is not, it is to be read again with what is then `known`.
     """
 
-    def __init__(self, reading: Reading, known: Known, late_ns: int = LATE_NS) -> None:
+    def __init__(
+        self, reading: Reading, known: Known, provisional: Callable[[Case], None] | None = None
+    ) -> None:
         self.reading = reading
         self.connections = 0
         self._offloads = Offloads(known.offloaded)
         self._given = known
-        self._late_ns = late_ns
+        self._provisional = provisional
+        self._fresh: deque[_Ending] = deque()  # those to be told for now
+        self._due: deque[int] = deque()  # the numbers of those that are settled early
+        self._relief = _WAITING_MAX
         self._tracker = ConnectionTracker()
         self._numbers: dict[int, int] = {}  # by the id of a conversation
         self._begun: dict[int, Conversation] = {}  # by number
@@ -110,6 +115,8 @@ class JudgedCapture:
             self._note_breaks(last_ns)
             last_ns = max(last_ns, segment.t_ns)
             self._add(segment)
+            if self._fresh:
+                self._tell(segment.t_ns)
             while (number := self._next_over(segment.t_ns)) is not None:
                 yield self._case(number)
         self._note_breaks(last_ns)
@@ -127,16 +134,22 @@ class JudgedCapture:
                 if not conversation.taken and id(conversation) not in self._queued:
                     self._queued.add(id(conversation))
                     self._ending.append(_Ending(segment.t_ns, conversation))
+                    if self._provisional is not None:
+                        self._fresh.append(_Ending(segment.t_ns, conversation))
 
     def _next_over(self, now_ns: int) -> int | None:
         """Find a connection that is over, and of which nothing came for long enough."""
+        if len(self._ending) > self._relief:
+            self._relieve(now_ns)
+        if self._due:
+            return self._due.popleft()
         while self._ending:
             since_ns, conversation = self._ending[0]
             last_ns = conversation.members[-1].t_ns if conversation.members else since_ns
             if since_ns < last_ns:
                 self._ending.rotate(-1)
                 self._ending[-1] = _Ending(last_ns, conversation)
-            elif not self._is_settled(conversation, now_ns - since_ns):
+            elif now_ns - since_ns <= LATE_NS:
                 return None
             elif not conversation.reading.over:  # a FIN alone: look again later, as its answer may come
                 self._ending.rotate(-1)
@@ -146,24 +159,38 @@ class JudgedCapture:
                 return self._numbers[id(conversation)]
         return None
 
-    def _is_settled(self, conversation: Conversation, past_ns: int) -> bool:
-        """Whether nothing of a connection came for so long; less will do for the eldest of very many."""
-        many = len(self._ending) > _WAITING_MAX
-        orderly = conversation.reading.closed_by_fins
-        if many and orderly:
-            return True
-        if many or (orderly and self._late_ns < LATE_NS):
-            return past_ns > _CROSSED_NS
-        return past_ns > self._late_ns
+    def _relieve(self, now_ns: int) -> None:
+        """Settle very many early: orderly ends, and RSTs that nothing followed for some seconds."""
+        kept: deque[_Ending] = deque()
+        for ending in self._ending:
+            conversation = ending.conversation
+            reading, past_ns = conversation.reading, now_ns - conversation.members[-1].t_ns
+            if reading.over and past_ns > (_CROSSED_NS if reading.closed_by_fins else LIVE_NS):
+                self._due.append(self._numbers[id(conversation)])
+            else:
+                kept.append(ending)
+        self._ending = kept
+        self._relief = max(_WAITING_MAX, 2 * len(kept))
+
+    def _tell(self, now_ns: int) -> None:
+        """Tell what is over for now, for who waits: what comes later may still change it."""
+        while self._fresh and now_ns - self._fresh[0].t_ns > LIVE_NS:
+            conversation = self._fresh.popleft().conversation
+            if self._provisional is not None and not conversation.taken and conversation.reading.over:
+                number = self._numbers[id(conversation)]
+                self._provisional(self._judged(number, conversation.look()))
 
     def _case(self, number: int) -> Case:
         conversation = self._begun.pop(number)
         del self._numbers[id(conversation)]
         self._queued.discard(id(conversation))
-        connection = conversation.take()
+        found = self._judged(number, conversation.take())
         self._remembered.append(conversation)
         if len(self._remembered) > _REMEMBERED_MAX:
             self._tracker.forget(self._remembered.popleft())
+        return found
+
+    def _judged(self, number: int, connection: Connection) -> Case:
         facts = CaptureFacts(dropped=self._given.dropped, fenced=True)
         verdict = judge(connection, capture=facts)
         doubts = [*self._of_breaks(connection), *_of_checksums(connection, self._forgiven())]

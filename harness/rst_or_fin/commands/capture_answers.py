@@ -25,7 +25,7 @@ def judge_capture(options: argparse.Namespace) -> int:
     kind = _Lines if options.json_lines else _Document if options.json else _Screen
     answer = kind(wanted, live, names(options.paths))
     heard = Witnesses(options).heard if are_given(options) else iter
-    capture = judge_captures(options.paths, lambda cases: answer.use(heard(cases)))
+    capture = judge_captures(options.paths, lambda cases: answer.use(heard(cases)), provisional=answer.tell)
     seen = answer.seen
     if not seen.total and wanted == Selection(connection=wanted.connection):
         raise UsageError(no_such(wanted.connection or 0, capture), "leave --connection out to see them all")
@@ -40,6 +40,7 @@ class _Screen:
         self.seen = Overview()
         self._wanted, self._live, self._name = wanted, live, name
         self._last: Case | None = None
+        self._told: dict[int, str] = {}  # what was told for now, by number
 
     def use(self, cases: Iterator[Case]) -> None:
         """Take in all cases, in place of those that were taken in before."""
@@ -58,9 +59,15 @@ class _Screen:
             return
         print(capture_text.overview(self.seen, capture, self._name, palette()))
 
+    def tell(self, case: Case) -> None:
+        """Tell a case of a growing capture for now."""
+        if self._wanted.takes(case):
+            self._told[case.number] = capture_text.line(case)
+            print(capture_text.line(case, palette()), flush=True)
+
     def _take(self, case: Case) -> None:
         self._last = case
-        if self._live:
+        if self._live and self._told.pop(case.number, None) != capture_text.line(case):
             print(capture_text.line(case, palette()), flush=True)
 
 
@@ -91,6 +98,9 @@ class _Document(_Screen):
         if self._wanted.connection is not None:
             record["trace"] = segments_record(case.connection)
         self._records.append((case.number, msgspec.Raw(msgspec.json.encode(record))))
+
+    def tell(self, case: Case) -> None:
+        """A document holds nothing that may still change."""
 
 
 class _Lines(_Document):

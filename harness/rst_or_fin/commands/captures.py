@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from rst_or_fin.analysis import selection
-from rst_or_fin.analysis.captured import LIVE_NS, Case, JudgedCapture, Known, judged
+from rst_or_fin.analysis.captured import Case, JudgedCapture, Known, judged
 from rst_or_fin.analysis.selection import Selection
 from rst_or_fin.capture_file.opening import STANDARD_INPUT, open_captures
 from rst_or_fin.capture_file.reading import Reading
@@ -49,8 +49,11 @@ def judge_captures(
     use: Callable[[Iterator[Case]], None],
     *,
     payload_kept: int = 0,
+    provisional: Callable[[Case], None] | None = None,
 ) -> JudgedCapture:
     """Judge captures as one; `use` gets all cases, again from the first where the capture's end says so.
+
+    `provisional` gets, of a capture that is growing, each case a few seconds after its end.
 
     Raises UsageError where there is no TCP segment in them.
     """
@@ -59,7 +62,7 @@ def judge_captures(
         return open_captures(paths, payload_kept=payload_kept)
 
     if is_live(paths):
-        capture = JudgedCapture(reading(), Known(offloaded=None), LIVE_NS)
+        capture = JudgedCapture(reading(), Known(offloaded=None), provisional)
         use(iter(capture))
     else:
         capture = judged(reading, use=use)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import json
+import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -221,6 +223,25 @@ def test_a_guard_that_is_stopped_returns_at_once_and_takes_its_worker_along() ->
     assert time.monotonic() - started < 10
 
 
+def test_a_worker_process_that_is_stopped_before_it_told_its_number_is_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It kept its driver from ever ending."""
+    monkeypatch.setattr(workers, "_SPAWN_S", 3.0)
+    known = {child.pid for child in multiprocessing.active_children()}
+    replies: list[WorkerReply] = []
+    playing = threading.Thread(
+        target=lambda: replies.extend(r.said for r in GroupSupervisor(group("ends"), QUICK).play())
+    )
+    playing.start()
+    [child] = await_for(lambda: [c for c in multiprocessing.active_children() if c.pid not in known])
+    assert child.pid is not None
+    os.kill(child.pid, signal.SIGSTOP)
+    playing.join(30)
+    child.join(10)
+    assert ([r.trouble for r in replies], child.is_alive()) == (["the worker process did not start"], False)
+
+
 def test_a_worker_process_ends_with_whoever_was_to_watch_it(tmp_path: Path) -> None:
     watcher = subprocess.Popen(
         [
@@ -230,7 +251,7 @@ def test_a_worker_process_ends_with_whoever_was_to_watch_it(tmp_path: Path) -> N
         ],
         env={**os.environ, "TMPDIR": str(tmp_path)},
     )
-    [left] = await_for(lambda: [p for p in tmp_path.glob("*/evidence/pid") if p.read_text()])
+    [left] = await_for(lambda: [p for p in tmp_path.glob("**/evidence/pid") if p.read_text()])
     worker = int(left.read_text())
     started = engine._started(worker)
     watcher.kill()

@@ -115,7 +115,7 @@ class GroupSupervisor:
         """Kill what runs; `play` then returns soon, with the cells that it had finished."""
         with self._lock:
             self._stopped = True
-            self._shoot()
+            self._shoot(self._pool)
 
     def _one(self, cell: Cell) -> tuple[CellResult, bool]:
         """One cell, and whether its testbed could be opened."""
@@ -190,7 +190,7 @@ class GroupSupervisor:
         with self._lock:
             self._pid = started.result()
             if self._stopped:
-                self._shoot()
+                self._shoot(pool)
         return pool
 
     def _dismiss(self) -> None:
@@ -212,19 +212,25 @@ class GroupSupervisor:
         """End the worker process, and take away what it had no time to."""
         with self._lock:
             pool, self._pool = self._pool, None
-            killed = self._shoot()
+            killed = self._shoot(pool)
             self._pid = 0
         if pool is not None:
             pool.shutdown(wait=killed, cancel_futures=True)
             if killed:
                 _sweep()
 
-    def _shoot(self) -> bool:
-        if not self._pid:
-            return False
-        with suppress(ProcessLookupError):  # it died by itself: what it left has to be swept all the same
-            os.kill(self._pid, signal.SIGKILL)
-        return True
+    def _shoot(self, pool: ProcessPoolExecutor | None) -> bool:
+        """Kill the worker process, also one that has not come to tell its number. Whether there was one."""
+        pids = {self._pid, *_pids(pool)} - {0}
+        for pid in pids:
+            with suppress(ProcessLookupError):  # it died by itself: what it left has to be swept all the same
+                os.kill(pid, signal.SIGKILL)
+        return bool(pids)
+
+
+def _pids(pool: ProcessPoolExecutor | None) -> set[int]:
+    """The numbers of a pool's processes, which nothing public gives (from Python 3.14 on: `kill_workers`)."""
+    return set(getattr(pool, "_processes", None) or ())
 
 
 def play_group(group: Group, steps: WorkerTasks) -> list[CellResult]:

@@ -24,7 +24,10 @@ _CROSSED_NS = 1_000_000_000  # what crosses the end of a connection has come by 
 LATE_NS = (
     60_000_000_000  # how long a late segment may change a verdict: TIME-WAIT (TCP_TIMEWAIT_LEN, Linux 6.12)
 )
-LIVE_NS = 5_000_000_000  # by when most of that has come: for who waits, and where very many do
+LIVE_NS = 5_000_000_000  # by when most of that has come: for who waits
+_ORDERLY_NS = (
+    2_000_000_000  # nothing but a FIN that is sent again still comes: after 1 s (RFC 6298 section 2.1)
+)
 _WAITING_MAX = 6_000  # connections that are over and wait for late segments
 _REMEMBERED_MAX = 6_000  # connections that were judged and are still known by their late segments
 
@@ -160,12 +163,12 @@ class JudgedCapture:
         return None
 
     def _relieve(self, now_ns: int) -> None:
-        """Settle very many early: orderly ends, and RSTs that nothing followed for some seconds."""
+        """Settle orderly ends early where very many wait; what a RST ended waits its time."""
         kept: deque[_Ending] = deque()
         for ending in self._ending:
             conversation = ending.conversation
             reading, past_ns = conversation.reading, now_ns - conversation.members[-1].t_ns
-            if reading.over and past_ns > (_CROSSED_NS if reading.closed_by_fins else LIVE_NS):
+            if reading.closed_by_fins and past_ns > _ORDERLY_NS:
                 self._due.append(self._numbers[id(conversation)])
             else:
                 kept.append(ending)

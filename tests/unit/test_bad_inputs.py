@@ -19,8 +19,8 @@ from tests.support.bad_inputs import CASES, GOOD, LISTENING, PARAMETERS, SCRIPTE
 pytest_plugins = ("pytester",)
 
 
-class StartedError(AssertionError):
-    """Something was begun although the file was not right."""
+class StartedError(BaseException):
+    """Something was begun; no Exception, which the program would take for a mistake of its own."""
 
 
 @pytest.fixture(autouse=True)

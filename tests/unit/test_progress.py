@@ -114,3 +114,17 @@ def test_a_line_that_stays_takes_the_updated_one_away() -> None:
 )
 def test_the_time_left_in_its_own_unit(left: int, said: str) -> None:
     assert counted(io.StringIO(), 20 + 2 * left, 0.5, 20).endswith(f", {said} left\n")
+
+
+def test_what_went_before_the_first_one_does_not_slow_the_rate() -> None:
+    clock, stream = Clock(), io.StringIO()
+    progress = Progress(stream, now_s=clock)
+    with progress.counting(100, "replays") as one_more:
+        clock.now_s = 60.0  # a testbed was made
+        for _ in range(21):
+            one_more()
+            clock.now_s += 0.5
+    assert stream.getvalue().splitlines() == [
+        "rst-or-fin: 1 of 100 replays",
+        "rst-or-fin: 21 of 100 replays, 0.5 s each, 40 s left",
+    ]

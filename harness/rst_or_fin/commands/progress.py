@@ -67,7 +67,7 @@ class Progress:
         def one_more() -> None:
             nonlocal due_s
             now_s = self._now_s()
-            count.done += 1
+            count.add(now_s)
             if now_s < due_s or self.verbosity is Verbosity.QUIET:
                 return
             due_s = now_s + (_REDRAW_S if self.updates else _PLAIN_EVERY_S)
@@ -98,7 +98,7 @@ class Progress:
 
 
 class _Count:
-    """How many of how many, and since when."""
+    """How many of how many, and since when: since the first one, as what went before was making ready."""
 
     def __init__(self, total: int | None, what: str, begun_s: float) -> None:
         self.done = 0
@@ -106,15 +106,24 @@ class _Count:
         self._total = total
         self._what = what
 
+    def add(self, now_s: float) -> None:
+        """One more is done."""
+        self.done += 1
+        if self.done == 1:
+            self.begun_s = now_s
+
     def line(self, now_s: float) -> str:
         """`1,234 of 10,000 replays, 512 a second, 17 s left`."""
-        elapsed_s = max(now_s - self.begun_s, 1e-6)
-        rate = self.done / elapsed_s
-        speed = f"{rate:,.0f} a second" if rate >= 10 else f"{elapsed_s / self.done:.2g} s each"
+        of = "" if self._total is None else f" of {self._total:,}"
+        told = f"{self.done:,}{of} {visible(self._what)}"
+        if self.done < 2:
+            return told
+        rate = (self.done - 1) / max(now_s - self.begun_s, 1e-6)
+        told += f", {rate:,.0f} a second" if rate >= 10 else f", {1 / rate:.2g} s each"
         if self._total is None:
-            return f"{self.done:,} {self._what}, {speed}"
+            return told
         left_s = max(0, self._total - self.done) / rate
-        return f"{self.done:,} of {self._total:,} {visible(self._what)}, {speed}, {_duration(left_s)} left"
+        return f"{told}, {_duration(left_s)} left"
 
 
 def _duration(seconds: float) -> str:

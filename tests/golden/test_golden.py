@@ -29,6 +29,10 @@ from tests.support.segments import A6, B6, A, B, capture, segments
 EVIDENCE = Path(__file__).parent / "evidence"
 FOLDERS = sorted(path.parent for path in EVIDENCE.glob("*/manifest.json"))
 of_every_run = pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+CAPTURES = [path for folder in FOLDERS for path in sorted(folder.glob("*.pcap"))]  # at one end, or at both
+of_every_capture = pytest.mark.parametrize(
+    "stored", CAPTURES, ids=lambda path: f"{path.parent.name}-{path.stem}"
+)
 
 
 def judged_again(folder: Path) -> list[Any]:
@@ -81,15 +85,14 @@ def test_stored_evidence_holds_a_verdict_for_every_replay(folder: Path) -> None:
     assert len(verdicts) == len(evidence.replays) == len(evidence.testimonies) > 0
 
 
-@of_every_run
-def test_tshark_sees_the_segments_that_we_see(folder: Path, tmp_path: Path) -> None:
-    reading = oracle.read(folder / "capture.pcap", tmp_path)
-    assert reading.segments == as_we_read_it((folder / "capture.pcap").read_bytes())
+@of_every_capture
+def test_tshark_sees_the_segments_that_we_see(stored: Path, tmp_path: Path) -> None:
+    assert oracle.read(stored, tmp_path).segments == as_we_read_it(stored.read_bytes())
 
 
-@of_every_run
-def test_tshark_finds_no_damage(folder: Path, tmp_path: Path) -> None:
-    reading = oracle.read(folder / "capture.pcap", tmp_path)
+@of_every_capture
+def test_tshark_finds_no_damage(stored: Path, tmp_path: Path) -> None:
+    reading = oracle.read(stored, tmp_path)
     assert (reading.bad_checksums, reading.malformed) == ([], [])
 
 

@@ -91,6 +91,11 @@ class Random:
     jitter_ns: int = 0
     seed: int = 0
 
+    @property
+    def rolls(self) -> bool:
+        """Whether anything is left to chance."""
+        return bool(self.loss or self.duplicate or self.reorder or self.jitter_ns)
+
 
 def pattern(text: str) -> Pattern:
     """Read a rule's `segment`. Raises script.ScriptError with what is wrong."""

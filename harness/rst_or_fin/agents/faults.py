@@ -209,6 +209,8 @@ class Faults:
     def _by_chance(
         self, random: Random, flow: _Flow, role: int, frame: bytes, heard: Heard, now_ns: int
     ) -> list[Out]:
+        if not random.rolls and not random.delay_ns:
+            return self._pass(flow, role, frame, heard)
         loss, duplicate, reorder, jitter = self._dice(flow, role, heard)
         if loss < random.loss:
             self._note(BY_CHANCE, "drop", flow, role, heard)
@@ -243,6 +245,8 @@ class Faults:
         if first <= flow.passed_to[role] < end:
             flow.passed_to[role] = end
         out = [Out(1 - flow.side(role), frame)]
+        if not flow.waiting:
+            return out
         for held in [held for held in flow.waiting if self._meets(held, flow, role, heard)]:
             out += self._release(held)
         return out

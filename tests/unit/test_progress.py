@@ -106,7 +106,7 @@ def test_a_line_that_stays_takes_the_updated_one_away() -> None:
         clock.now_s = 1.0
         one_more()
         progress.say("a cell differs")
-    assert stream.getvalue().endswith("left\r\x1b[Krst-or-fin: a cell differs\n")
+    assert stream.getvalue().endswith("1 of 5 cells\r\x1b[Krst-or-fin: a cell differs\n")
 
 
 @pytest.mark.parametrize(

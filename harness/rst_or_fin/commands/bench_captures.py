@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
+from rst_or_fin.commands.bench_beside import bench_beside
 from rst_or_fin.evidence.records import CaptureFacts
 from rst_or_fin.tcp import tracker
 from rst_or_fin.tcp.segment import Endpoint, Flags, Segment
 from rst_or_fin.verdict.judge import judge
 
+_LIFELIKE = "connections of ten segments"
 _SIZES = (10_000, 100_000, 1_000_000)
 _A, _B = Endpoint("198.18.0.3", 40_000), Endpoint("198.18.0.4", 80)
 _PAYLOAD_LEN = 100
@@ -35,6 +37,8 @@ def bench_captures() -> None:
                 f"  {size:>9,} segments  {seconds:7.2f} s  {seconds / size * 1e6:5.1f} us a segment",
                 flush=True,
             )
+
+    bench_beside(SHAPES[_LIFELIKE](_SIZES[-1]), _SIZES[-1])
 
 
 def _segment(src: Endpoint, seq: int, ack: int, flags: int, payload_len: int = 0, port: int = 0) -> Segment:
@@ -100,5 +104,5 @@ SHAPES: dict[str, Callable[[int], Iterator[Segment]]] = {
     "one connection, its first segment missing": _first_missing,
     "one connection, backwards": _backwards,
     "one connection, RST, FIN and SYN in turn": _resets,
-    "connections of ten segments": _many,
+    _LIFELIKE: _many,
 }

@@ -1,0 +1,78 @@
+"""The judge on a capture file beside other programs that tell connections apart: time and memory of each."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from ipaddress import IPv4Address
+from itertools import islice
+from pathlib import Path
+
+from rst_or_fin.capture_file.frame import Frame
+from rst_or_fin.capture_file.writing import header, records
+from rst_or_fin.tcp.segment import Segment
+
+_STEP_NS = 100_000
+_BATCH = 10_000  # frames written at a time
+_OTHERS = (("tcptrace", ["tcptrace", "-q"]), ("tshark", ["tshark", "-q", "-z", "conv,tcp", "-r"]))
+_JUDGE = ["-m", "rst_or_fin.cli", "judge"]
+
+
+def bench_beside(segments: Iterator[Segment], count: int) -> None:
+    """Write the segments to a file, have every program read it, and print what each took."""
+    print(f"\njudging a capture file of {count:,} packets, beside other programs (one process each)")
+    with tempfile.TemporaryDirectory(prefix="rst-or-fin-bench-") as folder:
+        path = Path(folder) / "bench.pcap"
+        _write(path, segments)
+        _told("rst-or-fin", [sys.executable, *_JUDGE, str(path)], count)
+        for name, command in _OTHERS:
+            if shutil.which(name) is None:
+                print(f"  {name:<12} is not installed")
+            else:
+                _told(name, [*command, str(path)], count)
+
+
+def _told(name: str, command: Sequence[str], count: int) -> None:
+    """Run a program and print its processor time and its largest memory."""
+    done = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, _, usage = os.wait4(done.pid, 0)
+    done.returncode = 0  # it has been waited for
+    seconds = usage.ru_utime + usage.ru_stime
+    print(
+        f"  {name:<12} {seconds:8.2f} s of CPU  {seconds / count * 1e6:6.1f} us a packet"
+        f"  {usage.ru_maxrss / 1024:7.0f} MiB",
+        flush=True,
+    )
+
+
+def _write(path: Path, segments: Iterator[Segment]) -> None:
+    frames = (_frame(segment, number) for number, segment in enumerate(segments))
+    with path.open("wb") as file:
+        file.write(header())
+        while batch := list(islice(frames, _BATCH)):
+            file.write(records(batch))
+
+
+def _frame(segment: Segment, number: int) -> Frame:
+    """The segment over IPv4 and Ethernet, its checksums right, one every 100 us."""
+    addresses = IPv4Address(segment.src.address).packed + IPv4Address(segment.dst.address).packed
+    tcp = struct.pack(
+        "!HHIIBBHHH",
+        *(segment.src.port, segment.dst.port, segment.seq, segment.ack),
+        *(0x50, segment.flags, segment.window, 0, 0),
+    ) + bytes(segment.payload_len)
+    tcp = _filled(tcp, 16, addresses + struct.pack("!HH", 6, len(tcp)))
+    ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), number & 0xFFFF, 0x4000, 64, 6, 0) + addresses
+    data = b"\x02" * 6 + b"\x04" * 6 + b"\x08\x00" + _filled(ip, 10, b"") + tcp
+    return Frame(t_ns=1_700_000_000_000_000_000 + number * _STEP_NS, data=data)
+
+
+def _filled(data: bytes, at: int, pseudo: bytes) -> bytes:
+    """The bytes with their Internet checksum filled in (RFC 1071)."""
+    whole = pseudo + data + bytes(len(data) & 1)
+    return data[:at] + struct.pack("!H", 0xFFFF - int.from_bytes(whole, "big") % 0xFFFF) + data[at + 2 :]

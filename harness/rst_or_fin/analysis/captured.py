@@ -11,12 +11,13 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from rst_or_fin.capture_file.icmp_errors import IcmpError
 from rst_or_fin.capture_file.offloads import Offloads
 from rst_or_fin.capture_file.reading import Reading
 from rst_or_fin.evidence.records import CaptureFacts
 from rst_or_fin.tcp.acceptance import read
 from rst_or_fin.tcp.connection import Connection
-from rst_or_fin.tcp.segment import Segment
+from rst_or_fin.tcp.segment import Endpoint, Segment
 from rst_or_fin.tcp.tracker import ConnectionTracker, Conversation
 from rst_or_fin.verdict.judge import Verdict, judge
 
@@ -31,6 +32,7 @@ _ORDERLY_NS = (
 _WAITING_MAX = 6_000  # connections that are over and wait for late segments
 _REMEMBERED_MAX = 6_000  # connections that were judged and are still known by their late segments
 
+_ERRORS_SHOWN = 3  # ICMP errors of one connection
 _FIN_OR_RST = 0x05
 
 
@@ -94,6 +96,8 @@ class JudgedCapture:
         self._ending: deque[_Ending] = deque()  # the one of which nothing came for longest is the first
         self._queued: set[int] = set()  # the ids of these
         self._remembered: deque[Conversation] = deque()
+        self._errors: dict[frozenset[Endpoint], list[IcmpError]] = {}
+        self._errors_read = 0
         self._times: dict[int, int] = {}  # of the last segment before each break
 
     @property
@@ -199,7 +203,26 @@ class JudgedCapture:
         doubts = [*self._of_breaks(connection), *_of_checksums(connection, self._forgiven())]
         if doubts:
             verdict = replace(verdict, doubts=(*verdict.doubts, *doubts))
+        beside = self._icmp_errors(connection)
+        if beside:
+            verdict = replace(verdict, remarks=(*verdict.remarks, *beside))
         return Case(number=number, connection=connection, verdict=verdict)
+
+    def _icmp_errors(self, connection: Connection) -> list[str]:
+        """What somebody on the way said of this connection's segments, in its time."""
+        errors = self.reading.icmp_errors
+        for error in errors[self._errors_read :]:
+            self._errors.setdefault(frozenset((error.src, error.dst)), []).append(error)
+        self._errors_read = len(errors)
+        if not self._errors:
+            return []
+        first = connection.segments[0].frame_no
+        about = self._errors.get(frozenset((connection.client, connection.server)), ())
+        return [
+            f"frame {error.frame_no}: {error.reporter} answers {error.src} with ICMP {error.what}"
+            for error in about
+            if error.frame_no >= first
+        ][:_ERRORS_SHOWN]
 
     # Where the capture itself is in doubt
 

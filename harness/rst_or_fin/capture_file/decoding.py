@@ -5,7 +5,8 @@ from __future__ import annotations
 import struct
 from collections import Counter
 
-from rst_or_fin.capture_file import ip, link_layers, names, tcp_header, tunnels
+from rst_or_fin.capture_file import icmp_errors, ip, link_layers, names, tcp_header, tunnels
+from rst_or_fin.capture_file.icmp_errors import IcmpError
 from rst_or_fin.capture_file.packet import (
     CUT_SHORT,
     FRAGMENT,
@@ -21,6 +22,7 @@ from rst_or_fin.capture_file.reassembly import Reassembly
 from rst_or_fin.capture_file.records import SNAP_LENGTH, Record
 from rst_or_fin.tcp.segment import Segment
 
+_ICMP = (icmp_errors.ICMP, icmp_errors.ICMP6)
 LARGEST_PAYLOAD = SNAP_LENGTH
 _DEPTHS = range(32)  # what has more layers was made to
 _LAYERS = link_layers.LAYERS | ip.LAYERS | tunnels.LAYERS
@@ -38,6 +40,7 @@ class Decoder:
         self._fragments = Reassembly()
         self._layers: dict[int, Layer] = _LAYERS | {FRAGMENT: self._fragments.join}
         self._passed_over: Counter[int] = Counter()
+        self.icmp_errors: list[IcmpError] = []  # the first that quote a segment
 
     @property
     def passed_over(self) -> Counter[str]:
@@ -64,7 +67,14 @@ class Decoder:
             kind = CUT_SHORT if len(record.data) < record.wire_len else MALFORMED
         if kind != WAITS:
             self._passed_over[kind] += 1
+            if kind in _ICMP and len(self.icmp_errors) < icmp_errors.ERRORS_MAX:
+                self._note_error(packet, kind, frame_no)
         return None
+
+    def _note_error(self, packet: Packet, kind: int, frame_no: int) -> None:
+        error = icmp_errors.read(packet, kind, frame_no)
+        if error is not None:
+            self.icmp_errors.append(error)
 
     def _unwrapped(self, packet: Packet, kind: int) -> int:
         """Take layers off down to one that is not known here, TCP above all; give its kind."""

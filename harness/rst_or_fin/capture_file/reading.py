@@ -12,6 +12,7 @@ from typing import TypeAlias
 from rst_or_fin.capture_file import formats
 from rst_or_fin.capture_file.damage import CaptureError
 from rst_or_fin.capture_file.decoding import LARGEST_PAYLOAD, Decoder
+from rst_or_fin.capture_file.icmp_errors import IcmpError
 from rst_or_fin.capture_file.records import Comment, Comments, FileNotes, Record
 from rst_or_fin.tcp.segment import Segment
 
@@ -81,6 +82,11 @@ class Reading:
     def passed_over(self) -> Counter[str]:
         """How many frames held no TCP segment, by what they were instead."""
         return self._decoder.passed_over
+
+    @property
+    def icmp_errors(self) -> Sequence[IcmpError]:
+        """ICMP errors that quote a TCP segment, as far as the capture was read; the first ten thousand."""
+        return self._decoder.icmp_errors
 
     @property
     def comments(self) -> tuple[Comment, ...]:

@@ -52,6 +52,12 @@ def segment(packet: Packet, frame_no: int, payload_kept: int) -> Segment | None:
     )
 
 
+def ends_of(addresses: bytes, ports: bytes) -> tuple[Endpoint, Endpoint]:
+    """Name both ends, from their addresses and ports as they stand in headers."""
+    src, dst, _ = _ends(addresses, ports)
+    return src, dst
+
+
 @lru_cache(maxsize=_ENDPOINTS_KEPT)
 def _ends(addresses: bytes, ports: bytes) -> tuple[Endpoint, Endpoint, int]:
     """Name both ends, and sum up what the pseudo header says besides the length."""

@@ -10,6 +10,7 @@ from rst_or_fin.engine import base_images, images
 from rst_or_fin.engine import client as engine
 from rst_or_fin.errors import EnvironmentTroubleError, UsageError
 from rst_or_fin.node import runtime
+from rst_or_fin.scenario.model import Hosts, Node, Server
 from rst_or_fin.storage import scenario_files
 from rst_or_fin.testbed import select
 
@@ -103,3 +104,30 @@ def test_a_bundled_erlang_that_was_asked_for_is_not_replaced(system_erlang: Path
 
 def test_no_application_excludes_nothing(system_erlang: Path) -> None:
     assert runtime.excluded(None, []) == ""
+
+
+def lacks(server: str = "origin", image: str = "", kernel: str | None = None) -> str:
+    """What the local runtime, or containers where a kernel is named, says of such hosts."""
+    hosts = Hosts(server=Server(kind=server), node=Node(image=image))
+    return select._docker_lacks("27", kernel, hosts) if kernel else select._local_lacks(None, hosts)
+
+
+def test_a_proxy_that_is_not_installed_is_named_with_its_package(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert lacks("haproxy-proxy") == (
+        "there is no haproxy on this machine (apt-get install haproxy, or use containers)"
+    )
+
+
+def test_a_users_own_image_needs_containers() -> None:
+    assert lacks(image="my/app:1") == "the node's image my/app:1 needs containers (--runtime docker)"
+
+
+def test_a_users_own_image_has_no_other_kernel() -> None:
+    assert "leave out --kernel" in lacks(image="my/app:1", kernel="6.12.57")
+
+
+def test_a_plain_server_lacks_nothing() -> None:
+    assert lacks() == ""

@@ -58,7 +58,8 @@ def kernels() -> str:
     chosen = {record.scenario for record in records() if record.combination.kernel}
     shown = [scenario for scenario in scenarios() if scenario.name in chosen]
     rows = []
-    for release in sorted({record.kernel_release for record in records() if record.endings}, key=version):
+    played = [record for record in records() if record.endings and record.scenario in chosen]
+    for release in sorted({record.kernel_release for record in played}, key=version):
         cells = [record for record in records() if record.kernel_release == release]
         rows.append([release, *(_ended(cells, scenario) for scenario in shown)])
     return table(("kernel", *(to(scenario) for scenario in shown)), rows)

@@ -16,9 +16,11 @@ from rst_or_fin.errors import UsageError
 from rst_or_fin.execution import cache
 from rst_or_fin.report import ladder_mermaid, ladder_svg, ladder_text, terminal
 from rst_or_fin.report.explanations import marked
+from rst_or_fin.report.ladder import Ladder
 from rst_or_fin.report.ladder import ladder as laid_out
 from rst_or_fin.report.markdown import escaped, fenced
 from rst_or_fin.scenario.model import Scenario
+from rst_or_fin.storage import evidence_folder
 from rst_or_fin.verdict.assess import Judged
 
 __all__ = ["case", "ladder", "mermaid", "session", "trace", "verdict", "witnesses"]
@@ -49,12 +51,12 @@ def trace(folder: str | Path) -> str:
 
 def ladder(folder: str | Path) -> str:
     """The sequence diagram as plain text."""
-    return _fenced(ladder_text.render(laid_out(*read(folder))), "text")
+    return _fenced(ladder_text.render(_laid_out(folder)), "text")
 
 
 def mermaid(folder: str | Path) -> str:
     """The sequence diagram for where Mermaid is rendered, such as on GitHub."""
-    return _fenced(ladder_mermaid.render(laid_out(*read(folder))), "mermaid")
+    return _fenced(ladder_mermaid.render(_laid_out(folder)), "mermaid")
 
 
 def verdict(folder: str | Path) -> str:
@@ -73,7 +75,12 @@ def witnesses(folder: str | Path) -> str:
 
 def svg(folder: str | Path, name: str) -> str:
     """The sequence diagram as a drawing of its own; `name` tells its ids from others' in a page."""
-    return ladder_svg.render(laid_out(*read(folder)), name)
+    return ladder_svg.render(_laid_out(folder), name)
+
+
+def _laid_out(folder: str | Path) -> Ladder:
+    key_log = Path(folder) / evidence_folder.SECRETS
+    return laid_out(*read(folder), key_log=key_log.read_bytes() if key_log.exists() else b"")
 
 
 def read(folder: str | Path) -> tuple[Scenario, Judged]:

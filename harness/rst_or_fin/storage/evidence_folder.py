@@ -81,7 +81,7 @@ _CAPTURE_AT_PEER = "capture-peer.pcap"
 _WIRE = "wire.jsonl"
 _STRACE = "strace.jsonl"
 _RESETS = "resets.jsonl"
-_SECRETS = "tls-keys.log"
+SECRETS = "tls-keys.log"
 _VERDICTS = "verdicts.jsonl"
 
 # Far beyond any run: a million replays of the published case capture 1.2 GB.
@@ -267,7 +267,7 @@ class Writer:
     def secrets(self, lines: Sequence[str]) -> None:
         """Add lines to the key log; the file is there once there are any."""
         if lines:
-            self._append(_SECRETS, "".join(f"{line}\n" for line in lines).encode("ascii", "replace"))
+            self._append(SECRETS, "".join(f"{line}\n" for line in lines).encode("ascii", "replace"))
 
     def verdict(self, record: object) -> None:
         self._line(_VERDICTS, record)
@@ -348,7 +348,7 @@ def read(folder: Path) -> Evidence:
         manifest=manifest,
         scenario=_scenario(folder, manifest),
         capture=capture,
-        secrets=_read(folder / _SECRETS) if (folder / _SECRETS).exists() else b"",
+        secrets=_read(folder / SECRETS) if (folder / SECRETS).exists() else b"",
         replays=tuple(
             Replay(
                 index=transcript.index,

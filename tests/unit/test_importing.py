@@ -205,6 +205,13 @@ def test_what_a_capture_cannot_carry_is_not_claimed(what: str, text: str, code: 
     assert imported(tmp_path, segments(text)) == (code, {}), what
 
 
+def test_a_forged_rst_is_not_played(tmp_path: Path) -> None:
+    forged = (
+        EXCHANGE + "< R 90000:90000(0)\n> F. 19:19(0) ack 486\n< F. 486:486(0) ack 20\n> . 20:20(0) ack 487"
+    )
+    assert [line for line in script(only(tmp_path, segments(forged))) if " R" in line] == []
+
+
 def test_an_end_that_closed_nothing_is_refused(tmp_path: Path) -> None:
     assert imported(tmp_path, segments(ABORT), "--end", "server") == (EXIT_USAGE, {})
 

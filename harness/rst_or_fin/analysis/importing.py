@@ -68,6 +68,10 @@ def imported(source: Source, own: Role, *, payload: bool | None) -> list[Importe
     case = source.case
     _check(case, own)
     told = conversation(case.connection, own)
+    if any(step.first < 0 or (step.ack or 0) < 0 for step in told.steps):
+        raise UsageError(
+            f"connection {case.number} has segments from before its beginning", "import another of its kind"
+        )
     keep = is_plain_http(told.steps) if payload is None else payload
     found = [
         Imported(cause=cause, text=_Writer(source, own, told, cause, keep).text())

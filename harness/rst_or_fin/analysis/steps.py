@@ -90,8 +90,9 @@ def _ordered(connection: Connection, own: Role) -> Iterator[Step]:
     sent_to, fin_seen = 1, False
     peer_fin = _fin_number(connection, own.other)
     scale = _scale(connection, own.other)
-    for segment in connection.segments:
-        if segment.syn or segment.checksum is Checksum.BAD:
+    left_out = {ignored.index for ignored in connection.reading.ignored()}  # forged, damaged, too late
+    for index, segment in enumerate(connection.segments):
+        if segment.syn or index in left_out or segment.checksum is Checksum.BAD:
             continue
         if connection.role(segment) is not own:
             held.append(_peers(connection, segment, scale))

@@ -177,11 +177,16 @@ def test_a_large_segment_is_sent_in_pieces(tmp_path: Path) -> None:
         + "> P. 1:3001(3000) ack 1\n> F. 3001:3001(0) ack 1\n< F. 1:1(0) ack 3002\n> . 3002:3002(0) ack 2"
     )
     lines = [line for line in script(only(tmp_path, segments(large))) if line.startswith("expect P.")]
-    assert lines == [
-        "expect P. 1:1401(1400) ack 1",
-        "expect P. 1401:2801(1400) ack 1",
-        "expect P. 2801:3001(200) ack 1",
+    # The peer offers no MSS, so it is 536 (RFC 9293 section 3.7.1).
+    assert [line.split()[2] for line in lines] == [
+        *("1:537(536)", "537:1073(536)", "1073:1609(536)", "1609:2145(536)", "2145:2681(536)"),
+        "2681:3001(320)",
     ]
+
+
+def test_a_rst_that_is_sent_again_is_expected_once(tmp_path: Path) -> None:
+    again = LATE_DATA + "< P. 101:201(100) ack 20\n> R 20:20(0)"
+    assert script(only(tmp_path, segments(again))).count("expect R 20:20(0)") == 1
 
 
 @pytest.mark.parametrize(

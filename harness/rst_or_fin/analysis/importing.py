@@ -122,6 +122,8 @@ class _Writer:
         self, source: Source, own: Role, told: Conversation, cause: Cause | None, keep: bool
     ) -> None:
         self._source, self._own, self._told, self._cause, self._keep = source, own, told, cause, keep
+        self._mss = min(told.mss or 536, _PAYLOAD_LEN)
+        self._segment_len = min(_SEGMENT_LEN, self._mss)
         self._session: list[str] = []
         self._script: list[str] = []
         self._received = self._read = 0  # bytes of the peer that the session has waited for, and read
@@ -151,14 +153,13 @@ class _Writer:
     # The opening
 
     def _begin(self) -> None:
-        mss = min(self._told.mss or 536, _PAYLOAD_LEN)
         window = f" win {self._window}" if self._window != 65_535 else ""
         if self._own is Role.CLIENT:
-            self._script += ["expect S", f"send S. 0:0(0) ack 1{window} mss {mss}"]
+            self._script += ["expect S", f"send S. 0:0(0) ack 1{window} mss {self._mss}"]
             options = "[{active, false}, {nodelay, true}]"
             self._session.append(f"{{ok, Sock}} = gen_tcp:connect(Server, Port, {options}).")
         else:
-            self._script += [f"send S 0:0(0){window} mss {mss}", "expect S. 0:0(0) ack 1"]
+            self._script += [f"send S 0:0(0){window} mss {self._mss}", "expect S. 0:0(0) ack 1"]
             options = "[{ip, Self}, {active, false}, {nodelay, true}, {reuseaddr, true}]"
             self._session.append(f"{{ok, Listener}} = gen_tcp:listen(Port, {options}).")
             if self._cause is not Cause.LISTENER_CLOSED:
@@ -168,7 +169,7 @@ class _Writer:
 
     def _expect(self, step: Own) -> None:
         if step.kind is Kind.DATA:
-            for first, end in _chunks(step.first, step.end, _SEGMENT_LEN):
+            for first, end in _chunks(step.first, step.end, self._segment_len):
                 self._script.append(f"expect P. {first}:{end}({end - first}) ack {step.ack}")
             return
         ack = "" if step.ack is None else f" ack {step.ack}"
@@ -191,7 +192,7 @@ class _Writer:
         self._wait(step)
         if step.kind is Kind.DATA:
             self._read_to(self._readable(step))
-            for first, end in _chunks(step.first, step.end, _SEGMENT_LEN):
+            for first, end in _chunks(step.first, step.end, self._segment_len):
                 data = step.payload[first - step.first : end - step.first]
                 self._session.append(f"ok = gen_tcp:send(Sock, {self._data(data, end - first)}).")
         elif step.kind is Kind.FIN and _goes_on(step, later):

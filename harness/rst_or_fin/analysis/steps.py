@@ -87,6 +87,7 @@ def conversation(connection: Connection, own: Role) -> Conversation:
 def _ordered(connection: Connection, own: Role) -> Iterator[Step]:
     """Put the peer's segments behind the steps that had not received them yet, in their own order."""
     held: list[Peers] = []
+    resets: set[tuple[str, int]] = set()  # a RST that is sent again says nothing new
     sent_to, fin_seen = 1, False
     peer_fin = _fin_number(connection, own.other)
     scale = _scale(connection, own.other)
@@ -98,8 +99,10 @@ def _ordered(connection: Connection, own: Role) -> Iterator[Step]:
             held.append(_peers(connection, segment, scale))
             continue
         step = _own(connection, segment, sent_to, fin_seen, peer_fin)
-        if step is None:
+        if step is None or (step.flags, step.first) in resets:
             continue
+        if step.kind is Kind.RST:
+            resets.add((step.flags, step.first))
         sent_to, fin_seen = max(sent_to, step.end), fin_seen or step.kind is Kind.FIN
         while held and (step.ack is None or held[0].end + ("F" in held[0].flags) <= step.ack):
             yield held.pop(0)

@@ -29,6 +29,7 @@ from .kinds import CUT_SHORT, NO_ANSWER
 
 _OWN = ("127.0.0.1", 8081)
 _START_S = 10.0
+_WORDS_S = 1.0
 _PATIENCE_S = 1.5  # of the client, with silence: more than the proxy's own by default
 _LAST_WORDS_S = 0.2  # for the proxy to write down why
 _QUIET = ("notice", "start worker")
@@ -100,13 +101,15 @@ class Proxy:
         self._said: list[str] = []
         self.process = subprocess.Popen(
             _COMMANDS[program](path),
+            cwd=folder,  # where its driver stands may be closed to the user that it is
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
         )
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
     def wait_until_open(self) -> None:
         """Return once it accepts. Raises OSError where it does not."""
@@ -117,6 +120,7 @@ class Proxy:
                 return
             except ConnectionRefusedError:
                 if time.monotonic() > until or self.process.poll() is not None:
+                    self._listener.join(_WORDS_S)  # its last words come after its end
                     raise OSError(f"the proxy does not listen: {self.words()}") from None
                 time.sleep(0.02)
 

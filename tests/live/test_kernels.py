@@ -192,9 +192,8 @@ def own_kernel(client: docker.DockerClient, made: None, tmp_path_factory: pytest
     folder = tmp_path_factory.mktemp("own")
     kept = "/opt/rst-or-fin/kernel"
     unpack = f"cd /tmp && zcat {kept}/initrd | busybox cpio -id 'modules/*' && cp {kept}/bzImage ."
-    container = client.containers.create(
-        f"rst-or-fin/kernel:{BEFORE[0]}-otp{BEFORE[1]}", ["sh", "-ec", unpack]
-    )
+    image = images.ensure(client, kernel_images.image(f"kernel:{BEFORE[0]}-otp{BEFORE[1]}"))
+    container = client.containers.create(image, ["sh", "-ec", unpack])
     try:
         container.start()
         assert container.wait()["StatusCode"] == 0

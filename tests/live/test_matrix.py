@@ -123,7 +123,7 @@ def test_an_unknown_otp_release_is_answered_with_those_there_are(command: Comman
 
 def test_a_value_that_an_axis_does_not_have_is_wrong_usage(command: Command) -> None:
     done = command("matrix", "--backend", "inet,sockets")
-    assert (done.returncode, "'sockets' in 'inet,sockets' is none" in done.stderr) == (2, True)
+    assert (done.returncode, "invalid choice 'sockets' in 'inet,sockets'" in done.stderr) == (2, True)
 
 
 def test_a_folder_without_evidence_cannot_be_compared(command: Command) -> None:

@@ -112,7 +112,7 @@ def _fault(words: list[str]) -> str:
         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
             options = cli._parser().parse_args(words[1:])
     except SystemExit as end:
-        return said.getvalue().strip().splitlines()[-1] if end.code else ""
+        return said.getvalue().strip().splitlines()[0] if end.code else ""
     names = getattr(options, "scenarios", None) or [getattr(options, "scenario", None)]
     unknown = [name for name in names if name and not _known(name)]
     return f"there is no scenario {unknown[0]}" if unknown else ""

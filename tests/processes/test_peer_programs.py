@@ -23,7 +23,9 @@ def started(kind: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def _needed(kind: str) -> tuple[str, ...]:
-    script = ("--script=expect S", "--clean-offloads=192.0.2.1") if kind.startswith("scripted") else ()
+    script: tuple[str, ...] = ("--script=expect S",) if kind.startswith("scripted") else ()
+    if kind.startswith("scripted") or kind.endswith("proxy"):
+        script += ("--clean-offloads=192.0.2.1",)
     return (*script, "--target=192.0.2.3") if peers.KINDS[kind].connects else script
 
 

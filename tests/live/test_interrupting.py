@@ -21,7 +21,7 @@ _STARTED_TIMEOUT_S = 60
 
 
 def interrupted(place: Path, number: signal.Signals, *options: str) -> subprocess.CompletedProcess[str]:
-    """A run of many replays that gets this signal once some of them are on the disk."""
+    """A run of many replays that gets this signal once two of them are on the disk: one alone is no count."""
     arguments = ("run", "recv-then-close", "--runtime", "local", "--repeat", _MANY, *options)
     with subprocess.Popen(
         [sys.executable, "-m", "rst_or_fin.cli", *arguments],
@@ -31,7 +31,7 @@ def interrupted(place: Path, number: signal.Signals, *options: str) -> subproces
         text=True,
     ) as run:
         deadline = time.monotonic() + _STARTED_TIMEOUT_S
-        while not any(path.stat().st_size for path in place.glob("runs/*/verdicts.jsonl")):
+        while not any(path.read_bytes().count(b"\n") >= 2 for path in place.glob("runs/*/verdicts.jsonl")):
             assert time.monotonic() < deadline
             time.sleep(0.05)
         os.kill(run.pid, number)

@@ -9,6 +9,7 @@ segments of that close: the kernel queues a frame to the tap before it hands it 
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import select
 import socket
@@ -70,8 +71,11 @@ def drops(tap: socket.socket) -> int:
     return int(dropped)
 
 
-def serve(tap: socket.socket, commands: int, answers: int) -> None:
-    """Answer DRAIN and COUNT until their end of file; read the tap into memory when it has something."""
+def serve(tap: socket.socket, commands: int, answers: int, *, joined: bool) -> None:
+    """Answer DRAIN and COUNT until their end of file; read the tap into memory when it has something.
+
+    `joined`: the interface is one end of a wire's cable and goes down with the wire, which tells that itself.
+    """
     taken: list[tuple[int, bytes]] = []
     dropped = 0
     poll = select.poll()
@@ -82,7 +86,11 @@ def serve(tap: socket.socket, commands: int, answers: int) -> None:
         orders = os.read(commands, 4096) if asked else None
         if orders == b"":
             return
-        taken += drain(tap)
+        try:
+            taken += drain(tap)
+        except OSError as error:
+            if not joined or error.errno != errno.ENETDOWN:
+                raise
         dropped += drops(tap)
         for order in orders or b"":
             if order == frames.COUNT[0]:
@@ -132,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     with tap:
         _write_all(sys.stdout.fileno(), frames.encode_ready(facts))
-        serve(tap, sys.stdin.fileno(), sys.stdout.fileno())
+        serve(tap, sys.stdin.fileno(), sys.stdout.fileno(), joined=options.join is not None)
     return 0
 
 

@@ -317,7 +317,8 @@ class Tally:
         what = "a race: a distribution, no pass or fail; " if self.outcomes[Outcome.RACE] else ""
         doubted = self.total - self.conclusive.total()
         left_out = f"; {doubted} inconclusive, their endings left out" if doubted else ""
-        lines = [f"{self.total} replays ({what}with 95 % Wilson intervals{left_out})"]
+        number = f"{self.total} replay{'' if self.total == 1 else 's'}"
+        lines = [f"{number} ({what}with 95 % Wilson intervals{left_out})"]
         words = {str(outcome): outcome_word(outcome, palette) for outcome in self.outcomes}
         for name, s in rows.items():
             shown = words.get(name, name)

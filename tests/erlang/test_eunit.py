@@ -29,8 +29,9 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _has_eunit() -> bool:
     if shutil.which("erlc") is None:
         return False
-    found = "halt(case code:lib_dir(eunit) of {error, _} -> 1; _ -> 0 end)."
-    return subprocess.run(["erl", "-noshell", "-eval", found], check=False).returncode == 0
+    where = "case code:lib_dir(eunit) of {error, _} -> ok; Dir -> io:put_chars(Dir) end, halt()."
+    said = subprocess.run(["erl", "-noshell", "-eval", where], capture_output=True, text=True, check=True)
+    return bool(said.stdout) and (Path(said.stdout) / "include" / "eunit.hrl").is_file()  # Debian: erlang-dev
 
 
 @pytest.mark.parametrize("module", [path.stem for path in TESTS])

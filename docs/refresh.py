@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # this folder's own blocks, also where it is a copy
 
 from rst_or_fin import embedding  # noqa: E402
-from rst_or_fin.errors import TroubleError  # noqa: E402
+from rst_or_fin.errors import RstOrFinError  # noqa: E402
 from rst_or_fin.scenario.schema import schema  # noqa: E402
 
 from docs import documented, stored  # noqa: E402
@@ -111,5 +111,5 @@ def _report(faults: list[str]) -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except (TroubleError, msgspec.DecodeError) as error:
+    except (RstOrFinError, msgspec.DecodeError) as error:
         sys.exit(f"docs: {error}")

@@ -27,8 +27,8 @@ from rst_or_fin.errors import (
     EXIT_AS_EXPECTED,
     EXIT_MISTAKE,
     EXIT_USAGE,
-    EnvironmentTroubleError,
-    TroubleError,
+    MachineError,
+    RstOrFinError,
     of_machine,
 )
 from rst_or_fin.escaping import EscapingStream, clipped, visible
@@ -122,7 +122,7 @@ def _main(arguments: Sequence[str] | None) -> int:
             code: int = _command(options.command)(options)
             sys.stdout.flush()
             return code
-    except TroubleError as error:
+    except RstOrFinError as error:
         return _told(error)
     except KeyboardInterrupt:
         _say("rst-or-fin: interrupted; everything it started is gone")
@@ -179,7 +179,7 @@ def _reader_left() -> bool:
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
-def _told(error: TroubleError) -> int:
+def _told(error: RstOrFinError) -> int:
     _say(f"rst-or-fin: {error}")
     if error.remedy:
         _say(f"  remedy: {error.remedy}")
@@ -218,7 +218,7 @@ def _details(error: Exception, command_line: Sequence[str]) -> str:
 def _command(name: str) -> Callable[[argparse.Namespace], int]:
     """The command of that name. Imported only now: `--help` must not load an SDK."""
     if name not in _ANYWHERE and not _is_there("fcntl"):
-        raise EnvironmentTroubleError(
+        raise MachineError(
             f"`{name}` needs Linux",
             f"go to a Linux, WSL 2 among them; {', '.join(n for n in _COMMANDS if n in _ANYWHERE)} work here",
         )

@@ -21,7 +21,7 @@ from rst_or_fin.report.ladder import ladder as laid_out
 from rst_or_fin.report.markdown import escaped, fenced
 from rst_or_fin.scenario.model import Scenario
 from rst_or_fin.storage import evidence_folder
-from rst_or_fin.verdict.assess import Judged
+from rst_or_fin.verdict.assess import Assessment
 
 __all__ = ["case", "ladder", "mermaid", "session", "trace", "verdict", "witnesses"]
 
@@ -83,7 +83,7 @@ def _laid_out(folder: str | Path) -> Ladder:
     return laid_out(*read(folder), key_log=key_log.read_bytes() if key_log.exists() else b"")
 
 
-def read(folder: str | Path) -> tuple[Scenario, Judged]:
+def read(folder: str | Path) -> tuple[Scenario, Assessment]:
     """The scenario as it stands at the run's axes, and the run's first replay, judged anew."""
     played = cache.read(Path(folder))
     if not played.judgements:

@@ -14,7 +14,7 @@ EXIT_ENVIRONMENT = 4
 EXIT_MISTAKE = 70  # EX_SOFTWARE of sysexits(3): a mistake in this program
 
 
-class TroubleError(Exception):
+class RstOrFinError(Exception):
     """Something the user can act on. `str()` says what is wrong; `remedy` says what to do about it."""
 
     exit_code: ClassVar[int] = EXIT_ENVIRONMENT
@@ -24,7 +24,7 @@ class TroubleError(Exception):
         self.remedy = remedy
 
 
-class UsageError(TroubleError):
+class UsageError(RstOrFinError):
     """The input is wrong: an unknown scenario, malformed TOML, a session line that does not parse."""
 
     exit_code: ClassVar[int] = EXIT_USAGE
@@ -42,19 +42,19 @@ class UnparsableError(UsageError):
         self.why = why
 
 
-class InconclusiveError(TroubleError):
+class InconclusiveError(RstOrFinError):
     """What was asked for rests on a verdict that cannot be relied on."""
 
     exit_code: ClassVar[int] = EXIT_INCONCLUSIVE
 
 
-class EnvironmentTroubleError(TroubleError):
+class MachineError(RstOrFinError):
     """This machine cannot run it as it is: no engine, no permission, no space, namespaces refused."""
 
     exit_code: ClassVar[int] = EXIT_ENVIRONMENT
 
 
-class LinkError(TroubleError):
+class LinkError(RstOrFinError):
     """The distribution link to the Erlang node failed: refused, wrong cookie, lost, or too slow."""
 
 
@@ -90,7 +90,7 @@ _OF_THE_MACHINE = {
 }
 
 
-def of_machine(error: BaseException, doing: str = "") -> EnvironmentTroubleError | None:
+def of_machine(error: BaseException, doing: str = "") -> MachineError | None:
     """Return what an error of a system call says of this machine; None where it says nothing of it.
 
     `doing` is what was being done, for the sentence's beginning.
@@ -103,4 +103,4 @@ def of_machine(error: BaseException, doing: str = "") -> EnvironmentTroubleError
     what, remedy = _OF_THE_MACHINE[number]
     began = f"{doing} failed: " if doing else ""
     said = getattr(error, "strerror", "") or type(error).__name__
-    return EnvironmentTroubleError(f"{began}{what} ({said})", remedy)
+    return MachineError(f"{began}{what} ({said})", remedy)

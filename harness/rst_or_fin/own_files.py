@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from rst_or_fin.errors import EnvironmentTroubleError
+from rst_or_fin.errors import MachineError
 
 Kind = Literal["locks", "scratch"]
 
@@ -25,7 +25,7 @@ Kind = Literal["locks", "scratch"]
 def private_folder(kind: Kind) -> Path:
     """Return this user's folder of that kind in the temporary folder (mode 0700), made where it is missing.
 
-    Raises EnvironmentTroubleError where the name is taken by a link, by another user, or is open to others.
+    Raises MachineError where the name is taken by a link, by another user, or is open to others.
     """
     folder = _place(kind)
     try:
@@ -33,11 +33,11 @@ def private_folder(kind: Kind) -> Path:
             folder.mkdir(mode=0o700)
         why = _not_ours(os.lstat(folder))
     except OSError as error:
-        raise EnvironmentTroubleError(
+        raise MachineError(
             f"cannot make the folder {folder}: {error.strerror}", "set TMPDIR to a folder that can be written"
         ) from error
     if why:
-        raise EnvironmentTroubleError(
+        raise MachineError(
             f"{folder} {why}, so nothing is put there", "remove it, or set TMPDIR to a folder of your own"
         )
     return folder

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rst_or_fin.runner.pool import TestbedPool
     from rst_or_fin.scenario.model import Scenario
     from rst_or_fin.storage.scenario_files import Entry
-    from rst_or_fin.verdict.assess import Judged
+    from rst_or_fin.verdict.assess import Assessment
 
 _SUFFIX = ".scenario.toml"
 _BEDS = pytest.StashKey["TestbedPool"]()
@@ -63,14 +63,14 @@ class ScenarioFile(pytest.File):
     """One scenario file; one that is not right is a collection error with all that is wrong in it."""
 
     def collect(self) -> Iterator[pytest.Item]:
-        from rst_or_fin.errors import TroubleError
+        from rst_or_fin.errors import RstOrFinError
         from rst_or_fin.storage import scenario_files
 
         try:
             entry = scenario_files.load(self.path)
         except scenario_files.ScenarioError as error:
             raise self.CollectError("\n".join(error.lines)) from error
-        except TroubleError as error:
+        except RstOrFinError as error:
             raise self.CollectError(f"{error}\n{error.remedy}".rstrip()) from error
         yield ScenarioItem.from_parent(self, name=entry.scenario.name, entry=entry)
 
@@ -83,7 +83,7 @@ class ScenarioItem(pytest.Item):
         self.entry = entry
 
     def runtest(self) -> None:
-        from rst_or_fin.errors import TroubleError
+        from rst_or_fin.errors import RstOrFinError
         from rst_or_fin.evidence.records import SessionEnd
         from rst_or_fin.runner import replay
         from rst_or_fin.storage import evidence_folder, scenario_files
@@ -104,7 +104,7 @@ class ScenarioItem(pytest.Item):
             )
             with scenario_files.naming(self.entry.where, self.entry.text):
                 [judged] = replay.run(request, beds.get(scenario), partial(beds.renew, scenario))
-        except TroubleError as error:
+        except RstOrFinError as error:
             beds.discard()  # whatever went wrong, the next scenario deserves a testbed that is whole
             raise NotPlayedError(str(error), error.remedy) from None
         self.add_report_section("call", "evidence", str(request.folder))
@@ -149,7 +149,7 @@ class ScenarioItem(pytest.Item):
 class UnexpectedEndingError(Exception):
     """A scenario whose outcome differs from what it expects, or is inconclusive."""
 
-    def __init__(self, judged: Judged) -> None:
+    def __init__(self, judged: Assessment) -> None:
         super().__init__(str(judged.outcome))
         self.judged = judged
 
@@ -162,7 +162,7 @@ class NotPlayedError(Exception):
         self.why = why
 
 
-def _unexpected(path: Path, scenario: Scenario, judged: Judged) -> ReprExceptionInfo:
+def _unexpected(path: Path, scenario: Scenario, judged: Assessment) -> ReprExceptionInfo:
     """The whole case, and why it needs a look."""
     from rst_or_fin.report import fitting, terminal
     from rst_or_fin.verdict.reason import reason

@@ -82,7 +82,7 @@ def test_stored_evidence_is_judged_as_it_was(folder: Path) -> None:
 def test_stored_evidence_holds_a_verdict_for_every_replay(folder: Path) -> None:
     evidence = evidence_folder.read(folder)
     verdicts = (folder / "verdicts.jsonl").read_text().splitlines()
-    assert len(verdicts) == len(evidence.replays) == len(evidence.testimonies) > 0
+    assert len(verdicts) == len(evidence.replays) == len(evidence.peer_reports) > 0
 
 
 @of_every_capture

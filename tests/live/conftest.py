@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from rst_or_fin.engine import client as engine
-from rst_or_fin.errors import EnvironmentTroubleError
+from rst_or_fin.errors import MachineError
 
 from tests.support.commands import Command
 from tests.support.needs import skip_or_fail
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def client() -> Iterator[docker.DockerClient]:
     try:
         connected = engine.connect()
-    except EnvironmentTroubleError as error:
+    except MachineError as error:
         skip_or_fail(str(error))
     yield connected
     connected.close()

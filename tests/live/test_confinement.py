@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from rst_or_fin.errors import EnvironmentTroubleError
+from rst_or_fin.errors import MachineError
 from rst_or_fin.testbed.local import LocalTestbed
 
 from tests.support.needs import skip_or_fail
@@ -25,7 +25,7 @@ NOBODY = 65534
 def bed() -> Iterator[LocalTestbed]:
     try:
         opened = LocalTestbed.open()
-    except EnvironmentTroubleError as error:
+    except MachineError as error:
         skip_or_fail(str(error))
         raise
     with opened:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from rst_or_fin.cli import main
-from rst_or_fin.errors import EnvironmentTroubleError
+from rst_or_fin.errors import MachineError
 from rst_or_fin.netns import namespaces
 from rst_or_fin.testbed import PINNED_SYSCTLS, local
 from rst_or_fin.testbed.local import LocalTestbed
@@ -37,7 +37,7 @@ def allowed() -> None:
     """Skip, or fail, where this machine refuses namespaces."""
     try:
         local.probe()
-    except EnvironmentTroubleError as error:
+    except MachineError as error:
         skip_or_fail(str(error))
 
 
@@ -100,7 +100,7 @@ def test_an_interface_that_is_down_is_named() -> None:
         if child == 0:
             _take_down(holder)
         os.waitpid(child, 0)
-        with pytest.raises(EnvironmentTroubleError, match="an interface of the test network is down"):
+        with pytest.raises(MachineError, match="an interface of the test network is down"):
             bed.drain()
 
 

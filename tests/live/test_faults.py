@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from rst_or_fin.errors import EnvironmentTroubleError
+from rst_or_fin.errors import MachineError
 from rst_or_fin.testbed import local
 
 from tests.support.needs import skip_or_fail
@@ -33,7 +33,7 @@ def namespaces() -> None:
     """Skip, or fail, where this machine refuses them."""
     try:
         local.probe()
-    except EnvironmentTroubleError as error:
+    except MachineError as error:
         skip_or_fail(str(error))
 
 

@@ -15,7 +15,7 @@ from rst_or_fin.engine import client as engine
 from rst_or_fin.engine import images
 from rst_or_fin.engine.build import Progress
 from rst_or_fin.engine.images import IMAGES, Image
-from rst_or_fin.errors import EnvironmentTroubleError
+from rst_or_fin.errors import MachineError
 
 if TYPE_CHECKING:
     import docker
@@ -141,7 +141,7 @@ def test_two_at_once_build_once(client: docker.DockerClient, throwaway: Path) ->
 
 def test_a_failing_step_is_named_with_its_last_words(client: docker.DockerClient, throwaway: Path) -> None:
     throwaway.write_text("ARG BASE\nFROM ${BASE}\nRUN echo the last words; exit 7\n")
-    with pytest.raises(EnvironmentTroubleError, match=r"(?s)step 3/4 \(RUN .* failed.*the last words.*7"):
+    with pytest.raises(MachineError, match=r"(?s)step 3/4 \(RUN .* failed.*the last words.*7"):
         images.ensure(client, "test")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from rst_or_fin.cli import main
-from rst_or_fin.errors import EnvironmentTroubleError
+from rst_or_fin.errors import MachineError
 from rst_or_fin.testbed import local
 
 from tests.support.commands import Command
@@ -23,7 +23,7 @@ RUNS = sorted(path.parent.name for path in EVIDENCE.glob("*/capture.pcap"))
 def _namespaces() -> None:
     try:
         local.probe()
-    except EnvironmentTroubleError as error:
+    except MachineError as error:
         skip_or_fail(str(error))
 
 

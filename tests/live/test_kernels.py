@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from rst_or_fin.engine import images, kernel_images
-from rst_or_fin.errors import EnvironmentTroubleError
+from rst_or_fin.errors import MachineError
 from rst_or_fin.evidence.records import SessionEnd
 from rst_or_fin.node import session
 from rst_or_fin.testbed import PINNED_SYSCTLS
@@ -222,7 +222,7 @@ def test_without_its_modules_it_lacks_a_network_card(
 ) -> None:
     alone = tmp_path / "bzImage"
     alone.write_bytes(own_kernel.read_bytes())
-    with pytest.raises(EnvironmentTroubleError, match="found no virtio network card"):
+    with pytest.raises(MachineError, match="found no virtio network card"):
         DockerTestbed(client, kernel=str(alone))
 
 
@@ -233,5 +233,5 @@ def test_a_kernel_that_hangs_at_boot_is_called_that(
     middle = len(corrupt) // 2
     corrupt[middle : middle + 64] = bytes(64)  # of what it unpacks itself from
     (tmp_path / "bzImage").write_bytes(corrupt)
-    with pytest.raises(EnvironmentTroubleError, match=r"This kernel (hangs|has halted)"):
+    with pytest.raises(MachineError, match=r"This kernel (hangs|has halted)"):
         DockerTestbed(client, kernel=str(tmp_path / "bzImage"))

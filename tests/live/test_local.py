@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 from rst_or_fin.agents import frames
 from rst_or_fin.capture_file.frame import Frame
-from rst_or_fin.errors import EnvironmentTroubleError, TroubleError, UsageError
-from rst_or_fin.evidence.records import SessionEnd, Testimony
+from rst_or_fin.errors import MachineError, RstOrFinError, UsageError
+from rst_or_fin.evidence.records import PeerReport, SessionEnd
 from rst_or_fin.node import session
 from rst_or_fin.scenario.model import Hosts, Server
 from rst_or_fin.tcp.segment import Endpoint
@@ -50,7 +50,7 @@ def kind() -> str:
     """As what this machine lets us make namespaces; the tests are skipped, or fail, where it does not."""
     try:
         return local.probe()
-    except EnvironmentTroubleError as error:
+    except MachineError as error:
         skip_or_fail(str(error))
         raise
 
@@ -107,9 +107,9 @@ def plain_user() -> Iterator[PlainUser]:
     shutil.rmtree(place)
 
 
-def heard_of(bed: LocalTestbed, text: str) -> Testimony | None:
+def heard_of(bed: LocalTestbed, text: str) -> PeerReport | None:
     client = play(bed, text).sockets[0].local
-    return bed.testimony(client, PATIENCE_S)
+    return bed.peer_report(client, PATIENCE_S)
 
 
 def checksum(data: bytes) -> int:
@@ -249,7 +249,7 @@ def test_the_server_saw_the_end_of_file_where_the_response_was_read(bed: LocalTe
 
 
 def test_of_a_connection_that_never_was_nothing_is_said(bed: LocalTestbed) -> None:
-    assert bed.testimony(Endpoint(bed.client_address, 1), 0.05) is None
+    assert bed.peer_report(Endpoint(bed.client_address, 1), 0.05) is None
 
 
 def test_the_counters_can_be_read_from_beside_the_node(bed: LocalTestbed) -> None:
@@ -306,7 +306,7 @@ def test_a_server_that_needs_a_container_is_a_wrong_usage() -> None:
 
 
 def test_a_server_that_does_not_start_says_why() -> None:
-    with pytest.raises(EnvironmentTroubleError, match=r"the server ended with status 2: .*--no-such-option"):
+    with pytest.raises(MachineError, match=r"the server ended with status 2: .*--no-such-option"):
         LocalTestbed.open(hosts=Hosts(server=Server(options={"no_such_option": True})))
 
 
@@ -377,7 +377,7 @@ def test_closing_twice_is_closing_once() -> None:
 
 def test_a_testbed_that_does_not_come_up_leaves_nothing() -> None:
     before = (open_files(), killing.descendants())
-    with pytest.raises(TroubleError):
+    with pytest.raises(RstOrFinError):
         LocalTestbed.open(hosts=Hosts(server=Server(options={"no_such_option": True})))
     assert (open_files(), killing.descendants()) == before
 

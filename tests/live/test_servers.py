@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rst_or_fin.errors import EnvironmentTroubleError
+from rst_or_fin.errors import MachineError
 from rst_or_fin.evidence import pcap
 from rst_or_fin.tcp import tracker
 from rst_or_fin.testbed import local
@@ -50,7 +50,7 @@ def runtime_at_hand(request: pytest.FixtureRequest) -> None:
     if request.node.get_closest_marker("local"):
         try:
             local.probe()
-        except EnvironmentTroubleError as error:
+        except MachineError as error:
             skip_or_fail(str(error))
 
 

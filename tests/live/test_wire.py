@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from rst_or_fin.errors import EnvironmentTroubleError
+from rst_or_fin.errors import MachineError
 from rst_or_fin.runner import replay as conductor
 from rst_or_fin.scenario.model import Scenario, parse
 from rst_or_fin.storage.load_run import load_run
@@ -17,7 +17,7 @@ from rst_or_fin.tcp.ending import Cause, Ending
 from rst_or_fin.tcp.two_ends import Fate
 from rst_or_fin.testbed import local
 from rst_or_fin.testbed.local import LocalTestbed
-from rst_or_fin.verdict.assess import Judged
+from rst_or_fin.verdict.assess import Assessment
 
 from tests.support import killing
 from tests.support.needs import skip_or_fail
@@ -43,7 +43,7 @@ ending = "FIN"
 def kind() -> str:
     try:
         return local.probe()
-    except EnvironmentTroubleError as error:
+    except MachineError as error:
         skip_or_fail(f"{error}; {error.remedy}")
 
 
@@ -59,7 +59,7 @@ def rule(**fields: object) -> str:
 
 def played(
     rules: str, folder: Path, *, repeat: int = 1, family: int = 4, at_call: object = None
-) -> Iterator[Judged]:
+) -> Iterator[Assessment]:
     found, text = scenario(rules)
     request = conductor.Request(
         scenario=found, scenario_text=text, repeat=repeat, folder=folder / "run", command_line=("test",)
@@ -77,12 +77,12 @@ def played(
             bed.close()
 
 
-def one(rules: str, folder: Path, family: int = 4) -> Judged:
+def one(rules: str, folder: Path, family: int = 4) -> Assessment:
     (judged,) = played(rules, folder, family=family)
     return judged
 
 
-def fates(judged: Judged) -> list[tuple[str, Fate]]:
+def fates(judged: Assessment) -> list[tuple[str, Fate]]:
     assert judged.connection is not None
     told = judged.verdict.passages
     return [(judged.connection.notation(p.segment), p.fate) for p in told if p.fate is not Fate.ARRIVED]

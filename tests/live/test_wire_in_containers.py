@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from rst_or_fin.engine import client as engine
-from rst_or_fin.errors import TroubleError
+from rst_or_fin.errors import RstOrFinError
 from rst_or_fin.runner import replay as conductor
 from rst_or_fin.storage import scenario_files
 from rst_or_fin.testbed.docker import DockerTestbed
-from rst_or_fin.verdict.assess import Judged
+from rst_or_fin.verdict.assess import Assessment
 from rst_or_fin.verdict.outcome import Outcome
 
 from tests.support.needs import skip_or_fail
@@ -27,13 +27,13 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 def client() -> docker.DockerClient:
     try:
         return engine.connect()
-    except TroubleError as error:
+    except RstOrFinError as error:
         skip_or_fail(f"{error}; {error.remedy}")
 
 
 def played(
     client: docker.DockerClient, name: str, folder: Path, family: int = 4, at_call: object = None
-) -> Iterator[Judged]:
+) -> Iterator[Assessment]:
     entry = scenario_files.find(name)
     request = conductor.Request(
         scenario=entry.scenario,

@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from rst_or_fin.analysis import matrix
 from rst_or_fin.analysis.matrix import Cell, Combination, Group, Mark, Record, plan
 from rst_or_fin.engine import client as engine
-from rst_or_fin.errors import EnvironmentTroubleError, UsageError
+from rst_or_fin.errors import MachineError, UsageError
 from rst_or_fin.evidence.records import CaptureFacts
 from rst_or_fin.execution import run_matrix, workers
 from rst_or_fin.execution import worker as cells
@@ -144,7 +144,7 @@ def test_an_exclusion_by_the_kernel_is_left_to_the_testbed() -> None:
     ],
 )
 def test_no_kernel_stands_for_another(asked: str, running: str, right: bool) -> None:
-    with nullcontext() if right else pytest.raises(EnvironmentTroubleError, match="that was asked for"):
+    with nullcontext() if right else pytest.raises(MachineError, match="that was asked for"):
         cells._check_kernel(asked, running)
 
 

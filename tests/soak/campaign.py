@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rst_or_fin.errors import TroubleError
+from rst_or_fin.errors import RstOrFinError
 from rst_or_fin.runner import replay as conductor
 from rst_or_fin.runner.pool import TestbedPool
 from rst_or_fin.scenario.axes import Axes
@@ -31,7 +31,7 @@ from rst_or_fin.storage import scenario_files
 from rst_or_fin.storage.scenario_files import Entry
 from rst_or_fin.testbed.local import LocalTestbed
 from rst_or_fin.testbed.select import Runtime
-from rst_or_fin.verdict.assess import Judged
+from rst_or_fin.verdict.assess import Assessment
 
 from tests.soak import oracle
 
@@ -108,7 +108,7 @@ def play(beds: TestbedPool, entry: Entry, number: int, out: Path, tally: Tally) 
     try:
         bed = beds.get(under.scenario)
         (judged,) = conductor.run(request, bed, partial(beds.renew, under.scenario))
-    except TroubleError as error:
+    except RstOrFinError as error:
         beds.discard()
         tally.add("trouble", str(error), command)
         shutil.rmtree(folder, ignore_errors=True)
@@ -124,14 +124,14 @@ def play(beds: TestbedPool, entry: Entry, number: int, out: Path, tally: Tally) 
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def wrong(judged: Judged, folder: Path, node: str, peer: str) -> Iterator[str]:
+def wrong(judged: Assessment, folder: Path, node: str, peer: str) -> Iterator[str]:
     """Why the verdict cannot be right, by the two captures and the peer's own word."""
     if judged.connection is None or judged.verdict.doubts:
         return
     ports = judged.connection.client.port, judged.connection.server.port
     near = oracle.side(folder / "capture.pcap", node, ports)
     far = oracle.side(folder / "capture-peer.pcap", peer, ports)
-    says = judged.testimony.end if judged.testimony is not None else None
+    says = judged.peer_report.end if judged.peer_report is not None else None
     yield from oracle.contradictions(judged.record(), near, far, says)
 
 

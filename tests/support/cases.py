@@ -16,10 +16,10 @@ from rst_or_fin.evidence.records import (
     CounterReading,
     Gate,
     Moment,
+    PeerReport,
     Replay,
     SessionEnd,
     SocketState,
-    Testimony,
 )
 from rst_or_fin.evidence.tracepoint import Reset
 from rst_or_fin.scenario.model import Scenario
@@ -27,7 +27,7 @@ from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Cause, Ending, Role
 from rst_or_fin.tcp.ending import Validity as V
 from rst_or_fin.tcp.segment import Endpoint
-from rst_or_fin.verdict.assess import Judged, judge_replay
+from rst_or_fin.verdict.assess import Assessment, judge_replay
 from rst_or_fin.verdict.witnesses import HostReport
 
 from tests.support.segments import EXCHANGE, HANDSHAKE, A, B, connection
@@ -113,8 +113,8 @@ def report(
 
 
 def judge_one(
-    scenario: Scenario, of: Connection, capture: CaptureFacts, told: Replay, said: Testimony | None = None
-) -> Judged:
+    scenario: Scenario, of: Connection, capture: CaptureFacts, told: Replay, said: PeerReport | None = None
+) -> Assessment:
     """Judge a replay of one connection, the end under test being where the replay's socket is."""
     node = of.server if role_in(of, told) is Role.SERVER else of.client
     return judge_replay(scenario, [of], capture, told, [said] if said else [], node.address)
@@ -122,8 +122,8 @@ def judge_one(
 
 def heard(
     end: str, *, peer: Endpoint = A, trouble: str = "", received: int = 18, sent: int = 485
-) -> Testimony:
-    return Testimony(peer=peer, received=received, sent=sent, end=end, trouble=trouble)
+) -> PeerReport:
+    return PeerReport(peer=peer, received=received, sent=sent, end=end, trouble=trouble)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,10 +133,10 @@ class Case:
     wire: str
     owed: tuple[Ending, Ending, Cause | None, V]
     replay: Replay | None = None
-    testimony: Testimony | None = None
+    peer_report: PeerReport | None = None
     gate: Gate = field(default_factory=Gate)
     capture: CaptureFacts = WHOLE
-    must_testify: bool = False
+    requires_peer_report: bool = False
     other_aborts: int = 0
     waiting: bool | None = False
 
@@ -148,9 +148,9 @@ class Case:
             capture=self.capture,
             subject=role_in(found, self.replay),
             report=report(found, self.replay, other_aborts=self.other_aborts, waiting=self.waiting),
-            testimony=self.testimony,
+            peer_report=self.peer_report,
             gate=self.gate,
-            must_testify=self.must_testify,
+            requires_peer_report=self.requires_peer_report,
         )
         return (str(verdict.ending), str(verdict.peer_ending), str(verdict.cause), str(verdict.validity))
 
@@ -183,7 +183,7 @@ SHUTDOWN_THEN_ABORT = (
 PUBLISHED_ABORT: dict[str, Any] = {
     "wire": ABORT,
     "replay": replay(raised=ABORT_ON_CLOSE),
-    "testimony": heard("ECONNRESET"),
+    "peer_report": heard("ECONNRESET"),
     "gate": ALL_UNREAD,
 }
 DOUBTED_ABORT = (RST, NONE, Cause.UNREAD_DATA, V.INCONCLUSIVE)
@@ -195,14 +195,14 @@ CASES = {
     "the published close: everything read first": Case(
         wire=CLOSE,
         replay=replay(unread=0),
-        testimony=heard("end of file"),
+        peer_report=heard("end of file"),
         gate=Gate(unread=0, received=485),
         owed=(FIN, FIN, None, V.CONCLUSIVE),
     ),
     "zero linger looks the same on the wire; only the counter differs": Case(
         wire=ABORT,
         replay=replay(unread=0, raised=ABORT_ON_DATA),
-        testimony=heard("ECONNRESET"),
+        peer_report=heard("ECONNRESET"),
         owed=(RST, NONE, Cause.ZERO_LINGER, V.CONCLUSIVE),
     ),
     "an abort of which the counters say two things has no known cause": Case(
@@ -266,12 +266,12 @@ CASES = {
         owed=(RST, NONE, Cause.UNREAD_DATA, V.CONCLUSIVE),
     ),
     "a peer that has to be heard was": Case(
-        **PUBLISHED_ABORT, must_testify=True, owed=(RST, NONE, Cause.UNREAD_DATA, V.CONCLUSIVE)
+        **PUBLISHED_ABORT, requires_peer_report=True, owed=(RST, NONE, Cause.UNREAD_DATA, V.CONCLUSIVE)
     ),
     "a FIN, then a bare RST for data that came after the close": Case(
         wire=LATE_DATA,
         replay=replay(unread=0, received=0),
-        testimony=heard("end of file"),
+        peer_report=heard("end of file"),
         owed=(FIN_RST, NONE, Cause.DATA_AFTER_CLOSE, V.CONCLUSIVE),
     ),
     "late data that acknowledges the request but not yet the FIN": Case(
@@ -281,7 +281,7 @@ CASES = {
     "a shutdown's FIN, then a close with unread data": Case(
         wire=SHUTDOWN_THEN_ABORT,
         replay=replay(raised=ABORT_ON_CLOSE),
-        testimony=heard("end of file"),
+        peer_report=heard("end of file"),
         gate=ALL_UNREAD,
         owed=(FIN_RST, NONE, Cause.UNREAD_DATA, V.CONCLUSIVE),
     ),
@@ -301,7 +301,7 @@ CASES = {
         wire=EXCHANGE
         + "> F. 19:19(0) ack 486\n< F. 486:486(0) ack 19\n> . 20:20(0) ack 487\n< . 487:487(0) ack 20",
         replay=replay(unread=0),
-        testimony=heard("end of file"),
+        peer_report=heard("end of file"),
         owed=(FIN, FIN, None, V.CONCLUSIVE),
     ),
     "a FIN that carries the last data": Case(
@@ -467,14 +467,14 @@ CASES = {
     "the end under test was called, and aborts": Case(
         wire=EXCHANGE + "< R. 486:486(0) ack 19",
         replay=replay(local=B, remote=A, unread=18, received=18, raised=ABORT_ON_CLOSE),
-        testimony=heard("ECONNRESET", peer=A, received=485, sent=18),
+        peer_report=heard("ECONNRESET", peer=A, received=485, sent=18),
         gate=Gate(unread=18, received=18),
         owed=(RST, NONE, Cause.UNREAD_DATA, V.CONCLUSIVE),
     ),
     "the end under test was called, and closes": Case(
         wire=EXCHANGE + "< F. 486:486(0) ack 19\n> F. 19:19(0) ack 487\n< . 487:487(0) ack 20",
         replay=replay(local=B, remote=A, unread=0, received=18),
-        testimony=heard("end of file", peer=A, received=485, sent=18),
+        peer_report=heard("end of file", peer=A, received=485, sent=18),
         owed=(FIN, FIN, None, V.CONCLUSIVE),
     ),
     # Nothing below may be relied on, however clear the wire looks.
@@ -503,10 +503,10 @@ CASES = {
         owed=DOUBTED_ABORT,
     ),
     "a peer that has to be heard was not": Case(
-        **PUBLISHED_ABORT | {"testimony": None}, must_testify=True, owed=DOUBTED_ABORT
+        **PUBLISHED_ABORT | {"peer_report": None}, requires_peer_report=True, owed=DOUBTED_ABORT
     ),
     "the peer could not do its part": Case(
-        **PUBLISHED_ABORT | {"testimony": heard("ECONNRESET", trouble="the script never saw a SYN")},
+        **PUBLISHED_ABORT | {"peer_report": heard("ECONNRESET", trouble="the script never saw a SYN")},
         owed=DOUBTED_ABORT,
     ),
     "the session crashed": Case(
@@ -560,12 +560,12 @@ CASES = {
         owed=DOUBTED_ABORT,
     ),
     "the peer saw an end of file where the wire has a RST": Case(
-        **PUBLISHED_ABORT | {"testimony": heard("end of file")}, owed=DOUBTED_ABORT
+        **PUBLISHED_ABORT | {"peer_report": heard("end of file")}, owed=DOUBTED_ABORT
     ),
     "the peer saw a reset where the wire has a FIN": Case(
         wire=CLOSE,
         replay=replay(unread=0),
-        testimony=heard("ECONNRESET"),
+        peer_report=heard("ECONNRESET"),
         owed=(FIN, FIN, None, V.INCONCLUSIVE),
     ),
     "the close acknowledges more than had arrived at the gate": Case(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from rst_or_fin.evidence import pcap
-from rst_or_fin.evidence.records import Call, CaptureFacts, Replay, SessionEnd, Testimony
+from rst_or_fin.evidence.records import Call, CaptureFacts, PeerReport, Replay, SessionEnd
 from rst_or_fin.report.records import Run
 from rst_or_fin.scenario.axes import Axes
 from rst_or_fin.scenario.model import Expectation, Scenario
@@ -47,7 +47,7 @@ def scenario(**changed: Any) -> Scenario:
 def run(
     wire: str = ABORT,
     of: Replay | None = None,
-    testimony: Testimony | None = None,
+    peer_report: PeerReport | None = None,
     *,
     folder: str = "20261123T115757Z-a-8b397b",
     facts: dict[str, Any] | None = None,
@@ -56,11 +56,11 @@ def run(
 ) -> Run:
     """A run of one replay; `changed` is what its scenario has of its own."""
     of = of or played(CONNECT, SEND, AWAIT, CLOSING, raised=ABORT_ON_CLOSE)
-    return _run([(segments(wire), of, testimony)], folder, facts, whole, scenario(**changed))
+    return _run([(segments(wire), of, peer_report)], folder, facts, whole, scenario(**changed))
 
 
 def aborted(**changed: Any) -> Run:
-    return run(testimony=heard("ECONNRESET"), **changed)
+    return run(peer_report=heard("ECONNRESET"), **changed)
 
 
 def closed(**changed: Any) -> Run:
@@ -109,7 +109,7 @@ def repeated(*wires: str) -> Run:
 
 
 def _run(
-    replays: Sequence[tuple[list[Segment], Replay, Testimony | None]],
+    replays: Sequence[tuple[list[Segment], Replay, PeerReport | None]],
     folder: str,
     facts: dict[str, Any] | None,
     whole: CaptureFacts,

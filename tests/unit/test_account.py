@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from rst_or_fin.evidence.records import Testimony
+from rst_or_fin.evidence.records import PeerReport
 from rst_or_fin.tcp.ending import Role
 from rst_or_fin.verdict import account
 
@@ -13,8 +13,8 @@ from tests.support.segments import EXCHANGE, HANDSHAKE, connection
 WHOLE = heard("end of file")
 
 
-def doubts(wire: str, testimony: Testimony | None, *, has_kernel: bool = True) -> list[str]:
-    return list(account.differences(connection(wire), Role.SERVER, testimony, has_kernel=has_kernel))
+def doubts(wire: str, peer_report: PeerReport | None, *, has_kernel: bool = True) -> list[str]:
+    return list(account.differences(connection(wire), Role.SERVER, peer_report, has_kernel=has_kernel))
 
 
 @pytest.mark.parametrize("wire", [ABORT, CLOSE, EXCHANGE])

@@ -9,16 +9,16 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rst_or_fin.analysis.compare import COUNTERS, Findings, Played, Unseen, compare, observe
+from rst_or_fin.analysis.compare import COUNTERS, ComparedRun, Findings, Unseen, compare, observe
 from rst_or_fin.commands.compare import _FORMATS
-from rst_or_fin.evidence.records import CaptureFacts, Gate, Testimony
+from rst_or_fin.evidence.records import CaptureFacts, Gate, PeerReport
 from rst_or_fin.report import differences, differences_html
 from rst_or_fin.scenario.axes import Axes, When
 from rst_or_fin.scenario.model import Expectation, Scenario, Variant
 from rst_or_fin.tcp import connection
 from rst_or_fin.tcp.ending import Cause, Ending
 from rst_or_fin.tcp.segment import Endpoint
-from rst_or_fin.verdict.assess import Judged
+from rst_or_fin.verdict.assess import Assessment
 
 from tests.support import cases
 from tests.support.segments import segments
@@ -60,7 +60,7 @@ def run(
     dropped: int = 0,
     retransmitted: int = 0,
     source: str = "a-folder",
-) -> Played:
+) -> ComparedRun:
     """One judged run of a connection that ended so; the rest must never make a difference."""
     axes = axes or Axes(kernel=OLD, otp="27")
     a, b = Endpoint(host, ports[0]), Endpoint("10.0.0.3", ports[1])
@@ -81,7 +81,7 @@ def run(
     judged = cases.judge_one(
         of.at(axes), connection.connection(passed), CaptureFacts(dropped=dropped, fenced=True), told, heard
     )
-    return Played(source=source, axes=axes, scenario=of, judgements=(judged,))
+    return ComparedRun(source=source, axes=axes, scenario=of, judgements=(judged,))
 
 
 INCIDENTALS = st.fixed_dictionaries(
@@ -124,13 +124,13 @@ def test_the_order_of_the_runs_changes_nothing(order: list[tuple[str, str]]) -> 
     ]
 
 
-def found(*runs: Played) -> Findings:
+def found(*runs: ComparedRun) -> Findings:
     return compare(runs)
 
 
 def at(
     kernel: str, ending: Ending, of: Scenario = KNOWN, *, otp: str = "27", backend: str = "inet"
-) -> Played:
+) -> ComparedRun:
     return run(of, ending, axes=Axes(kernel=kernel, otp=otp, backend=backend))
 
 
@@ -237,7 +237,7 @@ def test_a_counter_alone_makes_a_difference() -> None:
 
 
 def test_how_much_had_arrived_at_the_close_counts_only_where_a_scenario_states_it() -> None:
-    def acknowledging(verdict_of: Played, segment: str) -> Played:
+    def acknowledging(verdict_of: ComparedRun, segment: str) -> ComparedRun:
         [judged] = verdict_of.judgements
         verdict = replace(judged.verdict, closing_segment=segment, deciding=())
         return replace(verdict_of, judgements=(replace(judged, verdict=verdict),))
@@ -252,7 +252,7 @@ def test_how_much_had_arrived_at_the_close_counts_only_where_a_scenario_states_i
 
 
 def test_a_counter_that_a_late_reset_raises_is_not_compared() -> None:
-    def reset_counted(times: int) -> Played:
+    def reset_counted(times: int) -> ComparedRun:
         told = cases.replay(unread=0, received=0, raised={"Tcp:OutRsts": times})
         judged = cases.judge_one(
             KNOWN,
@@ -261,12 +261,12 @@ def test_a_counter_that_a_late_reset_raises_is_not_compared() -> None:
             told,
             cases.heard("end of file"),
         )
-        return Played(source="", axes=Axes(), scenario=KNOWN, judgements=(judged,))
+        return ComparedRun(source="", axes=Axes(), scenario=KNOWN, judgements=(judged,))
 
     assert found(reset_counted(0), reset_counted(1)).differences == ()
 
 
-def _unread(judged: Judged, unread: int) -> Judged:
+def _unread(judged: Assessment, unread: int) -> Assessment:
     assert judged.socket is not None
     return replace(judged, socket=replace(judged.socket, unread=unread))
 
@@ -281,7 +281,7 @@ def test_unread_bytes_count_only_where_a_scenario_gates_them(gate: Gate, differ:
 def test_what_the_shell_prints_of_an_identity_makes_no_difference() -> None:
     of = scenario(expect=msgspec.structs.replace(RESET, returns="ok"))
 
-    def returning(text: str) -> Played:
+    def returning(text: str) -> ComparedRun:
         ran = run(of)
         [judged] = ran.judgements
         calls = (judged.replay.calls[0], replace(judged.replay.calls[1], result=text))
@@ -344,6 +344,6 @@ def test_json_names_the_evidence_of_every_behaviour() -> None:
 
 def test_a_peer_that_was_not_heard_is_said_to_be_so() -> None:
     ran = run(KNOWN)
-    unheard: Testimony | None = None
-    other = replace(ran, judgements=(replace(ran.judgements[0], testimony=unheard),))
+    unheard: PeerReport | None = None
+    other = replace(ran, judgements=(replace(ran.judgements[0], peer_report=unheard),))
     assert observe(other)["peer's application sees"] == "not heard"

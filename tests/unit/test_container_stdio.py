@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from rst_or_fin.errors import EnvironmentTroubleError
+from rst_or_fin.errors import MachineError
 from rst_or_fin.testbed.container_stdio import ContainerStdio
 
 
@@ -39,5 +39,5 @@ def test_a_container_that_ended_is_told_with_its_last_line(state: dict[str, obje
     with engine, closing(ContainerStdio(cast(Any, SimpleNamespace(api=api)), "id", "server")) as stdio:
         engine.sendall(b"\2\0\0\0" + len(words).to_bytes(4, "big") + words)
         engine.shutdown(socket.SHUT_WR)
-        with pytest.raises(EnvironmentTroubleError, match=says.replace("no such", "OSError: no such")):
+        with pytest.raises(MachineError, match=says.replace("no such", "OSError: no such")):
             stdio.read(1.0)

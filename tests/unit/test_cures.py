@@ -8,7 +8,7 @@ import pytest
 from rst_or_fin.analysis.remedies import cure, exchanges
 from rst_or_fin.evidence.records import Call
 from rst_or_fin.report.remedies import notes, table
-from rst_or_fin.verdict.assess import Judged
+from rst_or_fin.verdict.assess import Assessment
 
 from tests.support.cases import ABORT, CLOSE, LATE_DATA, SHUTDOWN_THEN_ABORT
 from tests.support.segments import connection
@@ -19,7 +19,7 @@ LINGERING = "{ok, Sock} = gen_tcp:connect(Server, Port, [{linger, {true, 5}}])."
 CLOSING = "gen_tcp:close(Sock)."
 
 
-def session(judged: Judged, *lines: tuple[str, int]) -> Judged:
+def session(judged: Assessment, *lines: tuple[str, int]) -> Assessment:
     """The same replay with another session: lines and how long (in microseconds) each took."""
     calls = tuple(Call(source=source, result="ok", duration_us=us) for source, us in lines)
     return replace(judged, replay=replace(judged.replay, calls=calls, close_line=len(calls)))

@@ -10,7 +10,7 @@ import requests
 import urllib3.exceptions
 from rst_or_fin.engine import client as engine
 from rst_or_fin.engine.client import OwnedResource, Owner, living_runs
-from rst_or_fin.errors import EnvironmentTroubleError, UsageError
+from rst_or_fin.errors import MachineError, UsageError
 
 HERE = Owner(boot_id="boot-a", pid_namespace=4026531836, pid=100, started=7)
 NOW_S = 1_000_000.0
@@ -86,13 +86,13 @@ def test_labels_name_the_run_and_its_owner() -> None:
 
 def test_a_missing_socket_is_no_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
-    with pytest.raises(EnvironmentTroubleError, match="there is no socket"):
+    with pytest.raises(MachineError, match="there is no socket"):
         engine.connect(timeout_s=1)
 
 
 def test_a_closed_port_is_an_engine_that_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
-    with pytest.raises(EnvironmentTroubleError, match="is not running"):
+    with pytest.raises(MachineError, match="is not running"):
         engine.connect(timeout_s=1)
 
 
@@ -118,7 +118,7 @@ def test_a_socket_that_may_not_be_opened_is_a_matter_of_permission() -> None:
     ],
 )
 def test_the_engines_failures_are_one_line_each(error: Exception, said: str) -> None:
-    with pytest.raises(EnvironmentTroubleError, match=said), engine.calls("starting the node"):
+    with pytest.raises(MachineError, match=said), engine.calls("starting the node"):
         raise error
 
 

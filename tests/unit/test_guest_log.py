@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 import pytest
-from rst_or_fin.errors import EnvironmentTroubleError
+from rst_or_fin.errors import MachineError
 from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.testbed import guest
 from rst_or_fin.testbed.guest import Guest
@@ -61,7 +61,7 @@ def test_a_reset_of_another_connection_is_kept_until_asked_for() -> None:
 def test_the_fence_before_is_no_answer(impatient: None) -> None:
     bed = Guest(Scripted(f"{MARK}1\n", f"{ABORT}\n{MARK}1\n"))
     bed.resets(ONE, OTHER)
-    with pytest.raises(EnvironmentTroubleError, match="did not say within"):
+    with pytest.raises(MachineError, match="did not say within"):
         bed.resets(ONE, OTHER)
 
 

@@ -16,7 +16,7 @@ from rst_or_fin import data_files
 from rst_or_fin.engine import base_images, build, images, kernel_images
 from rst_or_fin.engine import client as engine
 from rst_or_fin.engine.images import IMAGES, ContextFile, Image
-from rst_or_fin.errors import EnvironmentTroubleError, UsageError
+from rst_or_fin.errors import MachineError, UsageError
 from rst_or_fin.scenario.applications import APPLICATIONS, package_of
 
 FILE = ContextFile(name="Dockerfile", content=b"FROM x\n", digest="d1", executable=False)
@@ -155,7 +155,7 @@ def test_a_failed_step_is_shown_without_the_engines_own_words_and_colours() -> N
         {"stream": "Removing intermediate container 3c041faf5de9\n"},
         {"error": "The command '/bin/sh -c sh /kernel/fetch-kernel.sh' returned a non-zero code: 100"},
     ]
-    with pytest.raises(EnvironmentTroubleError) as caught:
+    with pytest.raises(MachineError) as caught:
         build._follow("x", events, lambda line: None)
     assert str(caught.value).splitlines()[1:] == ["    E: it went wrong", "    exit status 100"]
 
@@ -191,7 +191,7 @@ def test_a_failed_build_shows_its_step_and_its_last_words() -> None:
         {"stream": "about to fail\n"},
         {"error": "returned a non-zero code: 1"},
     ]
-    with pytest.raises(EnvironmentTroubleError, match=r"(?s)step 2/2 \(RUN false\) failed.*about to fail"):
+    with pytest.raises(MachineError, match=r"(?s)step 2/2 \(RUN false\) failed.*about to fail"):
         build._follow("peer", events, lambda line: None)
 
 
@@ -218,7 +218,7 @@ def test_without_a_tool_and_without_root_one_line_names_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    with pytest.raises(EnvironmentTroubleError) as caught:
+    with pytest.raises(MachineError) as caught:
         base_images._install_tool("base:trixie", lambda line: None)
     assert "mmdebstrap" in caught.value.remedy
 

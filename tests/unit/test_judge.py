@@ -46,9 +46,9 @@ def judged(case: Case, of: Connection | None = None, **changed: Any) -> Verdict:
         "capture": case.capture,
         "subject": role_in(found, told),
         "report": report(found, told),
-        "testimony": case.testimony,
+        "peer_report": case.peer_report,
         "gate": case.gate,
-        "must_testify": case.must_testify,
+        "requires_peer_report": case.requires_peer_report,
     } | changed
     return judge.judge(found, **witnesses)
 
@@ -205,12 +205,12 @@ def test_a_node_that_dies_before_its_first_line_returned_is_doubted() -> None:
 
 @pytest.mark.parametrize("errno", ["ECONNRESET", "EPIPE"])
 def test_a_reset_at_the_peer_agrees_with_a_rst(errno: str) -> None:
-    verdict = judge.judge(connection(ABORT), capture=WHOLE, testimony=heard(errno))
+    verdict = judge.judge(connection(ABORT), capture=WHOLE, peer_report=heard(errno))
     assert [w.agrees for w in verdict.witnesses if "peer" in w.name] == [True]
 
 
 def test_what_else_the_peer_saw_is_no_witness_of_the_ending() -> None:
-    verdict = judge.judge(connection(ABORT), capture=WHOLE, testimony=heard("ETIMEDOUT"))
+    verdict = judge.judge(connection(ABORT), capture=WHOLE, peer_report=heard("ETIMEDOUT"))
     assert [w.agrees for w in verdict.witnesses if "peer" in w.name] == [None]
 
 
@@ -285,7 +285,7 @@ def test_a_session_that_ended_early_forbids_any_conclusion(case: Case, end: Sess
 
 @given(case=cases, end=st.sampled_from(["end of file", "ECONNRESET", "EPIPE", "ETIMEDOUT"]))
 def test_a_witness_that_disagrees_forbids_any_conclusion(case: Case, end: str) -> None:
-    verdict = judged(case, testimony=heard(end))
+    verdict = judged(case, peer_report=heard(end))
     disagrees = any(w.agrees is False for w in verdict.witnesses)
     assert not (disagrees and verdict.validity is Validity.CONCLUSIVE)
 

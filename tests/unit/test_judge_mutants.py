@@ -34,8 +34,8 @@ BEGINS_WITH: dict[str, tuple[ModuleType, str, str]] = {
         "capture = type(capture)(dropped=capture.dropped, fenced=True)",
     ),
     "ignores what the closing host told": (judge, "judge", "report = None"),
-    "ignores the peer's application": (judge, "judge", "testimony = None"),
-    "ignores a peer that was not heard": (judge, "judge", "must_testify = False"),
+    "ignores the peer's application": (judge, "judge", "peer_report = None"),
+    "ignores a peer that was not heard": (judge, "judge", "requires_peer_report = False"),
     "ignores a peer in trouble": (judge, "_doubts_of_peer", "return []"),
     "takes any unread byte for all of them": (
         judge,

@@ -11,13 +11,13 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rst_or_fin.evidence.records import BoundSocket, Call, Gate, Replay, SessionEnd, Testimony, Watch
+from rst_or_fin.evidence.records import BoundSocket, Call, Gate, PeerReport, Replay, SessionEnd, Watch
 from rst_or_fin.scenario.model import ConnectionExpectation, Expectation, Scenario, Server
 from rst_or_fin.tcp import connection, tracker
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Cause, Ending, Role
 from rst_or_fin.tcp.segment import Endpoint, Segment
-from rst_or_fin.verdict.assess import Judged, Wire, assess_run, judge_replay
+from rst_or_fin.verdict.assess import Assessment, ReplayTracker, assess_run, judge_replay
 from rst_or_fin.verdict.outcome import Outcome
 
 from tests.support.cases import ABORT, ABORT_ON_CLOSE, CLOSE, WHOLE, heard, replay
@@ -47,11 +47,11 @@ def crashed(index: int) -> Replay:
 
 def judge_run(
     wire: Sequence[Segment], replays: Sequence[Replay], scenario: Scenario = SCENARIO
-) -> list[Judged]:
+) -> list[Assessment]:
     return assess_run(scenario, map(frame, wire), WHOLE, replays, [()] * len(replays), A.address)
 
 
-def seen_by(of: Judged) -> list[str]:
+def seen_by(of: Assessment) -> list[str]:
     return notes(of.connection) if isinstance(of.connection, Connection) else []
 
 
@@ -118,9 +118,9 @@ def test_replays_and_testimonies_belong_together_one_to_one() -> None:
 
 
 def record() -> dict[str, Any]:
-    testimony: Testimony = heard("ECONNRESET")
+    peer_report: PeerReport = heard("ECONNRESET")
     found = [connection.connection(segments(ABORT))]
-    judged = judge_replay(SCENARIO, found, WHOLE, aborted(0), [testimony], A.address)
+    judged = judge_replay(SCENARIO, found, WHOLE, aborted(0), [peer_report], A.address)
     written: dict[str, Any] = json.loads(msgspec.json.encode(judged.record()))
     return written
 
@@ -179,7 +179,7 @@ def served(index: int = 0, **changed: Any) -> Replay:
 SERVER_ABORTS = EXCHANGE + "< R. 486:486(0) ack 19"
 
 
-def of_node(node: Endpoint, wire: str, *told: Replay, scenario: Scenario = SCENARIO) -> Judged:
+def of_node(node: Endpoint, wire: str, *told: Replay, scenario: Scenario = SCENARIO) -> Assessment:
     found = tracker.connections(segments(wire))
     return judge_replay(scenario, found, WHOLE, told[0], [], node.address)
 
@@ -261,19 +261,19 @@ def test_a_peer_that_was_not_heard_is_a_doubt_not_a_difference() -> None:
 
 
 def test_what_was_seen_so_far_is_there_to_be_looked_at() -> None:
-    wire = Wire()
+    wire = ReplayTracker()
     wire.see(map(frame, segments(ABORT)))
     assert wire.ends() == [((A, B), True)] == wire.ends()
 
 
 def test_a_connection_is_not_over_before_its_end_was_seen() -> None:
-    wire = Wire()
+    wire = ReplayTracker()
     wire.see(map(frame, segments(ABORT)[:5]))
     assert wire.ends() == [((A, B), False)]
 
 
 def test_a_taken_connection_is_gone() -> None:
-    wire = Wire()
+    wire = ReplayTracker()
     wire.see(map(frame, segments(ABORT)))
     wire.take()
     assert wire.ends() == []
@@ -288,7 +288,7 @@ def test_live_and_from_the_saved_wire_a_run_is_judged_alike(cut: int) -> None:
     """Each replay has the frames that passed in its time, however late some of them are."""
     seen = [s for n in range(3) for s in segments(ABORT, a=port(n))]
     frames, live, replays = list(map(frame, seen)), [], []
-    wire = Wire()
+    wire = ReplayTracker()
     for number, end in enumerate(sorted((min(cut, 10), min(cut + 10, 20), 30))):
         first = wire.frames + 1
         wire.see(frames[wire.frames : end])
@@ -303,7 +303,7 @@ def test_live_and_from_the_saved_wire_a_run_is_judged_alike(cut: int) -> None:
 
 
 def test_a_late_segment_of_a_judged_connection_does_not_stand_in_for_the_next() -> None:
-    wire = Wire()
+    wire = ReplayTracker()
     first, second = segments(ABORT, a_isn=1), segments(ABORT, a_isn=50_000)
     wire.see(map(frame, first))
     wire.take()

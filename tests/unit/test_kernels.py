@@ -14,7 +14,7 @@ from rst_or_fin import cli
 from rst_or_fin.commands import test_kernel
 from rst_or_fin.engine import images, kernel_images, kernels
 from rst_or_fin.engine.kernels import Offer
-from rst_or_fin.errors import EnvironmentTroubleError, UsageError
+from rst_or_fin.errors import MachineError, UsageError
 from rst_or_fin.execution import cells
 from rst_or_fin.scenario.axes import Axes, version
 from rst_or_fin.storage import scenario_files
@@ -178,7 +178,7 @@ class Archive:
     def _ask(self, client: object, tell: object) -> str:
         self.asked += 1
         if self.said is None:
-            raise EnvironmentTroubleError("the archive is out of reach")
+            raise MachineError("the archive is out of reach")
         return self.said
 
     def offers(self) -> tuple[Offer, ...]:

@@ -9,13 +9,13 @@ import socket
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rst_or_fin.errors import EnvironmentTroubleError, UsageError
-from rst_or_fin.evidence.records import Testimony
+from rst_or_fin.errors import MachineError, UsageError
+from rst_or_fin.evidence.records import PeerReport
 from rst_or_fin.netns import confinement, messages
 from rst_or_fin.node import runtime
 from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.testbed import holder_process
-from rst_or_fin.testbed.peer_log import Testimonies
+from rst_or_fin.testbed.peer_log import PeerLog
 
 PEER = Endpoint("198.18.0.3", 40000)
 ENDED = {"event": "ended", "peer": [*PEER], "received": 18, "sent": 485, "end": "ECONNRESET", "t_ns": 1}
@@ -55,14 +55,14 @@ def test_a_confinement_that_is_refused_has_its_remedy() -> None:
 
 @given(st.integers(1, len(LOG)))
 def test_a_testimony_survives_any_cut_of_the_log(step: int) -> None:
-    heard = Testimonies()
+    heard = PeerLog()
     for start in range(0, len(LOG), step):
         heard.feed(LOG[start : start + step])
-    assert heard.take(PEER) == Testimony(peer=PEER, received=18, sent=485, end="ECONNRESET", t_ns=1)
+    assert heard.take(PEER) == PeerReport(peer=PEER, received=18, sent=485, end="ECONNRESET", t_ns=1)
 
 
 def test_a_testimony_is_given_once() -> None:
-    heard = Testimonies()
+    heard = PeerLog()
     heard.feed(LOG)
     assert [heard.take(PEER) is None, heard.take(PEER) is None] == [False, True]
 
@@ -88,5 +88,5 @@ def test_another_release_is_a_wrong_usage() -> None:
 
 def test_a_missing_system_erlang_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(EnvironmentTroubleError, match="no `erl` on the PATH"):
+    with pytest.raises(MachineError, match="no `erl` on the PATH"):
         runtime.find("system")

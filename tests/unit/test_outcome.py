@@ -32,9 +32,9 @@ def verdict_of(case: Case) -> Verdict:
         capture=case.capture,
         subject=role_in(found, case.replay),
         report=report(found, case.replay),
-        testimony=case.testimony,
+        peer_report=case.peer_report,
         gate=case.gate,
-        must_testify=case.must_testify,
+        requires_peer_report=case.requires_peer_report,
     )
 
 
@@ -197,7 +197,7 @@ def test_a_line_is_held_against_what_it_returned() -> None:
 @pytest.mark.parametrize(("lost", "same"), [(0, True), (18, False), ("some", False)])
 def test_an_expected_loss_is_held_against_what_the_peer_read(lost: int | str, same: bool) -> None:
     verdict = verdict_of(
-        replace(CASES["the published close: everything read first"], testimony=heard("end of file"))
+        replace(CASES["the published close: everything read first"], peer_report=heard("end of file"))
     )
     expect = msgspec.convert({"ending": "FIN", "lost": lost}, Expectation)
     [point] = [p for p in compare(expect, verdict, None, heard("end of file")) if p.what == "bytes lost"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from rst_or_fin import own_files
 from rst_or_fin.engine import image_locks
-from rst_or_fin.errors import EnvironmentTroubleError
+from rst_or_fin.errors import MachineError
 
 SOMEBODY = 4711
 
@@ -52,14 +52,14 @@ def test_a_prepared_lock_folder_is_refused(
     theirs = tmp_path / "theirs"
     theirs.mkdir(mode=0o700)
     prepare(temporary / f"rst-or-fin-{os.geteuid()}.locks", theirs)
-    with pytest.raises(EnvironmentTroubleError, match=why):
+    with pytest.raises(MachineError, match=why):
         own_files.open_lock("locks", "peer.lock")
 
 
 def test_another_users_lock_folder_is_refused(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (temporary / f"rst-or-fin-{SOMEBODY}.locks").mkdir(mode=0o700)
     monkeypatch.setattr(os, "geteuid", lambda: SOMEBODY)
-    with pytest.raises(EnvironmentTroubleError, match="belongs to another user"):
+    with pytest.raises(MachineError, match="belongs to another user"):
         own_files.private_folder("locks")
 
 

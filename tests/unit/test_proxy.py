@@ -1,4 +1,4 @@
-"""A client behind a proxy: what it makes of an answer, and how its testimony finds its connection."""
+"""A client behind a proxy: what it makes of an answer, and how its report finds its connection."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from collections.abc import Iterator
 
 import pytest
 from rst_or_fin.agents import proxy
-from rst_or_fin.evidence.records import Testimony
+from rst_or_fin.evidence.records import PeerReport
 from rst_or_fin.tcp.ending import Ending, Role
 from rst_or_fin.tcp.segment import Endpoint
-from rst_or_fin.testbed.peer_log import Testimonies
+from rst_or_fin.testbed.peer_log import PeerLog
 from rst_or_fin.verdict import witnesses
 from rst_or_fin.verdict.delivery import delivery
 
 from tests.support.cases import replay
 from tests.support.segments import EXCHANGE, A, connection
 
-BEHIND = Testimony(peer=Endpoint(A.address, 0), received=0, sent=10, end="502", log="recv() failed")
+BEHIND = PeerReport(peer=Endpoint(A.address, 0), received=0, sent=10, end="502", log="recv() failed")
 
 
 @pytest.fixture
@@ -60,11 +60,11 @@ def test_what_the_client_got_is_told_in_words(
 
 
 def test_a_testimony_without_a_port_is_of_any_connection_from_there() -> None:
-    log = Testimonies()
+    log = PeerLog()
     log.feed(b'{"event": "ended", "peer": ["10.0.0.2", 0], "received": 0, "sent": 0, "end": "502"}\n')
     assert (A in log, log.take(A), log.take(A)) == (
         True,
-        Testimony(peer=Endpoint("10.0.0.2", 0), received=0, sent=0, end="502"),
+        PeerReport(peer=Endpoint("10.0.0.2", 0), received=0, sent=0, end="502"),
         None,
     )
 

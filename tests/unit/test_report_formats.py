@@ -42,11 +42,11 @@ def svg(of: Run) -> ET.Element:
 
 
 def test_replays_that_went_the_same_way_are_shown_once() -> None:
-    assert [alike.count for alike in repeated(ABORT, ABORT, ABORT).ways()] == [3]
+    assert [alike.count for alike in repeated(ABORT, ABORT, ABORT).groups()] == [3]
 
 
 def test_the_way_that_differs_is_shown_first() -> None:
-    shown = [(a.first.verdict.ending, a.count) for a in repeated(ABORT, CLOSE, ABORT).ways()]
+    shown = [(a.first.verdict.ending, a.count) for a in repeated(ABORT, CLOSE, ABORT).groups()]
     assert shown == [(Ending.FIN, 1), (Ending.RST, 2)]
 
 

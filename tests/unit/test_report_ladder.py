@@ -107,7 +107,7 @@ def test_the_peer_sees_the_end_before_it_answers_with_its_own() -> None:
 
 def test_a_peer_that_closed_first_says_so_before_its_fin() -> None:
     wire = EXCHANGE + "< F. 486:486(0) ack 19\n> . 19:19(0) ack 487\n> R. 19:19(0) ack 487"
-    found = order(run(wire, testimony=heard("closed")))
+    found = order(run(wire, peer_report=heard("closed")))
     assert found.index("closes first") + 1 == found.index("< F. 486:486(0) ack 19")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rst_or_fin.engine import base_images, images
 from rst_or_fin.engine import client as engine
-from rst_or_fin.errors import EnvironmentTroubleError, UsageError
+from rst_or_fin.errors import MachineError, UsageError
 from rst_or_fin.node import runtime
 from rst_or_fin.scenario.model import Hosts, Node, Server
 from rst_or_fin.storage import scenario_files
@@ -18,7 +18,7 @@ OPTIONS = argparse.Namespace(runtime="auto", otp=None, backend="inet", family="4
 
 
 def no_engine() -> None:
-    raise EnvironmentTroubleError("No Docker Engine here.", "install one")
+    raise MachineError("No Docker Engine here.", "install one")
 
 
 def test_without_an_engine_it_is_local_and_says_why_and_how(monkeypatch: pytest.MonkeyPatch) -> None:

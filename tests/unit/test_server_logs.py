@@ -1,4 +1,4 @@
-"""What nginx's and httpd's own logs say becomes testimony: who closed, and how much went over the wire."""
+"""What nginx's and httpd's own logs say becomes a report: who closed, and how much went over the wire."""
 
 from __future__ import annotations
 

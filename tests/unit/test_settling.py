@@ -6,13 +6,13 @@ from typing import Any, cast
 
 import pytest
 from rst_or_fin.capture_file.frame import Frame
-from rst_or_fin.errors import EnvironmentTroubleError
-from rst_or_fin.evidence.records import Testimony
+from rst_or_fin.errors import MachineError
+from rst_or_fin.evidence.records import PeerReport
 from rst_or_fin.runner import settling
 from rst_or_fin.runner.recorder import Recorder
 from rst_or_fin.storage import scenario_files
 from rst_or_fin.tcp.segment import Endpoint
-from rst_or_fin.verdict.assess import Wire
+from rst_or_fin.verdict.assess import ReplayTracker
 
 from tests.support.cases import heard
 from tests.support.segments import EXCHANGE, B, frame, segments
@@ -24,14 +24,14 @@ class Bed:
     server = B
     wire = None
 
-    def __init__(self, *looks: str, testimony: Testimony | None = None) -> None:
+    def __init__(self, *looks: str, peer_report: PeerReport | None = None) -> None:
         whole = [frame(segment) for segment in segments("\n".join(looks))]
         self.looks = []
         for look in looks:
             count = len(segments(look))
             self.looks.append(whole[:count])
             whole = whole[count:]
-        self.testimonies = [testimony] if testimony else []
+        self.peer_reports = [peer_report] if peer_report else []
         self.dead = False
 
     def drain(self, timeout_s: float = 0.0) -> list[Frame]:
@@ -40,12 +40,12 @@ class Bed:
     def holds(self, *ends: object) -> bool:
         return False
 
-    def testimony(self, client: Endpoint, timeout_s: float) -> Testimony | None:
-        return self.testimonies.pop() if self.testimonies and not self.looks[1:] else None
+    def peer_report(self, client: Endpoint, timeout_s: float) -> PeerReport | None:
+        return self.peer_reports.pop() if self.peer_reports and not self.looks[1:] else None
 
     def check(self) -> None:
         if self.dead:
-            raise EnvironmentTroubleError("the server ended")
+            raise MachineError("the server ended")
 
 
 class Nowhere:
@@ -55,7 +55,7 @@ class Nowhere:
         """Let them go."""
 
 
-def settle(scenario: str, bed: Bed) -> tuple[settling.Settled, Wire]:
+def settle(scenario: str, bed: Bed) -> tuple[settling.Settled, ReplayTracker]:
     recorder = Recorder(cast(Any, Nowhere()))
     found = scenario_files.find(scenario).scenario
     return settling.settle(found, cast(Any, bed), recorder), recorder.near
@@ -72,9 +72,9 @@ def test_what_closed_the_connection_while_its_sockets_were_looked_at_is_captured
 
 
 def test_what_a_scripted_peer_does_before_it_has_spoken_is_captured() -> None:
-    bed = Bed(CLOSED, "< . 486:486(0) ack 20", LATE, testimony=heard("script played", sent=1485))
+    bed = Bed(CLOSED, "< . 486:486(0) ack 20", LATE, peer_report=heard("script played", sent=1485))
     settled, wire = settle("data-after-our-fin", bed)
-    assert ([t.sent for t in settled.testimonies], wire.frames) == (
+    assert ([t.sent for t in settled.peer_reports], wire.frames) == (
         [1485],
         len(segments("\n".join((CLOSED, "< . 486:486(0) ack 20", LATE)))),
     )
@@ -83,5 +83,5 @@ def test_what_a_scripted_peer_does_before_it_has_spoken_is_captured() -> None:
 def test_a_program_that_died_meanwhile_ends_the_run() -> None:
     bed = Bed(CLOSED, ANSWERED)
     bed.dead = True
-    with pytest.raises(EnvironmentTroubleError, match="the server ended"):
+    with pytest.raises(MachineError, match="the server ended"):
         settle("recv-then-close", bed)

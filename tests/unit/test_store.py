@@ -18,9 +18,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rst_or_fin.capture_file.frame import Frame
-from rst_or_fin.errors import EnvironmentTroubleError, UsageError
+from rst_or_fin.errors import MachineError, UsageError
 from rst_or_fin.evidence import pcap
-from rst_or_fin.evidence.records import CaptureFacts, Replay, Testimony
+from rst_or_fin.evidence.records import CaptureFacts, PeerReport, Replay
 from rst_or_fin.scenario.axes import Axes
 from rst_or_fin.storage import evidence_folder
 
@@ -57,14 +57,14 @@ replays = st.builds(
     returned=st.text(),
     reasons=st.none() | st.lists(st.text(), max_size=2),
 )
-testimonies = st.none() | st.builds(heard, st.text(), trouble=st.text())
+peer_reports = st.none() | st.builds(heard, st.text(), trouble=st.text())
 
 
-def write(folder: Path, told: list[tuple[Replay, Testimony | None]], frames: list[Frame] = FRAMES) -> Path:
+def write(folder: Path, told: list[tuple[Replay, PeerReport | None]], frames: list[Frame] = FRAMES) -> Path:
     with evidence_folder.Writer(folder, scenario_text=SCENARIO, manifest=MANIFEST) as writer:
         writer.frames(frames)
-        for number, (one, testimony) in enumerate(told):
-            writer.replay(one, [testimony] if testimony else [], testimony)
+        for number, (one, peer_report) in enumerate(told):
+            writer.replay(one, [peer_report] if peer_report else [], peer_report)
             writer.verdict({"index": number})
         writer.finish(finished="later", capture=CaptureFacts(dropped=0, fenced=True))
     return folder
@@ -76,12 +76,12 @@ def folder(tmp_path: Path) -> Path:
 
 
 @settings(max_examples=30)
-@given(st.lists(st.tuples(replays, testimonies), max_size=4))
-def test_what_was_told_comes_back(told: list[tuple[Replay, Testimony | None]]) -> None:
-    told = [(replace(one, index=number), testimony) for number, (one, testimony) in enumerate(told)]
+@given(st.lists(st.tuples(replays, peer_reports), max_size=4))
+def test_what_was_told_comes_back(told: list[tuple[Replay, PeerReport | None]]) -> None:
+    told = [(replace(one, index=number), peer_report) for number, (one, peer_report) in enumerate(told)]
     with TemporaryDirectory() as place:
         read = evidence_folder.read(write(Path(place, "run"), told))
-    heard_again = [each[0] if each else None for each in read.testimonies]
+    heard_again = [each[0] if each else None for each in read.peer_reports]
     assert list(zip(read.replays, heard_again, strict=True)) == told
 
 
@@ -243,7 +243,7 @@ def test_a_full_disk_is_an_environment_trouble(tmp_path: Path, full_disk: FullDi
     full_disk.takes("transcript.jsonl")
     writer = evidence_folder.Writer(tmp_path / "run", scenario_text=SCENARIO, manifest=MANIFEST)
     writer.replay(replay(), [], None)
-    with pytest.raises(EnvironmentTroubleError, match="No space left on device") as caught:
+    with pytest.raises(MachineError, match="No space left on device") as caught:
         writer.flush()
     assert "free some space" in caught.value.remedy
 
@@ -253,13 +253,13 @@ def test_a_disk_that_is_full_from_the_start_is_an_environment_trouble(
     tmp_path: Path, full_disk: FullDisk, name: str
 ) -> None:
     full_disk.takes(name)
-    with pytest.raises(EnvironmentTroubleError, match="No space left on device"):
+    with pytest.raises(MachineError, match="No space left on device"):
         evidence_folder.Writer(tmp_path / "run", scenario_text=SCENARIO, manifest=MANIFEST)
 
 
 def test_a_place_that_is_no_folder_is_an_environment_trouble(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(EnvironmentTroubleError, match=r"cannot write the evidence to .*Not a directory"):
+    with pytest.raises(MachineError, match=r"cannot write the evidence to .*Not a directory"):
         evidence_folder.Writer(tmp_path / "file" / "run", scenario_text=SCENARIO, manifest=MANIFEST)
 
 
@@ -268,7 +268,7 @@ def test_any_other_error_of_the_disk_is_named_too(folder: Path, monkeypatch: pyt
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(Path, "open", refuse)
-    with pytest.raises(EnvironmentTroubleError, match="Read-only file system"):
+    with pytest.raises(MachineError, match="Read-only file system"):
         evidence_folder.write_verdicts(folder, [])
 
 
@@ -298,14 +298,14 @@ def test_a_disk_that_fills_up_at_the_end_still_closes_every_file(tmp_path: Path,
     full_disk.takes("transcript.jsonl")
     writer = evidence_folder.Writer(tmp_path / "run", scenario_text=SCENARIO, manifest=MANIFEST)
     writer.replay(replay(), [], None)
-    with pytest.raises(EnvironmentTroubleError), writer:
+    with pytest.raises(MachineError), writer:
         pass
     assert full_disk.left_open == []
 
 
 def test_a_disk_that_is_full_from_the_start_leaves_no_file_open(tmp_path: Path, full_disk: FullDisk) -> None:
     full_disk.takes("capture.pcap")
-    with pytest.raises(EnvironmentTroubleError):
+    with pytest.raises(MachineError):
         evidence_folder.Writer(tmp_path / "run", scenario_text=SCENARIO, manifest=MANIFEST)
     assert full_disk.left_open == []
 

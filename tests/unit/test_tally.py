@@ -6,7 +6,7 @@ from rst_or_fin.evidence.records import CaptureFacts, Gate
 from rst_or_fin.report.terminal import Tally
 from rst_or_fin.scenario.model import Expectation, Scenario
 from rst_or_fin.tcp.ending import Ending
-from rst_or_fin.verdict.assess import Judged
+from rst_or_fin.verdict.assess import Assessment
 from rst_or_fin.verdict.outcome import Outcome
 
 from tests.support.cases import ABORT, ABORT_ON_CLOSE, CLOSE, heard, judge_one, replay
@@ -26,17 +26,17 @@ def scenario(*, race: bool) -> Scenario:
     )
 
 
-def fin(*, race: bool = False, capture: CaptureFacts = FENCED) -> Judged:
+def fin(*, race: bool = False, capture: CaptureFacts = FENCED) -> Assessment:
     told = replay(unread=0)
     return judge_one(scenario(race=race), connection(CLOSE), capture, told, heard("end of file"))
 
 
-def rst(*, race: bool = False) -> Judged:
+def rst(*, race: bool = False) -> Assessment:
     told = replay(raised=ABORT_ON_CLOSE)
     return judge_one(scenario(race=race), connection(ABORT), FENCED, told, heard("ECONNRESET"))
 
 
-def tally(*judgements: Judged) -> Tally:
+def tally(*judgements: Assessment) -> Tally:
     counted = Tally()
     for judged in judgements:
         counted.add(judged)

@@ -16,7 +16,7 @@ from rst_or_fin.scenario.model import Expectation, Scenario
 from rst_or_fin.tcp import connection as trace
 from rst_or_fin.tcp.ending import Cause, Ending
 from rst_or_fin.verdict import judge
-from rst_or_fin.verdict.assess import Judged, JudgedConnection, assess_run
+from rst_or_fin.verdict.assess import AssessedConnection, Assessment, assess_run
 from rst_or_fin.verdict.outcome import Outcome
 
 from tests.support.cases import ABORT, ABORT_ON_CLOSE, CASES, LATE_DATA, WHOLE, heard, judge_one, replay
@@ -34,7 +34,7 @@ SCENARIO = Scenario(
 SGR = re.compile("\x1b\\[[0-9;]*m")
 
 
-def judged(wire: str = ABORT, scenario: Scenario = SCENARIO, returned: str = "ok") -> Judged:
+def judged(wire: str = ABORT, scenario: Scenario = SCENARIO, returned: str = "ok") -> Assessment:
     told = replay(raised=ABORT_ON_CLOSE if wire == ABORT else {}, unread=485, returned=returned)
     return judge_one(scenario, trace.connection(segments(wire)), WHOLE, told, heard("ECONNRESET"))
 
@@ -86,7 +86,7 @@ def test_a_case_in_full() -> None:
 def test_colour_adds_nothing_but_colour() -> None:
     for case in CASES.values():
         told = case.replay or replay()
-        one = judge_one(SCENARIO, connection(case.wire), case.capture, told, case.testimony)
+        one = judge_one(SCENARIO, connection(case.wire), case.capture, told, case.peer_report)
         assert SGR.sub("", terminal.case(SCENARIO, one, COLOURS)) == terminal.case(SCENARIO, one, PLAIN)
 
 
@@ -157,8 +157,8 @@ def test_a_peers_own_rst_is_explained() -> None:
 def test_of_many_other_connections_the_rest_is_counted() -> None:
     of = aborted().judgements[0]
     assert of.connection is not None
-    other = JudgedConnection(
-        order=2, name="", connection=of.connection, socket=None, testimony=None, verdict=of.verdict
+    other = AssessedConnection(
+        order=2, name="", connection=of.connection, socket=None, peer_report=None, verdict=of.verdict
     )
     shown = terminal.others(replace(of, others=(other,) * 40)).splitlines()
     assert (len(shown), shown[-1]) == (13, "… 28 more: 28 RST")

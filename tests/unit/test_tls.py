@@ -15,14 +15,14 @@ from typing import Any
 import pytest
 from cryptography import x509
 from rst_or_fin.agents import tls
-from rst_or_fin.evidence.records import Testimony
+from rst_or_fin.evidence.records import PeerReport
 from rst_or_fin.report import pcapng, tls_records
 from rst_or_fin.scenario import peers
 from rst_or_fin.scenario.model import Server
 from rst_or_fin.tcp.ending import Role
 from rst_or_fin.tcp.segment import Endpoint, Flags, Segment
 from rst_or_fin.testbed import credentials
-from rst_or_fin.testbed.peer_log import Testimonies
+from rst_or_fin.testbed.peer_log import PeerLog
 from rst_or_fin.verdict.delivery import delivery
 
 from tests.support.cases import replay
@@ -207,17 +207,17 @@ def test_secrets_are_a_block_of_their_own() -> None:
 
 
 def test_the_peers_log_keeps_secrets_until_they_are_asked_for() -> None:
-    log = Testimonies()
+    log = PeerLog()
     log.feed(b'{"event": "secrets", "lines": ["CLIENT_RANDOM 00 11"]}\n')
     assert (log.secrets(), log.secrets()) == (["CLIENT_RANDOM 00 11"], [])
 
 
 def test_what_is_encrypted_is_not_held_against_the_wire() -> None:
-    heard = Testimony(peer=A, received=5, sent=0, end="close_notify")
+    heard = PeerReport(peer=A, received=5, sent=0, end="close_notify")
     found = delivery(connection(EXCHANGE), Role.CLIENT, replay(), heard, encrypted=True)
     assert (found.sent, found.lost) == (None, None)
 
 
 def test_a_request_that_was_not_counted_is_not_called_lost() -> None:
-    heard = Testimony(peer=A, received=5, sent=0, end="end of file")
+    heard = PeerReport(peer=A, received=5, sent=0, end="end of file")
     assert delivery(connection(EXCHANGE), Role.CLIENT, replay(), heard, is_exact=False).lost is None

@@ -18,7 +18,7 @@ from rst_or_fin.evidence.records import Moment
 from rst_or_fin.scenario.axes import Axes, version
 from rst_or_fin.scenario.model import Expectation, Scenario, Variant
 from rst_or_fin.tcp.ending import Cause, Validity
-from rst_or_fin.verdict.assess import Judged
+from rst_or_fin.verdict.assess import Assessment
 from rst_or_fin.verdict.judge import NODE, PEER
 from rst_or_fin.verdict.outcome import Outcome
 
@@ -39,16 +39,16 @@ _IDENTITY = re.compile(r"#(?:Port|Ref|Fun)<[^>]*>|<\d+\.\d+\.\d+>")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Played:
+class ComparedRun:
     """One judged run. `scenario` is as its file has it, with all variants; `source` names the evidence."""
 
     source: str
     axes: Axes
     scenario: Scenario
-    judgements: tuple[Judged, ...]
+    judgements: tuple[Assessment, ...]
 
     @property
-    def conclusive(self) -> list[Judged]:
+    def conclusive(self) -> list[Assessment]:
         return [j for j in self.judgements if j.verdict.validity is Validity.CONCLUSIVE]
 
     @property
@@ -66,7 +66,7 @@ class Behaviour:
     """
 
     points: Mapping[str, str]
-    runs: tuple[Played, ...]
+    runs: tuple[ComparedRun, ...]
     where: str
     reference: str = ""
 
@@ -92,7 +92,7 @@ class Difference:
 class SetAside:
     """A run that is not compared, or not in full, and why."""
 
-    run: Played
+    run: ComparedRun
     why: str
 
 
@@ -135,7 +135,7 @@ class Findings:
         return any(difference.unexplained for difference in self.differences)
 
 
-def compare(runs: Iterable[Played], unplayed: Iterable[Unseen] = ()) -> Findings:
+def compare(runs: Iterable[ComparedRun], unplayed: Iterable[Unseen] = ()) -> Findings:
     """Compare runs of the same session against the same server, whatever they are called in other files.
 
     `unplayed` are the places of a matrix that left no evidence.
@@ -143,7 +143,7 @@ def compare(runs: Iterable[Played], unplayed: Iterable[Unseen] = ()) -> Findings
     everything = list(runs)
     silent = [*(_unseen(run) for run in everything if _is_silent(run)), *unplayed]
     set_aside: list[SetAside] = []
-    by_scenario: dict[object, list[Played]] = {}
+    by_scenario: dict[object, list[ComparedRun]] = {}
     for run in everything:
         why = _reason_to_set_aside(run)
         if why:
@@ -171,7 +171,7 @@ def compare(runs: Iterable[Played], unplayed: Iterable[Unseen] = ()) -> Findings
     )
 
 
-def observe(run: Played) -> dict[str, str]:
+def observe(run: ComparedRun) -> dict[str, str]:
     """What a run showed, point by point, without what was expected of it; empty if nothing is conclusive.
 
     How the end under test closed, and why, always counts. Anything else may be a matter of timing (how much
@@ -181,7 +181,7 @@ def observe(run: Played) -> dict[str, str]:
     stated = [scenario.expect, *(variant.expect for variant in scenario.variants)]
     gates = [scenario.gate, *(variant.gate for variant in scenario.variants if variant.gate)]
     exactly = _any_states(stated, "closing_segment")
-    points: dict[str, Callable[[Judged], str]] = {
+    points: dict[str, Callable[[Assessment], str]] = {
         ENDING: lambda j: str(j.verdict.ending),
         CAUSE: lambda j: str(j.verdict.cause or "none"),
         CLOSING: _closing_segment if exactly else _closing_flags,
@@ -196,7 +196,7 @@ def observe(run: Played) -> dict[str, str]:
     if any(isinstance(gate.unread, int) for gate in gates):
         points["unread at the close"] = _unread
     if _any_states(stated, "peer_sees"):
-        points["peer's application sees"] = lambda j: j.testimony.end if j.testimony else "not heard"
+        points["peer's application sees"] = lambda j: j.peer_report.end if j.peer_report else "not heard"
     if _any_states(stated, "returns"):
         points["close returns"] = _returned
     seen = run.conclusive
@@ -233,7 +233,7 @@ def _identity(scenario: Scenario) -> object:
     return (scenario.name, scenario.session, scenario.close_line, given, server.kind, options)
 
 
-def _reason_to_set_aside(run: Played) -> str:
+def _reason_to_set_aside(run: ComparedRun) -> str:
     if not run.judgements:
         return "it holds no replay: the run ended before its first one did"
     if run.scenario.race:
@@ -245,11 +245,11 @@ def _reason_to_set_aside(run: Played) -> str:
     return f"{len(doubtful)} of {len(run.judgements)} inconclusive: {'; '.join(doubtful[0].verdict.doubts)}"
 
 
-def _is_silent(run: Played) -> bool:
+def _is_silent(run: ComparedRun) -> bool:
     return not run.conclusive and not run.scenario.race
 
 
-def _unseen(run: Played) -> Unseen:
+def _unseen(run: ComparedRun) -> Unseen:
     where = places([run.axes], AXES)
     return Unseen(scenario=run.scenario.name, where=where, why=_reason_to_set_aside(run) or "no replay")
 
@@ -266,16 +266,16 @@ def _any_states(stated: Iterable[Expectation], field: str) -> bool:
     return any(getattr(expect, field) is not None for expect in stated)
 
 
-def _closing_segment(judged: Judged) -> str:
+def _closing_segment(judged: Assessment) -> str:
     return judged.verdict.closing_segment or "none"
 
 
-def _closing_flags(judged: Judged) -> str:
+def _closing_flags(judged: Assessment) -> str:
     """The first closing segment without its numbers: these, and whether data came along, are timing."""
     return _closing_segment(judged).partition(" ")[0].replace("P", "")
 
 
-def _decided_by(judged: Judged) -> str:
+def _decided_by(judged: Assessment) -> str:
     connection = judged.connection
     if connection is None:
         return "none"
@@ -284,14 +284,14 @@ def _decided_by(judged: Judged) -> str:
     )
 
 
-def _host(judged: Judged, index: int) -> str:
+def _host(judged: Assessment, index: int) -> str:
     """Which host sent that segment."""
     connection = judged.connection
     assert connection is not None
     return NODE if connection.role(connection.segments[index]) is judged.verdict.subject else PEER
 
 
-def _counters(judged: Judged) -> str:
+def _counters(judged: Assessment) -> str:
     if judged.verdict.cause is Cause.DATA_AFTER_CLOSE:
         return "not compared: its RST may come after they were read"
     readings = [judged.replay.reading(moment) for moment in (Moment.BEFORE, Moment.AFTER)]
@@ -306,12 +306,12 @@ def _counters(judged: Judged) -> str:
     return ", ".join(raised) or "unchanged"
 
 
-def _unread(judged: Judged) -> str:
+def _unread(judged: Assessment) -> str:
     state = judged.socket
     return "not read" if state is None else f"{state.unread} of {state.received} bytes"
 
 
-def _returned(judged: Judged) -> str:
+def _returned(judged: Assessment) -> str:
     replay = judged.replay
     if not 0 < replay.close_line <= len(replay.calls):
         return "did not return"
@@ -321,32 +321,32 @@ def _returned(judged: Judged) -> str:
 # Behaviours
 
 
-def _ways(runs: Sequence[Played]) -> list[tuple[dict[str, str], list[Played]]]:
+def _ways(runs: Sequence[ComparedRun]) -> list[tuple[dict[str, str], list[ComparedRun]]]:
     """The runs by what they showed, the one to compare the others with first.
 
     That is the one that a scenario expects without a variant; failing that, the commonest.
     """
-    ways: dict[tuple[tuple[str, str], ...], list[Played]] = {}
+    ways: dict[tuple[tuple[str, str], ...], list[ComparedRun]] = {}
     for run in runs:
         ways.setdefault(tuple(_with_outcome(run).items()), []).append(run)
 
-    def rank(way: tuple[dict[str, str], list[Played]]) -> tuple[int, int]:
+    def rank(way: tuple[dict[str, str], list[ComparedRun]]) -> tuple[int, int]:
         expected = any(run.variant is None and _as_expected(run) for run in way[1])
         return (0 if expected else 1, -len(way[1]))
 
     return sorted(((dict(points), members) for points, members in ways.items()), key=rank)
 
 
-def _with_outcome(run: Played) -> dict[str, str]:
+def _with_outcome(run: ComparedRun) -> dict[str, str]:
     found = " or ".join(sorted({str(j.outcome) for j in run.conclusive}))
     return {OUTCOME: found, **observe(run)}
 
 
-def _as_expected(run: Played) -> bool:
+def _as_expected(run: ComparedRun) -> bool:
     return all(j.outcome is Outcome.AS_EXPECTED for j in run.conclusive)
 
 
-def _difference(ways: Sequence[tuple[dict[str, str], list[Played]]]) -> Difference:
+def _difference(ways: Sequence[tuple[dict[str, str], list[ComparedRun]]]) -> Difference:
     base = ways[0][1]
     axes = _telling_apart([members for _, members in ways])
     shown = axes if axes is not None else _varying([run.axes for _, members in ways for run in members])
@@ -370,7 +370,7 @@ def _says_the_same(points: Mapping[str, str]) -> bool:
     return points.get(DECIDED_BY, "").partition(" ")[2] == points.get(CLOSING)
 
 
-def _reference(base: Sequence[Played], members: Sequence[Played]) -> str:
+def _reference(base: Sequence[ComparedRun], members: Sequence[ComparedRun]) -> str:
     """Why the members differ from the base, by the scenario's own variants; empty where nobody knows.
 
     A difference is known only where every run did what its scenario expects of it there, and the two sides
@@ -386,7 +386,7 @@ def _reference(base: Sequence[Played], members: Sequence[Played]) -> str:
     return "; ".join(sorted((ours | theirs) - {""} if "" in ours else ours))
 
 
-def _telling_apart(ways: Sequence[Sequence[Played]]) -> tuple[str, ...] | None:
+def _telling_apart(ways: Sequence[Sequence[ComparedRun]]) -> tuple[str, ...] | None:
     """The fewest axes on which no two behaviours share a place; None where all of them together do not do."""
     for size in range(1, len(AXES) + 1):
         for names in combinations(AXES, size):

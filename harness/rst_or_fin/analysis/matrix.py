@@ -13,7 +13,7 @@ from enum import StrEnum
 
 import msgspec
 
-from rst_or_fin.analysis.compare import Played
+from rst_or_fin.analysis.compare import ComparedRun
 from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_DIFFERS, EXIT_ENVIRONMENT, EXIT_INCONCLUSIVE, UsageError
 from rst_or_fin.scenario.axes import Axes, version
 from rst_or_fin.scenario.model import Scenario
@@ -221,7 +221,7 @@ def trouble(cell: Cell, why: str, remedy: str = "", evidence: str = "", duration
     )
 
 
-def played(cell: Cell, run: Played, *, evidence: str, reused: bool, duration_s: float = 0.0) -> Record:
+def played(cell: Cell, run: ComparedRun, *, evidence: str, reused: bool, duration_s: float = 0.0) -> Record:
     """The record of a cell that has replays: what they ended in, and what came of it."""
     outcome = worst(judged.outcome for judged in run.judgements)
     telling = next(judged for judged in run.judgements if judged.outcome is outcome)

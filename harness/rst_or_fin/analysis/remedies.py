@@ -17,7 +17,7 @@ from typing import Any
 from rst_or_fin.analysis.wilson import shares
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Ending
-from rst_or_fin.verdict.assess import Judged
+from rst_or_fin.verdict.assess import Assessment
 from rst_or_fin.verdict.outcome import Outcome, worst
 
 _BOUND_TO = re.compile(r"^[^=(]*=\s*")
@@ -87,20 +87,20 @@ class Cure:
         }
 
 
-def side(scenario: str, judgements: Sequence[Judged]) -> Side:
+def side(scenario: str, judgements: Sequence[Assessment]) -> Side:
     connections = [j.connection for j in judgements if j.connection is not None]
     return Side(
         scenario=scenario,
         endings=Counter(str(j.verdict.ending) for j in judgements if not j.verdict.doubts),
         replays=len(judgements),
         outcome=worst(j.outcome for j in judgements),
-        peer_sees=tuple(sorted({j.testimony.end for j in judgements if j.testimony is not None})),
+        peer_sees=tuple(sorted({j.peer_report.end for j in judgements if j.peer_report is not None})),
         exchanges=median(map(exchanges, connections)) if connections else None,
         wire_us=median(map(_wire_us, connections)) if connections else None,
     )
 
 
-def cure(before: tuple[str, Sequence[Judged]], after: tuple[str, Sequence[Judged]]) -> Cure:
+def cure(before: tuple[str, Sequence[Assessment]], after: tuple[str, Sequence[Assessment]]) -> Cure:
     """A remedy from its two names with their replays (at least one each)."""
     extra, missing = _changed(after[1][0], before[1][0])
     calls = after[1][0].replay.calls
@@ -126,7 +126,7 @@ def _wire_us(connection: Connection) -> float:
     return (connection.segments[-1].t_ns - connection.segments[0].t_ns) / 1000
 
 
-def _changed(after: Judged, before: Judged) -> tuple[list[int], list[int]]:
+def _changed(after: Assessment, before: Assessment) -> tuple[list[int], list[int]]:
     """The places of the lines that only the one session has, and only the other.
 
     Lines are told apart by what they call, not by its arguments: an option more is no call more.
@@ -145,7 +145,7 @@ def _called(source: str) -> str:
     return _BOUND_TO.sub("", source).partition("(")[0].strip()
 
 
-def _spent_us(judgements: Sequence[Judged], places: Sequence[int]) -> float:
+def _spent_us(judgements: Sequence[Assessment], places: Sequence[int]) -> float:
     return median(
         sum(j.replay.calls[place].duration_us for place in places if place < len(j.replay.calls))
         for j in judgements

@@ -13,7 +13,7 @@ from typing import Any
 
 from rst_or_fin.analysis.threshold import Found, Run
 from rst_or_fin.analysis.wilson import shares
-from rst_or_fin.verdict.assess import Judged
+from rst_or_fin.verdict.assess import Assessment
 from rst_or_fin.verdict.outcome import Outcome, worst
 
 
@@ -59,7 +59,7 @@ class Point:
         }
 
 
-def point(value: int, judgements: Iterable[Judged], evidence: str) -> Point:
+def point(value: int, judgements: Iterable[Assessment], evidence: str) -> Point:
     """What the replays (at least one) at a value add up to."""
     judged = list(judgements)
     states = [j.socket for j in judged if j.socket is not None]

@@ -17,7 +17,7 @@ from rst_or_fin.capture_file.frame import Frame
 from rst_or_fin.commands.bench_captures import bench_captures
 from rst_or_fin.commands.console import progress
 from rst_or_fin.errors import EXIT_AS_EXPECTED
-from rst_or_fin.evidence.records import Testimony
+from rst_or_fin.evidence.records import PeerReport
 from rst_or_fin.own_files import temporary_folder
 from rst_or_fin.report.terminal import Tally
 from rst_or_fin.runner import replay
@@ -145,12 +145,13 @@ class Timed:
         self.shares_clock, self.counters_at_hand = bed.shares_clock, bed.counters_at_hand
         self.wire = bed.wire
         self.bindings, self.secrets = bed.bindings, bed.secrets
+        self.system_calls, self.resets = bed.system_calls, bed.resets
 
     def drain(self, timeout_s: float = 0.0) -> list[Frame]:
         return self._spend("waiting for the capture", lambda: self._bed.drain(timeout_s))
 
-    def testimony(self, client: Endpoint, timeout_s: float) -> Testimony | None:
-        return self._spend("waiting for the peer's word", lambda: self._bed.testimony(client, timeout_s))
+    def peer_report(self, client: Endpoint, timeout_s: float) -> PeerReport | None:
+        return self._spend("waiting for the peer's word", lambda: self._bed.peer_report(client, timeout_s))
 
     def dropped(self) -> int:
         return self._bed.dropped()

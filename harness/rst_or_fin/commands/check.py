@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from rst_or_fin.commands.console import print_json
-from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_USAGE, EnvironmentTroubleError, UsageError
+from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_USAGE, MachineError, UsageError
 from rst_or_fin.escaping import visible
 from rst_or_fin.scenario.model import SUFFIX
 from rst_or_fin.scenario.rules import name_fault
@@ -46,7 +46,7 @@ def new(options: argparse.Namespace) -> int:
     except FileNotFoundError as error:
         raise UsageError(f"there is no folder {visible(str(path.parent))}", "make it first") from error
     except OSError as error:
-        raise EnvironmentTroubleError(
+        raise MachineError(
             f"cannot write {visible(str(path))}: {error.strerror}", "go to a folder that can be written to"
         ) from error
     print(f"{path}: check it with `rst-or-fin check {path}`, play it with `rst-or-fin run {path}`")

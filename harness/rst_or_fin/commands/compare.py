@@ -17,7 +17,7 @@ from rst_or_fin.errors import (
     EXIT_DIFFERS,
     EXIT_INCONCLUSIVE,
     EXIT_USAGE,
-    EnvironmentTroubleError,
+    MachineError,
 )
 from rst_or_fin.execution import cache
 from rst_or_fin.report import differences
@@ -72,6 +72,6 @@ def _write(path: Path, content: str) -> None:
     try:
         path.write_text(content, encoding="utf-8")
     except OSError as error:
-        raise EnvironmentTroubleError(
+        raise MachineError(
             f"cannot write {path}: {error.strerror}", "choose another file with --out"
         ) from error

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rst_or_fin.analysis.importing import Imported, Source, end_to_play, imported
 from rst_or_fin.commands.captures import names, one_case
-from rst_or_fin.errors import EXIT_AS_EXPECTED, EnvironmentTroubleError, UsageError
+from rst_or_fin.errors import EXIT_AS_EXPECTED, MachineError, UsageError
 from rst_or_fin.escaping import visible
 from rst_or_fin.report import times
 from rst_or_fin.scenario import check
@@ -59,6 +59,6 @@ def _write(path: Path, text: str) -> None:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        raise EnvironmentTroubleError(
+        raise MachineError(
             f"cannot write {visible(str(path))}: {error.strerror}", "choose another place with --out"
         ) from error

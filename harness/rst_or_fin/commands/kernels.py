@@ -8,7 +8,7 @@ import sys
 from rst_or_fin.commands.console import print_json, progress
 from rst_or_fin.engine import client as engine
 from rst_or_fin.engine import images, kernel_images, kernels
-from rst_or_fin.errors import EXIT_AS_EXPECTED, TroubleError, UsageError
+from rst_or_fin.errors import EXIT_AS_EXPECTED, RstOrFinError, UsageError
 from rst_or_fin.testbed.select import DEFAULT_OTP
 
 
@@ -71,7 +71,7 @@ def build(options: argparse.Namespace) -> int:
         try:
             image = kernel_images.image_of(client, kernel, otp, progress)
             images.ensure(client, image, progress)
-        except TroubleError as error:
+        except RstOrFinError as error:
             print(f"rst-or-fin: {kernel}: {error}\n  remedy: {error.remedy}", file=sys.stderr)
             code = error.exit_code
         else:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from rst_or_fin import own_files
 from rst_or_fin.commands.console import palette, print_json, show
-from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_ENVIRONMENT, EnvironmentTroubleError
+from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_ENVIRONMENT, MachineError
 from rst_or_fin.testbed.select import DEFAULT_OTP
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def clean(options: argparse.Namespace) -> int:
 
 
 def _clean_images(client: docker.DockerClient, *, everything: bool) -> bool:
-    """Remove images and say which; whether there were any. Raises EnvironmentTroubleError where they stay."""
+    """Remove images and say which; whether there were any. Raises MachineError where they stay."""
     from rst_or_fin.engine import image_locks, images
 
     with image_locks.removing() as nobody_uses_them:
@@ -110,7 +110,7 @@ def _clean_images(client: docker.DockerClient, *, everything: bool) -> bool:
             return bool(removed)
     why = "a living run is making an image or about to run one, so images stay"
     if everything:
-        raise EnvironmentTroubleError(f"{why[0].upper()}{why[1:]}.", "run it again when that run is over")
+        raise MachineError(f"{why[0].upper()}{why[1:]}.", "run it again when that run is over")
     show(why)
     return True
 
@@ -139,7 +139,7 @@ def _engine() -> Finding:
         client = engine.connect()
         with engine.calls("asking for its version"):
             version = client.version()
-    except EnvironmentTroubleError as error:
+    except MachineError as error:
         return Finding(what="Docker Engine", works=False, says=str(error), remedy=error.remedy)
     return Finding(
         what="Docker Engine", works=True, says=f"{version['Version']}, kernel {version['KernelVersion']}"
@@ -153,7 +153,7 @@ def _images() -> Finding:
     try:
         client = engine.connect()
         missing = [n for n in (f"node:otp{DEFAULT_OTP}", "peer") if images.present(client, n) is None]
-    except EnvironmentTroubleError as error:
+    except MachineError as error:
         return Finding(what="images", works=False, says="no engine to hold them", remedy=error.remedy)
     if not missing:
         return Finding(what="images", works=True, says="present and up to date")
@@ -171,7 +171,7 @@ def _namespaces() -> Finding:
 
     try:
         kind = local.probe()
-    except EnvironmentTroubleError as error:
+    except MachineError as error:
         return Finding(what="network namespaces", works=False, says=str(error), remedy=error.remedy)
     return Finding(what="network namespaces", works=True, says=f"can be made as {kind}")
 

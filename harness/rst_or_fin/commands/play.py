@@ -20,7 +20,7 @@ from rst_or_fin.commands.console import (
     show,
 )
 from rst_or_fin.commands.saved_reports import write_reports
-from rst_or_fin.errors import EnvironmentTroubleError
+from rst_or_fin.errors import MachineError
 from rst_or_fin.escaping import visible
 from rst_or_fin.report import terminal
 from rst_or_fin.runner.player import Player
@@ -28,7 +28,7 @@ from rst_or_fin.runner.pool import TestbedPool, side_by_side
 from rst_or_fin.storage import evidence_folder, scenario_files
 from rst_or_fin.storage.scenario_files import Entry
 from rst_or_fin.testbed.select import choose
-from rst_or_fin.verdict.assess import Judged
+from rst_or_fin.verdict.assess import Assessment
 from rst_or_fin.verdict.outcome import Outcome, worst
 from rst_or_fin.verdict.reason import reason
 
@@ -70,7 +70,7 @@ def _play(entries: Sequence[Entry], options: argparse.Namespace) -> int:
                 raise
             played.end()
     if not played.outcomes:
-        raise EnvironmentTroubleError("none of these scenarios can be played here", "see the lines above")
+        raise MachineError("none of these scenarios can be played here", "see the lines above")
     played.sum_up()
     write_reports(options, played.folders)
     return worst(played.outcomes).exit_code
@@ -90,9 +90,9 @@ class _Played:
     def begin(self, entry: Entry, folder: Path) -> None:
         self._entry, self.folder = entry, folder
         self._tally = terminal.Tally()
-        self._kept: list[Judged] = []
+        self._kept: list[Assessment] = []
 
-    def add(self, judged: Judged) -> None:
+    def add(self, judged: Assessment) -> None:
         self._tally.add(judged)
         if len(self._kept) < self._keeps:
             self._kept.append(judged)
@@ -144,7 +144,7 @@ class _Played:
             for line in self._needing_a_look:
                 show(f"  {line}")
 
-    def _show_case(self, judged: Judged) -> None:
+    def _show_case(self, judged: Assessment) -> None:
         everything, width = self._options.everything, columns()
         show(terminal.case(self._entry.scenario, judged, palette(), width=width, everything=everything))
         show(f"  Evidence\n    {self.folder}\n")
@@ -161,7 +161,7 @@ class _Played:
         show(f"  Evidence\n    {self.folder}\n")
 
 
-def _record(entry: Entry, folder: Path, tally: terminal.Tally, kept: Sequence[Judged]) -> dict[str, Any]:
+def _record(entry: Entry, folder: Path, tally: terminal.Tally, kept: Sequence[Assessment]) -> dict[str, Any]:
     return {
         "scenario": entry.scenario.name,
         "evidence": str(folder),

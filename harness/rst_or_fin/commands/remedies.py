@@ -9,7 +9,7 @@ from pathlib import Path
 from rst_or_fin.analysis.remedies import Cure, cure
 from rst_or_fin.commands.console import counting, palette, print_json, progress, show
 from rst_or_fin.commands.saved_reports import write_reports
-from rst_or_fin.errors import EnvironmentTroubleError, UsageError
+from rst_or_fin.errors import MachineError, UsageError
 from rst_or_fin.report import remedies as report
 from rst_or_fin.runner.player import Player
 from rst_or_fin.runner.pool import TestbedPool, side_by_side
@@ -17,7 +17,7 @@ from rst_or_fin.storage import evidence_folder, scenario_files
 from rst_or_fin.storage.find_runs import find_runs
 from rst_or_fin.storage.scenario_files import Entry
 from rst_or_fin.testbed.select import choose
-from rst_or_fin.verdict.assess import Judged
+from rst_or_fin.verdict.assess import Assessment
 from rst_or_fin.verdict.outcome import worst
 
 _RESULT = "cures.json"
@@ -32,7 +32,7 @@ def cures(options: argparse.Namespace) -> int:
         for entry in remedies
     }
     root = evidence_folder.new_folder(Path(options.out), "cures")
-    played: dict[str, list[Judged]] = {}
+    played: dict[str, list[Assessment]] = {}
     entries = {entry.scenario.name: entry for entry in (*cases.values(), *remedies)}
     total = len(entries) * options.repeat
     runtime = choose(options, progress, scenario_files.not_shipped(list(entries.values())))
@@ -52,7 +52,7 @@ def cures(options: argparse.Namespace) -> int:
             progress(f"{name}: {worst(judged.outcome for judged in played[name])}")
     found = _found(remedies, cases, played)
     if not found:
-        raise EnvironmentTroubleError("none of these remedies can be played here", "see the lines above")
+        raise MachineError("none of these remedies can be played here", "see the lines above")
     overall = worst(side.outcome for each in found for side in (each.before, each.after))
     record = {
         "format": 1,
@@ -84,7 +84,9 @@ def _remedies(names: Sequence[str]) -> list[Entry]:
     return sorted((e for e in chosen if e.scenario.before), key=lambda entry: entry.scenario.before)
 
 
-def _found(remedies: Sequence[Entry], cases: dict[str, Entry], played: dict[str, list[Judged]]) -> list[Cure]:
+def _found(
+    remedies: Sequence[Entry], cases: dict[str, Entry], played: dict[str, list[Assessment]]
+) -> list[Cure]:
     """Those of which both were played, the ones that help first."""
     pairs = [(cases[entry.scenario.before].scenario.name, entry.scenario.name) for entry in remedies]
     found = [

@@ -81,7 +81,7 @@ def _packetdrill(runs: Sequence[Run], options: argparse.Namespace) -> bytes:
     from rst_or_fin.report import packetdrill
 
     run = _only(runs, options)
-    judged = run.ways()[0].first
+    judged = run.groups()[0].first
     if options.replay is not None:
         judged = next((j for j in run.judgements if j.replay.index == options.replay), judged)
     return packetdrill.script(judged, run.scenario.name).encode()
@@ -130,7 +130,7 @@ def _ladder(run: Run, options: argparse.Namespace) -> Ladder:
     """The ladder of the replay that was asked for, or else of the one that needs a look most."""
     index, everything = options.replay, options.everything
     if index is None:
-        return ladder(run.scenario, run.ways()[0].first, everything=everything, key_log=run.secrets)
+        return ladder(run.scenario, run.groups()[0].first, everything=everything, key_log=run.secrets)
     for judged in run.judgements:
         if judged.replay.index == index:
             return ladder(run.scenario, judged, everything=everything, key_log=run.secrets)

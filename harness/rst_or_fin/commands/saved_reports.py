@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from rst_or_fin.commands.console import progress
-from rst_or_fin.errors import EnvironmentTroubleError, UsageError
+from rst_or_fin.errors import MachineError, UsageError
 from rst_or_fin.escaping import visible
 from rst_or_fin.report.records import Run
 from rst_or_fin.storage.load_run import load_run
@@ -49,11 +49,11 @@ def read_run(folder: Path) -> Run:
 
 
 def write(path: Path, content: bytes, option: str = "--out") -> None:
-    """Write a report. Raises EnvironmentTroubleError where that cannot be done."""
+    """Write a report. Raises MachineError where that cannot be done."""
     try:
         path.write_bytes(content)
     except OSError as error:
-        raise EnvironmentTroubleError(
+        raise MachineError(
             f"cannot write {path}: {error.strerror}", f"choose another file with {option}"
         ) from error
 

@@ -10,7 +10,7 @@ from rst_or_fin.analysis.sweep import Point, method, point, sentence
 from rst_or_fin.analysis.threshold import Found, search
 from rst_or_fin.commands.console import columns, counting, palette, print_json, progress, show
 from rst_or_fin.commands.saved_reports import write_reports
-from rst_or_fin.errors import EnvironmentTroubleError, UsageError
+from rst_or_fin.errors import MachineError, UsageError
 from rst_or_fin.report import sweep as report
 from rst_or_fin.report import terminal
 from rst_or_fin.runner.player import Player
@@ -35,7 +35,7 @@ def sweep(options: argparse.Namespace) -> int:
         player = Player(beds, repeat=options.repeat, command_line=options.command_line)
         excluded = player.excluded(entry)
         if excluded:
-            raise EnvironmentTroubleError(f"{entry.scenario.name} cannot be played here: {excluded}")
+            raise MachineError(f"{entry.scenario.name} cannot be played here: {excluded}")
 
         def measure(value: int) -> str | None:
             folder = root / f"{options.vary}={value}"

@@ -11,7 +11,7 @@ from pathlib import Path
 from rst_or_fin.commands.console import progress, show
 from rst_or_fin.engine import client as engine
 from rst_or_fin.engine import images, kernel_images
-from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_DIFFERS, TroubleError
+from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_DIFFERS, RstOrFinError
 from rst_or_fin.escaping import visible
 from rst_or_fin.own_files import temporary_folder
 from rst_or_fin.runner.player import Player
@@ -35,7 +35,7 @@ def test_kernel(options: argparse.Namespace) -> int:
         entries = [scenario_files.find(name) for name in options.scenarios]
         with _leaving_no_image(Path(options.bzimage), options.otp or DEFAULT_OTP):
             outcomes = _play(entries, str(Path(options.bzimage).resolve()), options)
-    except TroubleError as error:
+    except RstOrFinError as error:
         print(f"rst-or-fin: {error}\n  remedy: {error.remedy}", file=sys.stderr)
         return EXIT_SKIP
     if Outcome.DIFFERS in outcomes:

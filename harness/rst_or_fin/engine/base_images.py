@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from rst_or_fin.engine import client as engine
 from rst_or_fin.engine.build import Progress, Tell, build, failure
-from rst_or_fin.errors import EnvironmentTroubleError
+from rst_or_fin.errors import MachineError
 from rst_or_fin.own_files import temporary_folder
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ _LEFT_OUT = ("/usr/share/man/*", "/usr/share/locale/*", "/usr/share/doc/*", "/us
 def make(client: docker.DockerClient, *, image: str, suite: str, tag: str, digest: str, tell: Tell) -> str:
     """Makes the base image of that suite under `tag`, labelled with `digest`; returns its id.
 
-    Raises EnvironmentTroubleError: no tool to bootstrap with, archive unreachable, disk full, engine gone.
+    Raises MachineError: no tool to bootstrap with, archive unreachable, disk full, engine gone.
     """
     trouble = registry_trouble()
     if not trouble:
@@ -181,7 +181,7 @@ def _may_install() -> bool:
 
 def _install_tool(image: str, tell: Tell) -> str:
     if not _may_install():
-        raise EnvironmentTroubleError(
+        raise MachineError(
             "No registry answers, and the tool to bootstrap a Debian image with is missing.",
             _INSTALL_IT,
         )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 from rst_or_fin.engine import client as engine
-from rst_or_fin.errors import EnvironmentTroubleError
+from rst_or_fin.errors import MachineError
 
 if TYPE_CHECKING:
     import docker
@@ -49,7 +49,7 @@ class Progress:
 Tell = Callable[[Progress], None]
 
 
-def failure(image: str, step: str, said: Iterable[str]) -> EnvironmentTroubleError:
+def failure(image: str, step: str, said: Iterable[str]) -> MachineError:
     """The error for a step that failed, with the last lines of its output and the remedy they suggest."""
     lines = [line for line in said if line.strip()][-_LAST_LINES:]
     text = "\n".join(lines)
@@ -72,7 +72,7 @@ def failure(image: str, step: str, said: Iterable[str]) -> EnvironmentTroubleErr
         remedy = "the lines above are the step's last words"
     shown = "".join(f"\n    {line}" for line in lines if not line.startswith(_VERDICT))
     what = verdict or f"{step} failed."
-    return EnvironmentTroubleError(f"The image {image} could not be made: {what}{shown}", remedy)
+    return MachineError(f"The image {image} could not be made: {what}{shown}", remedy)
 
 
 def build(
@@ -85,7 +85,7 @@ def build(
     arguments: Mapping[str, str],
     tell: Tell,
 ) -> str:
-    """Builds a tar `context` into `tag` and returns the new image's id. Raises EnvironmentTroubleError."""
+    """Builds a tar `context` into `tag` and returns the new image's id. Raises MachineError."""
     with engine.calls(f"building the image {image}"):
         events = client.api.build(
             fileobj=context,

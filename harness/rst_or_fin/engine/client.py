@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from rst_or_fin.errors import EnvironmentTroubleError
+from rst_or_fin.errors import MachineError
 
 if TYPE_CHECKING:
     import docker
@@ -41,7 +41,7 @@ def connect(timeout_s: float = 60) -> docker.DockerClient:
     """A client of the engine that DOCKER_HOST or the current docker context names; the caller closes it.
 
     `timeout_s` bounds the wait for any one answer; the first one an engine owes within seconds. Raises
-    EnvironmentTroubleError where no engine answers,
+    MachineError where no engine answers,
     the socket may not be opened, or the engine is older than OLDEST_API.
     """
     import docker.errors
@@ -56,7 +56,7 @@ def connect(timeout_s: float = 60) -> docker.DockerClient:
     except (OSError, docker.errors.DockerException) as error:  # RequestException is an OSError
         raise _unreachable(error) from error
     if tuple(map(int, spoken.split("."))) < OLDEST_API:
-        raise EnvironmentTroubleError(
+        raise MachineError(
             f"The Docker Engine is too old: it speaks API {spoken}, needed is {oldest}.",
             "install Docker Engine 20.10 or newer",
         )
@@ -68,7 +68,7 @@ def calls(doing: str) -> Iterator[None]:
     """Turns whatever the engine or the line to it can do wrong within the block into one clear line.
 
     `doing` completes "… while …", for example "starting the node". NotFound and conflicts are the caller's
-    own business: catch them inside the block. Raises EnvironmentTroubleError.
+    own business: catch them inside the block. Raises MachineError.
     """
     import docker.errors
     import requests.exceptions
@@ -79,14 +79,12 @@ def calls(doing: str) -> Iterator[None]:
     except docker.errors.APIError as error:
         said = str(error.explanation or error)
         if disk_is_full(said):
-            raise EnvironmentTroubleError(
-                f"The engine's disk is full ({said}), while {doing}.", _MAKE_ROOM
-            ) from error
-        raise EnvironmentTroubleError(
+            raise MachineError(f"The engine's disk is full ({said}), while {doing}.", _MAKE_ROOM) from error
+        raise MachineError(
             f"The Docker Engine refused while {doing}: {said}", "see the engine's own log for more"
         ) from error
     except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError) as error:
-        raise EnvironmentTroubleError(
+        raise MachineError(
             f"The Docker Engine did not answer in time while {doing}.",
             "see whether `docker info` still answers",
         ) from error
@@ -96,7 +94,7 @@ def calls(doing: str) -> Iterator[None]:
         docker.errors.StreamParseError,
         docker.errors.DockerException,
     ) as error:
-        raise EnvironmentTroubleError(f"The Docker Engine went away while {doing}.", _START_IT) from error
+        raise MachineError(f"The Docker Engine went away while {doing}.", _START_IT) from error
 
 
 def disk_is_full(said: str) -> bool:
@@ -104,9 +102,9 @@ def disk_is_full(said: str) -> bool:
     return "no space left on device" in said.lower() or "disk quota exceeded" in said.lower()
 
 
-def disk_trouble(said: str, doing: str) -> EnvironmentTroubleError:
+def disk_trouble(said: str, doing: str) -> MachineError:
     """The error for a disk that filled up while `doing`."""
-    return EnvironmentTroubleError(f"The disk is full ({said.strip()}), while {doing}.", _MAKE_ROOM)
+    return MachineError(f"The disk is full ({said.strip()}), while {doing}.", _MAKE_ROOM)
 
 
 def _try_connect(client: docker.DockerClient) -> None:
@@ -118,27 +116,27 @@ def _try_connect(client: docker.DockerClient) -> None:
             knocking.connect(path)
 
 
-def _unreachable(error: BaseException) -> EnvironmentTroubleError:
+def _unreachable(error: BaseException) -> MachineError:
     where = os.environ.get("DOCKER_HOST", "the default socket")
     reasons = list(_chain(error))
     if any(isinstance(reason, PermissionError) for reason in reasons):
-        return EnvironmentTroubleError(
+        return MachineError(
             f"The Docker Engine's socket may not be opened by this user ({where}).",
             "run as root, or join the socket's group: `usermod -aG docker $USER`, then log in again",
         )
     if any(isinstance(reason, FileNotFoundError) for reason in reasons):
-        return EnvironmentTroubleError(
+        return MachineError(
             f"No Docker Engine here: there is no socket ({where}).",
             "install one (Debian: `apt-get install docker.io`) and start it, or set DOCKER_HOST",
         )
     if any(isinstance(reason, ConnectionRefusedError) for reason in reasons):
-        return EnvironmentTroubleError(f"The Docker Engine is not running: {where} refuses.", _START_IT)
+        return MachineError(f"The Docker Engine is not running: {where} refuses.", _START_IT)
     if any("timed out" in str(reason) for reason in reasons):
-        return EnvironmentTroubleError(
+        return MachineError(
             f"The Docker Engine gave no answer in {_FIRST_ANSWER_S:g} s, though {where} takes connections.",
             "see whether `docker version` answers; start the engine anew, or point DOCKER_HOST at another",
         )
-    return EnvironmentTroubleError(f"No Docker Engine answers at {where}: {error}", _START_IT)
+    return MachineError(f"No Docker Engine answers at {where}: {error}", _START_IT)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

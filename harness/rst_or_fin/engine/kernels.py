@@ -19,7 +19,7 @@ from rst_or_fin import data_files
 from rst_or_fin.engine import client as engine
 from rst_or_fin.engine import images
 from rst_or_fin.engine.build import Progress, Tell
-from rst_or_fin.errors import EnvironmentTroubleError, UsageError
+from rst_or_fin.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
     import docker
@@ -104,7 +104,7 @@ def offers(
 
     Asks the package archive at most once a day, unless told to `refresh`, and again after ten minutes where
     some suite could not be read; where the archive cannot be reached, an older answer will do. Raises
-    EnvironmentTroubleError where there is none at all.
+    MachineError where there is none at all.
     """
     head = f"# {' '.join(catalogue().suites)}\n"
     text, age_s = data_files.remembered(_OFFERS) or ("", 0.0)
@@ -113,7 +113,7 @@ def offers(
     if refresh or not known or age_s > fresh_s:
         try:
             known = _ask_archive(client, tell)
-        except EnvironmentTroubleError as error:
+        except MachineError as error:
             if refresh or not known:
                 raise
             what = f"taking what the archive had {age_s / 3600:.0f} hours ago: {error}"
@@ -243,7 +243,7 @@ def _ask_archive(client: docker.DockerClient, tell: Tell) -> str:
             container.remove(force=True)
     if status != 0 or not chosen_offers(said):
         last = (complaint.strip().splitlines() or ["it said nothing"])[-1]
-        raise EnvironmentTroubleError(
+        raise MachineError(
             f"The package archive did not tell which kernels it has: {last}",
             "see to the network or the proxy, then run again; kernel images that are there are not affected",
         )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rst_or_fin import data_files
 from rst_or_fin.engine import client as engine
-from rst_or_fin.errors import EnvironmentTroubleError
+from rst_or_fin.errors import MachineError
 
 _DEVICE = "/dev/kvm"
 _KVM_GET_API_VERSION = 0xAE00  # linux/kvm.h
@@ -80,7 +80,7 @@ def works() -> tuple[bool, str]:
         return known[1] == "works", known[2]
     try:
         proof = _probe()
-    except EnvironmentTroubleError as error:
+    except MachineError as error:
         return False, f"it is not proved to work: {error}"
     if proof is None:
         return False, "whether it works is tried with the first kernel image (`rst-or-fin kernels build`)"

@@ -241,7 +241,7 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Testimony:
+class PeerReport:
     """What the peer's application saw of one connection.
 
     `peer` is the end that connected. `end` is what its last read or write gave: "end of file", or an

@@ -15,9 +15,9 @@ from pathlib import Path
 import msgspec
 
 from rst_or_fin import own_files
-from rst_or_fin.analysis.compare import Played, Unseen
+from rst_or_fin.analysis.compare import ComparedRun, Unseen
 from rst_or_fin.analysis.matrix import FORMAT, Cell, Mark, Summary, same_kernel
-from rst_or_fin.errors import EnvironmentTroubleError, UsageError
+from rst_or_fin.errors import MachineError, UsageError
 from rst_or_fin.storage.load_run import load_run
 
 TABLE = "matrix.json"
@@ -39,7 +39,7 @@ class ResultCache:
         """Where a cell's evidence goes, relative to the folder."""
         return f"{cell.combination.folder}/{cell.scenario.name}"
 
-    def kept(self, cell: Cell, host: str = "") -> Played | None:
+    def kept(self, cell: Cell, host: str = "") -> ComparedRun | None:
         """The cell's evidence, judged anew, if it is whole, was made from the same inputs, and on the kernel
         that the cell asks for. `host` is the release of the host's own kernel, where that is known.
         """
@@ -54,10 +54,10 @@ class ResultCache:
         whole = len(run.judgements) == cell.repeat
         return run if whole and same_kernel(cell.combination.kernel, run.axes.kernel, host) else None
 
-    def keep(self, cell: Cell, files: Mapping[str, bytes], *, complete: bool) -> Played | None:
+    def keep(self, cell: Cell, files: Mapping[str, bytes], *, complete: bool) -> ComparedRun | None:
         """Put a cell's evidence in place of any older; None where it cannot be read back as evidence.
 
-        Raises EnvironmentTroubleError where the folder cannot be written.
+        Raises MachineError where the folder cannot be written.
         """
         folder = self._root / self.place(cell)
         fresh = folder.with_name(f".{folder.name}.new")
@@ -75,7 +75,7 @@ class ResultCache:
                 shutil.rmtree(folder)
             os.replace(fresh, folder)
         except OSError as error:
-            raise EnvironmentTroubleError(
+            raise MachineError(
                 f"cannot write the evidence to {folder}: {error.strerror}",
                 "free some space, or write elsewhere with --out DIR; what had been written is kept",
             ) from error
@@ -86,21 +86,21 @@ class ResultCache:
             return None
 
     def write_table(self, summary: Summary) -> None:
-        """Write matrix.json as a whole or not at all. Raises EnvironmentTroubleError."""
+        """Write matrix.json as a whole or not at all. Raises MachineError."""
         text = msgspec.json.format(msgspec.json.encode(summary), indent=2)
         try:
             self._root.mkdir(parents=True, exist_ok=True)
             own_files.replace(self._root / TABLE, text + b"\n")
         except OSError as error:
-            raise EnvironmentTroubleError(
+            raise MachineError(
                 f"cannot write {self._root / TABLE}: {error.strerror}", "write elsewhere with --out DIR"
             ) from error
 
 
-def read(folder: Path) -> Played:
+def read(folder: Path) -> ComparedRun:
     """One evidence folder, judged. Raises UsageError where it is none, or damaged."""
     run = load_run(folder)
-    return Played(
+    return ComparedRun(
         source=str(folder),
         axes=run.evidence.manifest.axes,
         scenario=run.evidence.scenario,

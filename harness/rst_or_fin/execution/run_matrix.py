@@ -19,7 +19,7 @@ def play(
     of the host's own kernel where that is not `host` any more.
 
     `spread` plays groups somewhere (`execution.workers`); evidence is on the shelf before its record is told.
-    Raises EnvironmentTroubleError where the shelf cannot be written.
+    Raises MachineError where the shelf cannot be written.
     """
     to_play = []
     for cell in cells:

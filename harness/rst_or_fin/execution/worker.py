@@ -18,7 +18,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 
 from rst_or_fin.analysis.matrix import Cell, Combination, same_kernel
-from rst_or_fin.errors import EnvironmentTroubleError, TroubleError
+from rst_or_fin.errors import MachineError, RstOrFinError
 from rst_or_fin.evidence.records import SessionEnd
 from rst_or_fin.runner import replay as conductor
 from rst_or_fin.runner.pool import TestbedPool
@@ -58,7 +58,7 @@ def prepare(cell: Cell) -> WorkerReply:
             return WorkerReply(excluded=why)
         _check_kernel(cell.combination.kernel, conductor.axes_of(beds.get(cell.scenario)).kernel)
         return WorkerReply(excluded=beds.excluded(cell.scenario))
-    except TroubleError as error:
+    except RstOrFinError as error:
         discard()
         return _trouble(error)
 
@@ -79,7 +79,7 @@ def play(cell: Cell, folder: str, command_line: tuple[str, ...]) -> WorkerReply:
         with naming(f"{cell.scenario.name}{SUFFIX}", cell.text):
             for judged in conductor.run(request, beds.get(cell.scenario), renew):
                 node_gone = judged.replay.end is SessionEnd.NODE_GONE
-    except TroubleError as error:
+    except RstOrFinError as error:
         discard()
         return _trouble(error)
     if node_gone:
@@ -101,7 +101,7 @@ def _leave_with(parent: int) -> None:
 def _check_kernel(asked: str, running: str) -> None:
     """A verdict under a kernel's name is that kernel's."""
     if not same_kernel(asked, running):
-        raise EnvironmentTroubleError(
+        raise MachineError(
             f"the testbed runs kernel {running}, not the {asked} that was asked for",
             "make its image anew: `rst-or-fin kernels build`",
         )
@@ -117,7 +117,7 @@ def _options(combination: Combination) -> argparse.Namespace:
     )
 
 
-def _trouble(error: TroubleError) -> WorkerReply:
+def _trouble(error: RstOrFinError) -> WorkerReply:
     return WorkerReply(trouble=str(error), remedy=error.remedy)
 
 

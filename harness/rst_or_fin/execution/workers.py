@@ -27,7 +27,7 @@ from pathlib import Path
 
 from rst_or_fin.analysis.matrix import Cell, Group
 from rst_or_fin.engine import client as engine
-from rst_or_fin.errors import EnvironmentTroubleError, TroubleError, UsageError
+from rst_or_fin.errors import MachineError, RstOrFinError, UsageError
 from rst_or_fin.execution import worker
 from rst_or_fin.execution.worker import WorkerReply
 from rst_or_fin.own_files import temporary_folder
@@ -278,7 +278,7 @@ def play_on(executor: Executor, groups: Sequence[Group], steps: WorkerTasks) -> 
 def dask_cluster(address: str) -> Iterator[Executor]:
     """The executor of the Dask cluster whose scheduler listens there (`tcp://host:8786`).
 
-    Raises UsageError where the extra is not installed, EnvironmentTroubleError where no scheduler or no
+    Raises UsageError where the extra is not installed, MachineError where no scheduler or no
     worker answers.
     """
     try:
@@ -288,7 +288,7 @@ def dask_cluster(address: str) -> Iterator[Executor]:
     try:
         client = distributed.Client(address, timeout=_SCHEDULER_TIMEOUT_S)
     except (OSError, ValueError) as error:
-        raise EnvironmentTroubleError(
+        raise MachineError(
             f"no Dask scheduler answers at {address}: {error}",
             "start one with `dask scheduler`, and `dask worker ADDRESS` where there is a Docker Engine",
         ) from error
@@ -296,7 +296,7 @@ def dask_cluster(address: str) -> Iterator[Executor]:
         try:
             client.wait_for_workers(1, timeout=_SCHEDULER_TIMEOUT_S)
         except TimeoutError as error:
-            raise EnvironmentTroubleError(
+            raise MachineError(
                 f"the Dask scheduler at {address} has no worker",
                 f"start one on a machine that has a Docker Engine: `dask worker {address}`",
             ) from error
@@ -371,7 +371,7 @@ def _sweep() -> None:
     """
     try:
         client = engine.connect()
-    except EnvironmentTroubleError:
+    except MachineError:
         return  # then there is nothing on it either
     deadline = time.monotonic() + _LATE_S
     try:
@@ -380,7 +380,7 @@ def _sweep() -> None:
             if time.monotonic() > deadline:
                 return
             time.sleep(_LATE_S / 5)
-    except TroubleError as error:
+    except RstOrFinError as error:
         print(f"rst-or-fin: {error}; `rst-or-fin clean` tries again", file=sys.stderr)
     finally:
         client.close()

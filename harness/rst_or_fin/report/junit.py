@@ -13,7 +13,7 @@ from rst_or_fin.escaping import visible, visible_lines
 from rst_or_fin.report import ladder_text
 from rst_or_fin.report.ladder import ladder
 from rst_or_fin.report.records import Run
-from rst_or_fin.verdict.assess import Judged
+from rst_or_fin.verdict.assess import Assessment
 from rst_or_fin.verdict.outcome import Outcome
 from rst_or_fin.verdict.reason import reason
 
@@ -51,7 +51,7 @@ def _suite(run: Run) -> ET.Element:
     return suite
 
 
-def _case(run: Run, judged: Judged, name: str) -> ET.Element:
+def _case(run: Run, judged: Assessment, name: str) -> ET.Element:
     case = ET.Element(
         "testcase",
         {
@@ -73,7 +73,7 @@ def _case(run: Run, judged: Judged, name: str) -> ET.Element:
     return case
 
 
-def _needs_a_look(case: ET.Element, tag: str, judged: Judged, details: Sequence[str]) -> None:
+def _needs_a_look(case: ET.Element, tag: str, judged: Assessment, details: Sequence[str]) -> None:
     """The one line as the message; the details as text, where there are more than that line tells."""
     message = visible(" ".join(reason(judged).split()))
     element = ET.SubElement(case, tag, {"type": str(judged.outcome), "message": message})
@@ -90,7 +90,7 @@ def _counts(outcomes: Sequence[Outcome]) -> dict[str, str]:
     }
 
 
-def _seconds(judgements: Iterable[Judged]) -> str:
+def _seconds(judgements: Iterable[Assessment]) -> str:
     """How long the calls of these replays took."""
     return f"{sum(call.duration_us for judged in judgements for call in judged.replay.calls) / 1e6:.6f}"
 

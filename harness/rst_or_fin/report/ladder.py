@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TypedDict
 
 from rst_or_fin.escaping import clipped, preview, visible
-from rst_or_fin.evidence.records import Testimony
+from rst_or_fin.evidence.records import PeerReport
 from rst_or_fin.report.explanations import marked
 from rst_or_fin.report.stretches import middles
 from rst_or_fin.report.terminal import headline
@@ -23,7 +23,7 @@ from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Role
 from rst_or_fin.tcp.segment import Segment
 from rst_or_fin.tcp.two_ends import Fate
-from rst_or_fin.verdict.assess import Judged
+from rst_or_fin.verdict.assess import Assessment
 from rst_or_fin.verdict.judge import NODE, PEER
 
 PREVIEW_LEN = 60
@@ -147,7 +147,9 @@ class _Event:
 _ON_THE_WIRE, _AT_A_HOST = range(2)
 
 
-def ladder(scenario: Scenario, judged: Judged, *, everything: bool = False, key_log: bytes = b"") -> Ladder:
+def ladder(
+    scenario: Scenario, judged: Assessment, *, everything: bool = False, key_log: bytes = b""
+) -> Ladder:
     """Lay out one replay; of long runs of plain segments only the ends, unless `everything` is wanted.
 
     `key_log` has the secrets of its TLS, in NSS's format.
@@ -158,8 +160,8 @@ def ladder(scenario: Scenario, judged: Judged, *, everything: bool = False, key_
     events = list(_calls(judged, calls, start_ns))
     if connection is not None:
         events += _segments(judged, connection, key_log)
-        if judged.testimony is not None:
-            events.append(_peer(judged.testimony, connection, verdict.subject))
+        if judged.peer_report is not None:
+            events.append(_peer(judged.peer_report, connection, verdict.subject))
     events.sort(key=lambda event: (event.t_ns, event.rank))
     rows = [*_joined([event.row for event in events])]
     said = visible(headline(judged))
@@ -175,7 +177,7 @@ def ladder(scenario: Scenario, judged: Judged, *, everything: bool = False, key_
     )
 
 
-def _calls(judged: Judged, calls: Timeline, start_ns: int) -> Iterator[_Event]:
+def _calls(judged: Assessment, calls: Timeline, start_ns: int) -> Iterator[_Event]:
     replay = judged.replay
     for number, (call, moment) in enumerate(zip(replay.calls, calls.moments, strict=True), start=1):
         closes = number == replay.close_line
@@ -208,7 +210,7 @@ def _calls(judged: Judged, calls: Timeline, start_ns: int) -> Iterator[_Event]:
         )
 
 
-def _segments(judged: Judged, connection: Connection, key_log: bytes) -> Iterator[_Event]:
+def _segments(judged: Assessment, connection: Connection, key_log: bytes) -> Iterator[_Event]:
     meanings = marked(judged)
     records = _tls_records(connection, key_log)
     start_ns = connection.segments[0].t_ns
@@ -239,27 +241,27 @@ def _tls_records(connection: Connection, key_log: bytes) -> dict[int, str]:
     return {index: ", ".join(here) for index, here in named.items()}
 
 
-def _peer(testimony: Testimony, connection: Connection, subject: Role) -> _Event:
+def _peer(peer_report: PeerReport, connection: Connection, subject: Role) -> _Event:
     """The peer's word when it was said; or else after what it heard, before the FIN it answered with."""
-    t_ns, measured = _heard_ns(testimony, connection, subject)
+    t_ns, measured = _heard_ns(peer_report, connection, subject)
     row = PeerRow(
         t_ns=t_ns - connection.segments[0].t_ns if measured else None,
-        says="closes first" if testimony.end == "closed" else f"sees {visible(testimony.end)}",
-        detail=f"after {testimony.received} bytes read, {testimony.sent} sent",
+        says="closes first" if peer_report.end == "closed" else f"sees {visible(peer_report.end)}",
+        detail=f"after {peer_report.received} bytes read, {peer_report.sent} sent",
     )
     return _Event(t_ns=t_ns, rank=_AT_A_HOST, row=row)
 
 
-def _heard_ns(testimony: Testimony, connection: Connection, subject: Role) -> tuple[int, bool]:
+def _heard_ns(peer_report: PeerReport, connection: Connection, subject: Role) -> tuple[int, bool]:
     first, last = connection.segments[0].t_ns, connection.segments[-1].t_ns
-    said = testimony.t_ns
+    said = peer_report.t_ns
     if said and first <= said <= last + 1_000_000_000:
         return said, True
     peers = [s for s in connection.segments if connection.role(s) is not subject]
     own = [s for s in connection.segments if connection.role(s) is subject]
-    if testimony.end == "closed":
+    if peer_report.end == "closed":
         return _first_ns(peers, lambda s: s.fin or s.rst, last + 1) - 1, False
-    if testimony.end == "end of file":
+    if peer_report.end == "end of file":
         heard = _first_ns(own, lambda s: s.fin, last)
         heard = max([heard, *(s.t_ns for s in peers if s.payload_len)])
         answer = _first_ns([s for s in peers if s.t_ns > heard], lambda s: s.fin, heard + 1)
@@ -306,7 +308,7 @@ def folded(rows: Sequence[Row]) -> Iterator[Row]:
     yield from rows[done:]
 
 
-def _passed(judged: Judged, index: int, start_ns: int) -> _Passed:
+def _passed(judged: Assessment, index: int, start_ns: int) -> _Passed:
     """What became of a segment on its way, where both ends were captured."""
     if not judged.verdict.passages:
         return {"passed": "", "leaves": True, "arrives": True}
@@ -324,7 +326,7 @@ def _stands_out(row: SegmentRow) -> bool:
     return row.ends or bool(row.meaning) or bool(row.passed)
 
 
-def _host(judged: Judged, role: Role, name: str) -> Host:
+def _host(judged: Assessment, role: Role, name: str) -> Host:
     connection = judged.connection
     if connection is None:
         return Host(name=name, role=str(role), address="")
@@ -332,11 +334,11 @@ def _host(judged: Judged, role: Role, name: str) -> Host:
     return Host(name=name, role=str(role), address=visible(str(endpoint)))
 
 
-def _names(judged: Judged) -> dict[Role, str]:
+def _names(judged: Assessment) -> dict[Role, str]:
     return {judged.verdict.subject: NODE, judged.verdict.subject.other: PEER}
 
 
-def _outline(judged: Judged) -> str:
+def _outline(judged: Assessment) -> str:
     """The picture in words, for who cannot see it."""
     connection = judged.connection
     if connection is None:
@@ -348,12 +350,12 @@ def _outline(judged: Judged) -> str:
     ]
     closing = "; then ".join(said) or "neither end sends a FIN or a RST"
     heard = ""
-    if judged.testimony is not None:
-        heard = f" The peer's application sees {visible(judged.testimony.end)}."
+    if judged.peer_report is not None:
+        heard = f" The peer's application sees {visible(judged.peer_report.end)}."
     return f"{len(connection.segments)} segments; {closing}.{heard}"
 
 
-def _notes(judged: Judged, calls: Timeline) -> Iterator[str]:
+def _notes(judged: Assessment, calls: Timeline) -> Iterator[str]:
     for doubt in judged.verdict.doubts:
         yield clipped(f"inconclusive: {visible(_flat(doubt))}", NOTE_LEN)
     if judged.connection is None:

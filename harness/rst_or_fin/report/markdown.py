@@ -9,7 +9,7 @@ from rst_or_fin.escaping import visible, visible_lines
 from rst_or_fin.report import ladder_mermaid
 from rst_or_fin.report.explanations import marked
 from rst_or_fin.report.ladder import ladder
-from rst_or_fin.report.records import Alike, Run, tally
+from rst_or_fin.report.records import ReplayGroup, Run, tally
 from rst_or_fin.report.terminal import headline, session, wire
 
 _SAME = {True: "same", False: "DIFFERS"}
@@ -56,7 +56,7 @@ def _run(run: Run) -> Iterator[str]:
         f" {escaped(axes.kernel)}, {escaped(axes.runtime)}. Evidence: {escaped(run.folder)}"
     )
     yield ""
-    ways = run.ways()
+    ways = run.groups()
     for alike in ways:
         if len(run.judgements) > 1:
             yield f"### {alike.count} of {len(run.judgements)} replays: {alike.first.verdict.ending}"
@@ -64,7 +64,7 @@ def _run(run: Run) -> Iterator[str]:
         yield from _replay(run, alike)
 
 
-def _replay(run: Run, alike: Alike) -> Iterator[str]:
+def _replay(run: Run, alike: ReplayGroup) -> Iterator[str]:
     judged = alike.first
     yield f"**{escaped(headline(judged))}**"
     yield ""

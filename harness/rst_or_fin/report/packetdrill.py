@@ -15,14 +15,14 @@ from rst_or_fin.escaping import visible
 from rst_or_fin.report.terminal import summary
 from rst_or_fin.tcp.ending import Cause, Ending, Role
 from rst_or_fin.tcp.segment import Checksum, Segment
-from rst_or_fin.verdict.assess import Judged
+from rst_or_fin.verdict.assess import Assessment
 
 _LATER = "+0.01"  # seconds until a segment of the peer comes
 _IN_TIME = "+0~+0.5"  # within which the kernel has to answer
 _FIRST_DATA = 1
 
 
-def script(judged: Judged, name: str) -> str:
+def script(judged: Assessment, name: str) -> str:
     """Write the script. Raises UsageError where no segment was captured, or nothing was closed."""
     if judged.connection is None or judged.verdict.ending is Ending.NONE:
         raise UsageError(f"{visible(name)} has no close that packetdrill could play", "choose another format")
@@ -32,7 +32,7 @@ def script(judged: Judged, name: str) -> str:
 class _Script:
     """One connection, segment by segment; `_fd` is the socket that is closed."""
 
-    def __init__(self, judged: Judged, name: str) -> None:
+    def __init__(self, judged: Assessment, name: str) -> None:
         assert judged.connection is not None
         self._judged, self._name, self._connection = judged, name, judged.connection
         self._own = judged.verdict.subject

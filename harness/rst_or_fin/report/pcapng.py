@@ -14,7 +14,7 @@ from rst_or_fin.evidence import pcap
 from rst_or_fin.report.explanations import marked
 from rst_or_fin.report.records import Run
 from rst_or_fin.report.terminal import headline
-from rst_or_fin.verdict.assess import Judged
+from rst_or_fin.verdict.assess import Assessment
 
 _SECTION_HEADER = 0x0A0D0D0A
 _INTERFACE = 1
@@ -51,7 +51,7 @@ def annotated(run: Run) -> bytes:
     return b"".join(blocks)
 
 
-def _comments(judgements: Sequence[Judged]) -> dict[int, list[str]]:
+def _comments(judgements: Sequence[Assessment]) -> dict[int, list[str]]:
     """What to say at which frame; where none decides, at the connection's last one."""
     said: dict[int, list[str]] = {}
     for judged in judgements:

@@ -9,16 +9,16 @@ from typing import Any
 
 from rst_or_fin.scenario.axes import Axes
 from rst_or_fin.scenario.model import Scenario
-from rst_or_fin.verdict.assess import Judged
+from rst_or_fin.verdict.assess import Assessment
 from rst_or_fin.verdict.outcome import Outcome, worst
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Alike:
+class ReplayGroup:
     """The replays of one run that went the same way; `first` stands for them all."""
 
-    first: Judged
-    members: tuple[Judged, ...]
+    first: Assessment
+    members: tuple[Assessment, ...]
 
     @property
     def count(self) -> int:
@@ -37,7 +37,7 @@ class Run:
     facts: Mapping[str, Any]
     capture: bytes
     scenario: Scenario
-    judgements: tuple[Judged, ...]
+    judgements: tuple[Assessment, ...]
     secrets: bytes = b""  # of TLS, in NSS's key log format
 
     @property
@@ -56,15 +56,15 @@ class Run:
     def causes(self) -> str:
         return ", ".join(dict.fromkeys(str(j.verdict.cause) for j in self.judgements if j.verdict.cause))
 
-    def ways(self) -> list[Alike]:
+    def groups(self) -> list[ReplayGroup]:
         """One replay for every way that the run's replays went, those that need a look first."""
-        groups: dict[tuple[object, ...], list[Judged]] = {}
+        groups: dict[tuple[object, ...], list[Assessment]] = {}
         for judged in self.judgements:
             verdict = judged.verdict
-            seen = judged.testimony.end if judged.testimony else None
+            seen = judged.peer_report.end if judged.peer_report else None
             way = (judged.outcome, verdict.client, verdict.server, verdict.cause, verdict.conn_state, seen)
             groups.setdefault(way, []).append(judged)
-        found = [Alike(first=members[0], members=tuple(members)) for members in groups.values()]
+        found = [ReplayGroup(first=members[0], members=tuple(members)) for members in groups.values()]
         rank = {Outcome.DIFFERS: 0, Outcome.INCONCLUSIVE: 1}
         return sorted(found, key=lambda alike: (rank.get(alike.first.outcome, 2), -alike.count))
 

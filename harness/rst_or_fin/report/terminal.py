@@ -20,7 +20,7 @@ from rst_or_fin.tcp.causes import BY_CAUSE
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Cause, Ending, Role
 from rst_or_fin.tcp.two_ends import Passage
-from rst_or_fin.verdict.assess import Judged
+from rst_or_fin.verdict.assess import Assessment
 from rst_or_fin.verdict.judge import Verdict
 from rst_or_fin.verdict.outcome import Outcome, worst
 from rst_or_fin.verdict.reason import reason
@@ -52,7 +52,7 @@ COLOURS = Palette(
 
 def case(
     scenario: Scenario,
-    judged: Judged,
+    judged: Assessment,
     palette: Palette = PLAIN,
     *,
     width: int = WIDTH,
@@ -89,7 +89,7 @@ def case(
     return fitted("\n\n".join(blocks), width)
 
 
-def needs_a_look(judged: Judged, palette: Palette = PLAIN) -> str:
+def needs_a_look(judged: Assessment, palette: Palette = PLAIN) -> str:
     """Why it does: `DIFFERS: expected FIN, got RST: unread data at close`, or every doubt, a line each."""
     if judged.outcome is Outcome.DIFFERS:
         return f"{palette.bold}{palette.bad}DIFFERS: {visible(reason(judged))}{palette.plain}"
@@ -181,7 +181,7 @@ def witnesses(verdict: Verdict, palette: Palette = PLAIN) -> str:
     )
 
 
-def comparisons(judged: Judged, palette: Palette = PLAIN) -> str:
+def comparisons(judged: Assessment, palette: Palette = PLAIN) -> str:
     names = max(len(c.what) for c in judged.comparisons)
     wide = max(len(c.expected) for c in judged.comparisons)
     lines = []
@@ -195,7 +195,7 @@ def comparisons(judged: Judged, palette: Palette = PLAIN) -> str:
     return "\n".join(lines)
 
 
-def verdict(judged: Judged, palette: Palette = PLAIN) -> str:
+def verdict(judged: Assessment, palette: Palette = PLAIN) -> str:
     """How it ended, what the peer's own RST means where there is one, and what else is to be noted."""
     found = judged.verdict
     lines = [headline(judged, palette), *why(found.candidates, found.told_apart_by)]
@@ -224,7 +224,7 @@ def why(candidates: Sequence[Cause], told_apart_by: str) -> list[str]:
     return [f"it may be {' or '.join(candidates)}{apart}"]
 
 
-def others(judged: Judged, palette: Palette = PLAIN, *, everything: bool = False) -> str:
+def others(judged: Assessment, palette: Palette = PLAIN, *, everything: bool = False) -> str:
     """Every connection of the replay beside the one under test, in a line each; of many the first ones."""
     lines = []
     shown = judged.others if everything else judged.others[:_MANY]
@@ -242,7 +242,7 @@ def others(judged: Judged, palette: Palette = PLAIN, *, everything: bool = False
     return "\n".join(lines)
 
 
-def headline(judged: Judged, palette: Palette = PLAIN) -> str:
+def headline(judged: Assessment, palette: Palette = PLAIN) -> str:
     """The verdict in one line: ending, cause, the segment that shows it, and what came of the expectation."""
     if judged.outcome is Outcome.INCONCLUSIVE:  # which the verdict says itself
         return summary(judged.verdict, palette)
@@ -276,12 +276,12 @@ class Tally:
         self.outcomes: Counter[Outcome] = Counter()
         self.endings: Counter[str] = Counter()
         self.conclusive: Counter[str] = Counter()
-        self.odd: list[Judged] = []
+        self.odd: list[Assessment] = []
         self.alike: Counter[str] = Counter()
-        self.worst: Judged | None = None
+        self.worst: Assessment | None = None
         self._kept = 5
 
-    def add(self, judged: Judged) -> None:
+    def add(self, judged: Assessment) -> None:
         self.outcomes[judged.outcome] += 1
         self.endings[judged.verdict.ending] += 1
         if not judged.verdict.doubts:
@@ -289,7 +289,7 @@ class Tally:
         if judged.outcome in (Outcome.DIFFERS, Outcome.INCONCLUSIVE):
             self._needs_a_look(judged)
 
-    def _needs_a_look(self, judged: Judged) -> None:
+    def _needs_a_look(self, judged: Assessment) -> None:
         why = reason(judged)
         if not self.alike[why] and len(self.odd) < self._kept:
             self.odd.append(judged)

@@ -12,7 +12,7 @@ from rst_or_fin.runner import replay as conductor
 from rst_or_fin.runner.pool import TestbedPool
 from rst_or_fin.storage.scenario_files import Entry, naming
 from rst_or_fin.testbed import Testbed
-from rst_or_fin.verdict.assess import Judged
+from rst_or_fin.verdict.assess import Assessment
 
 
 class Player:
@@ -38,11 +38,11 @@ class Player:
                 pass
         self._warm = bed
 
-    def play(self, entry: Entry, folder: Path) -> Iterator[Judged]:
+    def play(self, entry: Entry, folder: Path) -> Iterator[Assessment]:
         """Every replay as soon as it is judged; the folder is whole when the iterator ends."""
         return self._play(entry, folder, self._repeat)
 
-    def _play(self, entry: Entry, folder: Path, repeat: int) -> Iterator[Judged]:
+    def _play(self, entry: Entry, folder: Path, repeat: int) -> Iterator[Assessment]:
         request = conductor.Request(
             scenario=entry.scenario,
             scenario_text=entry.text,

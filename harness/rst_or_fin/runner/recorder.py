@@ -9,7 +9,7 @@ from rst_or_fin.storage.evidence_folder import Writer
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.testbed import Testbed
-from rst_or_fin.verdict.assess import Wire
+from rst_or_fin.verdict.assess import ReplayTracker
 
 Ends = tuple[Endpoint, Endpoint]
 
@@ -19,8 +19,8 @@ class Recorder:
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
-        self.near = Wire()
-        self.far = Wire()
+        self.near = ReplayTracker()
+        self.far = ReplayTracker()
         self._pending = self._lost = 0
         self._far_first = 1
         self._far_dropped = 0

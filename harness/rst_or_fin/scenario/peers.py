@@ -23,8 +23,8 @@ class Kind:
 
     `port` is where the connection's server listens, be it this peer or the session. `spare`: it speaks
     for an address that no kernel owns. `connects`: it is the client, told to connect by a line on its
-    stdin, and takes `--target`. `must_testify`: without its testimony a replay is inconclusive. `program`
-    is what it runs on a machine that has it. `counts_bytes`: what it tells counts every byte of a
+    stdin, and takes `--target`. `requires_peer_report`: without its report a replay is inconclusive.
+    `program` is what it runs on a machine that has it. `counts_bytes`: what it tells counts every byte of a
     connection, not only those of requests that its log knows.
     """
 
@@ -34,7 +34,7 @@ class Kind:
     port: int = 80
     spare: bool = False
     connects: bool = False
-    must_testify: bool = False
+    requires_peer_report: bool = False
     counts_bytes: bool = True
     program: str = ""
 
@@ -45,7 +45,7 @@ def _proxy(program: str) -> Kind:
         module=f"agents.{program}_proxy",
         port=8080,
         connects=True,
-        must_testify=True,
+        requires_peer_report=True,
         counts_bytes=False,
         program=program,
     )
@@ -53,14 +53,14 @@ def _proxy(program: str) -> Kind:
 
 KINDS = {
     "origin": Kind(image="peer", module="agents.origin"),
-    "tls-origin": Kind(image="peer", module="agents.tls_origin", port=443, must_testify=True),
-    "client": Kind(image="peer", module="agents.client", port=8080, connects=True, must_testify=True),
+    "tls-origin": Kind(image="peer", module="agents.tls_origin", port=443, requires_peer_report=True),
+    "client": Kind(image="peer", module="agents.client", port=8080, connects=True, requires_peer_report=True),
     "scripted": Kind(
         image="scripted",
         module="agents.scripted",
         capabilities=(*_CAPABILITIES, "NET_RAW"),
         spare=True,
-        must_testify=True,
+        requires_peer_report=True,
     ),
     "scripted-client": Kind(
         image="scripted",
@@ -69,11 +69,15 @@ KINDS = {
         port=8080,
         spare=True,
         connects=True,
-        must_testify=True,
+        requires_peer_report=True,
     ),
     # Above 1023: they open their ports themselves, when they are nobody already.
-    "nginx": Kind(image="nginx", module="agents.nginx", port=8080, must_testify=True, counts_bytes=False),
-    "httpd": Kind(image="httpd", module="agents.httpd", port=8080, must_testify=True, counts_bytes=False),
+    "nginx": Kind(
+        image="nginx", module="agents.nginx", port=8080, requires_peer_report=True, counts_bytes=False
+    ),
+    "httpd": Kind(
+        image="httpd", module="agents.httpd", port=8080, requires_peer_report=True, counts_bytes=False
+    ),
     "nginx-proxy": _proxy("nginx"),
     "haproxy-proxy": _proxy("haproxy"),
 }

@@ -38,7 +38,7 @@ import msgspec
 
 from rst_or_fin import own_files
 from rst_or_fin.capture_file.frame import Frame
-from rst_or_fin.errors import EnvironmentTroubleError, UsageError
+from rst_or_fin.errors import MachineError, UsageError
 from rst_or_fin.evidence import pcap
 from rst_or_fin.evidence.records import (
     BoundSocket,
@@ -47,11 +47,11 @@ from rst_or_fin.evidence.records import (
     CounterReading,
     ListeningSocket,
     Moment,
+    PeerReport,
     Replay,
     SentBytes,
     SessionEnd,
     SocketState,
-    Testimony,
     Watch,
     WirePlayed,
 )
@@ -113,14 +113,14 @@ class _Counters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Peer(msgspec.Struct, frozen=True, kw_only=True):
-    """`testimony` is that of the connection under test, which older programs wrote alone; `every` has all."""
+    """`tested` is the report on the connection under test, all that older programs wrote; `every` has all."""
 
     index: int
-    testimony: Testimony | None
-    every: tuple[Testimony, ...] = ()
+    tested: PeerReport | None = msgspec.field(name="testimony")
+    every: tuple[PeerReport, ...] = ()
 
-    def testimonies(self) -> tuple[Testimony, ...]:
-        return self.every or tuple(t for t in (self.testimony,) if t is not None)
+    def peer_reports(self) -> tuple[PeerReport, ...]:
+        return self.every or tuple(t for t in (self.tested,) if t is not None)
 
 
 class _Watch(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,7 +180,7 @@ class Evidence:
     scenario: Scenario
     capture: bytes
     replays: tuple[Replay, ...]
-    testimonies: tuple[tuple[Testimony, ...], ...]
+    peer_reports: tuple[tuple[PeerReport, ...], ...]
     capture_at_peer: bytes = b""
     secrets: bytes = b""  # of TLS, in NSS's key log format
 
@@ -188,7 +188,7 @@ class Evidence:
 class Writer:
     """Writes one evidence folder as the run goes on, so that a run that is cut short leaves what it had.
 
-    Raises EnvironmentTroubleError where the folder cannot be written (disk full, no permission).
+    Raises MachineError where the folder cannot be written (disk full, no permission).
     """
 
     def __init__(self, folder: Path, *, scenario_text: str, manifest: Manifest) -> None:
@@ -228,8 +228,8 @@ class Writer:
         with _writing(self.folder):
             self._files[_CAPTURE_AT_PEER].write(pcap.records(frames))
 
-    def replay(self, replay: Replay, testimonies: Sequence[Testimony], tested: Testimony | None) -> None:
-        """Write down one replay. `tested` is the testimony of the connection under test."""
+    def replay(self, replay: Replay, peer_reports: Sequence[PeerReport], tested: PeerReport | None) -> None:
+        """Write down one replay. `tested` is the peer's report on the connection under test."""
         self._line(
             _TRANSCRIPT,
             _Transcript(
@@ -254,7 +254,7 @@ class Writer:
                 sent=replay.sent,
             ),
         )
-        self._line(_PEER, _Peer(index=replay.index, testimony=tested, every=tuple(testimonies)))
+        self._line(_PEER, _Peer(index=replay.index, tested=tested, every=tuple(peer_reports)))
         if replay.watch is not None:
             self._line(_WATCH, _Watch(index=replay.index, watch=replay.watch))
         if replay.wire is not None:
@@ -369,7 +369,7 @@ def read(folder: Path) -> Evidence:
             )
             for transcript, counted in zip(transcripts[:whole], counters[:whole], strict=True)
         ),
-        testimonies=tuple(peer.testimonies() for peer in peers[:whole]),
+        peer_reports=tuple(peer.peer_reports() for peer in peers[:whole]),
         capture_at_peer=_capture(folder / _CAPTURE_AT_PEER, manifest) if wired else b"",
     )
 
@@ -474,6 +474,4 @@ def _writing(folder: Path) -> Iterator[None]:
             if error.errno in (errno.ENOSPC, errno.EDQUOT)
             else "write elsewhere with --out DIR"
         )
-        raise EnvironmentTroubleError(
-            f"cannot write the evidence to {folder}: {error.strerror}", remedy
-        ) from error
+        raise MachineError(f"cannot write the evidence to {folder}: {error.strerror}", remedy) from error

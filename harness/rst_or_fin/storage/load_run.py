@@ -9,7 +9,7 @@ from rst_or_fin.evidence import pcap
 from rst_or_fin.scenario.model import Scenario
 from rst_or_fin.storage import evidence_folder
 from rst_or_fin.storage.evidence_folder import Evidence
-from rst_or_fin.verdict.assess import Judged, assess_run
+from rst_or_fin.verdict.assess import Assessment, assess_run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +18,7 @@ class JudgedRun:
 
     evidence: Evidence
     scenario: Scenario
-    judgements: tuple[Judged, ...]
+    judgements: tuple[Assessment, ...]
 
 
 def load_run(folder: Path) -> JudgedRun:
@@ -35,7 +35,7 @@ def judge_evidence(evidence: Evidence) -> JudgedRun:
         (frame for _, frame in pcap.frames(evidence.capture)),
         manifest.capture,
         evidence.replays,
-        evidence.testimonies,
+        evidence.peer_reports,
         manifest.client_address,
         manifest.clock_error_ns,
         (frame for _, frame in pcap.frames(evidence.capture_at_peer)) if evidence.capture_at_peer else (),

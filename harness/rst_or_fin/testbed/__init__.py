@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol
 
 from rst_or_fin.capture_file.frame import Frame
-from rst_or_fin.evidence.records import Testimony
+from rst_or_fin.evidence.records import PeerReport
 from rst_or_fin.evidence.strace import SystemCall
 from rst_or_fin.evidence.tracepoint import Reset
 from rst_or_fin.node.link import Link
@@ -33,22 +33,6 @@ PINNED_SYSCTLS = {
     "net.ipv4.tcp_wmem": "4096\t16384\t4194304",
     "net.ipv4.ip_local_port_range": "32768\t60999",
 }
-
-
-@runtime_checkable
-class Traced(Protocol):
-    """A testbed that can have its node's system calls recorded."""
-
-    def system_calls(self, local: Endpoint, remote: Endpoint) -> tuple[SystemCall, ...] | None:
-        """Those of the socket between these two, complete up to this call; None where nobody asked."""
-
-
-@runtime_checkable
-class Reasoned(Protocol):
-    """A testbed whose node may have a kernel that says why it sent a RST."""
-
-    def resets(self, local: Endpoint, remote: Endpoint) -> tuple[Reset, ...] | None:
-        """Those from `local` to `remote`, complete up to this call; None where the kernel does not say."""
 
 
 class Testbed(Protocol):
@@ -116,7 +100,7 @@ class Testbed(Protocol):
         """Whether `counters` costs less than to ask the node."""
 
     def check(self) -> None:
-        """Raise EnvironmentTroubleError, with its last words, where a program but the node has ended."""
+        """Raise MachineError, with its last words, where a program but the node has ended."""
 
     def node_status(self) -> int | None:
         """How the process of a node that is gone ended: its exit code, or minus the signal's number.
@@ -130,8 +114,14 @@ class Testbed(Protocol):
     def start_peer(self) -> None:
         """Tell a peer that is a client to connect: one line, whatever it says, on its stdin."""
 
-    def testimony(self, client: Endpoint, timeout_s: float) -> Testimony | None:
+    def peer_report(self, client: Endpoint, timeout_s: float) -> PeerReport | None:
         """What the peer's application saw of the connection from `client`, once it has ended there."""
+
+    def system_calls(self, local: Endpoint, remote: Endpoint) -> tuple[SystemCall, ...] | None:
+        """Those of the node's socket between these two, complete up to this call; None where nobody asked."""
+
+    def resets(self, local: Endpoint, remote: Endpoint) -> tuple[Reset, ...] | None:
+        """Why the node's kernel sent its RSTs from `local` to `remote`; None where it does not say."""
 
     def facts(self) -> dict[str, object]:
         """What the manifest records: runtime, image digests, kernel and tool versions, sysctls."""

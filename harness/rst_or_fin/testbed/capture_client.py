@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from rst_or_fin.agents import frames
 from rst_or_fin.capture_file.frame import Frame
-from rst_or_fin.errors import EnvironmentTroubleError
+from rst_or_fin.errors import MachineError
 from rst_or_fin.testbed.container_stdio import ContainerStdio
 
 _START_TIMEOUT_S = 30.0
@@ -17,7 +17,7 @@ _ANSWER_TIMEOUT_S = 10.0
 class CaptureClient:
     """One capture, over its container's standard streams. `dropped` and `now_ns` are as of the last drain.
 
-    Every method raises EnvironmentTroubleError where the capture has ended, or takes too long.
+    Every method raises MachineError where the capture has ended, or takes too long.
     """
 
     def __init__(self, stdio: ContainerStdio) -> None:
@@ -33,8 +33,8 @@ class CaptureClient:
                 if isinstance(record, frames.Ready):
                     return dict(record.facts)
                 if isinstance(record, frames.Failed):
-                    raise EnvironmentTroubleError(record.error, "see `rst-or-fin doctor`")
-        raise EnvironmentTroubleError(
+                    raise MachineError(record.error, "see `rst-or-fin doctor`")
+        raise MachineError(
             f"the capture was not ready within {_START_TIMEOUT_S:.0f} s", "see `rst-or-fin doctor`"
         )
 
@@ -61,6 +61,4 @@ class CaptureClient:
         deadline = time.monotonic() + _ANSWER_TIMEOUT_S
         while (remaining := deadline - time.monotonic()) > 0:
             yield from self._records.feed(self._stdio.read(remaining))
-        raise EnvironmentTroubleError(
-            f"the capture did not answer within {_ANSWER_TIMEOUT_S:.0f} s", "run it again"
-        )
+        raise MachineError(f"the capture did not answer within {_ANSWER_TIMEOUT_S:.0f} s", "run it again")

@@ -12,7 +12,7 @@ import struct
 import time
 from typing import TYPE_CHECKING
 
-from rst_or_fin.errors import EnvironmentTroubleError
+from rst_or_fin.errors import MachineError
 
 if TYPE_CHECKING:
     import docker
@@ -50,7 +50,7 @@ class ContainerStdio:
         return self._stderr.decode("utf-8", "replace").strip()
 
     def write(self, data: bytes, timeout_s: float) -> None:
-        """Hand `data` to the program's stdin. Raises EnvironmentTroubleError where it is gone."""
+        """Hand `data` to the program's stdin. Raises MachineError where it is gone."""
         try:
             self._socket.settimeout(timeout_s)
             self._socket.sendall(data)
@@ -61,7 +61,7 @@ class ContainerStdio:
     def read(self, timeout_s: float) -> bytes:
         """What the program wrote to stdout since the last read; waits up to `timeout_s` for something.
 
-        Empty where nothing came. Raises EnvironmentTroubleError where the program has ended.
+        Empty where nothing came. Raises MachineError where the program has ended.
         """
         deadline = time.monotonic() + timeout_s
         while True:
@@ -103,9 +103,9 @@ class ContainerStdio:
         self._buffer = self._buffer[start:]
         return b"".join(out)
 
-    def _gone(self) -> EnvironmentTroubleError:
+    def _gone(self) -> MachineError:
         last = self.complaint.splitlines()[-1:] or ["it said nothing"]
-        return EnvironmentTroubleError(
+        return MachineError(
             f"the {self._name} container ended in the middle of the run{self._how()}: {last[0]}",
             "run it again; if it stays so, see `rst-or-fin doctor`",
         )

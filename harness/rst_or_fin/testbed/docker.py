@@ -22,8 +22,8 @@ from rst_or_fin.agents import counters
 from rst_or_fin.capture_file.frame import Frame
 from rst_or_fin.engine import client as engine
 from rst_or_fin.engine import image_locks, images
-from rst_or_fin.errors import EnvironmentTroubleError, LinkError, LinkTimeoutError
-from rst_or_fin.evidence.records import Testimony
+from rst_or_fin.errors import LinkError, LinkTimeoutError, MachineError
+from rst_or_fin.evidence.records import PeerReport
 from rst_or_fin.evidence.strace import Recording, SystemCall
 from rst_or_fin.evidence.strace import command as strace_command
 from rst_or_fin.evidence.tracepoint import Reset
@@ -36,7 +36,7 @@ from rst_or_fin.testbed import PINNED_SYSCTLS, credentials_for
 from rst_or_fin.testbed.capture_client import CaptureClient
 from rst_or_fin.testbed.container_stdio import ContainerStdio
 from rst_or_fin.testbed.guest import Guest
-from rst_or_fin.testbed.peer_log import Testimonies
+from rst_or_fin.testbed.peer_log import PeerLog
 from rst_or_fin.testbed.wire_program import WireProgram
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class DockerTestbed:
         self._undo = ExitStack()
         self._recording = Recording() if strace else None
         self._recorded_len = 0
-        self._testimonies = Testimonies()
+        self._peer_log = PeerLog()
         self._wire: WireProgram | None = None
         self._facts: dict[str, object] = {}
         self._own_kernel = kernel is not None
@@ -161,7 +161,7 @@ class DockerTestbed:
         return self._credentials.bindings if self._credentials is not None else {}
 
     def secrets(self) -> list[str]:
-        return self._testimonies.secrets()
+        return self._peer_log.secrets()
 
     @property
     def shares_clock(self) -> bool:
@@ -186,7 +186,7 @@ class DockerTestbed:
         return self._capture.counters()
 
     def check(self) -> None:
-        self._testimonies.feed(self._server_log.read(0.0))
+        self._peer_log.feed(self._server_log.read(0.0))
 
     def node_status(self) -> int | None:
         """As the protocol says. The shell around the node tells it; that of a kernel's guest does not."""
@@ -198,7 +198,7 @@ class DockerTestbed:
                 if found := _STATUS.search(said):
                     status = int(found.group(1))
                     return status if status <= 128 else 128 - status
-        except EnvironmentTroubleError:
+        except MachineError:
             pass  # the whole container is gone
         return None
 
@@ -213,14 +213,14 @@ class DockerTestbed:
     def start_peer(self) -> None:
         self._server_log.write(b"connect\n", _ANSWER_TIMEOUT_S)
 
-    def testimony(self, client: Endpoint, timeout_s: float) -> Testimony | None:
+    def peer_report(self, client: Endpoint, timeout_s: float) -> PeerReport | None:
         deadline = time.monotonic() + timeout_s
-        while client not in self._testimonies:
+        while client not in self._peer_log:
             remaining = deadline - time.monotonic()
-            self._testimonies.feed(self._server_log.read(max(0.0, remaining)))
+            self._peer_log.feed(self._server_log.read(max(0.0, remaining)))
             if remaining <= 0:
                 break
-        return self._testimonies.take(client)
+        return self._peer_log.take(client)
 
     def system_calls(self, local: Endpoint, remote: Endpoint) -> tuple[SystemCall, ...] | None:
         """As the protocol says. strace writes a call's line before the call returns to the node."""
@@ -362,7 +362,7 @@ class DockerTestbed:
                     raise
                 continue
             return str(network["Id"]), six if family == 6 else four
-        raise EnvironmentTroubleError(
+        raise MachineError(
             f"no free subnet for the test network after {_SUBNET_TRIES} tries",
             "remove networks that are not needed: docker network prune",
         )
@@ -389,11 +389,11 @@ class DockerTestbed:
         while b"\n" not in said:
             remaining = deadline - time.monotonic()
             if remaining <= 0:
-                raise EnvironmentTroubleError(
+                raise MachineError(
                     f"the server did not listen within {_START_TIMEOUT_S:.0f} s", "see `rst-or-fin doctor`"
                 )
             said += attached.read(remaining)
-        self._testimonies.feed(said)
+        self._peer_log.feed(said)
         return attached
 
     def _own_net(self, control: str) -> _Net:
@@ -568,7 +568,7 @@ class DockerTestbed:
                 said = self._node_log.read(0.02)
                 self._guest.feed(said)
                 if _ENDED in said:
-                    raise EnvironmentTroubleError(
+                    raise MachineError(
                         f"the Erlang node did not start: {self._node_log.complaint}",
                         "see `rst-or-fin doctor`",
                     ) from error

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from rst_or_fin.agents import counters
-from rst_or_fin.errors import EnvironmentTroubleError
+from rst_or_fin.errors import MachineError
 from rst_or_fin.evidence import tracepoint
 from rst_or_fin.evidence.tracepoint import Reset
 from rst_or_fin.tcp.segment import Endpoint
@@ -61,7 +61,7 @@ class Guest:
     def resets(self, local: Endpoint, remote: Endpoint) -> tuple[Reset, ...] | None:
         """Every RST that the guest's kernel sent from `local` to `remote` until now, each given out once.
 
-        None where its tracepoint gives no reasons, or lost events. Raises EnvironmentTroubleError where no
+        None where its tracepoint gives no reasons, or lost events. Raises MachineError where no
         answer comes.
         """
         if not self._tells:
@@ -69,7 +69,7 @@ class Guest:
         self._fences += 1
         self._log.write(b"fence %d\n" % self._fences, _ANSWER_TIMEOUT_S)
         if not self._hear_until(lambda: self._answered == str(self._fences)):
-            raise EnvironmentTroubleError(
+            raise MachineError(
                 f"the guest did not say within {_ANSWER_TIMEOUT_S:.0f} s which RST it sent", "run it again"
             )
         if not self._tells:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import rst_or_fin
-from rst_or_fin.errors import EnvironmentTroubleError, of_machine
+from rst_or_fin.errors import MachineError, of_machine
 from rst_or_fin.netns import confinement, messages
 
 _END_TIMEOUT_S = 5.0
@@ -43,11 +43,11 @@ class HolderProcess:
     def wait_for(self, event: str, timeout_s: float) -> tuple[dict[str, Any], list[int]]:
         """The next message, which must be that one, with its file descriptors.
 
-        Raises EnvironmentTroubleError when something else came, or nothing in time.
+        Raises MachineError when something else came, or nothing in time.
         """
         heard = self._hear(timeout_s)
         if heard is None:
-            raise EnvironmentTroubleError(
+            raise MachineError(
                 f"the local runtime said nothing for {timeout_s:g} s, waiting until it is {event}",
                 f"run it again on a machine less busy, {_DOCKER}",
             )
@@ -64,7 +64,7 @@ class HolderProcess:
         return None if heard is None else heard[0]
 
     def complain(self, timeout_s: float) -> None:
-        """Raise EnvironmentTroubleError if word of a program's end comes within that time."""
+        """Raise MachineError if word of a program's end comes within that time."""
         message = self.news(timeout_s)
         if message is not None:
             raise trouble(message)
@@ -107,32 +107,32 @@ def _start(channel: int) -> subprocess.Popen[bytes]:
             start_new_session=True,  # a terminal's Ctrl-C is for the driver, which then ends all in order
         )
     except OSError as error:
-        raise of_machine(error) or EnvironmentTroubleError(
+        raise of_machine(error) or MachineError(
             f"the local runtime cannot start a process: {error.strerror}",
             f"end some processes, or raise the limit (`ulimit -u`), {_DOCKER}",
         ) from error
 
 
-def trouble(message: dict[str, Any]) -> EnvironmentTroubleError:
+def trouble(message: dict[str, Any]) -> MachineError:
     """What a message that nobody hoped for means to the user, with the remedy."""
     if message["event"] == "ended":
         said = message["output"].splitlines()[-1:] or ["it said nothing"]
         if said[0].startswith(confinement.REFUSED):
-            return EnvironmentTroubleError(said[0], f"{_LET_MOUNT}, {_DOCKER}")
-        return EnvironmentTroubleError(
+            return MachineError(said[0], f"{_LET_MOUNT}, {_DOCKER}")
+        return MachineError(
             f"the {message['who']} ended {_how(message['status'])}: {said[0]}",
             f"see `rst-or-fin doctor`, {_DOCKER}",
         )
     if message["event"] == "trouble" and message["step"] == "namespaces":
-        return EnvironmentTroubleError(
+        return MachineError(
             f"this machine refuses network namespaces ({message['error']})", _remedy(message["errno"])
         )
     if message["event"] == "trouble":
         doing = f"setting up {message['step']}"
-        return of_machine(OSError(message["errno"], message["error"]), doing) or EnvironmentTroubleError(
+        return of_machine(OSError(message["errno"], message["error"]), doing) or MachineError(
             f"{doing} failed: {message['error']}", f"see `rst-or-fin doctor`, {_DOCKER}"
         )
-    return EnvironmentTroubleError(
+    return MachineError(
         f"the local runtime's holder is {message['event']}: another hand ended it, or lack of memory",
         "run it again; see what it wrote above, if anything",
     )

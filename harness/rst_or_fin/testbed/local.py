@@ -21,8 +21,8 @@ from typing import Any, Self
 from rst_or_fin import data_files
 from rst_or_fin.agents import capture, counters, socket_table
 from rst_or_fin.capture_file.frame import Frame
-from rst_or_fin.errors import EnvironmentTroubleError, LinkError, UsageError, of_machine
-from rst_or_fin.evidence.records import COUNTERS, Testimony
+from rst_or_fin.errors import LinkError, MachineError, UsageError, of_machine
+from rst_or_fin.evidence.records import COUNTERS, PeerReport
 from rst_or_fin.netns import confinement
 from rst_or_fin.netns.messages import Order
 from rst_or_fin.node import command
@@ -33,7 +33,7 @@ from rst_or_fin.scenario.model import Hosts, Server
 from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.testbed import PINNED_SYSCTLS, credentials_for
 from rst_or_fin.testbed.holder_process import HolderProcess, trouble
-from rst_or_fin.testbed.peer_log import Testimonies
+from rst_or_fin.testbed.peer_log import PeerLog
 from rst_or_fin.testbed.wire_program import WireProgram
 
 # Addresses out of the networks set aside for such tests: RFC 2544 and RFC 5180.
@@ -63,7 +63,7 @@ class LocalTestbed:
         self._server = peers.endpoint(server, place)
         self._cookie = secrets.token_hex(16)
         self._dropped = 0
-        self._testimonies = Testimonies()
+        self._peer_log = PeerLog()
         self._log_ended = False
         self._node_status: int | None = None
         self._credentials = credentials_for(server, self._server.address, place.node)
@@ -98,7 +98,7 @@ class LocalTestbed:
     ) -> Self:
         """A testbed that is ready. `otp`: "bundled" or "system"; None is the one that has what is needed.
 
-        Raises EnvironmentTroubleError where this machine refuses namespaces or a program does not start,
+        Raises MachineError where this machine refuses namespaces or a program does not start,
         UsageError where the local runtime has no such OTP or server.
         """
         return cls(hosts or Hosts(), otp, backend, family)
@@ -157,7 +157,7 @@ class LocalTestbed:
         return self._credentials.bindings if self._credentials is not None else {}
 
     def secrets(self) -> list[str]:
-        return self._testimonies.secrets()
+        return self._peer_log.secrets()
 
     @property
     def shares_clock(self) -> bool:
@@ -182,7 +182,7 @@ class LocalTestbed:
         self._hear(0.0)
         self._complain(_LAST_WORDS_TIMEOUT_S if self._log_ended else 0.0)
         if self._log_ended:
-            raise EnvironmentTroubleError("the server ended in the middle of the run", "run it again")
+            raise MachineError("the server ended in the middle of the run", "run it again")
 
     def node_status(self) -> int | None:
         deadline = time.monotonic() + _LAST_WORDS_TIMEOUT_S
@@ -201,13 +201,19 @@ class LocalTestbed:
             self._log_ended = True
             self.check()
 
-    def testimony(self, client: Endpoint, timeout_s: float) -> Testimony | None:
+    def peer_report(self, client: Endpoint, timeout_s: float) -> PeerReport | None:
         deadline = time.monotonic() + timeout_s
-        while client not in self._testimonies:
+        while client not in self._peer_log:
             remaining = deadline - time.monotonic()
             if not self._hear(max(0.0, remaining)):
                 break
-        return self._testimonies.take(client)
+        return self._peer_log.take(client)
+
+    def system_calls(self, local: Endpoint, remote: Endpoint) -> None:
+        """Record none: that takes the `strace` axis, which needs containers."""
+
+    def resets(self, local: Endpoint, remote: Endpoint) -> None:
+        """Tell nothing: this kernel's tracepoint is the whole machine's."""
 
     def facts(self) -> dict[str, object]:
         return dict(self._facts)
@@ -265,11 +271,11 @@ class LocalTestbed:
             return False
         log = os.read(self._log, _READ_LEN)
         self._log_ended = not log
-        self._testimonies.feed(log)
+        self._peer_log.feed(log)
         return bool(log)
 
     def _complain(self, timeout_s: float) -> bool:
-        """Raise EnvironmentTroubleError where word comes that another program than the node has ended.
+        """Raise MachineError where word comes that another program than the node has ended.
 
         A wire that is gone makes replays inconclusive, and is no trouble of this machine's.
 
@@ -320,7 +326,7 @@ def _frames(captured: Sequence[tuple[int, bytes]]) -> list[Frame]:
 def probe() -> str:
     """Set up everything but the programs, and take it down: "root" or "user", as which it can be done.
 
-    Raises EnvironmentTroubleError with the remedy where it cannot.
+    Raises MachineError with the remedy where it cannot.
     """
     held = HolderProcess(_EMPTY)
     try:

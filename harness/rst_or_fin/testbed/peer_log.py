@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 from collections import deque
 
-from rst_or_fin.evidence.records import Testimony
+from rst_or_fin.evidence.records import PeerReport
 from rst_or_fin.tcp.segment import Endpoint
 
 
-class Testimonies:
-    """Takes the log as it comes, however it was cut, and keeps each connection's testimony until asked."""
+class PeerLog:
+    """Takes the log as it comes, however it was cut, and keeps its report on a connection until asked."""
 
     __test__ = False  # not a pytest class, whatever its name begins with
 
     def __init__(self) -> None:
         self._rest = b""
-        self._heard: dict[Endpoint, deque[Testimony]] = {}
+        self._heard: dict[Endpoint, deque[PeerReport]] = {}
         self._secrets: list[str] = []
 
     def feed(self, log: bytes) -> None:
@@ -28,7 +28,7 @@ class Testimonies:
                 self._secrets += event["lines"]
             elif event["event"] == "ended":
                 peer = Endpoint(*event["peer"])
-                testimony = Testimony(
+                peer_report = PeerReport(
                     peer=peer,
                     received=event["received"],
                     sent=event["sent"],
@@ -37,7 +37,7 @@ class Testimonies:
                     t_ns=event.get("t_ns"),
                     log=event.get("log", ""),
                 )
-                self._heard.setdefault(peer, deque()).append(testimony)
+                self._heard.setdefault(peer, deque()).append(peer_report)
 
     def secrets(self) -> list[str]:
         """The lines of key log that were told since the last time."""
@@ -47,7 +47,7 @@ class Testimonies:
     def __contains__(self, peer: object) -> bool:
         return peer in self._heard or (isinstance(peer, Endpoint) and _any_port(peer) in self._heard)
 
-    def take(self, peer: Endpoint) -> Testimony | None:
+    def take(self, peer: Endpoint) -> PeerReport | None:
         """What was said of the first connection from `peer`; None where nothing was. It is forgotten then."""
         if peer not in self._heard:
             peer = _any_port(peer)

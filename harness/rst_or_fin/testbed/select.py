@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from rst_or_fin import own_files
-from rst_or_fin.errors import EnvironmentTroubleError, UsageError
+from rst_or_fin.errors import MachineError, UsageError
 from rst_or_fin.scenario import peers
 from rst_or_fin.scenario.axes import Axes
 from rst_or_fin.scenario.model import Hosts
@@ -41,7 +41,7 @@ def choose(options: argparse.Namespace, progress: Progress, own: Sequence[str] =
     auto takes Docker where an engine answers and its images can be had, else the local one, and says in one
     line which and why; in another, that `own`, the files that are not the catalogue's, are then played
     on this machine itself. What killed runs left in the temporary folder goes before. Raises
-    EnvironmentTroubleError where none can be had.
+    MachineError where none can be had.
     """
     own_files.sweep()
     strace = getattr(options, "strace", False)  # not every command has it
@@ -64,7 +64,7 @@ def choose(options: argparse.Namespace, progress: Progress, own: Sequence[str] =
         runtime = _docker(options)
         _demand_images(options.otp or DEFAULT_OTP)
         return runtime
-    except EnvironmentTroubleError as error:
+    except MachineError as error:
         progress(f"runtime local: {error} For containers: {error.remedy}")
         if own:
             progress(
@@ -122,7 +122,7 @@ def _local_lacks(otp: str | None, hosts: Hosts) -> str:
 
 
 def _demand_images(otp: str) -> None:
-    """Raises EnvironmentTroubleError where the images are neither there nor to be had."""
+    """Raises MachineError where the images are neither there nor to be had."""
     from rst_or_fin.engine import base_images, images
     from rst_or_fin.engine import client as engine
 
@@ -130,12 +130,12 @@ def _demand_images(otp: str) -> None:
     names = [name for name in (f"node:otp{otp}", "peer") if images.present(client, name) is None]
     possible, how = base_images.source() if names else (True, "")
     if not possible:
-        raise EnvironmentTroubleError(f"The images {' and '.join(names)} cannot be had here.", how)
+        raise MachineError(f"The images {' and '.join(names)} cannot be had here.", how)
 
 
 def _local(options: argparse.Namespace) -> Runtime:
     if not sys.platform.startswith("linux"):
-        raise EnvironmentTroubleError(
+        raise MachineError(
             "Network namespaces need Linux.", "use containers: install a Docker Engine, or set DOCKER_HOST"
         )
     from rst_or_fin.testbed.local import LocalTestbed

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from rst_or_fin.capture_file.frame import Frame
-from rst_or_fin.errors import EnvironmentTroubleError
+from rst_or_fin.errors import MachineError
 from rst_or_fin.evidence.records import WireAction
 from rst_or_fin.tcp.segment import Endpoint
 
@@ -22,7 +22,7 @@ _START_TIMEOUT_S = 30.0
 
 
 class Lines(Protocol):
-    """A program's standard streams. Both raise EnvironmentTroubleError or OSError where it is gone."""
+    """A program's standard streams. Both raise MachineError or OSError where it is gone."""
 
     def write(self, data: bytes, timeout_s: float) -> None: ...
 
@@ -51,11 +51,11 @@ class WireProgram:
         self.gone = ""
 
     def await_ready(self) -> None:
-        """Wait until the wire passes frames. Raises EnvironmentTroubleError where it never does."""
+        """Wait until the wire passes frames. Raises MachineError where it never does."""
         event = self._hear({"ready", "failed"}, _START_TIMEOUT_S)
         if event is None or event["event"] == "failed":
             why = self.gone or (event or {}).get("error", f"it said nothing for {_START_TIMEOUT_S:g} s")
-            raise EnvironmentTroubleError(f"the wire between the hosts did not start: {why}", "see `doctor`")
+            raise MachineError(f"the wire between the hosts did not start: {why}", "see `doctor`")
 
     def play(self, order: Mapping[str, Any], replay: int) -> None:
         """From now on these rules, for the connections of that replay."""
@@ -77,7 +77,7 @@ class WireProgram:
             return None
         try:
             self._lines.write(json.dumps(order).encode() + b"\n", _ANSWER_TIMEOUT_S)
-        except (OSError, EnvironmentTroubleError) as error:
+        except (OSError, MachineError) as error:
             self.gone = str(error)
             return None
         return self._hear({answer}, _ANSWER_TIMEOUT_S)
@@ -95,7 +95,7 @@ class WireProgram:
                 continue
             try:
                 said = self._lines.read(max(0.0, deadline - time.monotonic()))
-            except (OSError, EnvironmentTroubleError) as error:
+            except (OSError, MachineError) as error:
                 self.gone = str(error)
                 return None
             if not said:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rst_or_fin.evidence.records import Testimony
+from rst_or_fin.evidence.records import PeerReport
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Role
 
@@ -12,7 +12,7 @@ _END_OF_FILE = "end of file"
 
 
 def differences(
-    connection: Connection, peer: Role, testimony: Testimony | None, *, has_kernel: bool
+    connection: Connection, peer: Role, peer_report: PeerReport | None, *, has_kernel: bool
 ) -> Iterator[str]:
     """Yield every doubt that the peer's numbers give.
 
@@ -20,16 +20,16 @@ def differences(
     took (a reset empties the queue), unless its FIN shows that it did; `has_kernel` is false for a peer that
     sends its segments itself. An application that read the end of file has read all before it.
     """
-    if testimony is None or not connection.reading.opened:
+    if peer_report is None or not connection.reading.opened:
         return
     sent, received = _payload_len(connection, peer), _payload_len(connection, peer.other)
     whole = not has_kernel or connection.reading.end(connection.endpoint(peer)).fin is not None
-    if sent > testimony.sent or (whole and sent < testimony.sent):
-        yield f"the peer sent {testimony.sent} bytes by its own account, the capture has {sent}"
+    if sent > peer_report.sent or (whole and sent < peer_report.sent):
+        yield f"the peer sent {peer_report.sent} bytes by its own account, the capture has {sent}"
     closed = connection.reading.end(connection.endpoint(peer.other)).fin is not None
-    read_all = closed and testimony.end == _END_OF_FILE
-    if testimony.received > received or (read_all and testimony.received < received):
-        yield f"the peer read {testimony.received} bytes by its own account, the capture has {received}"
+    read_all = closed and peer_report.end == _END_OF_FILE
+    if peer_report.received > received or (read_all and peer_report.received < received):
+        yield f"the peer read {peer_report.received} bytes by its own account, the capture has {received}"
 
 
 def _payload_len(connection: Connection, role: Role) -> int:

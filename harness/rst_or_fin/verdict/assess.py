@@ -14,7 +14,7 @@ from rst_or_fin.capture_file.decoding import Decoder
 from rst_or_fin.capture_file.frame import Frame
 from rst_or_fin.capture_file.records import Record
 from rst_or_fin.evidence import pcap
-from rst_or_fin.evidence.records import CaptureFacts, Moment, Replay, SessionEnd, SocketState, Testimony
+from rst_or_fin.evidence.records import CaptureFacts, Moment, PeerReport, Replay, SessionEnd, SocketState
 from rst_or_fin.scenario import peers
 from rst_or_fin.scenario.model import ConnectionExpectation, Expectation, Scenario
 from rst_or_fin.scenario.wire import Do
@@ -34,7 +34,7 @@ UNDER_TEST = "Sock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JudgedConnection:
+class AssessedConnection:
     """One connection of a replay.
 
     `order` counts from 1 as they opened; `name` is the variable that it was bound to, if any; `socket` its
@@ -45,24 +45,24 @@ class JudgedConnection:
     name: str
     connection: Connection
     socket: SocketState | None
-    testimony: Testimony | None
+    peer_report: PeerReport | None
     verdict: Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class Assessment:
     """One replay with everything that is known of it.
 
-    `connection`, `socket`, `testimony` and `verdict` are of the connection under test; `connection` is None
+    `connection`, `socket`, `peer_report` and `verdict` are of the connection under test; `connection` is None
     where nothing of it was captured. `others` are all other connections of the replay.
     """
 
     replay: Replay
-    testimony: Testimony | None
+    peer_report: PeerReport | None
     connection: Connection | None
     socket: SocketState | None
     verdict: Verdict
-    others: tuple[JudgedConnection, ...]
+    others: tuple[AssessedConnection, ...]
     comparisons: tuple[Comparison, ...]
     outcome: Outcome
 
@@ -137,7 +137,7 @@ def _host_of(verdict: Verdict, role: Role | None) -> str | None:
     return NODE if role is verdict.subject else PEER
 
 
-class Wire:
+class ReplayTracker:
     """The connections of a run, replay after replay, as its frames come."""
 
     def __init__(self) -> None:
@@ -239,18 +239,18 @@ def judge_replay(
     connections: Sequence[Connection],
     capture: CaptureFacts,
     replay: Replay,
-    testimonies: Sequence[Testimony],
+    peer_reports: Sequence[PeerReport],
     node: str,
     clock_error_ns: int = 0,
     at_peer: Sequence[Connection] = (),
-) -> Judged:
+) -> Assessment:
     """Judge every connection of one replay, and hold it against what its scenario expects.
 
     `node` is the Erlang node's address on the test network: whichever end has it is the end under test.
     `at_peer` are the connections as they were captured at the peer's end, where that is another one.
     """
     roles = cast(replay, connections)
-    told = _testimonies(connections, testimonies)
+    told = _peer_log(connections, peer_reports)
     if replay.watch is not None:
         capture = CaptureFacts(dropped=replay.watch.dropped, fenced=True)
     report = HostReport(
@@ -267,9 +267,9 @@ def judge_replay(
     verdict = main.verdict if main else _unseen(scenario, capture, replay)
     others = tuple(each for each in every if each is not main)
     verdict, comparisons = _held_against(scenario, main, verdict, every, replay)
-    return Judged(
+    return Assessment(
         replay=replay,
-        testimony=main.testimony if main else None,
+        peer_report=main.peer_report if main else None,
         connection=main.connection if main else None,
         socket=main.socket if main else None,
         verdict=verdict,
@@ -286,10 +286,10 @@ def _judged(
     roles: Cast,
     capture: CaptureFacts,
     report: HostReport,
-    testimony: Testimony | None,
+    peer_report: PeerReport | None,
     node: str,
     at_peer: Sequence[Connection],
-) -> JudgedConnection:
+) -> AssessedConnection:
     subject = role_of(node, connection)
     found = None
     if report.replay.wire is not None:
@@ -306,9 +306,9 @@ def _judged(
             socket=socket,
             waiting=_waited(replay, connection, node),
         ),
-        testimony=testimony,
+        peer_report=peer_report,
         gate=scenario.gate if tested else None,
-        must_testify=tested and peers.kind_of(scenario.server).must_testify,
+        requires_peer_report=tested and peers.kind_of(scenario.server).requires_peer_report,
         scripted_peer=peers.kind_of(scenario.server).spare,
         settle_ms=scenario.settle_ms,
         encrypted=bool(peers.tls_version(scenario.server)),
@@ -317,12 +317,12 @@ def _judged(
         counts_bytes=peers.kind_of(scenario.server).counts_bytes and not peers.tls_version(scenario.server),
         two_ends=found,
     )
-    return JudgedConnection(
+    return AssessedConnection(
         order=index + 1,
         name=name,
         connection=found.shown if found is not None else connection,
         socket=socket,
-        testimony=testimony,
+        peer_report=peer_report,
         verdict=verdict,
     )
 
@@ -345,12 +345,12 @@ def _unseen(scenario: Scenario, capture: CaptureFacts, replay: Replay) -> Verdic
     )
 
 
-def _testimonies(
-    connections: Sequence[Connection], testimonies: Sequence[Testimony]
-) -> list[Testimony | None]:
-    """Each connection's testimony: by the end that connected, in the order in which they were given."""
-    left = list(testimonies)
-    found: list[Testimony | None] = []
+def _peer_log(
+    connections: Sequence[Connection], peer_reports: Sequence[PeerReport]
+) -> list[PeerReport | None]:
+    """Each connection's report: by the end that connected, in the order in which they were given."""
+    left = list(peer_reports)
+    found: list[PeerReport | None] = []
     for connection in connections:
         any_port = Endpoint(connection.client.address, 0)
         told = next((t for t in left if t.peer in (connection.client, any_port)), None)
@@ -360,12 +360,12 @@ def _testimonies(
     return found
 
 
-def tested_testimony(
-    replay: Replay, connections: Sequence[Connection], testimonies: Sequence[Testimony]
-) -> Testimony | None:
+def tested_peer_report(
+    replay: Replay, connections: Sequence[Connection], peer_reports: Sequence[PeerReport]
+) -> PeerReport | None:
     """What the peer's application saw of the connection under test; None where it was not heard."""
     under_test = cast(replay, connections).under_test
-    return None if under_test is None else _testimonies(connections, testimonies)[under_test]
+    return None if under_test is None else _peer_log(connections, peer_reports)[under_test]
 
 
 def _resets_ns(connections: Sequence[Connection], node: str) -> Iterator[int]:
@@ -394,9 +394,9 @@ def _waited(replay: Replay, connection: Connection, node: str) -> bool | None:
 
 def _held_against(
     scenario: Scenario,
-    main: JudgedConnection | None,
+    main: AssessedConnection | None,
     verdict: Verdict,
-    every: Sequence[JudgedConnection],
+    every: Sequence[AssessedConnection],
     replay: Replay,
 ) -> tuple[Verdict, tuple[Comparison, ...]]:
     """The verdict with the doubts that the expectation brings in, and every point that it names."""
@@ -405,7 +405,7 @@ def _held_against(
         verdict = _without_gate(verdict, replay, main)
     if scenario.race or scenario.varied:
         return verdict, ()
-    comparisons = list(compare(scenario.expect, verdict, replay, main.testimony if main else None))
+    comparisons = list(compare(scenario.expect, verdict, replay, main.peer_report if main else None))
     comparisons += lines(scenario.line, replay)
     doubts = _unheard(scenario.expect, main)
     for wanted in scenario.connection:
@@ -417,7 +417,7 @@ def _held_against(
         doubts += [f"{wanted.name}: {doubt}" for doubt in told]
         comparisons += [
             replace(point, what=f"{wanted.name}: {point.what}")
-            for point in compare(wanted.expect, found.verdict, replay, found.testimony)
+            for point in compare(wanted.expect, found.verdict, replay, found.peer_report)
         ]
     fresh = (doubt for doubt in doubts if doubt not in verdict.doubts)
     return replace(verdict, doubts=(*verdict.doubts, *fresh)), tuple(comparisons)
@@ -439,7 +439,7 @@ def _doubts_of_path(scenario: Scenario, replay: Replay, verdict: Verdict) -> Ite
             yield f"wire rule {number + 1} ({rule.told}) was not played: {why}"
 
 
-def _wanted(wanted: ConnectionExpectation, every: Sequence[JudgedConnection]) -> JudgedConnection | None:
+def _wanted(wanted: ConnectionExpectation, every: Sequence[AssessedConnection]) -> AssessedConnection | None:
     """The connection that an expectation names."""
     by_name = (c for c in every if c.name == wanted.variable if wanted.variable)
     return (
@@ -447,14 +447,14 @@ def _wanted(wanted: ConnectionExpectation, every: Sequence[JudgedConnection]) ->
     )
 
 
-def _unheard(expect: Expectation, found: JudgedConnection | None) -> list[str]:
+def _unheard(expect: Expectation, found: AssessedConnection | None) -> list[str]:
     """Where something is expected of the peer's application, not having heard it is a doubt."""
     points = (expect.peer_sees, expect.peer_received, expect.peer_received_below, expect.lost)
-    silent = found is not None and found.testimony is None
+    silent = found is not None and found.peer_report is None
     return ["the peer's application was not heard"] if silent and any(p is not None for p in points) else []
 
 
-def _without_gate(verdict: Verdict, replay: Replay, main: JudgedConnection | None) -> Verdict:
+def _without_gate(verdict: Verdict, replay: Replay, main: AssessedConnection | None) -> Verdict:
     """Where no number of unread bytes was demanded, the closing kernel's own word has to stand for it.
 
     With a gate, counters that could not be read may be forgiven; where a parameter is varied, they and the
@@ -473,22 +473,22 @@ def assess_run(
     frames: Iterable[Frame],
     capture: CaptureFacts,
     replays: Sequence[Replay],
-    testimonies: Sequence[Sequence[Testimony]],
+    peer_reports: Sequence[Sequence[PeerReport]],
     node: str,
     clock_error_ns: int = 0,
     frames_at_peer: Iterable[Frame] = (),
-) -> list[Judged]:
+) -> list[Assessment]:
     """Judge a whole run from its saved evidence, each replay by the frames that had passed in its time."""
     parts = _by_watch(frames, replays) if all(r.watch for r in replays) else _by_socket(frames, replays)
     far = _at_peer(frames_at_peer, replays)
     return [
         judge_replay(scenario, connections, capture, replay, told, node, clock_error_ns, at_peer)
-        for connections, replay, told, at_peer in zip(parts, replays, testimonies, far, strict=True)
+        for connections, replay, told, at_peer in zip(parts, replays, peer_reports, far, strict=True)
     ]
 
 
 def _at_peer(frames: Iterable[Frame], replays: Sequence[Replay]) -> Iterator[list[Connection]]:
-    wire = Wire()
+    wire = ReplayTracker()
     passing_ = iter(frames)
     for replay in replays:
         last = replay.wire.last_frame if replay.wire is not None else wire.frames
@@ -497,7 +497,7 @@ def _at_peer(frames: Iterable[Frame], replays: Sequence[Replay]) -> Iterator[lis
 
 
 def _by_watch(frames: Iterable[Frame], replays: Sequence[Replay]) -> Iterator[list[Connection]]:
-    wire = Wire()
+    wire = ReplayTracker()
     passing = iter(frames)
     for replay in replays:
         last = replay.watch.last_frame if replay.watch is not None else wire.frames
@@ -507,7 +507,7 @@ def _by_watch(frames: Iterable[Frame], replays: Sequence[Replay]) -> Iterator[li
 
 def _by_socket(frames: Iterable[Frame], replays: Sequence[Replay]) -> Iterator[list[Connection]]:
     """Older evidence does not say which frames passed in a replay's time: its sockets tell, in order."""
-    wire = Wire()
+    wire = ReplayTracker()
     wire.see(frames)
     left = wire.take()
     if len(replays) == 1:

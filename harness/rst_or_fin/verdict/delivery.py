@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rst_or_fin.evidence.records import Replay, Testimony
+from rst_or_fin.evidence.records import PeerReport, Replay
 from rst_or_fin.tcp.acceptance import End
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Role
@@ -63,7 +63,7 @@ def delivery(
     connection: Connection,
     role: Role,
     replay: Replay | None = None,
-    testimony: Testimony | None = None,
+    peer_report: PeerReport | None = None,
     *,
     encrypted: bool = False,
     is_exact: bool = True,
@@ -71,14 +71,14 @@ def delivery(
     """Return what became of the bytes that this end sent.
 
     What a client behind a proxy got is none of this connection's. `replay` is the session of the host at
-    this end, `testimony` what the other end's application said.
+    this end, `peer_report` what the other end's application said.
     """
     own = connection.reading.end(connection.endpoint(role))
     return Delivery(
         handed_over=_handed_over(connection, replay) if replay is not None else None,
         on_wire=_payload_len(own, own.payload_to),
         acknowledged=_payload_len(own, own.acked_to),
-        read=testimony.received if testimony is not None and testimony.peer.port else None,
+        read=peer_report.received if peer_report is not None and peer_report.peer.port else None,
         encrypted=encrypted,
         is_exact=is_exact,
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from rst_or_fin.evidence.records import CaptureFacts, Gate, Replay, SessionEnd, Testimony
+from rst_or_fin.evidence.records import CaptureFacts, Gate, PeerReport, Replay, SessionEnd
 from rst_or_fin.tcp import causes
 from rst_or_fin.tcp.acceptance import Reset, Why
 from rst_or_fin.tcp.causes import Form
@@ -89,9 +89,9 @@ def judge(
     capture: CaptureFacts,
     subject: Role = Role.CLIENT,
     report: HostReport | None = None,
-    testimony: Testimony | None = None,
+    peer_report: PeerReport | None = None,
     gate: Gate | None = None,
-    must_testify: bool = False,
+    requires_peer_report: bool = False,
     scripted_peer: bool = False,
     settle_ms: int = 0,
     ends_node: bool = False,
@@ -102,11 +102,12 @@ def judge(
 ) -> Verdict:
     """Judge one connection.
 
-    `report` is what the closing host told (None for somebody else's capture), `testimony` what its peer's
+    `report` is what the closing host told (None for somebody else's capture), `peer_report` what its peer's
     application saw, `gate` what must have been true of the receive buffer right before the close.
-    `must_testify`: nothing can be concluded where the peer's application was not heard. `scripted_peer`: no
-    kernel keeps that end's numbers. `settle_ms` is how long the wire was watched after the session.
-    `ends_node`: the close line was to end the node. `counts_bytes`: the peer's application counts every byte.
+    `requires_peer_report`: nothing can be concluded where the peer's application was not heard.
+    `scripted_peer`: no kernel keeps that end's numbers. `settle_ms` is how long the wire was watched after
+    the session. `ends_node`: the close line was to end the node. `counts_bytes`: the peer's application
+    counts every byte.
     `two_ends`: it was captured at the peer's end, too, and `connection` is that at the subject's.
     `encrypted`: applications count other bytes than the wire carries. `is_exact`: the peer counts them all.
     """
@@ -114,7 +115,7 @@ def judge(
     doubts = [
         *_doubts_of_capture(capture),
         *_doubts_of_replay(report, gate, ends_node),
-        *_doubts_of_peer(testimony, must_testify and not _left_open(connection, report)),
+        *_doubts_of_peer(peer_report, requires_peer_report and not _left_open(connection, report)),
     ]
     if connection is None:
         doubts.append("no segment of the connection was captured")
@@ -126,7 +127,7 @@ def judge(
     peer_cause, peer_candidates = _cause(connection, subject.other, None, None)
     if counts_bytes:
         at_peer = connection if two_ends is None else two_ends.far or connection
-        doubts += account.differences(at_peer, subject.other, testimony, has_kernel=not scripted_peer)
+        doubts += account.differences(at_peer, subject.other, peer_report, has_kernel=not scripted_peer)
     doubts += _doubts_of_wire(
         connection, subject if scripted_peer else None, own=subject if two_ends is not None else None
     )
@@ -140,7 +141,7 @@ def judge(
         endings[subject],
         cause,
         reasons,
-        testimony,
+        peer_report,
         two_ends.arrived if two_ends is not None else endings[subject],
     )
     doubts += [f"{w.name} contradicts the wire: {w.says}" for w in found if w.agrees is False]
@@ -165,7 +166,7 @@ def judge(
             connection,
             subject,
             report.replay if report else None,
-            testimony,
+            peer_report,
             encrypted=encrypted,
             is_exact=is_exact,
         ),
@@ -272,10 +273,10 @@ def _left_open(connection: Connection | None, report: HostReport | None) -> bool
     return connection is not None and watch is not None and watch.left(connection.client, connection.server)
 
 
-def _doubts_of_peer(testimony: Testimony | None, must_testify: bool) -> list[str]:
-    if testimony is None:
-        return ["the peer's application was not heard"] if must_testify else []
-    return [f"the peer could not do its part: {testimony.trouble}"] if testimony.trouble else []
+def _doubts_of_peer(peer_report: PeerReport | None, requires_peer_report: bool) -> list[str]:
+    if peer_report is None:
+        return ["the peer's application was not heard"] if requires_peer_report else []
+    return [f"the peer could not do its part: {peer_report.trouble}"] if peer_report.trouble else []
 
 
 def _doubts_of_wire(
@@ -463,7 +464,7 @@ def _witnesses(
     ending: Ending,
     cause: Cause | None,
     reasons: Sequence[str] | None,
-    testimony: Testimony | None,
+    peer_report: PeerReport | None,
     arrived: Ending,
 ) -> tuple[Witness, ...]:
     name = connection.name(subject) if report is None else f"the {NODE}"
@@ -480,7 +481,7 @@ def _witnesses(
             *witnesses.system_calls(replay),
         ]
     found += witnesses.tracepoint(reasons, ending, cause)
-    found.append(witnesses.peer(testimony, arrived, connection.reading.over))
+    found.append(witnesses.peer(peer_report, arrived, connection.reading.over))
     return tuple(found)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_DIFFERS, EXIT_INCONCLUSIVE
-from rst_or_fin.evidence.records import Replay, Testimony
+from rst_or_fin.evidence.records import PeerReport, Replay
 from rst_or_fin.scenario.model import Expectation, LineExpectation
 from rst_or_fin.verdict.judge import Verdict
 
@@ -60,14 +60,14 @@ class Comparison:
 
 
 def compare(
-    expect: Expectation, verdict: Verdict, replay: Replay | None, testimony: Testimony | None
+    expect: Expectation, verdict: Verdict, replay: Replay | None, peer_report: PeerReport | None
 ) -> tuple[Comparison, ...]:
     """Every point that the expectation names, beside the verdict's own."""
     found = (
-        *_points(expect, verdict, replay, testimony),
-        *_bounds(expect, verdict, testimony),
+        *_points(expect, verdict, replay, peer_report),
+        *_bounds(expect, verdict, peer_report),
     )
-    return tuple(c for c in found if testimony is not None or not c.what.startswith(_OF_PEER))
+    return tuple(c for c in found if peer_report is not None or not c.what.startswith(_OF_PEER))
 
 
 def lines(wanted: Iterable[LineExpectation], replay: Replay) -> Iterator[Comparison]:
@@ -102,15 +102,15 @@ def _within(taken_ms: float, line: LineExpectation) -> bool:
     return (least is None or taken_ms >= least) and (most is None or taken_ms <= most)
 
 
-def _bounds(expect: Expectation, verdict: Verdict, testimony: Testimony | None) -> Iterator[Comparison]:
+def _bounds(expect: Expectation, verdict: Verdict, peer_report: PeerReport | None) -> Iterator[Comparison]:
     """The points of which a bound is expected: numbers that are the kernel's business."""
     below = expect.peer_received_below
-    if below is not None and testimony is not None:
+    if below is not None and peer_report is not None:
         yield Comparison(
             what=f"{_OF_PEER} read",
             expected=f"fewer than {below}",
-            actual=str(testimony.received),
-            holds=testimony.received < below,
+            actual=str(peer_report.received),
+            holds=peer_report.received < below,
         )
     lost = verdict.delivery.lost if verdict.delivery is not None else None
     if expect.lost is not None and lost is not None:
@@ -121,7 +121,7 @@ def _bounds(expect: Expectation, verdict: Verdict, testimony: Testimony | None) 
 
 
 def _points(
-    expect: Expectation, verdict: Verdict, replay: Replay | None, testimony: Testimony | None
+    expect: Expectation, verdict: Verdict, replay: Replay | None, peer_report: PeerReport | None
 ) -> tuple[Comparison, ...]:
     closed = replay is not None and replay.close_returned
     returned = replay.calls[replay.close_line - 1].result if replay and closed else _NO_RETURN
@@ -130,8 +130,8 @@ def _points(
         ("peer's ending", expect.peer_ending, verdict.peer_ending),
         ("cause", expect.cause, verdict.cause or "none"),
         ("closing segment", expect.closing_segment, verdict.closing_segment),
-        (f"{_OF_PEER} sees", expect.peer_sees, testimony.end if testimony else ""),
-        (f"{_OF_PEER} read", expect.peer_received, testimony.received if testimony else ""),
+        (f"{_OF_PEER} sees", expect.peer_sees, peer_report.end if peer_report else ""),
+        (f"{_OF_PEER} read", expect.peer_received, peer_report.received if peer_report else ""),
         ("bytes sent", expect.sent, verdict.delivery.sent if verdict.delivery else None),
         ("conn_state", expect.conn_state, verdict.conn_state),
         ("close returns", expect.returns, returned),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rst_or_fin.verdict.assess import Judged
+from rst_or_fin.verdict.assess import Assessment
 from rst_or_fin.verdict.judge import Verdict
 from rst_or_fin.verdict.outcome import Comparison, Outcome
 
 _ENDING = "ending"
 
 
-def reason(judged: Judged) -> str:
+def reason(judged: Assessment) -> str:
     """The one line: `expected FIN, got RST: unread data at close`; of what needs no look, how it ended."""
     if judged.outcome is Outcome.INCONCLUSIVE:
         return f"inconclusive: {'; '.join(judged.verdict.doubts)}"

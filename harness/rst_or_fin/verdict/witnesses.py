@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from rst_or_fin.evidence.records import CounterReading, Gate, Replay, SocketState, Testimony
+from rst_or_fin.evidence.records import CounterReading, Gate, PeerReport, Replay, SocketState
 from rst_or_fin.evidence.strace import closing as closing_calls
 from rst_or_fin.tcp.causes import ABORT_COUNTERS, fits_reason
 from rst_or_fin.tcp.connection import Connection
@@ -202,21 +202,21 @@ def tracepoint(reasons: Sequence[str] | None, ending: Ending, cause: Cause | Non
     return [Witness(name="the tracepoint", says=says, agrees=sent and fits)]
 
 
-def peer(testimony: Testimony | None, ending: Ending, over: bool) -> Witness:
+def peer(peer_report: PeerReport | None, ending: Ending, over: bool) -> Witness:
     """A peer's end of file needs a FIN, a peer's reset needs a RST; nothing more can be asked of it.
 
     Nor can that where the capture ends before the connection does: it may speak of what came later.
     """
     name = "the peer's application"
-    if testimony is None:
+    if peer_report is None:
         return Witness(name=name, says="not heard", agrees=None)
-    says = f"{testimony.end} after {testimony.received} bytes read, {testimony.sent} sent"
-    if testimony.log:
-        says += f"; the proxy's log: {testimony.log}"
+    says = f"{peer_report.end} after {peer_report.received} bytes read, {peer_report.sent} sent"
+    if peer_report.log:
+        says += f"; the proxy's log: {peer_report.log}"
     agrees: bool | None = None
-    if testimony.end == _END_OF_FILE:
+    if peer_report.end == _END_OF_FILE:
         agrees = ending in (Ending.FIN, Ending.FIN_THEN_RST)
-    elif testimony.end in _RESET_ERRORS:
+    elif peer_report.end in _RESET_ERRORS:
         agrees = ending in _RESETS
     return Witness(name=name, says=says, agrees=agrees if over or agrees else None)
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
+_IMAGE = re.compile(r"!\[([^\]\n]+)\]\((?!https?:)([^)\s]+)\)\n?")
 _LINK = re.compile(r"\[([^\]\n]+)\]\((?!https?:|#)([^)\s]+)\)")
 _COG = re.compile(r"^<!-- \[\[\[.*\]\]\] -->\n", re.MULTILINE)
 
@@ -33,9 +34,9 @@ class ProjectMetadata(MetadataHookInterface):
 
 
 def readme(text: str, base: str) -> str:
-    """Return the README with its links into the repository led to `base`, or without them if it is empty."""
-    replacement = rf"[\1]({base}/\2)" if base else r"\1"
-    return _LINK.sub(replacement, _COG.sub("", text))
+    """Return the README with its links and pictures led to `base`, or without them if it is empty."""
+    link, image = (rf"[\1]({base}/\2)", rf"![\1]({base}/\2?raw=true)\n") if base else (r"\1", "")
+    return _LINK.sub(link, _IMAGE.sub(image, _COG.sub("", text)))
 
 
 def urls(url: str) -> dict[str, str]:

@@ -74,6 +74,16 @@ def test_the_readme_on_pypi_links_into_the_repository(build: ModuleType) -> None
     assert f"[cures]({base}/docs/cures.md)" in build.readme(README, base)
 
 
+@pytest.mark.parametrize(("base", "pictures"), [("", 0), ("https://git.example/rst-or-fin/blob/v1.0.0", 1)])
+def test_the_readme_on_pypi_shows_its_picture_where_it_lies(
+    build: ModuleType, base: str, pictures: int
+) -> None:
+    shown = re.findall(
+        r"^!\[.+\]\(https:.+/docs/ladders/.+\.svg\?raw=true\)$", build.readme(README, base), re.M
+    )
+    assert (len(shown), "![" in build.readme(README, base)) == (pictures, bool(pictures))
+
+
 @pytest.mark.parametrize("base", ["", "https://git.example/rst-or-fin/blob/v1.0.0"])
 def test_the_readme_on_pypi_has_no_relative_link(build: ModuleType, base: str) -> None:
     assert not RELATIVE_LINK.findall(build.readme(README, base))

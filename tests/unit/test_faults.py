@@ -167,38 +167,26 @@ def test_a_delayed_segment_passes_when_its_time_has_come() -> None:
     assert (line.server(RESPONSE), line.after(49), line.after(1)) == ([], [], [Out(NODE, RESPONSE)])
 
 
+def held_until_fin_of(sender: str) -> dict[str, object]:
+    """A rule that keeps the response back until that end's FIN has passed."""
+    until = {"from": sender, "segment": "FIN"}
+    return {"from": "server", "segment": "payload", "do": "hold", "until": until}
+
+
 def test_a_held_segment_passes_after_the_one_that_it_waits_for() -> None:
-    rule = {
-        "from": "server",
-        "segment": "payload",
-        "do": "hold",
-        "until": {"from": "server", "segment": "FIN"},
-    }
-    line = Line(rule).opened()
+    line = Line(held_until_fin_of("server")).opened()
     assert line.server(RESPONSE) == []
     assert line.server(PEER_FIN) == [Out(NODE, PEER_FIN), Out(NODE, RESPONSE)]
 
 
 def test_a_segment_can_wait_for_one_of_the_other_direction() -> None:
-    rule = {
-        "from": "server",
-        "segment": "payload",
-        "do": "hold",
-        "until": {"from": "client", "segment": "FIN"},
-    }
-    line = Line(rule).opened()
+    line = Line(held_until_fin_of("client")).opened()
     line.server(RESPONSE)
     assert line.client(OUR_FIN) == [Out(PEER, OUR_FIN), Out(NODE, RESPONSE)]
 
 
 def test_a_held_segment_is_told_when_it_passes() -> None:
-    rule = {
-        "from": "server",
-        "segment": "payload",
-        "do": "hold",
-        "until": {"from": "client", "segment": "FIN"},
-    }
-    line = Line(rule).opened()
+    line = Line(held_until_fin_of("client")).opened()
     line.server(RESPONSE)
     line.client(OUR_FIN)
     assert [event["did"] for event in line.faults.events] == ["hold", "release"]

@@ -137,7 +137,7 @@ def _fits(said: Said, truth: Truth) -> bool:
 def _miscounted(conversation: Conversation, verdicts: Sequence[Said]) -> Iterable[Wrong]:
     """Yield every port pair of which a judge is sure, and sees too many or too few connections.
 
-    It claims to have found as many as it is sure of; each that it doubts may be none, or two.
+    It claims to have found as many as it is sure of; each that it doubts may be none, or up to three.
     """
     found: dict[frozenset[int], list[Said]] = defaultdict(list)
     for said in verdicts:
@@ -145,7 +145,7 @@ def _miscounted(conversation: Conversation, verdicts: Sequence[Said]) -> Iterabl
     for ports, (least, most) in counts(conversation).items():
         here = found.get(ports, [])
         sure = sum(not said.doubts for said in here)
-        if sure > most or (sure and sure + 2 * (len(here) - sure) < least):
+        if sure > most or (sure and sure + 3 * (len(here) - sure) < least):
             yield Wrong(
                 kind="count", said=str(len(here)), true=f"{least} to {most}" if least < most else f"{least}"
             )

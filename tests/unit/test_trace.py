@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from rst_or_fin.tcp import tracker
+from rst_or_fin.tcp.acceptance import Open
 from rst_or_fin.tcp.connection import Roles
 from rst_or_fin.tcp.ending import Role
 from rst_or_fin.tcp.segment import Endpoint, distance
@@ -129,3 +130,23 @@ def test_a_simultaneous_open_is_one_connection() -> None:
     """RFC 9293 section 3.5, figure 7."""
     seen = segments("> S 0:0(0)\n< S 0:0(0)\n> S. 0:0(0) ack 1\n< S. 0:0(0) ack 1")
     assert len(tracker.connections(seen)) == 1
+
+
+RESET = EXCHANGE + "> F. 19:19(0) ack 486\n< P. 486:496(10) ack 20\n> R 20:20(0)\n"
+AGAIN = "> S 0:0(0)\n< S. 0:0(0) ack 1\n> . 1:1(0) ack 1\n> R. 1:1(0) ack 1"
+LATE_COPIES = "> S 0:0(0)\n> F. 19:19(0) ack 486\n< S. 0:0(0) ack 1\n> R 1:1(0)"
+
+
+@pytest.mark.parametrize(("more", "doubted"), [(AGAIN, False), (LATE_COPIES, True)])
+def test_late_copies_of_a_whole_opening_are_no_other_connection(more: str, doubted: bool) -> None:
+    [_, last] = tracker.connections(segments(RESET + more))
+    assert last.reading.entwined is doubted
+
+
+@pytest.mark.parametrize("distance_to_zero", [-8_000, 1, 300])
+def test_a_refusal_after_the_answer_is_a_question_wherever_zero_lies(distance_to_zero: int) -> None:
+    refused = (
+        f"> S 0:0(0)\n< S. 0:0(0) ack 1\n> S 0:0(0)\n< R. {distance_to_zero}:{distance_to_zero}(0) ack 1"
+    )
+    seen = connection(refused, b_isn=-distance_to_zero % SPACE)
+    assert seen.reading.questions() == [(3, Open.REFUSES_LATE)]

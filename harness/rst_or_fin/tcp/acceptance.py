@@ -591,8 +591,13 @@ class Reading:
         if segment.has_ack and not peer.is_plausible(peer.unwrap(segment.ack)):
             self._ignore(index, Why.OUT_OF_WINDOW)
             return
+        refuses_late = peer.only_syn and segment.has_ack and peer.unwrap(segment.ack) == peer.sent_to
         low, high = _acceptable(own, seq)
-        if low <= seq <= high:
+        if refuses_late and segment.seq == 0 and own.isn is not None:
+            # What refuses a SYN has number 0 (RFC 9293 section 3.10.7.1), wherever that lies to the window.
+            self._ignore(index, Why.OUT_OF_WINDOW)
+            self._questions[index] = Open.REFUSES_LATE
+        elif low <= seq <= high:
             if not segment.has_ack and (own.acked_to is None or seq > own.acked_to):
                 self._questions.setdefault(index, Open.UNSEEN_ACK)
             reset = _candidate(index, segment, seq, own, peer, refuses=False)
@@ -604,7 +609,7 @@ class Reading:
         else:
             own.missed = index
             self._ignore(index, Why.OUT_OF_WINDOW)
-            if peer.only_syn and segment.has_ack and peer.unwrap(segment.ack) == peer.sent_to:
+            if refuses_late:
                 self._questions[index] = Open.REFUSES_LATE
 
     def _keep_beyond(self, reset: Reset, own: End) -> None:

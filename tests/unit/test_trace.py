@@ -150,3 +150,18 @@ def test_a_refusal_after_the_answer_is_a_question_wherever_zero_lies(distance_to
     )
     seen = connection(refused, b_isn=-distance_to_zero % SPACE)
     assert seen.reading.questions() == [(3, Open.REFUSES_LATE)]
+
+
+CROSSED = "< F. 486:486(0) ack 19\n> P. 19:29(10) ack 487\n< R 487:487(0)\n"
+
+
+def test_an_abort_that_comes_behind_the_next_opening_is_the_connections_that_it_goes_on_from() -> None:
+    *before, late = segments(EXCHANGE + CROSSED + "> R. 29:29(0) ack 487")
+    after = segments("> S 0:0(0)\n< S. 0:0(0) ack 1", a_isn=1_010, b_isn=9_100)
+    first, second = tracker.connections([*before, *after, late])
+    assert (first.segments[-1], len(second.segments)) == (late, 2)
+
+
+def test_a_syn_right_before_an_earlier_rst_may_be_a_late_copy() -> None:
+    seen = segments("> R 1:1(0)\n> S 0:0(0)\n< S. 0:0(0) ack 1\n> R 1:1(0)")
+    assert [each.reading.entwined for each in tracker.connections(seen)] == [True, True]

@@ -435,9 +435,9 @@ class Reading:
     def may_have_begun_with(self, segment: Segment) -> bool:
         """Whether a SYN lies right before all that was captured of an end without its SYN."""
         own = self.end(segment.src)
-        return (
-            own.isn is None and own.start is not None and 0 < own.start - own.unwrap(segment.seq) <= SLACK_LEN
-        )
+        if own.start is None:  # of that end there are at most RSTs, which may refuse the answer to this SYN
+            return any(distance(reset.seq & 0xFFFFFFFF, segment.seq) == 1 for reset in own.resets)
+        return own.isn is None and 0 < own.start - own.unwrap(segment.seq) <= SLACK_LEN
 
     def is_answered_by(self, segment: Segment) -> bool:
         """Whether a SYN ACK acknowledges the SYN of this connection, which was not answered yet."""
@@ -462,6 +462,13 @@ class Reading:
         if segment.rst and own.start is None and not segment.has_ack:
             return False  # it answers an end that has sent nothing here
         return own.is_near(segment.seq) and (not segment.has_ack or peer.is_near(segment.ack, is_ack=True))
+
+    def expects(self, segment: Segment) -> bool:
+        """Whether a segment goes on exactly where both ends have come to."""
+        own, peer = self.end(segment.src), self.end(segment.dst)
+        if own.sent_to is None or own.unwrap(segment.seq) != own.sent_to:
+            return False
+        return not segment.has_ack or peer.unwrap(segment.ack) == peer.sent_to
 
     def joins(self, segment: Segment) -> bool:
         """Whether a SYN belongs here: a copy of the one that opened the connection, or the one that did.

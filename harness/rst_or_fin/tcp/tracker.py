@@ -321,7 +321,10 @@ class ConnectionTracker:
             return None
         fits = Conversation.repeats_answer if segment.syn else Conversation.fits
         if fits(current, segment) and not current.awaits_syn_ack(segment):
-            return None
+            # The next connection's numbers are often near the last one's: where one fits exactly, that is it.
+            if not segment.rst or current.reading.expects(segment):
+                return None
+            return next((c for c in reversed(earlier) if c.reading.expects(segment)), None)
         found = next((c for c in reversed(earlier) if fits(c, segment)), None)
         if found is not None and segment.syn and current.reading.is_answered_by(segment):
             found.is_split = found.reading.entwined = True

@@ -143,13 +143,11 @@ def test_late_copies_of_a_whole_opening_are_no_other_connection(more: str, doubt
     assert last.reading.entwined is doubted
 
 
-@pytest.mark.parametrize("distance_to_zero", [-8_000, 1, 300])
-def test_a_refusal_after_the_answer_is_a_question_wherever_zero_lies(distance_to_zero: int) -> None:
-    refused = (
-        f"> S 0:0(0)\n< S. 0:0(0) ack 1\n> S 0:0(0)\n< R. {distance_to_zero}:{distance_to_zero}(0) ack 1"
-    )
-    seen = connection(refused, b_isn=-distance_to_zero % SPACE)
-    assert seen.reading.questions() == [(3, Open.REFUSES_LATE)]
+@pytest.mark.parametrize("zero", [-8_000, 600, 900])
+@pytest.mark.parametrize("before", ["> S 0:0(0)\n< S. 0:0(0) ack 1\n", EXCHANGE])
+def test_a_refusal_after_the_answer_is_a_question_wherever_zero_lies(before: str, zero: int) -> None:
+    seen = connection(f"{before}> S 0:0(0)\n< R. {zero}:{zero}(0) ack 1", b_isn=-zero % SPACE)
+    assert [why for _, why in seen.reading.questions()] == [Open.REFUSES_LATE]
 
 
 CROSSED = "< F. 486:486(0) ack 19\n> P. 19:29(10) ack 487\n< R 487:487(0)\n"
@@ -165,3 +163,12 @@ def test_an_abort_that_comes_behind_the_next_opening_is_the_connections_that_it_
 def test_a_syn_right_before_an_earlier_rst_may_be_a_late_copy() -> None:
     seen = segments("> R 1:1(0)\n> S 0:0(0)\n< S. 0:0(0) ack 1\n> R 1:1(0)")
     assert [each.reading.entwined for each in tracker.connections(seen)] == [True, True]
+
+
+def test_a_fin_that_comes_behind_the_next_refusal_is_the_earlier_connections() -> None:
+    *before, late = segments(
+        EXCHANGE + "< F. 486:486(0) ack 19\n> F. 19:19(0) ack 487\n> F. 19:19(0) ack 487"
+    )
+    after = segments("> S 0:0(0)\n< R. 0:0(0) ack 1", a_isn=1_010)
+    first, second = tracker.connections([*before, *after, late])
+    assert (first.segments[-1], len(second.segments)) == (late, 2)

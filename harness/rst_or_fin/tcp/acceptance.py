@@ -600,8 +600,8 @@ class Reading:
             return
         refuses_late = peer.only_syn and segment.has_ack and peer.unwrap(segment.ack) == peer.sent_to
         low, high = _acceptable(own, seq)
-        if refuses_late and segment.seq == 0 and own.isn is not None:
-            # What refuses a SYN has number 0 (RFC 9293 section 3.10.7.1), wherever that lies to the window.
+        if own.isn is not None and _is_refusal(segment, peer):
+            # Where number 0 lies to the window is chance.
             self._ignore(index, Why.OUT_OF_WINDOW)
             self._questions[index] = Open.REFUSES_LATE
         elif low <= seq <= high:
@@ -683,6 +683,16 @@ def _is_expected(own: End, peer: End, seq: int) -> bool:
         return True  # in SYN-RECEIVED, which takes no data
     unacked = own.acked_to is None or own.acked_to <= seq  # what acknowledges the FIN has not been sent yet
     return unacked and own.fin_end == own.sent_to == seq + 1 and peer.fin is None
+
+
+def _is_refusal(segment: Segment, peer: End) -> bool:
+    """Whether a RST says that its sender knows of no connection to this SYN (RFC 9293 section 3.10.7.1)."""
+    return (
+        segment.has_ack
+        and segment.seq == 0
+        and peer.isn is not None
+        and peer.unwrap(segment.ack) == peer.isn + 1
+    )
 
 
 def _acceptable(own: End, seq: int) -> tuple[int, int]:

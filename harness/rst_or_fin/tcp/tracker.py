@@ -115,9 +115,12 @@ class Conversation:
         return self.reading.fits(segment)
 
     def awaits_syn_ack(self, segment: Segment) -> bool:
-        """Whether a segment that is no SYN ACK came in place of one: it is rather an earlier connection's."""
+        """Whether a segment came where only a SYN ACK can: it is rather an earlier connection's."""
         own, peer = self.reading.end(segment.src), self.reading.end(segment.dst)
-        return peer.only_syn and own.isn is None and not segment.syn and not segment.rst
+        if segment.syn or segment.rst:
+            return False
+        goes_on = own.only_syn and own.unwrap(segment.seq) == own.sent_to  # its SYN ACK was not captured
+        return (peer.only_syn and own.isn is None) or (own.only_syn and peer.isn is None and not goes_on)
 
     def repeats_answer(self, segment: Segment) -> bool:
         """Whether a SYN ACK is a copy of this connection's, or the one that was not captured yet."""

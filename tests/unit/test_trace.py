@@ -172,3 +172,13 @@ def test_a_fin_that_comes_behind_the_next_refusal_is_the_earlier_connections() -
     after = segments("> S 0:0(0)\n< R. 0:0(0) ack 1", a_isn=1_010)
     first, second = tracker.connections([*before, *after, late])
     assert (first.segments[-1], len(second.segments)) == (late, 2)
+
+
+@pytest.mark.parametrize("acked", [1, 2])
+@pytest.mark.parametrize(("number", "asked"), [(1, []), (2, [Open.MISSING])])
+def test_a_rst_beyond_what_was_acknowledged_first_may_follow_a_fin_that_was_not_captured(
+    number: int, asked: list[Open], acked: int
+) -> None:
+    reset = f"> S 0:0(0)\n< R. {number}:{number}(0) ack 1\n> F. 1:1(0) ack 1\n> . 2:2(0) ack {acked}"
+    seen = connection(reset)
+    assert [why for _, why in seen.reading.questions()] == asked

@@ -216,6 +216,12 @@ class End:
             return False
         return self.sent_to > self.payload_to
 
+    def leaps_to(self, reset: Reset) -> bool:
+        """Whether nothing of it was captured but a RST, beyond what its peer acknowledged first."""
+        if self.syn is not None or self.payload_to is not None or self.start is None:
+            return False
+        return reset.seq > self.start
+
     def may_count(self, reset: Reset) -> None:
         """Keep a RST that the other end's TCP would have taken."""
         if len(self.resets) < _RESETS_MAX:
@@ -389,6 +395,11 @@ class Reading:
             for end in self._ends
             if end.misses_its_last and not self.closed_by_fins
         )
+        leaps = (
+            (reset.index, Open.MISSING)
+            for end, other in (self._ends, self._ends[::-1])
+            if (reset := end.reset()) is not None and other.syn is not None and end.leaps_to(reset)
+        )
         late = (
             (reset.index, Open.AFTER_A_RESET)
             for reset in resets
@@ -412,6 +423,7 @@ class Reading:
                 *stray[:1],
                 *old,
                 *missing,
+                *leaps,
                 *late,
                 *last,
             )

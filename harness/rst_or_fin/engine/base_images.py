@@ -1,4 +1,4 @@
-"""How a Debian base image comes to be: pulled from a registry, else bootstrapped from the archive."""
+"""Makes Debian base images: pulled from a registry, else bootstrapped from the package archive."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _LEFT_OUT = ("/usr/share/man/*", "/usr/share/locale/*", "/usr/share/doc/*", "/us
 
 
 def make(client: docker.DockerClient, *, image: str, suite: str, tag: str, digest: str, tell: Tell) -> str:
-    """Makes the base image of that suite under `tag`, labelled with `digest`; returns its id.
+    """Make the base image of a suite under `tag`, labelled with `digest`, and return its id.
 
     Raises MachineError: no tool to bootstrap with, archive unreachable, disk full, engine gone.
     """
@@ -67,7 +67,7 @@ def make(client: docker.DockerClient, *, image: str, suite: str, tag: str, diges
 
 @cache
 def registry_trouble() -> str:
-    """Why no registry can be pulled from, or "": asked once a process, for a few seconds at most."""
+    """Return why no registry can be pulled from, or "": tried once a process, for a few seconds at most."""
     import docker.errors
     import requests.exceptions
 
@@ -84,7 +84,7 @@ def registry_trouble() -> str:
 
 
 def _pull(client: docker.DockerClient, image: str, suite: str, tell: Tell) -> str:
-    """Pulls; returns what went wrong, or ""."""
+    """Pull the suite's slim image and tag it; return what went wrong, or ""."""
     import docker.errors
 
     tell(Progress(image=image, step="pull", what=f"debian:{suite}-slim from the registry"))
@@ -139,7 +139,7 @@ def _import(
 
 
 def _bootstrap(image: str, suite: str, tarball: Path, tell: Tell) -> str:
-    """Writes the suite's root file system to `tarball`; returns the name of the tool that did it."""
+    """Write the suite's root file system to `tarball` and return the name of the tool that made it."""
     tool = bootstrap_tool() or _install_tool(image, tell)
     command = {"mmdebstrap": _mmdebstrap, "debootstrap": _debootstrap}[tool]
     # The host's own mirror first; where it lacks the suite, the archive that the tool itself knows.
@@ -156,7 +156,7 @@ def _bootstrap(image: str, suite: str, tarball: Path, tell: Tell) -> str:
 
 
 def source() -> tuple[bool, str]:
-    """Where a base image would come from here, in words; (False, the remedy) where from nowhere."""
+    """Say where a base image would come from on this host; (False, the remedy) where from nowhere."""
     trouble = registry_trouble()
     if not trouble:
         return True, "pulled from a registry"
@@ -169,7 +169,7 @@ def source() -> tuple[bool, str]:
 
 
 def bootstrap_tool() -> str:
-    """The tool that can bootstrap Debian here, or ""; debootstrap only for root, mmdebstrap for anybody."""
+    """Return the tool that can bootstrap Debian here, or "": debootstrap needs root, mmdebstrap does not."""
     if shutil.which("mmdebstrap"):
         return "mmdebstrap"
     return "debootstrap" if os.geteuid() == 0 and shutil.which("debootstrap") else ""
@@ -196,7 +196,7 @@ def _install_tool(image: str, tell: Tell) -> str:
 
 
 def host_sources(suite: str) -> tuple[str, ...] | None:
-    """sources.list lines for that suite from this host's own mirror of Debian; None where it has none."""
+    """Return sources.list lines for a suite from this host's own Debian mirror; None where it has none."""
     if not shutil.which("apt-get"):
         return None
     listed = subprocess.run(
@@ -216,7 +216,10 @@ def host_sources(suite: str) -> tuple[str, ...] | None:
 
 
 def sources_of(index_targets: str, suite: str) -> tuple[str, ...] | None:
-    """As host_sources, from lines of ORIGIN|LABEL|COMPONENT|REPO_URI."""
+    """Choose sources.list lines for a suite from apt's lines of ORIGIN|LABEL|COMPONENT|REPO_URI.
+
+    Returns None where none of them is a Debian mirror.
+    """
     mirrors: dict[str, str] = {}
     for line in index_targets.splitlines():
         origin, label, component, uri = line.split("|", 3)
@@ -273,7 +276,7 @@ def _debootstrap(suite: str, tarball: Path, sources: Sequence[str]) -> list[str]
 
 
 def _run(image: str, command: Sequence[str], tell: Tell) -> list[str] | None:
-    """Runs it, killed after the limit; None when it went well, else the last lines of its output."""
+    """Run a command, ended after the limit; return None on success, else the last lines of its output."""
     said: deque[str] = deque(maxlen=40)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
     with subprocess.Popen(

@@ -1,4 +1,4 @@
-"""One build or import on the engine, followed line by line, and what its failures mean in plain words."""
+"""Builds or imports one image on the engine, line by line, and explains why that failed."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ Tell = Callable[[Progress], None]
 
 
 def failure(image: str, step: str, said: Iterable[str]) -> MachineError:
-    """The error for a step that failed, with the last lines of its output and the remedy they suggest."""
+    """Make the error for a failed step: the last lines of its output and the remedy that they suggest."""
     lines = [line for line in said if line.strip()][-_LAST_LINES:]
     text = "\n".join(lines)
     verdict = next((line.removeprefix(_VERDICT) for line in lines if line.startswith(_VERDICT)), "")
@@ -85,7 +85,7 @@ def build(
     arguments: Mapping[str, str],
     tell: Tell,
 ) -> str:
-    """Builds a tar `context` into `tag` and returns the new image's id. Raises MachineError."""
+    """Build a tar `context` into `tag` and return the new image's id. Raises MachineError."""
     with engine.calls(f"building the image {image}"):
         events = client.api.build(
             fileobj=context,

@@ -38,11 +38,10 @@ _FOREIGN_GRACE_S = 120
 
 
 def connect(timeout_s: float = 60) -> docker.DockerClient:
-    """A client of the engine that DOCKER_HOST or the current docker context names; the caller closes it.
+    """Connect to the engine that DOCKER_HOST or the current docker context names; the caller closes it.
 
-    `timeout_s` bounds the wait for any one answer; the first one an engine owes within seconds. Raises
-    MachineError where no engine answers,
-    the socket may not be opened, or the engine is older than OLDEST_API.
+    `timeout_s` bounds the wait for each answer; the first must come within seconds. Raises MachineError where
+    no engine answers, the socket may not be opened, or the engine is older than OLDEST_API.
     """
     import docker.errors
 
@@ -65,10 +64,10 @@ def connect(timeout_s: float = 60) -> docker.DockerClient:
 
 @contextmanager
 def calls(doing: str) -> Iterator[None]:
-    """Turns whatever the engine or the line to it can do wrong within the block into one clear line.
+    """Turn every failure of the engine, or of the connection to it, within the block into one MachineError.
 
-    `doing` completes "… while …", for example "starting the node". NotFound and conflicts are the caller's
-    own business: catch them inside the block. Raises MachineError.
+    `doing` completes "… while …", for example "starting the node". NotFound and conflicts are left to the
+    caller, who catches them inside the block.
     """
     import docker.errors
     import requests.exceptions
@@ -98,17 +97,17 @@ def calls(doing: str) -> Iterator[None]:
 
 
 def disk_is_full(said: str) -> bool:
-    """Whether the engine's words mean ENOSPC or EDQUOT."""
+    """Return whether the engine's message means ENOSPC or EDQUOT."""
     return "no space left on device" in said.lower() or "disk quota exceeded" in said.lower()
 
 
 def disk_trouble(said: str, doing: str) -> MachineError:
-    """The error for a disk that filled up while `doing`."""
+    """Make the error for a disk that filled up while `doing`."""
     return MachineError(f"The disk is full ({said.strip()}), while {doing}.", _MAKE_ROOM)
 
 
 def _try_connect(client: docker.DockerClient) -> None:
-    """Opens and closes the engine's Unix socket, if it has one: the SDK leaks one that it fails to open."""
+    """Open and close the engine's Unix socket, if it has one: the SDK leaks one that it fails to open."""
     adapter = client.api.adapters.get("http+docker://")
     path = getattr(adapter, "socket_path", None)
     if path is not None:
@@ -162,7 +161,7 @@ class Owner:
 
     @classmethod
     def parse(cls, text: str) -> Owner | None:
-        """The owner that a label names; None where it is not of our making."""
+        """Read the owner from a label's value; None where this program did not write it."""
         boot_id, *numbers = text.split("/")
         if len(numbers) != 3 or not all(number.isdecimal() for number in numbers):
             return None
@@ -185,22 +184,22 @@ def _me(pid: int) -> Owner:
 
 
 def owner() -> Owner:
-    """This process."""
+    """Return the owner that this process is."""
     return _me(os.getpid())
 
 
 def owner_label() -> str:
-    """The value of the OWNER label for what this process makes."""
+    """Return the value of the OWNER label for what this process makes."""
     return str(owner())
 
 
 def labels(run_id: str) -> dict[str, str]:
-    """What every container and network of that run carries."""
+    """Return the labels that every container and network of a run carries."""
     return {LABEL: run_id, OWNER: owner_label()}
 
 
 def _started(pid: int) -> int | None:
-    """When a living process started, in clock ticks since boot; None where none is seen (or a zombie)."""
+    """Return when a process started, in clock ticks since boot; None for one that is unseen or a zombie."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -210,7 +209,10 @@ def _started(pid: int) -> int | None:
 
 
 def process_lives(pid: int, started: int) -> bool:
-    """Whether that very process of our PID namespace still runs."""
+    """Return whether the process `pid` that began at `started` (clock ticks since boot) still runs.
+
+    The process is one of this PID namespace.
+    """
     seen = _started(pid)
     if seen is not None:
         return seen == started
@@ -242,7 +244,7 @@ def living_runs(
     lives: Callable[[int, int], bool],
     now_s: float,
 ) -> frozenset[str]:
-    """The runs among them that are still driven by somebody.
+    """Return the runs among the resources' that somebody still drives.
 
     Where the owner can be looked up (same boot, same PID namespace) the process decides. Elsewhere a running
     container does: containers stop by themselves when their driver goes away.
@@ -260,7 +262,7 @@ def living_runs(
 
 
 def owned_resources(client: docker.DockerClient, run_id: str | None = None) -> tuple[OwnedResource, ...]:
-    """Every container and network that our runs have on the engine, or those of one run; containers first."""
+    """List the containers, then the networks, of all our runs on the engine, or of one run."""
     # By OWNER, not LABEL: containers inherit an image's labels, and images carry LABEL too.
     wanted: dict[str, Any] = {"label": [OWNER] if run_id is None else [OWNER, f"{LABEL}={run_id}"]}
     with calls("looking for what earlier runs left"):
@@ -298,14 +300,14 @@ def _epoch_s(stamp: str) -> float:
 
 
 def orphans(client: docker.DockerClient) -> tuple[OwnedResource, ...]:
-    """What runs left behind that are not alive any more; containers first."""
+    """List what runs that have ended left behind, containers first."""
     found = owned_resources(client)
     living = living_runs(found, owner(), process_lives, time.time())
     return tuple(thing for thing in found if thing.run_id not in living)
 
 
 def remove(client: docker.DockerClient, things: Collection[OwnedResource]) -> None:
-    """Removes them, containers before the networks they hang on; somebody else may do so meanwhile."""
+    """Remove containers, then the networks that they use; another process may remove them meanwhile."""
     for kind, how in (("container", _remove_container), ("network", _remove_network)):
 
         def take_away(thing: OwnedResource, how: Callable[..., None] = how) -> None:
@@ -332,7 +334,7 @@ def _remove_container(client: docker.DockerClient, container: str) -> None:
 
 
 def _await_removal(client: docker.DockerClient, container: str) -> None:
-    """409 is "removal of container … is already in progress": somebody else is at it; bounded by 10 s."""
+    """Wait, 10 s at most, for a removal that another process has begun (the engine's status 409)."""
     import docker.errors
 
     try:

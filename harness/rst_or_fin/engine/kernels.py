@@ -1,4 +1,4 @@
-"""Which kernels Debian's suites offer, which of them a name means, and which known changes they have.
+"""Which kernels Debian's suites offer, which one a name means, and which known changes they include.
 
 A kernel is known by its upstream release, such as "6.12.43" or "7.3-rc7".
 """
@@ -60,20 +60,20 @@ class Change:
     since: tuple[str, ...]
 
     def included(self, release: str) -> bool:
-        """Whether a kernel of that upstream release has it."""
+        """Return whether a kernel of that upstream release includes the change."""
         own = _order(release)
         first = [_order(since) for since in self.since]
         return own[:2] > max(first)[:2] or any(own[:2] == since[:2] and own >= since for since in first)
 
     def reached(self, release: str) -> str:
-        """Return the upstream release that brought it to that kernel's series, or to one before."""
+        """Return the upstream release that brought it to that kernel's series, or to an earlier series."""
         own = _order(release)
         return max((since for since in self.since if _order(since)[:2] <= own[:2]), key=_order)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:
-    """containers/kernels.toml: where to look, what to make where none is named, what is known to differ."""
+    """What containers/kernels.toml says: the suites, the kernels to make by default, the known changes."""
 
     suites: tuple[str, ...]
     default: tuple[str, ...]
@@ -82,7 +82,7 @@ class Catalogue:
 
 @cache
 def catalogue() -> Catalogue:
-    """The catalogue as it is on disk."""
+    """Read the catalogue from disk."""
     table = tomllib.loads((data_files.path("containers") / "kernels.toml").read_text())
     return Catalogue(
         suites=tuple(table["suites"]),
@@ -100,11 +100,11 @@ def catalogue() -> Catalogue:
 def offers(
     client: docker.DockerClient, tell: Tell = lambda line: None, *, refresh: bool = False
 ) -> tuple[Offer, ...]:
-    """What the configured suites offer, oldest kernel first; one offer for each release.
+    """Return what the configured suites offer, oldest kernel first, one offer for each release.
 
     Asks the package archive at most once a day, unless told to `refresh`, and again after ten minutes where
-    some suite could not be read; where the archive cannot be reached, an older answer will do. Raises
-    MachineError where there is none at all.
+    some suite could not be read. Falls back on an older answer where the archive cannot be reached; raises
+    MachineError where there is none.
     """
     head = f"# {' '.join(catalogue().suites)}\n"
     text, age_s = data_files.remembered(_OFFERS) or ("", 0.0)
@@ -124,10 +124,9 @@ def offers(
 
 
 def chosen_offers(text: str) -> tuple[Offer, ...]:
-    """One offer for each release, oldest first, of lines SUITE PACKAGE VERSION (list-packages.sh).
+    """Choose one offer for each release, oldest first, from lines SUITE PACKAGE VERSION (list-packages.sh).
 
-    A whole one is taken rather than one without its modules, then the newest version, and of that the suite
-    that the catalogue names first.
+    Prefers one with its modules, then the newest version, then the suite that the catalogue names first.
     """
     listed = {tuple(line.split()) for line in text.splitlines() if not line.startswith("#")}
     found: dict[str, Offer] = {}
@@ -148,7 +147,7 @@ def chosen_offers(text: str) -> tuple[Offer, ...]:
 
 
 def _holds_kernel(suite: str, package: str, version: str, listed: Container[tuple[str, ...]]) -> bool:
-    """Whether there is a kernel in a package.
+    """Return whether a package contains a kernel.
 
     From 6.19 on linux-image is a metapackage over linux-binary and linux-modules. Of a version that was
     replaced a suite may go on offering the first two without the third.
@@ -160,24 +159,27 @@ def _holds_kernel(suite: str, package: str, version: str, listed: Container[tupl
 
 
 def release_of(version: str) -> str:
-    """A Debian version's upstream release: "6.12.43" in "6.12.43-1~bpo12+1", "7.3-rc7" in "7.3~rc7-1"."""
+    """Return a Debian version's upstream release: "6.12.43" in "6.12.43-1~bpo12+1" for example.
+
+    A release candidate's is "7.3-rc7" in "7.3~rc7-1".
+    """
     return version.split("-")[0].replace("~", "-")
 
 
 def running_release(osrelease: str, version: str) -> str:
-    """The upstream release of a running kernel, from its sysctls kernel.osrelease and kernel.version.
+    """Return the upstream release of a running kernel, from kernel.osrelease and kernel.version.
 
-    Debian's 5.10 and 6.1 are called "6.1.0-56-amd64" by uname, whichever point release they are; which one
-    stands in the version ("#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-10-30)").
+    Debian's 5.10 and 6.1 are called "6.1.0-56-amd64" by uname, whichever point release they are; the point
+    release stands in the version ("#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-10-30)").
     """
     debian = _DEBIAN_VERSION.search(version)
     return release_of(debian.group(1)) if debian else osrelease
 
 
 def choose(name: str, offered: Iterable[Offer]) -> Offer:
-    """The offer that a name means: a release, a series such as "6.12" (its newest), or "newest" (no -rc).
+    """Return the offer that a name means: a release, a series ("6.12": its newest), or "newest" (no -rc).
 
-    Raises UsageError with the nearest ones for a name that is none, or of a kernel that has lost its modules.
+    Raises UsageError, with the nearest ones, for an unknown name or a kernel whose modules are gone.
     """
     every = list(offered)
     named = [offer for offer in every if _means(name, offer.release)]
@@ -199,7 +201,7 @@ def _means(name: str, release: str) -> bool:
 
 
 def nearest(name: str, releases: Iterable[str], count: int = 4) -> list[str]:
-    """What a user may have meant: a number's neighbours, else what looks alike."""
+    """Return the releases that a user may have meant: a number's neighbours, else similar spellings."""
     ordered = sorted(releases, key=_order)
     if not _RELEASE.fullmatch(name):
         return difflib.get_close_matches(name, ordered, count, cutoff=0.0)
@@ -216,7 +218,10 @@ def _preference(offer: Offer) -> tuple[bool, str, int]:
 
 
 def _order(release: str) -> tuple[int, ...]:
-    """Numbers to compare releases by; a release candidate comes before its release: 7.3-rc7 is 7.2.…"""
+    """Return numbers to compare releases by.
+
+    A release candidate comes before its release: 7.3-rc7 is 7.2.…
+    """
     numbers, _, candidate = release.partition("-rc")
     parts = tuple(int(part) for part in re.findall(r"\d+", numbers)[:3])
     return (*parts, -1000 + int(candidate)) if candidate else parts

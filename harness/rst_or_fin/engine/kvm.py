@@ -1,4 +1,4 @@
-"""Whether KVM works here, proved by booting a real kernel.
+"""Finds out whether KVM works here, by booting a real kernel.
 
 That /dev/kvm exists proves nothing, nor does a guest of a few instructions: on some hosts those run, and
 every kernel hangs.
@@ -25,7 +25,7 @@ _PROOF = "kvm"  # what its probe is remembered as
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """What is seen of /dev/kvm without booting anything; `remedy` where something can be done about it."""
+    """What can be seen of /dev/kvm without booting; `remedy` where something can be done about it."""
 
     usable: bool
     says: str
@@ -59,7 +59,7 @@ def _api_version() -> int:
 
 
 def _virtualisation() -> str:
-    """The processor's own word for it: vmx (Intel), svm (AMD), or none."""
+    """Return the processor's own word for it, vmx (Intel) or svm (AMD), or "" for none."""
     try:
         words = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").split()
     except OSError:
@@ -68,9 +68,9 @@ def _virtualisation() -> str:
 
 
 def works() -> tuple[bool, str]:
-    """Whether a kernel booted on KVM, and what was seen. Asked once for each boot of this host.
+    """Return whether a kernel booted on KVM, and what was seen; tried once for each boot of this host.
 
-    The kernel, and QEMU, are those of a kernel image; without one there is no proof, and no use for KVM yet.
+    The kernel and QEMU are those of a kernel image; without one there is no proof, and no use for KVM yet.
     """
     if not os.path.exists(_DEVICE):
         return False, f"there is no {_DEVICE}"
@@ -91,7 +91,7 @@ def works() -> tuple[bool, str]:
 
 
 def _probe() -> tuple[int, str] | None:
-    """Exit status and last line of the probe in a kernel image; None where there is no such image."""
+    """Run the probe in a kernel image: its exit status and last line; None where there is no such image."""
     import docker.errors
 
     client = engine.connect()

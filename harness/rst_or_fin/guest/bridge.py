@@ -44,7 +44,7 @@ class Interface:
 
 
 def interfaces() -> list[Interface]:
-    """This container's interfaces by name, but for loopback and those without an address."""
+    """List this container's interfaces by name, except loopback and those without an address."""
     with open("/proc/net/route", encoding="ascii") as routes:
         gateways = default_gateways(routes.read())
     try:
@@ -61,7 +61,7 @@ def interfaces() -> list[Interface]:
 
 
 def default_gateways(routes: str) -> dict[str, str]:
-    """Interface -> gateway of its default route, from the text of /proc/net/route (proc_pid_net(5))."""
+    """Map each interface to its default gateway, from the text of /proc/net/route (proc_pid_net(5))."""
     rows = [line.split() for line in routes.splitlines()[1:]]
     return {
         row[0]: socket.inet_ntoa(struct.pack("=I", int(row[2], 16)))
@@ -71,7 +71,7 @@ def default_gateways(routes: str) -> dict[str, str]:
 
 
 def ipv6_addresses(table: str) -> dict[str, list[str]]:
-    """Interface -> its IPv6 addresses but for the link's own, from the text of /proc/net/if_inet6."""
+    """Map each interface to its IPv6 addresses, link-local ones left out, from /proc/net/if_inet6."""
     found: dict[str, list[str]] = {}
     for line in table.splitlines():
         address, _, prefix_len, scope, _, name = line.split()
@@ -82,14 +82,14 @@ def ipv6_addresses(table: str) -> dict[str, list[str]]:
 
 
 def open_tap(number: int) -> int:
-    """A new TAP's file descriptor; frames go no further than that yet. Needs CAP_NET_ADMIN."""
+    """Create a TAP and return its file descriptor; it is bridged to nothing yet. Needs CAP_NET_ADMIN."""
     tap = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
     fcntl.ioctl(tap, _TUNSETIFF, struct.pack("16sH22x", f"tap{number}".encode(), _IFF_TAP | _IFF_NO_PI))
     return tap
 
 
 def connect(interface: str, number: int) -> None:
-    """Bridges an interface to the TAP: from now on the guest answers, and not this container's kernel."""
+    """Bridge an interface to the TAP: from now on the guest answers instead of this container's kernel."""
     bridge, tap = f"bridge{number}", f"tap{number}"
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         fcntl.ioctl(control, _SIOCBRADDBR, bridge.encode() + b"\0")

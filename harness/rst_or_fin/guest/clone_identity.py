@@ -1,4 +1,4 @@
-"""What makes a clone of a snapshot this container: a shell script that the guest runs when restored.
+"""Gives a clone of a snapshot this container's identity: a shell script that the restored guest runs.
 
 Clones share everything that was in memory: the clock, the state of the random numbers, names and addresses.
 The script replaces all of it before the network cards come up. (TCP's secrets are not drawn by then: see
@@ -59,14 +59,15 @@ class Identity:
 
 
 def path(sysctl: str) -> Path:
-    """Where a sysctl stands, in the container as in the guest."""
+    """Return where a sysctl stands, in the container as in the guest."""
     return Path("/proc/sys", *sysctl.split("."))
 
 
 def script(identity: Identity, now_ns: int) -> str:
-    """The script, for the shell of the guest's BusyBox; it ends at the first command that fails.
+    """Write the script for the guest's BusyBox shell; it ends at the first command that fails.
 
-    The node is told its cookie before the cards come up: nobody is turned away for one that came too late.
+    `now_ns` is the time since the epoch. The node is told its cookie before the cards come up, so that it
+    never refuses a controller for a cookie that came late. Raises ValueError for a seed of the wrong length.
     """
     if len(identity.seed) < 2 * _SEED_LEN:
         raise ValueError(f"a seed has {_SEED_LEN} bytes")

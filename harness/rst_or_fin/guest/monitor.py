@@ -9,8 +9,10 @@ from typing import Any
 
 
 class Monitor:
-    """One end of a QMP line. Every method raises RuntimeError where QEMU refuses, fails or has ended, and
-    TimeoutError where it does not answer within `limit_s`.
+    """One end of a QMP connection.
+
+    Every method raises RuntimeError where QEMU refuses, fails or has ended, and TimeoutError where it does
+    not answer within `limit_s`.
     """
 
     def __init__(self, line: socket.socket, limit_s: float = 60.0) -> None:
@@ -21,7 +23,7 @@ class Monitor:
         self._ask("qmp_capabilities")
 
     def save(self, fd: int, limit_s: float) -> None:
-        """Writes the running guest's state to an open file, and ends QEMU."""
+        """Write the running guest's state to an open file, and end QEMU."""
         self._ask("getfd", {"fdname": "snapshot"}, [fd])
         self._ask("migrate-set-parameters", {"max-bandwidth": 1 << 40})
         self._ask("migrate", {"uri": "fd:snapshot"})
@@ -33,7 +35,7 @@ class Monitor:
         self._ask("quit")
 
     def await_running(self) -> None:
-        """Returns as soon as the guest runs, after a restore; what it is sent before that is lost."""
+        """Wait until the guest runs after a restore; what it is sent before that is lost."""
         if self._ask("query-status")["status"] != "running":
             self._await("event", "RESUME")
 

@@ -1,4 +1,4 @@
-"""Whether a real kernel boots on KVM here: `python3 -m guest.probe`, in a container that was given /dev/kvm.
+"""Tries whether a real kernel boots on KVM: `python3 -m guest.probe`, in a container with /dev/kvm.
 
 The kernel gets no root file system: its panic over that is the proof that it has come all the way. Exits
 with 0 then, else with 1 and what was seen instead.
@@ -17,6 +17,7 @@ _PROOF = b"Unable to mount root fs"
 
 
 def main() -> int:
+    """Boot the kernel and return the exit status; print what was seen."""
     console = b""
     deadline_s = time.monotonic() + _LIMIT_S
     arguments = [*qemu.accelerator("kvm"), *qemu.boot("/opt/rst-or-fin/kernel/bzImage")]

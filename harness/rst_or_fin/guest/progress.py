@@ -26,7 +26,7 @@ class Progress:
         self.said_something()
 
     def said_something(self) -> None:
-        """Begin to count anew."""
+        """Start counting anew, because the guest has written something."""
         self._spoke_cpu_s, self._spoke_s = self._cpu_s(), self._now_s()
 
     def trouble(self) -> str:

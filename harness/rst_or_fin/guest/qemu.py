@@ -21,7 +21,7 @@ _KERNEL_ARGUMENTS = "console=ttyS0 panic=-1 tsc=unstable random.trust_cpu=on mit
 
 
 class Machine:
-    """A QEMU process and its lines: the kernel's `console`, a `channel` to its /init, QEMU's `monitor`.
+    """A QEMU process and its connections: the kernel's `console`, /init's `channel`, QEMU's `monitor`.
 
     As a context manager it ends QEMU. Raises FileNotFoundError where QEMU is not installed.
     """
@@ -48,6 +48,7 @@ class Machine:
         self.end()
 
     def end(self) -> None:
+        """Kill QEMU and close the connections to it."""
         self.process.kill()
         self.process.wait()
         for line in (self.console, self.channel, self.monitor):
@@ -55,18 +56,21 @@ class Machine:
 
 
 def boot(kernel: str, initrd: str = "") -> list[str]:
-    """Arguments that load a kernel, rather than a snapshot; without a root file system it will panic."""
+    """Return arguments that load a kernel instead of a snapshot; it panics without a root file system."""
     return ["-kernel", kernel, *(["-initrd", initrd] if initrd else []), "-append", _KERNEL_ARGUMENTS]
 
 
 def accelerator(name: str) -> list[str]:
-    """Arguments for "tcg" or "kvm". TCG's CPU has RDRAND: each restored clone draws other numbers from it."""
+    """Return arguments for "tcg" or "kvm".
+
+    TCG's CPU has RDRAND, so that each restored clone draws other numbers from it.
+    """
     cpu = {"tcg": "qemu64,+rdrand,+rdseed", "kvm": "host"}[name]
     return ["-accel", name, "-cpu", cpu]
 
 
 def unconnected(number: int) -> str:
-    """A network card without a network: a restore may connect it to anything (not so after a `user` one)."""
+    """Return a network card without a network: a restore may connect it to anything (unlike a `user` one)."""
     return f"hubport,id=net{number},hubid={number}"
 
 

@@ -23,6 +23,10 @@ _LAST_LINES = 30
 
 
 def main(arguments: Sequence[str]) -> int:
+    """Boot `kernel` with `initrd` and save its state to a file: the three arguments.
+
+    Return the exit status.
+    """
     kernel, initrd, state = arguments
     began_s = time.monotonic()
     with qemu.Machine(
@@ -41,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _await_node(guest: qemu.Machine) -> str:
-    """Waits until the guest says that its node is up; returns what went wrong, or ""."""
+    """Wait until the guest says that its node is up; return what went wrong, or ""."""
     said, console = b"", b""
     done = progress.Progress(lambda: progress.cpu_s(guest.process.pid), time.monotonic)
     while b"ready\n" not in said:
@@ -79,7 +83,7 @@ def _epitaph(what: str, console: bytes) -> str:
 
 
 def _save(guest: qemu.Machine, state: str) -> None:
-    """Writes the running guest's state to a file, compressed. Raises RuntimeError, TimeoutError."""
+    """Write the running guest's state to a file, compressed. Raises RuntimeError, TimeoutError."""
     read_end, write_end = os.pipe()
     compress = os.posix_spawnp(
         "zstd",

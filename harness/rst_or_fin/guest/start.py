@@ -39,6 +39,7 @@ _IDENTIFY_LIMIT_S = 14.0
 
 
 def main(arguments: Sequence[str]) -> int:
+    """Run the guest until it or standard input ends; return the exit status."""
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     made_with = (_FOLDER / "arguments").read_text().splitlines()
     backend = backend_of(list(arguments), made_with)
@@ -72,7 +73,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def backend_of(arguments: list[str], made_with: list[str]) -> str | None:
-    """gen_tcp's backend in `arguments`; None where they differ from `made_with` in anything else."""
+    """Return gen_tcp's backend in `arguments`; None where they otherwise differ from `made_with`."""
     try:
         place = arguments.index(_BACKEND) + 1
         backend = arguments[place]
@@ -110,7 +111,7 @@ class _Run:
         self._connected = False
 
     def until_end(self) -> int:
-        """Serves the guest until its own end or that of standard input: the exit status."""
+        """Serve the guest until it or standard input ends; return the exit status."""
         stdin = sys.stdin.fileno()
         sources = [stdin, self._guest.console, self._guest.channel]
         limit_s = time.monotonic() + _IDENTIFY_LIMIT_S
@@ -139,13 +140,15 @@ class _Run:
                         print(answer, flush=True)
 
     def identify(self) -> None:
-        """Tells the guest who it is; it must be running by now, or what it is told is lost."""
+        """Send the guest its identity; it must already run, or what it is sent is lost."""
         script = clone_identity.script(self._who, time.time_ns()).encode()
         self._guest.channel.sendall(b"run %d\n%b" % (len(script), script))
 
     def _connect(self) -> None:
-        """Lets the guest onto the wire. Until then this container's kernel refuses connections, and a
-        controller tries again at once; what it sends to a guest that is not up waits a second to be re-sent.
+        """Connect the guest to the container's networks.
+
+        Until then this container's kernel refuses connections, and a controller tries again at once; what is
+        sent to a guest that is not up would be retransmitted only after a second.
         """
         for number, interface in enumerate(self._who.interfaces):
             bridge.connect(interface.name, number)

@@ -15,7 +15,7 @@ _PROGRAM_HEADER = struct.Struct("<IIQQQQQQ")
 
 
 def slim(elf: bytes) -> bytes:
-    """The file without its section headers and whatever else is not loaded."""
+    """Return the file without its section headers and whatever else is not loaded."""
     fields = list(_HEADER.unpack_from(elf))
     first, entry_len, count = fields[5], fields[9], fields[10]
     entries = [_PROGRAM_HEADER.unpack_from(elf, first + entry_len * number) for number in range(count)]
@@ -25,6 +25,7 @@ def slim(elf: bytes) -> bytes:
 
 
 def main() -> None:
+    """Strip the files named on the command line, in place."""
     for name in sys.argv[1:]:
         path = Path(name)
         path.write_bytes(slim(path.read_bytes()))

@@ -220,16 +220,17 @@ class Writer:
             self._closing.close()  # every one of them, also where one cannot be flushed
 
     def frames(self, frames: Iterable[Frame]) -> None:
+        """Append frames to the capture."""
         with _writing(self.folder):
             self._files[_CAPTURE].write(pcap.records(frames))
 
     def peer_frames(self, frames: Iterable[Frame]) -> None:
-        """Write down what was captured at the peer's end of a wire that a program is in the middle of."""
+        """Append frames captured at the peer's end of a wire that a program is in the middle of."""
         with _writing(self.folder):
             self._files[_CAPTURE_AT_PEER].write(pcap.records(frames))
 
     def replay(self, replay: Replay, peer_reports: Sequence[PeerReport], tested: PeerReport | None) -> None:
-        """Write down one replay. `tested` is the peer's report on the connection under test."""
+        """Append one replay. `tested` is the peer's report on the connection under test."""
         self._line(
             _TRANSCRIPT,
             _Transcript(
@@ -265,20 +266,22 @@ class Writer:
             self._line(_RESETS, _Resets(index=replay.index, resets=replay.resets))
 
     def secrets(self, lines: Sequence[str]) -> None:
-        """Add lines to the key log; the file is there once there are any."""
+        """Append lines to the TLS key log; the file is created with the first of them."""
         if lines:
             self._append(SECRETS, "".join(f"{line}\n" for line in lines).encode("ascii", "replace"))
 
     def verdict(self, record: object) -> None:
+        """Append one replay's verdict."""
         self._line(_VERDICTS, record)
 
     def flush(self) -> None:
+        """Write out what is still buffered."""
         with _writing(self.folder):
             for file in self._files.values():
                 file.flush()
 
     def finish(self, *, finished: str, capture: CaptureFacts) -> None:
-        """Seal the folder: the capture's own facts and the time it ended go into the manifest."""
+        """Complete the manifest with the capture's facts and the time the run ended."""
         self.flush()
         with _writing(self.folder):
             self._write_manifest(msgspec.structs.replace(self._manifest, finished=finished, capture=capture))
@@ -298,20 +301,20 @@ class Writer:
 
 
 def format_of(*, wired: bool) -> int:
-    """Return the format of a run's evidence: another one where a program stands between the hosts."""
+    """Return the format of a run's evidence: a run with a program between the hosts has its own."""
     return FORMAT_OF_TWO_CAPTURES if wired else FORMAT
 
 
 def new_folder(out: Path, name: str) -> Path:
-    """Where a run of that scenario goes: named after the time (UTC) and the scenario, never twice."""
+    """Return a new path for a run of that scenario: the time (UTC), its name and a random suffix."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     return out / f"{stamp}-{name}-{secrets.token_hex(3)}"
 
 
 def read(folder: Path) -> Evidence:
-    """Read an evidence folder back.
+    """Read an evidence folder.
 
-    Raises UsageError where it is none, is of a later format, or is damaged: with the file and the reason.
+    Raises UsageError, with the file and the reason, where it is not one, has a later format, or is damaged.
     """
     written = _decode(folder / _MANIFEST, _Written)
     if written.format not in _READABLE:
@@ -391,19 +394,20 @@ def _scenario(folder: Path, manifest: Manifest) -> Scenario:
 
 
 def write_verdicts(folder: Path, records: Iterable[object]) -> None:
-    """Replace the derived file of an evidence folder after it has been judged again."""
+    """Replace the verdicts of an evidence folder after it has been judged again."""
     with _writing(folder):
         lines = b"".join(msgspec.json.encode(record) + b"\n" for record in records)
         own_files.replace(folder / _VERDICTS, lines)
 
 
 def write_json(path: Path, record: object) -> None:
-    """A document of its own beside evidence folders: what many of them come to."""
+    """Write a JSON document that summarises evidence folders, beside them."""
     with _writing(path.parent):
         own_files.replace(path, msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
 
 
 def read_scenario_text(folder: Path) -> str:
+    """Read the scenario of an evidence folder, with bytes that are not UTF-8 replaced."""
     return _read(folder / _SCENARIO).decode("utf-8", "replace")
 
 
@@ -412,7 +416,7 @@ def _plain(reading: CounterReading | None) -> dict[str, int] | None:
 
 
 def _readings(counted: _Counters) -> tuple[CounterReading, ...]:
-    """What an older program wrote: two readings, without their times."""
+    """Read an older program's counters: two readings, without their times."""
     pairs = ((Moment.BEFORE, counted.before), (Moment.AFTER, counted.after))
     return tuple(CounterReading(moment=m, counters=c) for m, c in pairs if c is not None)
 

@@ -1,4 +1,4 @@
-"""Where evidence lies: a folder that a run wrote, or one that holds such folders, however deep."""
+"""Finds evidence: a folder that a run wrote, or one that holds such folders, however deep."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ _NUMBERS = re.compile(r"(\d+)")
 
 
 def find_runs(path: Path) -> list[Path]:
-    """The folder itself where a run wrote it, or else every run's folder inside: a sweep's, a matrix's.
+    """Return the folder itself where a run wrote it, else every run's folder inside it.
 
-    What a name has of numbers counts as numbers: Read=9 comes before Read=10. Raises UsageError where there
-    is none.
+    Numbers in names sort as numbers: Read=9 comes before Read=10. Raises UsageError where there is none.
     """
     if (path / _MANIFEST).is_file() or not path.is_dir():
         return [path]
@@ -30,7 +29,7 @@ def find_runs(path: Path) -> list[Path]:
 
 
 def newest_run(path: Path) -> Path:
-    """What was written there last: a run's folder, a sweep's or a matrix's. Raises UsageError."""
+    """Return what was written there last: a run's folder, a sweep's or a matrix's. Raises UsageError."""
     try:
         folders = [folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith(".")]
     except OSError as error:
@@ -47,7 +46,7 @@ def _manifests(folder: Path) -> list[Path]:
 
 
 def _is_hidden(inside: Path) -> bool:
-    """Whether a cell is being put in its place at this moment (`execution.cache`)."""
+    """Return whether the folder is a cell that is just being put in its place (`execution.cache`)."""
     return any(part.startswith(".") for part in inside.parts)
 
 

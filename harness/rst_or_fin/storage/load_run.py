@@ -1,4 +1,4 @@
-"""From an evidence folder to a judged run: the one road that every command takes."""
+"""Turns an evidence folder into a judged run: the one way that every command takes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class JudgedRun:
 
 
 def load_run(folder: Path) -> JudgedRun:
-    """Read an evidence folder and judge it. Raises UsageError where it is none, or damaged."""
+    """Read an evidence folder and judge it. Raises UsageError where it is not one, or is damaged."""
     return judge_evidence(evidence_folder.read(folder))
 
 

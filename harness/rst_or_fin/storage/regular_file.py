@@ -23,7 +23,7 @@ _SORTS = {
 
 
 class NotRegularError(Exception):
-    """It is no regular file; `what` says what it is instead."""
+    """It is not a regular file; `what` says what it is instead."""
 
     def __init__(self, what: str) -> None:
         super().__init__(f"it is {what}")
@@ -31,11 +31,11 @@ class NotRegularError(Exception):
 
 
 class TooLongError(Exception):
-    """It has more bytes than were to be read at most."""
+    """It is longer than may be read."""
 
 
 def read(path: Path, most_bytes: int) -> bytes:
-    """Read a regular file of `most_bytes` at most.
+    """Read a regular file of at most `most_bytes`.
 
     Raises NotRegularError for anything else, TooLongError, OSError where it cannot be read, ValueError where
     no file can have that name (a NUL in it).
@@ -55,7 +55,7 @@ def read(path: Path, most_bytes: int) -> bytes:
 
 
 def _chunks(file: BinaryIO, most_bytes: int) -> Iterator[bytes]:
-    """Read to the end or just beyond the bound, whatever length the file system tells."""
+    """Read to the end, or just beyond the bound, whatever length the file system reports."""
     taken = 0
     while taken <= most_bytes and (chunk := file.read(_CHUNK)):
         taken += len(chunk)

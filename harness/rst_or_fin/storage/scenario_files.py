@@ -1,4 +1,4 @@
-"""Where scenarios are found: the ones that travel with the program, by name, and a user's own, by path."""
+"""Finds scenarios: those that travel with the program by name, a user's own by path."""
 
 from __future__ import annotations
 
@@ -38,29 +38,32 @@ class Entry:
 
     @property
     def where(self) -> str:
-        """The path as errors name it, on one line whatever it holds."""
+        """The path as errors name it, on one line whatever it contains."""
         return _called(self.path)
 
     def under(self, chance: RandomFaults | None) -> Entry:
-        """The same with these random faults on the wire in place of its own; None leaves it as it is."""
+        """Return the same with these random faults on the wire instead of its own; None changes nothing."""
         if chance is None:
             return self
         return replace(self, scenario=msgspec.structs.replace(self.scenario, chance=chance))
 
     def given(self, values: Mapping[str, int]) -> Entry:
-        """The same with other values for its parameters. Raises ScenarioError where they do not fit."""
+        """Return the same with other values for its parameters.
+
+        Raises ScenarioError where they do not fit.
+        """
         found = replace(self, scenario=_checked(self.path, self.text, values))
         return found.under(self.scenario.chance)
 
 
 def names() -> list[str]:
-    """The names of the scenarios that travel with the program, in alphabetical order."""
+    """Return the names of the scenarios that travel with the program, in alphabetical order."""
     return sorted(path.name.removesuffix(SUFFIX) for path in data_files.path("scenarios").glob(f"*{SUFFIX}"))
 
 
 @contextmanager
 def naming(where: str, text: str) -> Iterator[None]:
-    """Where a node cannot parse a session meanwhile, say so with the file and the line in it."""
+    """Turn a node's UnparsableError within the block into an error with the file and the line in it."""
     try:
         yield
     except UnparsableError as error:
@@ -68,13 +71,13 @@ def naming(where: str, text: str) -> Iterator[None]:
 
 
 def not_shipped(entries: Sequence[Entry]) -> list[str]:
-    """How errors name those of the scenarios that did not come with the program."""
+    """Return how errors name those of the scenarios that did not come with the program."""
     shipped = data_files.path("scenarios")
     return [entry.where for entry in entries if entry.path.resolve().parent != shipped]
 
 
 class ScenarioError(UsageError):
-    """A file that is no scenario: `problems` are all that is wrong with it, `where` is how it is called."""
+    """A file that is not a valid scenario: `problems` are all its faults, `where` is how errors name it."""
 
     def __init__(self, where: str, problems: Sequence[Problem]) -> None:
         first, *more = problems
@@ -84,9 +87,9 @@ class ScenarioError(UsageError):
 
 
 def find(name_or_path: str) -> Entry:
-    """A shipped scenario by its name, or any scenario file by its path.
+    """Load a shipped scenario by its name, or any scenario file by its path.
 
-    Raises UsageError where there is none (with the nearest names), ScenarioError where the file is not right.
+    Raises UsageError where there is none (with the nearest names), ScenarioError where the file is not valid.
     """
     if name_or_path in names():
         return load(data_files.path("scenarios") / f"{name_or_path}{SUFFIX}")
@@ -100,13 +103,16 @@ def find(name_or_path: str) -> Entry:
 
 
 def load(path: Path) -> Entry:
-    """The scenario in that file. Raises UsageError where it cannot be read, ScenarioError with all faults."""
+    """Load the scenario in a file.
+
+    Raises UsageError where it cannot be read, ScenarioError with all its faults.
+    """
     text = scenario_text.read(path, _called(path))
     return Entry(scenario=_checked(path, text), text=text, path=path)
 
 
 def _checked(path: Path, text: str, given: Mapping[str, int] | None = None) -> Scenario:
-    """Nothing is started for a scenario before it has been through here."""
+    """Check and parse a scenario; nothing is started for one before. Raises ScenarioError."""
     where = _called(path)
     problems = check.problems(text, where, given=given, cases=_cases(path))
     if problems:
@@ -115,7 +121,7 @@ def _checked(path: Path, text: str, given: Mapping[str, int] | None = None) -> S
 
 
 def _with_code(scenario: Scenario, text: str, path: Path) -> Scenario:
-    """The scenario with the folders of `[node] code`. Raises ScenarioError where one has no module."""
+    """Add the folders of `[node] code` to the scenario. Raises ScenarioError where one has no module."""
     folders: list[str] = []
     for index, pattern in enumerate(scenario.node.code):
         found = sorted(glob.glob(str(path.parent / pattern)))
@@ -132,7 +138,7 @@ def _with_code(scenario: Scenario, text: str, path: Path) -> Scenario:
 
 
 def _cases(path: Path) -> list[str]:
-    """What a remedy can be for: a shipped scenario, or one beside it."""
+    """Return the scenarios that a remedy can be for: the shipped ones, and those beside it."""
     beside = [file.name.removesuffix(SUFFIX) for file in path.parent.glob(f"*{SUFFIX}")]
     return [*names(), *beside]
 

@@ -18,7 +18,10 @@ _REMEDY = "save it as plain UTF-8, without a byte order mark"
 
 
 def read(path: Path, shown: str) -> str:
-    """The text of a regular file of MOST_BYTES at most; `shown` is what errors call it. Raises UsageError."""
+    """Read a scenario's text from a regular file of at most MOST_BYTES. Raises UsageError.
+
+    `shown` is what errors call the file.
+    """
     data = _read(path, shown)
     for mark, what in _MARKS.items():
         if data.startswith(mark):

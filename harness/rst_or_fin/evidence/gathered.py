@@ -32,7 +32,7 @@ class SocketLine:
 
 
 def counters(text: str) -> dict[str, int]:
-    """Read what `nstat -az` prints, or /proc/net/netstat and /proc/net/snmp: those that tell of RSTs."""
+    """Read the counters that tell of RSTs from `nstat -az`, or /proc/net/netstat and /proc/net/snmp."""
     found: dict[str, int] = {}
     heads: dict[str, list[str]] = {}
     for line in text.splitlines():
@@ -57,7 +57,7 @@ def resets(text: str) -> list[Reset]:
 
 
 def sockets(text: str) -> list[SocketLine]:
-    """Read what `ss -tn` prints; listening sockets and those of others are left out."""
+    """Read the connected sockets from `ss -tn`; listening sockets are left out."""
     return list(_sockets(text.splitlines()))
 
 

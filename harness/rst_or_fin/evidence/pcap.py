@@ -1,4 +1,4 @@
-"""Evidence captures, held whole: bytes to frames and segments, frames to bytes. `capture_file` does the work.
+"""Reads and writes evidence captures, whole: bytes to frames and segments. `capture_file` does the work.
 
 Evidence is what this program wrote itself: where it is damaged, that is an error here and no doubt.
 """
@@ -25,7 +25,7 @@ class CutOffError(CaptureError):
 
 
 def frames(capture: bytes) -> Iterator[tuple[int, Frame]]:
-    """Give every record of a capture as (link type, frame), in file order.
+    """Return every record of a capture as (link type, frame), in file order.
 
     Raises CaptureError where the bytes are no capture, are damaged, or end in the middle of a record.
     """
@@ -34,7 +34,7 @@ def frames(capture: bytes) -> Iterator[tuple[int, Frame]]:
 
 
 def whole_records(capture: bytes) -> bytes:
-    """Take off a last record that a killed run left unfinished. Raises CaptureError where it is not that."""
+    """Cut off a last record that a killed run left unfinished. Raises CaptureError for other damage."""
     notes = FileNotes()
     for _ in formats.records([capture], notes):
         pass
@@ -46,7 +46,7 @@ def whole_records(capture: bytes) -> bytes:
 
 
 def segments(capture: bytes) -> Iterator[Segment]:
-    """Give the TCP segments of a capture, in the order they were seen; all else is passed over.
+    """Return the TCP segments of a capture, in the order they were seen; skip everything else.
 
     Raises CaptureError as `frames` does.
     """
@@ -58,7 +58,7 @@ def segments(capture: bytes) -> Iterator[Segment]:
 
 
 def segment(frame: Frame, link_type: int = ETHERNET) -> Segment | None:
-    """Find the TCP segment inside a frame; None where it is something else, a fragment, or cut too short."""
+    """Return the TCP segment in a frame; None where it is something else, a fragment, or cut too short."""
     return Decoder().segment(Record(frame.t_ns, link_type, frame.data, len(frame.data)))
 
 

@@ -1,4 +1,4 @@
-"""What one replay leaves behind: the words of the witnesses, before anybody judges them.
+"""What one replay leaves behind: the witnesses' reports, before they are judged.
 
 Plain records, no I/O. `store` writes and reads them, `judge` weighs them, `report` shows them.
 """
@@ -47,6 +47,7 @@ class Call:
 
     @property
     def end_ns(self) -> int | None:
+        """When the call ended, on the capture's clock; None where its begin is unknown."""
         return None if self.t_ns is None else self.t_ns + self.duration_us * 1000
 
 
@@ -133,7 +134,7 @@ class Watch:
     left_open: tuple[tuple[Endpoint, Endpoint], ...] = ()
 
     def left(self, one: Endpoint, other: Endpoint) -> bool:
-        """Whether the connection between these two was still open when the watch ended."""
+        """Return whether the connection between these two was still open when the watch ended."""
         return (one, other) in self.left_open or (other, one) in self.left_open
 
 
@@ -216,19 +217,19 @@ class Replay:
     node_status: int | None = None
 
     def reading(self, moment: Moment) -> CounterReading | None:
-        """The counters as they were read at that moment; None where they were not."""
+        """Return the counters as they were read at that moment; None where they were not."""
         return next((reading for reading in self.readings if reading.moment is moment), None)
 
     @property
     def close_returned(self) -> bool:
-        """Whether the close line was reached, and came to an end."""
+        """Whether the close line was reached and returned."""
         return 0 < self.close_line <= len(self.calls)
 
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the receive buffer must hold right before the close, in bytes; None: nothing is demanded.
+    """What the receive buffer must hold right before the close, in bytes; None demands nothing.
 
-    Where the length is the server's business, `unread` is "all" (something has arrived, and none of it was
+    Where the length depends on the server, `unread` is "all" (something has arrived, and none of it was
     read) or "some" (at least one byte).
     """
 

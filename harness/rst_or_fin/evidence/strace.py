@@ -1,4 +1,4 @@
-"""What strace wrote of a node: the system calls of one socket, from its first to its close. Pure text.
+"""Reads what strace wrote of a node: the system calls of one socket, up to its close. Pure text.
 
 Read from `strace -f -yy -ttt`: a line begins with the thread and the time, a descriptor is followed by what
 it is, and a call during which another thread's was written is in two pieces (strace(1), "<unfinished ...>").
@@ -48,7 +48,11 @@ class _Life:
     calls: deque[SystemCall] = field(default_factory=lambda: deque(maxlen=_KEPT_CALLS))
 
     def is_of(self, local: Endpoint, remote: Endpoint) -> bool:
-        """By both addresses; of a socket that was bound first strace shows only its own, and for ever."""
+        """Return whether the descriptor was the socket between these two, judged by both addresses.
+
+        Of a socket that was bound first, strace shows only its own address ever after; then the address that
+        it connected to decides.
+        """
         version = "v6" if ":" in local.address else ""
         texts = [call.text for call in self.calls]
         if any(f"<TCP{version}:[{local}->{remote}]>" in text for text in texts):
@@ -70,6 +74,7 @@ class Recording:
         self._closed: deque[_Life] = deque(maxlen=_KEPT_LIVES)
 
     def feed(self, text: str) -> None:
+        """Take in more of strace's output, whole lines or not."""
         *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
             found = _LINE.fullmatch(line)
@@ -78,7 +83,7 @@ class Recording:
                 self._piece(int(found["thread"]), at_ns, found["text"])
 
     def take(self, local: Endpoint, remote: Endpoint) -> tuple[SystemCall, ...]:
-        """Every call of the socket between these two so far; one that is closed is given out only once."""
+        """Return the calls so far of the socket between these two; those of a closed one only once."""
         for life in self._closed:
             if life.is_of(local, remote):
                 self._closed.remove(life)
@@ -110,12 +115,12 @@ class Recording:
 
 
 def plain(call: SystemCall) -> str:
-    """The call without what its descriptors are: `close(18) = 0`."""
+    """Return the call without what strace says of its descriptors: `close(18) = 0`."""
     return " ".join(_ANNOTATION.sub("", call.text).split())
 
 
 def closing(calls: Sequence[SystemCall] | None) -> str:
-    """How the process ended the socket, in a line: `close(18) = 0`."""
+    """Say in one line how the process ended the socket: `close(18) = 0`."""
     if calls is None:
         return "not recorded"
     said = [text for text in map(plain, calls) if _CLOSING.match(text)]
@@ -123,7 +128,7 @@ def closing(calls: Sequence[SystemCall] | None) -> str:
 
 
 def command(output: str) -> list[str]:
-    """What goes before the program that is to be traced; `output` is the file that grows.
+    """Return the command to put before the program to trace; strace appends to the file `output`.
 
     strace is the parent of what it traces, which needs no capability (ptrace(2), "Ptrace access mode
     checking"), and stops it for no other calls than these (--seccomp-bpf).

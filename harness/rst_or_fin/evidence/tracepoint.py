@@ -1,4 +1,4 @@
-"""What a kernel's tracepoint tcp:tcp_send_reset wrote of each RST that it sent. Pure text.
+"""Reads what the tracepoint tcp:tcp_send_reset wrote of each RST that the kernel sent. Pure text.
 
 From Linux 6.10 on the tracepoint gives a reason, from 6.12 on also that of a local abort
 (include/trace/events/tcp.h; the reasons: include/net/rstreason.h, Linux 6.12).
@@ -32,7 +32,7 @@ class Reset:
 
 
 def parse(line: str) -> Reset | None:
-    """The RST that a line of the trace tells of; None where it tells of none, or gives no reason."""
+    """Parse the RST that a line of the trace reports; None where it reports none, or gives no reason."""
     found = _LINE.search(line)
     if found is None:
         return None

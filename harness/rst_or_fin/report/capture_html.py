@@ -17,7 +17,7 @@ from rst_or_fin.report.html_panels import steps
 
 
 def overview(seen: Overview, capture: JudgedCapture, name: str) -> str:
-    """The first screen as tables, and each connection that is worth a look with its ladder."""
+    """Render the first screen as tables, and each connection that is worth a look with its ladder."""
     spans = seen.first_ns is not None and seen.last_ns is not None
     return _rendered(
         name=name,
@@ -32,7 +32,7 @@ def overview(seen: Overview, capture: JudgedCapture, name: str) -> str:
 
 
 def connection(case: Case, name: str) -> str:
-    """One connection with its ladder and its segments."""
+    """Render one connection with its ladder and its segments."""
     return _rendered(
         name=f"{name}, connection {case.number}",
         lead=capture_text.ends(case.connection),
@@ -69,7 +69,7 @@ def _rendered(**values: object) -> str:
 
 
 def _shown(value: object) -> object:
-    """Show markup as it is, and text without control characters: all of the page passes here."""
+    """Show markup as it is, and text without control characters; everything on the page passes here."""
     if isinstance(value, Markup) or not isinstance(value, str):
         return value
     return "\n".join(visible_lines(value))

@@ -1,4 +1,4 @@
-"""The ladder of a connection out of somebody else's capture: its client left, its server right. Pure."""
+"""Lays out the ladder of a connection from a foreign capture: its client left, its server right. Pure."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def ladder(case: Case) -> Ladder:
 
 
 def marked(case: Case) -> dict[int, str]:
-    """The segments that decide, by index, with their frame and what they mean."""
+    """Return the deciding segments, by index, with their frame and what they mean."""
     return {
         index: f"frame {case.connection.segments[index].frame_no}: {_meaning(case, index)}"
         for index in case.verdict.deciding

@@ -12,7 +12,7 @@ from rst_or_fin.report.markdown import escaped, fenced, table
 
 
 def overview(seen: Overview, capture: JudgedCapture, name: str) -> str:
-    """The first screen as tables."""
+    """Render the first screen as tables."""
     return "\n".join(_overview(seen, capture, name)).rstrip() + "\n"
 
 
@@ -45,7 +45,7 @@ def _overview(seen: Overview, capture: JudgedCapture, name: str) -> Iterator[str
 
 
 def connection(case: Case, name: str) -> str:
-    """One connection: the verdict, its segments, its ladder."""
+    """Render one connection: the verdict, its segments, its ladder."""
     lines = [
         f"# {escaped(name)}, connection {case.number}",
         "",

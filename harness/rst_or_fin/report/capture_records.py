@@ -12,7 +12,10 @@ from rst_or_fin.verdict.signs import signs
 
 
 def case_record(case: Case) -> dict[str, Any]:
-    """One connection. `deciding` are segments in tcpdump's notation, `deciding_frames` where they stand."""
+    """Return one connection's record.
+
+    `deciding` are segments in tcpdump's notation, `deciding_frames` their frame numbers.
+    """
     connection, found = case.connection, case.verdict
     deciding = [connection.segments[index] for index in found.deciding]
     return {
@@ -47,7 +50,7 @@ def case_record(case: Case) -> dict[str, Any]:
 
 
 def capture_record(capture: JudgedCapture) -> dict[str, Any]:
-    """What the capture says of itself."""
+    """Return what the capture says of itself."""
     reading = capture.reading
     return {
         "frames": reading.frames,
@@ -60,7 +63,7 @@ def capture_record(capture: JudgedCapture) -> dict[str, Any]:
 
 
 def overview_record(overview: Overview, selected_of: int) -> dict[str, Any]:
-    """The first screen: how connections ended, who resets whom, what cannot be told."""
+    """Return the first screen: how connections ended, who resets whom, what cannot be told."""
     return {
         "connections": selected_of,
         "selected": overview.total,
@@ -103,7 +106,7 @@ def overview_record(overview: Overview, selected_of: int) -> dict[str, Any]:
 
 
 def segments_record(connection: Connection) -> list[dict[str, Any]]:
-    """Every segment of one connection."""
+    """Return a record for every segment of one connection."""
     return [
         {
             "frame": segment.frame_no,

@@ -26,7 +26,7 @@ _KEPT = 5
 
 
 def overview(seen: Overview, capture: JudgedCapture, name: str, palette: Palette = PLAIN) -> str:
-    """The first screen: counts, who resets whom, what cannot be told, which connections are worth a look."""
+    """Render the first screen: endings, who resets whom, what cannot be told, what is worth a look."""
     blocks = [
         _heading(seen, capture, name, palette),
         _block("How they ended", _endings(seen, palette), palette),
@@ -67,7 +67,7 @@ def _resets(seen: Overview) -> Iterator[str]:
 
 
 def who(way: Way, group: Group) -> str:
-    """`server 10.0.0.3:80 resets 2 clients`, `3 clients reset the server of port 80`."""
+    """Say who resets whom: `server 10.0.0.3:80 resets 2 clients`, `3 clients reset the server of port 80`."""
     several = len(group.resetting) > 1
     host = f"{len(group.resetting)} hosts" if several else next(iter(group.resetting))
     verb = "reset" if several else "resets"
@@ -104,7 +104,7 @@ def _open(seen: Overview, capture: JudgedCapture) -> Iterator[str]:
 
 
 def of_capture(capture: JudgedCapture) -> Iterator[str]:
-    """What the capture says of itself, a line each: where it breaks off, what it passed over."""
+    """Yield what the capture says of itself, a line each: where it breaks off, what was skipped."""
     reading = capture.reading
     yield from (f"the capture: {visible(doubt)}" for doubt in reading.doubts)
     if reading.dropped:
@@ -127,7 +127,7 @@ def _look(seen: Overview, palette: Palette) -> Iterator[str]:
 
 
 def line(case: Case, palette: Palette = PLAIN) -> str:
-    """One connection in two lines: when, who, how it ended and by which segment."""
+    """Render one connection in two lines: when, who, how it ended and by which segment."""
     connection, found = case.connection, case.verdict
     colour = palette.bad if _is_reset(case) else palette.good
     doubted = "" if found.validity is Validity.CONCLUSIVE else ", inconclusive"
@@ -139,7 +139,7 @@ def line(case: Case, palette: Palette = PLAIN) -> str:
 
 
 def _shown(case: Case) -> list[Segment]:
-    """The segments that decide, RSTs before FINs."""
+    """Return the deciding segments, RSTs before FINs."""
     deciding = [case.connection.segments[index] for index in case.verdict.deciding]
     return sorted(deciding, key=lambda segment: not segment.rst)
 
@@ -152,7 +152,7 @@ def _is_reset(case: Case) -> bool:
 
 
 def detail(case: Case, palette: Palette = PLAIN) -> str:
-    """One connection with absolute times, frame numbers and the segments that decide."""
+    """Render one connection with absolute times, frame numbers and the segments that decide."""
     connection, found = case.connection, case.verdict
     lines = [
         f"{palette.bold}connection {case.number}{palette.plain}: {ends(connection)}",
@@ -179,7 +179,10 @@ def detail(case: Case, palette: Palette = PLAIN) -> str:
 
 
 def ends(connection: Connection) -> str:
-    """`client 10.0.0.2:40000, server 10.0.0.3:80`; only the addresses where nothing tells which is which."""
+    """Name both ends: `client 10.0.0.2:40000, server 10.0.0.3:80`.
+
+    Only the addresses where nothing tells which is which.
+    """
     if connection.roles is Roles.NOT_SEEN:
         return f"{connection.client}, {connection.server}"
     told = "" if connection.roles is Roles.HANDSHAKE else f" (by {connection.roles})"
@@ -187,7 +190,7 @@ def ends(connection: Connection) -> str:
 
 
 def segments(case: Case, palette: Palette = PLAIN) -> Iterator[str]:
-    """Its segments: frame, time of the day, seconds since the first, who to whom, in tcpdump's notation."""
+    """Yield a line for each segment: frame, time of day, seconds since the first, direction, notation."""
     connection, deciding = case.connection, set(case.verdict.deciding)
     every = connection.segments
     wide = max(5, len(str(every[-1].frame_no)))
@@ -213,7 +216,7 @@ def segments(case: Case, palette: Palette = PLAIN) -> Iterator[str]:
 
 
 def _is_left_out(case: Case, index: int) -> bool:
-    """Whether a segment is in the middle of a long stretch that opens and ends nothing."""
+    """Return whether a segment is in the middle of a long stretch that opens and ends nothing."""
     every, deciding = case.connection.segments, case.verdict.deciding
     if len(every) <= 2 * _LONG_STRETCH or index in deciding:
         return False
@@ -231,7 +234,7 @@ def _way(connection: Connection, role: Role) -> str:
 
 
 def verdict_lines(case: Case, palette: Palette = PLAIN) -> Iterator[str]:
-    """How each end ended and why; where that is open, what it may have been and how to tell."""
+    """Yield how each end ended and why; where the cause is open, the candidates and how to tell."""
     connection, found = case.connection, case.verdict
     for role, ending in ((Role.CLIENT, found.client), (Role.SERVER, found.server)):
         cause, candidates, _ = causes_of(found, role)

@@ -1,4 +1,4 @@
-"""What differs between runs, as text, Markdown and JSON: the differences first, then all else in a line."""
+"""Shows what differs between runs, as text, Markdown and JSON: the differences first, the rest in short."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ _WIDTH = 100
 
 
 def text(found: Findings, palette: Palette = PLAIN) -> str:
+    """Render the findings for a terminal."""
     lines = [f"{palette.bold}{headline(found)}{palette.plain}"]
     for difference in found.differences:
         lines += ["", f"{palette.bold}== {visible(difference.scenario.name)} =={palette.plain}"]
@@ -40,6 +41,7 @@ def text(found: Findings, palette: Palette = PLAIN) -> str:
 
 
 def markdown(found: Findings) -> str:
+    """Render the findings as a Markdown document."""
     lines = ["# What differs", "", escaped(headline(found)), ""]
     for difference in found.differences:
         heads = ["", *(escaped(behaviour.where) for behaviour in difference.behaviours)]
@@ -54,7 +56,7 @@ def markdown(found: Findings) -> str:
 
 
 def document(found: Findings) -> dict[str, Any]:
-    """What `compare --format json` prints."""
+    """Return what `compare --format json` prints."""
     return {
         "format": 1,
         "unexplained": found.unexplained,
@@ -96,6 +98,7 @@ def document(found: Findings) -> dict[str, Any]:
 
 
 def headline(found: Findings) -> str:
+    """Say in one sentence how many scenarios differ."""
     unexplained = sum(difference.unexplained for difference in found.differences)
     known = len(found.differences) - unexplained
     if not found.differences:
@@ -108,6 +111,7 @@ def headline(found: Findings) -> str:
 
 
 def depends(difference: Difference) -> str:
+    """Say which axes tell the behaviours of a scenario apart."""
     if difference.axes is None:
         return "The same place gave more than one of these: no axis tells them apart."
     names = {"otp": "OTP", "family": "address family", "backend": "gen_tcp backend"}
@@ -115,7 +119,7 @@ def depends(difference: Difference) -> str:
 
 
 def table(difference: Difference) -> Iterator[tuple[str, list[str]]]:
-    """Rows of points, one value a behaviour; the last row says why."""
+    """Yield rows of points, one value for each behaviour; the last row says why."""
     for point in difference.points:
         yield point, [behaviour.points.get(point, ABSENT) for behaviour in difference.behaviours]
     first, *others = difference.behaviours
@@ -124,11 +128,12 @@ def table(difference: Difference) -> Iterator[tuple[str, list[str]]]:
 
 
 def reference(behaviour: Behaviour) -> str:
+    """Return the known explanation of a behaviour, or that there is none."""
     return behaviour.reference or UNEXPLAINED
 
 
 def remainder(found: Findings) -> Iterator[str]:
-    """A line each for what is the same, what has nothing to be compared with, and what is set aside."""
+    """Yield lines on what is the same, what has nothing to be compared with, and what is set aside."""
     if found.same:
         names = ", ".join(scenario.name for scenario in found.same)
         count = _count(len(found.same), "scenario")

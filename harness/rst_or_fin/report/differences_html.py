@@ -11,7 +11,7 @@ from rst_or_fin.report import differences
 
 
 def render(found: Findings) -> str:
-    """The page: autoescape is on, and everything that is put into it is made visible first."""
+    """Render the page: autoescape is on, and control characters in whatever is put into it are shown."""
     environment = Environment(
         loader=PackageLoader("rst_or_fin.report", "page"), autoescape=True, undefined=StrictUndefined
     )

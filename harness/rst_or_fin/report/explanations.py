@@ -1,4 +1,4 @@
-"""What a closing segment means, in words: no more than the evidence says."""
+"""Says what a closing segment means: no more than the evidence says."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from rst_or_fin.verdict.judge import Verdict, closing_segments
 
 
 def marked(judged: Assessment) -> dict[int, str]:
-    """The segments that decide, the closing ones of the end under test, and every RST that counts of its
-    peer, by index, with their meaning.
+    """Return what the closing segments mean, by index.
+
+    They are the deciding ones, those of the end under test, and every RST of its peer that counts.
     """
     connection, verdict = judged.connection, judged.verdict
     if connection is None:
@@ -25,7 +26,7 @@ def marked(judged: Assessment) -> dict[int, str]:
 
 
 def meaning(judged: Assessment, role: Role, reset: bool) -> str:
-    """One closing segment of that end in words: `RST: 485 of 485 bytes lay unread at the close`."""
+    """Say what a closing segment of that end means: `RST: 485 of 485 bytes lay unread at the close`."""
     verdict = judged.verdict
     own = role is verdict.subject
     if reset:
@@ -54,7 +55,7 @@ def _because(judged: Assessment, cause: Cause) -> str:
 
 
 def _came(judged: Assessment) -> int:
-    """How many payload bytes of the peer's stream had crossed the wire when the end under test sent a RST."""
+    """Count the payload bytes from the peer that crossed the wire before the end under test sent a RST."""
     connection = judged.connection
     if connection is None:
         return 0

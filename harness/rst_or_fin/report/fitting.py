@@ -14,7 +14,7 @@ _COLUMN = re.compile(r"(?<=\S) {2,}(?=\S)")
 
 
 def fitted(text: str, width: int = WIDTH) -> str:
-    """The text with every longer line broken at blanks; what follows stands under the line's last column.
+    """Break every longer line at blanks; the continuation is indented to the line's last column.
 
     A word longer than a line is cut. Lines that fit are left as they are.
     """
@@ -22,7 +22,7 @@ def fitted(text: str, width: int = WIDTH) -> str:
 
 
 def visible_len(text: str) -> int:
-    """How many columns the text takes."""
+    """Return how many columns the text takes."""
     return len(_SGR.sub("", text))
 
 
@@ -45,13 +45,16 @@ def _lines(line: str, width: int) -> Iterator[str]:
 
 
 def _hang(line: str, width: int) -> int:
-    """Where a broken line goes on: below its last column that leaves half the width, or else a step in."""
+    """Return the column where a broken line goes on.
+
+    It is that of its last column of text which leaves half the width, or else a step in.
+    """
     columns = [found.end() for found in _COLUMN.finditer(line, 0, width // 2 + 1)]
     return columns[-1] if columns else min(len(line) - len(line.lstrip(" ")) + 2, width // 2)
 
 
 def _words(line: str, room: int) -> Iterator[str]:
-    """The words with the blanks before them; pieces of a word that has no room in a line of its own."""
+    """Yield the words with the blanks before them; a word longer than a line in pieces."""
     for word in _WORDS.findall(line):
         if visible_len(word.lstrip(" ")) <= room or "\x1b" in word:
             yield word

@@ -12,7 +12,7 @@ _EVENTS = "/sys/kernel/tracing/events/tcp/tcp_send_reset/enable"
 
 
 def commands(candidates: Collection[Cause], closing: Role, server: Endpoint) -> list[str]:
-    """Give shell commands, each with what it says as a comment; nothing where there is nothing to be told."""
+    """Return shell commands, each with its meaning as a comment; none where nothing is left to tell."""
     found = []
     sockets = f"{'s' if closing is Role.SERVER else 'd'}port = :{server.port}"
     counters = [BY_CAUSE[cause].counter.replace(":", "") for cause in candidates if BY_CAUSE[cause].counter]

@@ -46,7 +46,7 @@ _CAPTURES = 1_000_000  # bytes of all captures that do
 
 
 def render(runs: Sequence[Run]) -> str:
-    """The page: what needs a look first, and no larger than a browser likes."""
+    """Render the page: what needs a look first, and no more than a browser can handle."""
     environment = Environment(
         loader=PackageLoader("rst_or_fin.report", "page"), autoescape=True, undefined=StrictUndefined
     )
@@ -74,13 +74,13 @@ def render(runs: Sequence[Run]) -> str:
 
 
 def _file(environment: Environment, name: str) -> str:
-    """A file of the page as it is: CSS and a script are not templates."""
+    """Return a file of the page as it is: CSS and a script are not templates."""
     assert environment.loader is not None
     return environment.loader.get_source(environment, name)[0]
 
 
 def _shown(value: object) -> object:
-    """Everything that is put into the page passes here: markup as it is, text without control characters."""
+    """Show markup as it is, and text without control characters; everything on the page passes here."""
     if isinstance(value, Markup) or not isinstance(value, str):
         return value
     return "\n".join(visible_lines(value))
@@ -124,7 +124,7 @@ def _run(run: Run, name: str, room: Room, captures: Room) -> dict[str, Any]:
 
 
 def _captures(run: Run, left: Room) -> dict[str, str]:
-    """The capture, and with the verdict as comments, where they are not too large for a page."""
+    """Return the capture, plain and with the verdict as comments, unless too large for a page."""
     size = len(run.capture)
     if size > _CAPTURE or size > left.left:
         return {"pcap": "", "pcapng": "", "size": f"{size / 1e6:,.1f} MB"}
@@ -137,7 +137,7 @@ def _captures(run: Run, left: Room) -> dict[str, str]:
 
 
 def _shares(run: Run) -> list[dict[str, Any]]:
-    """How often the conclusive replays ended in which way, with 95 % Wilson intervals, as bars."""
+    """Return how often the conclusive replays ended in which way, with 95 % Wilson intervals, as bars."""
     conclusive = (j.verdict.ending for j in run.judgements if not j.verdict.doubts)
     tones = {str(ending): tone for ending, tone in TONES.items()}
     return [
@@ -157,7 +157,7 @@ def _shares(run: Run) -> list[dict[str, Any]]:
 
 
 def _went(run: Run, shown: Sequence[int]) -> str:
-    """Which way each replay went, in the order of their numbers: `0*57 1*3` (the 1st way 57 times, ...)."""
+    """Return which way each replay went, in their order: `0*57 1*3` (the 1st way 57 times, ...)."""
     if len(run.judgements) < 2 or not shown:
         return ""
     way_of = {}

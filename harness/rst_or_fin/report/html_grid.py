@@ -1,4 +1,4 @@
-"""Scenarios by axes as a grid: a row a scenario, a column a place, in each cell how that ended there."""
+"""Lays out scenarios by axes as a grid: a row a scenario, a column a place, in each cell the endings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NAMES = ("kernel", "OTP", "backend", "family", "runtime")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """`columns` name the places by what differs between them; `rows` have the runs of each place, by number.
+    """A grid of runs: `columns` name the places by what differs, `rows` hold each place's runs by number.
 
     `shared` says what all places have in common.
     """
@@ -45,13 +45,13 @@ def grid(runs: Sequence[Run]) -> Grid | None:
 
 
 def _by_numbers(name: str) -> list[tuple[int, int, str]]:
-    """Read=9 before Read=10."""
+    """Return a key by which numbers sort as numbers: Read=9 before Read=10."""
     parts = re.split(r"(\d+)", name)
     return [(1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts if part]
 
 
 def title(run: Run) -> str:
-    """The scenario's name, with the values that it was given in a sweep: `recv-10-of-485, Read=9`."""
+    """Return the scenario's name with the values that a sweep gave it: `recv-10-of-485, Read=9`."""
     given = (f"{name}={value}" for name, value in run.scenario.given.items())
     return ", ".join((run.scenario.name, *given))
 
@@ -61,7 +61,7 @@ def _place(axes: Axes) -> tuple[str, ...]:
 
 
 def _order(place: tuple[str, ...]) -> tuple[object, ...]:
-    """Releases by their numbers, so that 6.9 comes before 6.12."""
+    """Return a key by which releases sort by their numbers: 6.9 before 6.12."""
     return (version(place[0]), version(place[1]), *place)
 
 

@@ -1,4 +1,4 @@
-"""How runs and replays are shown on a page: which of them whole, which only counted. Data for the template.
+"""Chooses how runs and replays appear on a page: whole, or only counted. Data for the template.
 
 A page is for a browser, so its size is bounded, however many replays there are: what needs a look comes
 first and is drawn; of the rest so much is as there is room for.
@@ -41,16 +41,17 @@ _ROOM = 1_300_000  # characters of ladders on a page; about three times that is 
 
 @dataclass(slots=True)
 class Room:
-    """How much of a page is left."""
+    """How much space is left on a page."""
 
     left: int = _ROOM
 
     def take(self, size: int) -> None:
+        """Use up some of the space."""
         self.left -= size
 
 
 def panels(run: Run, name: str, room: Room) -> list[dict[str, Any]]:
-    """One panel for each way that the run's replays went, then some of the others, while there is room.
+    """Return a panel for each way that the run's replays went, then for others while there is room.
 
     Those that need a look come first.
     """
@@ -98,7 +99,7 @@ def _panel(run: Run, judged: Assessment, name: str) -> dict[str, Any]:
 
 
 def _wire(judged: Assessment) -> Iterator[dict[str, Any]]:
-    """The trace's lines; those of the segments that decide stand out."""
+    """Yield the trace's lines; those of the deciding segments are marked."""
     if judged.connection is None:
         yield {"text": "no segment was captured", "tone": ""}
         return
@@ -113,14 +114,14 @@ def _wire(judged: Assessment) -> Iterator[dict[str, Any]]:
 
 
 def steps(drawn: Ladder) -> Iterator[dict[str, str]]:
-    """The ladder's rows for a narrow screen, on which a drawing of two columns would be too small."""
+    """Yield the ladder's rows for a narrow screen, on which a drawing of two columns would be too small."""
     for row in drawn.rows:
         side, time, text, more, tone = _step(row)
         yield {"side": side, "time": time, "text": text, "more": more, "tone": tone}
 
 
 def _step(row: Row) -> tuple[str, str, str, str, str]:
-    """Whose it is, when, what, what more, and its tone."""
+    """Return a row's side, time, text, further text, and tone."""
     match row:
         case SegmentRow():
             side = "right" if row.rightward else "left"

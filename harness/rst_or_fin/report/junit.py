@@ -19,7 +19,7 @@ from rst_or_fin.verdict.reason import reason
 
 
 def render(runs: Sequence[Run]) -> bytes:
-    """The document, in UTF-8 with its XML declaration."""
+    """Render the document, in UTF-8 with its XML declaration."""
     outcomes = [judged.outcome for run in runs for judged in run.judgements]
     root = ET.Element("testsuites", {"name": "rst-or-fin", **_counts(outcomes)})
     root.set("time", _seconds(judged for run in runs for judged in run.judgements))
@@ -74,7 +74,7 @@ def _case(run: Run, judged: Assessment, name: str) -> ET.Element:
 
 
 def _needs_a_look(case: ET.Element, tag: str, judged: Assessment, details: Sequence[str]) -> None:
-    """The one line as the message; the details as text, where there are more than that line tells."""
+    """Add the one-line reason as the message, and the details as text where they say more."""
     message = visible(" ".join(reason(judged).split()))
     element = ET.SubElement(case, tag, {"type": str(judged.outcome), "message": message})
     if len(details) > 1:
@@ -91,7 +91,7 @@ def _counts(outcomes: Sequence[Outcome]) -> dict[str, str]:
 
 
 def _seconds(judgements: Iterable[Assessment]) -> str:
-    """How long the calls of these replays took."""
+    """Return how long the calls of these replays took, in seconds."""
     return f"{sum(call.duration_us for judged in judgements for call in judged.replay.calls) / 1e6:.6f}"
 
 

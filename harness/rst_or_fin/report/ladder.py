@@ -152,7 +152,7 @@ def ladder(
 ) -> Ladder:
     """Lay out one replay; of long runs of plain segments only the ends, unless `everything` is wanted.
 
-    `key_log` has the secrets of its TLS, in NSS's format.
+    `key_log` holds the secrets of its TLS connections, in NSS's format.
     """
     verdict, connection = judged.verdict, judged.connection
     calls = timeline(judged.replay, connection, verdict.subject, judged.socket)
@@ -230,7 +230,7 @@ def _segments(judged: Assessment, connection: Connection, key_log: bytes) -> Ite
 
 
 def _tls_records(connection: Connection, key_log: bytes) -> dict[int, str]:
-    """The names of the TLS records that begin in each segment; nothing where there are none."""
+    """Name the TLS records that begin in each segment, by its index; empty where there are none."""
     first = next((segment.payload for segment in connection.segments if segment.payload_len), b"")
     # A handshake record, and the first byte of its version (RFC 8446 section 5.1).
     if not first.startswith(b"\x16\x03"):
@@ -242,7 +242,7 @@ def _tls_records(connection: Connection, key_log: bytes) -> dict[int, str]:
 
 
 def _peer(peer_report: PeerReport, connection: Connection, subject: Role) -> _Event:
-    """The peer's word when it was said; or else after what it heard, before the FIN it answered with."""
+    """Place the peer's report when it was made, else between what it heard and the FIN it answered with."""
     t_ns, measured = _heard_ns(peer_report, connection, subject)
     row = PeerRow(
         t_ns=t_ns - connection.segments[0].t_ns if measured else None,
@@ -274,7 +274,7 @@ def _first_ns(segments: Sequence[Segment], wanted: Callable[[Segment], bool], ot
 
 
 def _joined(rows: Sequence[Row]) -> Iterator[Row]:
-    """A call and its return become one row where nothing happened between them."""
+    """Merge a call and its return into one row where nothing happened between them."""
     waiting: CallRow | None = None
     for row in rows:
         if waiting is not None:
@@ -293,7 +293,7 @@ def _joined(rows: Sequence[Row]) -> Iterator[Row]:
 
 
 def folded(rows: Sequence[Row]) -> Iterator[Row]:
-    """A long stretch of segments that neither open nor end anything keeps only its first and last ones."""
+    """Keep only the first and last of a long stretch of segments that neither open nor end anything."""
     plain = [isinstance(row, SegmentRow) and not _stands_out(row) for row in rows]
     done = 0
     for middle in middles(plain):
@@ -309,7 +309,7 @@ def folded(rows: Sequence[Row]) -> Iterator[Row]:
 
 
 def _passed(judged: Assessment, index: int, start_ns: int) -> _Passed:
-    """What became of a segment on its way, where both ends were captured."""
+    """Say what became of a segment on its way, where both ends were captured."""
     if not judged.verdict.passages:
         return {"passed": "", "leaves": True, "arrives": True}
     passage = judged.verdict.passages[index]
@@ -339,7 +339,7 @@ def _names(judged: Assessment) -> dict[Role, str]:
 
 
 def _outline(judged: Assessment) -> str:
-    """The picture in words, for who cannot see it."""
+    """Describe the picture in words, for readers who cannot see it."""
     connection = judged.connection
     if connection is None:
         return "No segment of the connection was captured."
@@ -365,5 +365,5 @@ def _notes(judged: Assessment, calls: Timeline) -> Iterator[str]:
 
 
 def _flat(text: str) -> str:
-    """A term that the shell printed over several lines, on one."""
+    """Put a term that the shell printed over several lines on one."""
     return _LINE_BREAK.sub(" ", text.strip())

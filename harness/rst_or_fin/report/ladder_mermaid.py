@@ -29,7 +29,7 @@ _TINT = {True: "rgba(207, 34, 46, 0.16)", False: "rgba(26, 127, 55, 0.16)"}
 
 
 def render(ladder: Ladder) -> str:
-    """One `sequenceDiagram`, ending in a newline."""
+    """Render one `sequenceDiagram`, ending in a newline."""
     lines = [
         "sequenceDiagram",
         f"    accTitle: {escaped(ladder.title)}",
@@ -44,7 +44,7 @@ def render(ladder: Ladder) -> str:
 
 
 def escaped(text: str) -> str:
-    """The text with all but a few harmless marks as entity codes."""
+    """Write all but a few harmless characters as entity codes."""
     return "".join(c if c in _LITERAL else f"#{ord(c)};" for c in visible(text))
 
 

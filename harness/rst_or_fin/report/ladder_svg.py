@@ -72,7 +72,10 @@ STYLE = """
 
 
 def render(ladder: Ladder, name: str = "ladder", *, style: bool = True) -> str:
-    """The drawing. `name` tells its ids from others' in a page; without `style` the page must hold STYLE."""
+    """Render the drawing.
+
+    `name` tells its ids from others' in a page; without `style` the page must hold STYLE.
+    """
     drawing = _Drawing(ladder)
     body = "\n".join(drawing.parts)
     sheet = f"<style>{STYLE}</style>\n" if style else ""
@@ -148,9 +151,10 @@ class _Drawing:
             self._reset_y = y
 
     def _arrow(self, y: int, row: SegmentRow) -> None:
-        """A RST's arrow ends in a cross as well: its colour is not its only sign.
+        """Draw a segment's arrow; a RST's ends in a cross too, so that colour is not its only sign.
 
-        What is lost ends in a bar on its way; what its end never sent begins there, in a ring.
+        That of a lost segment ends in a bar on its way; that of one which its end never sent begins there, in
+        a ring.
         """
         start, end, way = (_LEFT + 5, _RIGHT - 3, 1) if row.rightward else (_RIGHT - 5, _LEFT + 3, -1)
         if not row.leaves:
@@ -195,7 +199,7 @@ class _Drawing:
         self._y += 5
 
     def _buffer(self, row: BufferRow) -> None:
-        """How full the receive buffer is at the close, as a gauge and in words."""
+        """Draw how full the receive buffer is at the close, as a gauge and in words."""
         y, width = self._y + 8, 64
         level = width * min(row.unread, row.received) // row.received if row.received else 0
         self.parts.append(f'<rect class="level" x="{_MARGIN}" y="{y}" width="{level}" height="10"/>')
@@ -242,7 +246,7 @@ class _Drawing:
                 self._y += _LINE
 
     def _rails(self, foot: int) -> Iterable[str]:
-        """Both hosts' lines; after a RST nothing holds the connection any more, and they are dotted."""
+        """Yield both hosts' lines, dotted after a RST, when nothing holds the connection any more."""
         gone = foot if self._reset_y is None else self._reset_y
         for x in (_LEFT, _RIGHT):
             yield f'<path class="rail" d="M{x} {_HEAD - 14}V{gone}"/>'

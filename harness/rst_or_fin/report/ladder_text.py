@@ -25,7 +25,7 @@ _LOST, _MADE = "✕", "◇"  # where a segment was lost, and where one begins th
 
 
 def render(ladder: Ladder, palette: Palette = PLAIN, width: int = 100) -> str:
-    """The ladder, `width` columns wide; colour only by the palette, and never the only sign."""
+    """Render the ladder, `width` columns wide; colour comes from the palette and is never the only sign."""
     inner = width - _TIME - 2
     lines = [*_hosts(ladder.left, ladder.right, inner)]
     for row in ladder.rows:
@@ -124,5 +124,5 @@ def _line(
 
 
 def _time(t_ns: int | None) -> str:
-    """Seconds since the first segment, as the trace prints them."""
+    """Return the seconds since the first segment, as the trace prints them."""
     return "" if t_ns is None else f"{t_ns / 1e9:.6f}"

@@ -20,7 +20,7 @@ _MARKS = re.compile(r"[\\`*\[\]<>#|~&$@]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|:(?=
 
 
 def render(runs: Sequence[Run]) -> str:
-    """The document: a table of the runs where there are several, then what each of them showed."""
+    """Render the document: a table of the runs where there are several, then what each of them showed."""
     outcomes = ", ".join(
         f"{outcome} {n}" for outcome, n in tally(j.outcome for r in runs for j in r.judgements)
     )
@@ -34,12 +34,15 @@ def render(runs: Sequence[Run]) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text that renders as itself, on one line."""
+    """Escape text so that it renders as itself, on one line."""
     return _MARKS.sub(r"\\\g<0>", visible(" ".join(text.split())))
 
 
 def fenced(text: str, language: str = "") -> list[str]:
-    """A code block whose fence is longer than any run of backticks inside (CommonMark 0.31, section 4.5)."""
+    """Return a code block whose fence is longer than any run of backticks inside it.
+
+    Source: CommonMark 0.31, section 4.5.
+    """
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return [f"{fence}{language}", *visible_lines(text), fence, ""]
@@ -96,6 +99,7 @@ def _replay(run: Run, alike: ReplayGroup) -> Iterator[str]:
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Return a table's lines and a blank line after them; cells are escaped."""
     lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
     lines += ["| " + " | ".join(escaped(str(cell)) for cell in row) + " |" for row in rows]
     return [*lines, ""]

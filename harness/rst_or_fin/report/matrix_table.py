@@ -1,4 +1,4 @@
-"""A matrix as a table: a row a scenario, a column a combination; then what needs a look, cell by cell."""
+"""Shows a matrix as a table, a row a scenario and a column a combination; then the cells to look at."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LEGEND = "ok: ended as expected there, known differences included"
 
 
 def text(records: Sequence[Record], palette: Palette = PLAIN, width: int = 0) -> str:
-    """The table for a terminal. Column heads are stacked; what all columns share is said once.
+    """Render the table for a terminal; column heads are stacked, what all columns share is said once.
 
     Where it is wider than `width` (0: no bound), it goes on below, with the scenarios' names again.
     """
@@ -43,7 +43,7 @@ def text(records: Sequence[Record], palette: Palette = PLAIN, width: int = 0) ->
 
 
 def markdown(records: Sequence[Record]) -> str:
-    """The same for a document, in GitHub's dialect."""
+    """Render the table as Markdown in GitHub's dialect."""
     columns = _columns(records)
     shared, heads = _heads(columns)
     lines = [escaped(shared), ""] if shared else []
@@ -59,7 +59,7 @@ def markdown(records: Sequence[Record]) -> str:
 
 
 def line(record: Record) -> str:
-    """One cell as it comes: what progress prints."""
+    """Render one cell as progress prints it when it is done."""
     seen = f"{_endings(record)}, " if record.endings else ""
     how = "kept" if record.reused else f"{record.duration_s:.1f} s"
     why = f" ({record.why})" if record.why and record.mark is not Mark.RACE else ""
@@ -68,12 +68,12 @@ def line(record: Record) -> str:
 
 
 def needs_a_look(record: Record) -> bool:
-    """Whether something is wrong with the cell, or left out of it."""
+    """Return whether something is wrong with the cell, or it was left out."""
     return record.mark not in (Mark.AS_EXPECTED, Mark.RACE, Mark.MEASURED)
 
 
 def _parts(widths: Sequence[int], room: int) -> Iterator[range]:
-    """The columns in groups that have room beside each other, two blanks before each."""
+    """Yield groups of columns that fit beside each other, two blanks before each."""
     start, used = 0, 0
     for index, width in enumerate(widths):
         if index > start and used + width + 2 > room:
@@ -88,7 +88,7 @@ def _columns(records: Iterable[Record]) -> list[Combination]:
 
 
 def _heads(columns: Sequence[Combination]) -> tuple[str, list[tuple[str, ...]]]:
-    """What all combinations share, and for each of them the words that are its own."""
+    """Return what all combinations share, and for each of them the words of its own."""
     axes = [
         [f"kernel {c.kernel}" if c.kernel else "host's kernel" for c in columns],
         [f"OTP {c.otp}" if c.otp else "OTP as it is" for c in columns],

@@ -114,7 +114,7 @@ class _Script:
             yield from self._closes(step.received or 0)
 
     def _goes_on(self, index: int) -> bool:
-        """Whether the end aborts, or acknowledges more data, after its FIN: it was a shutdown then."""
+        """Return whether the end aborts, or acknowledges more data, after its FIN: then it was a shutdown."""
         later = self._connection.segments[index + 1 :]
         own = [s for s in later if self._connection.role(s) is self._own]
         if any(s.rst for s in own):

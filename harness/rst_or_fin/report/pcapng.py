@@ -33,7 +33,7 @@ _OPTION_LEN = 2000  # bytes; the field could hold 65535, a reader cannot
 
 
 def annotated(run: Run) -> bytes:
-    """The run's capture with its claim on the section and every verdict on the segments that decide it."""
+    """Write the run's capture with its claim on the section and each verdict on its deciding segments."""
     comments = _comments(run.judgements)
     interface = run.facts.get("capture")
     name = interface.get("interface", "") if isinstance(interface, dict) else ""
@@ -52,7 +52,7 @@ def annotated(run: Run) -> bytes:
 
 
 def _comments(judgements: Sequence[Assessment]) -> dict[int, list[str]]:
-    """What to say at which frame; where none decides, at the connection's last one."""
+    """Return the comments of each frame; without a deciding segment, those of the connection's last."""
     said: dict[int, list[str]] = {}
     for judged in judgements:
         connection = judged.connection
@@ -84,7 +84,7 @@ def section_block(comment: str, program: str) -> bytes:
 
 
 def secrets_block(key_log: bytes) -> bytes:
-    """Give Wireshark what it takes to decrypt the TLS of the packets that follow."""
+    """Write the secrets with which Wireshark decrypts the TLS of the packets that follow."""
     head = struct.pack("<II", _TLS_KEY_LOG, len(key_log))
     return _block(_DECRYPTION_SECRETS, head + _padded(key_log))
 
@@ -124,7 +124,7 @@ def _options(options: Sequence[tuple[int, bytes]]) -> bytes:
 
 
 def _text(text: str) -> bytes:
-    """UTF-8, cut where a reader would give up, and never inside a character."""
+    """Encode as UTF-8, cut to a length that readers accept, never inside a character."""
     return text.encode()[:_OPTION_LEN].decode("utf-8", "ignore").encode()
 
 

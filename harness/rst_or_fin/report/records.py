@@ -22,6 +22,7 @@ class ReplayGroup:
 
     @property
     def count(self) -> int:
+        """How many replays went this way."""
         return len(self.members)
 
 
@@ -42,6 +43,7 @@ class Run:
 
     @property
     def outcome(self) -> Outcome:
+        """The worst outcome of its replays."""
         return worst(judged.outcome for judged in self.judgements)
 
     @property
@@ -54,10 +56,11 @@ class Run:
 
     @property
     def causes(self) -> str:
+        """The causes of its replays, each once."""
         return ", ".join(dict.fromkeys(str(j.verdict.cause) for j in self.judgements if j.verdict.cause))
 
     def groups(self) -> list[ReplayGroup]:
-        """One replay for every way that the run's replays went, those that need a look first."""
+        """Group the replays that went the same way, those that need a look first."""
         groups: dict[tuple[object, ...], list[Assessment]] = {}
         for judged in self.judgements:
             verdict = judged.verdict
@@ -70,7 +73,7 @@ class Run:
 
 
 def documents(runs: Sequence[Run]) -> dict[str, Any]:
-    """What `report --format json` prints: for each run the same records as `judge --json`."""
+    """Return what `report --format json` prints: for each run the same records as `judge --json`."""
     return {
         "format": 1,
         "outcome": worst(run.outcome for run in runs),
@@ -88,7 +91,7 @@ def documents(runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def tally(outcomes: Iterable[Outcome]) -> list[tuple[Outcome, int]]:
-    """How often each outcome came, those that need a look first; none that never came."""
+    """Count the outcomes that occurred, those that need a look first."""
     counted = Counter(outcomes)
     order = (Outcome.DIFFERS, Outcome.INCONCLUSIVE, Outcome.AS_EXPECTED, Outcome.RACE, Outcome.MEASURED)
     return [(outcome, counted[outcome]) for outcome in order if counted[outcome]]

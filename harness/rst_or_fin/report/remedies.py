@@ -1,4 +1,4 @@
-"""Remedies as a person reads them: before and after, whether each helps, and what it costs. Pure."""
+"""Shows remedies: before and after, whether each helps, and what it costs. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _HEAD = ("remedy", "ending", "the peer sees", "helps", "exchanges", "on the wire
 
 
 def table(cures: Sequence[Cure], palette: Palette = PLAIN) -> str:
-    """A block for each case: a line for the case itself, then one for each of its remedies."""
+    """Render a block for each case: a line for the case itself, then one for each of its remedies."""
     blocks = []
     for _, members in groupby(cures, key=lambda cure: cure.before.scenario):
         block = list(members)
@@ -25,7 +25,7 @@ def table(cures: Sequence[Cure], palette: Palette = PLAIN) -> str:
 
 
 def notes(cures: Sequence[Cure], claims: Mapping[str, str]) -> str:
-    """What each remedy is, in its scenario's own words, and the calls that it adds."""
+    """Say what each remedy is, in its scenario's own words, with the calls that it adds."""
     paragraphs = []
     for cure in cures:
         lines = [
@@ -70,7 +70,7 @@ def _remedy(cure: Cure) -> tuple[str, ...]:
 
 
 def _endings(side: Side) -> str:
-    """The ending; where the replays differ, or were not all conclusive, each with its count."""
+    """Return the ending; where replays differ, or some were inconclusive, each with its count."""
     doubted = side.replays - sum(side.endings.values())
     if len(side.endings) == 1 and not doubted:
         return next(iter(side.endings))

@@ -1,4 +1,4 @@
-"""A scenario's sources with the addresses that they lead to: RFCs, Linux, Erlang/OTP, and bare addresses."""
+"""Finds the addresses that a scenario's sources lead to: RFCs, Linux, Erlang/OTP, and bare addresses."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ADDRESSES: tuple[tuple[str, Callable[[dict[str, str]], str]], ...] = (
 
 
 def linked(source: str) -> Iterator[tuple[str, str]]:
-    """The source in pieces, each with the address that it leads to; empty where it leads nowhere."""
+    """Yield the source in pieces, each with the address that it leads to, or ""."""
     done = 0
     for found in _ANY.finditer(source):
         if found.start() > done:

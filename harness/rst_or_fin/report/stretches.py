@@ -1,4 +1,4 @@
-"""Which segments of a long connection may be left out: the middle of a long stretch of plain ones."""
+"""Finds what a long connection's listing may leave out: the middle of long stretches of plain segments."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _KEPT = 4  # of a long stretch, at either end
 
 
 def middles(plain: Sequence[bool]) -> Iterator[range]:
-    """The places that may be left out, as ranges in order."""
+    """Yield the places that may be left out, as ranges in order."""
     for is_plain, members in groupby(range(len(plain)), key=plain.__getitem__):
         places = list(members)
         if is_plain and len(places) > _LONG:
@@ -20,7 +20,7 @@ def middles(plain: Sequence[bool]) -> Iterator[range]:
 
 
 def left_out(connection: Connection, telling: Collection[int]) -> list[range]:
-    """The indices of a connection's segments that neither open nor end anything, nor are `telling`."""
+    """Return the index ranges of segments that open and end nothing and are not `telling`."""
     segments = connection.segments
     return list(
         middles([not (s.syn or s.fin or s.rst) and index not in telling for index, s in enumerate(segments)])

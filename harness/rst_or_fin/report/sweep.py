@@ -1,4 +1,4 @@
-"""A sweep as a person reads it: a small table, and what it comes to in one sentence. Pure."""
+"""Shows a sweep: a small table, and its result in one sentence. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SEGMENTS = 2  # different closing segments of one point before the rest is left
 
 
 def table(name: str, points: Sequence[Point], palette: Palette = PLAIN) -> str:
-    """One line a point, in the order of their values."""
+    """Render one line for each point, in the order of their values."""
     head = (name, "ending", "unread", "received", "closing segment")
     rows = [
         (str(p.value), _endings(p), _numbers(p.unread), _numbers(p.received), _segments(p))
@@ -28,7 +28,7 @@ def table(name: str, points: Sequence[Point], palette: Palette = PLAIN) -> str:
 
 
 def summary(name: str, found: Found, points: Sequence[Point], palette: Palette = PLAIN) -> str:
-    """The sentence, how it was come by, and what could not be concluded."""
+    """Say the result in a sentence, how it was found, and what could not be concluded."""
     text = f"{palette.bold}{sentence(name, found)}{palette.plain}\n"
     text += textwrap.fill(method(found, points), _WIDTH)
     for point in points:
@@ -38,7 +38,7 @@ def summary(name: str, found: Found, points: Sequence[Point], palette: Palette =
 
 
 def _endings(point: Point) -> str:
-    """The one ending of one replay; of many, every one with its count and its 95 % Wilson interval."""
+    """Return a single replay's ending; of many, each ending with its count and 95 % Wilson interval."""
     doubted = point.replays - sum(point.endings.values())
     if point.replays == 1:
         return "inconclusive" if doubted else next(iter(point.endings))
@@ -58,7 +58,7 @@ def _segments(point: Point) -> str:
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    """Numbers to the right, words to the left."""
+    """Align numbers to the right, words to the left."""
     value, ending, unread, received, segment = cells
     aligned = (f"{value:>{widths[0]}}", f"{ending:<{widths[1]}}", f"{unread:>{widths[2]}}")
     return "  ".join((*aligned, f"{received:>{widths[3]}}", segment))

@@ -1,4 +1,4 @@
-"""What a person reads at the terminal: the session, the connection, the witnesses, the verdict.
+"""Renders what a terminal shows: the session, the connection, the witnesses, the verdict.
 
 Pure: everything here returns text. Colour is an argument; without it no control character is printed.
 """
@@ -58,9 +58,9 @@ def case(
     width: int = WIDTH,
     everything: bool = False,
 ) -> str:
-    """One replay, whole: everything that a reader needs to believe the verdict or to doubt it.
+    """Render one replay, whole: everything that a reader needs to believe the verdict or to doubt it.
 
-    What needs a look comes first. Long runs of segments are told in one line, unless `everything` is wanted.
+    What needs a look comes first. Long runs of segments take one line, unless `everything` is wanted.
     """
     blocks = [heading(scenario, palette, width=width)]
     if judged.outcome in (Outcome.DIFFERS, Outcome.INCONCLUSIVE):
@@ -90,7 +90,7 @@ def case(
 
 
 def needs_a_look(judged: Assessment, palette: Palette = PLAIN) -> str:
-    """Why it does: `DIFFERS: expected FIN, got RST: unread data at close`, or every doubt, a line each."""
+    """Say why: `DIFFERS: expected FIN, got RST: unread data at close`, or every doubt, a line each."""
     if judged.outcome is Outcome.DIFFERS:
         return f"{palette.bold}{palette.bad}DIFFERS: {visible(reason(judged))}{palette.plain}"
     doubts = (f"{palette.warn}inconclusive: {visible(d)}{palette.plain}" for d in judged.verdict.doubts)
@@ -98,6 +98,7 @@ def needs_a_look(judged: Assessment, palette: Palette = PLAIN) -> str:
 
 
 def heading(scenario: Scenario, palette: Palette = PLAIN, *, width: int = WIDTH) -> str:
+    """Render the scenario's name and its claim."""
     claim = textwrap.fill(
         visible(" ".join(scenario.claim.split())),
         width - 2,
@@ -108,14 +109,14 @@ def heading(scenario: Scenario, palette: Palette = PLAIN, *, width: int = WIDTH)
 
 
 def session(calls: Sequence[Call], *, everything: bool = False) -> str:
-    """The session as a shell shows it."""
+    """Render the session as a shell shows it."""
     return "\n".join(
         line for number, call in enumerate(calls, start=1) for line in prompt(number, call, everything)
     )
 
 
 def prompt(number: int, call: Call, everything: bool = False) -> Iterator[str]:
-    """One line of the session with its result; how long it took, where that is more than 10 ms."""
+    """Yield one line of the session and its result; also how long it took, where more than 10 ms."""
     source = visible_lines(call.source)
     if call.duration_us > _SLOW_US:
         source[-1] += f"  % {took(call.duration_us)}"
@@ -132,7 +133,7 @@ def prompt(number: int, call: Call, everything: bool = False) -> Iterator[str]:
 
 
 def took(duration_us: int) -> str:
-    """A duration for people: `12 ms`, `1.5 s`."""
+    """Format a duration for people: `12 ms`, `1.5 s`."""
     return f"{duration_us / 1e6:.3g} s" if duration_us >= 1_000_000 else f"{duration_us / 1000:.0f} ms"
 
 
@@ -151,7 +152,7 @@ def wire(
     everything: bool = False,
     passages: Sequence[Passage] = (),
 ) -> str:
-    """The connection in tcpdump's notation, relative numbers; times in seconds since its first segment.
+    """Render the connection in tcpdump's notation, relative numbers; seconds since its first segment.
 
     `node` is the role of the Erlang node, where there is one; for `passages` see trace_lines.
     """
@@ -169,6 +170,7 @@ def _traced(line: TraceLine, connection: Connection, deciding: Sequence[int], pa
 
 
 def witnesses(verdict: Verdict, palette: Palette = PLAIN) -> str:
+    """Render what each witness says, and whether it agrees."""
     marks = {
         True: f"{palette.good}agrees{palette.plain}    ",
         False: f"{palette.bad}DISAGREES{palette.plain} ",
@@ -182,6 +184,7 @@ def witnesses(verdict: Verdict, palette: Palette = PLAIN) -> str:
 
 
 def comparisons(judged: Assessment, palette: Palette = PLAIN) -> str:
+    """Render each expectation and whether it was met."""
     names = max(len(c.what) for c in judged.comparisons)
     wide = max(len(c.expected) for c in judged.comparisons)
     lines = []
@@ -196,7 +199,7 @@ def comparisons(judged: Assessment, palette: Palette = PLAIN) -> str:
 
 
 def verdict(judged: Assessment, palette: Palette = PLAIN) -> str:
-    """How it ended, what the peer's own RST means where there is one, and what else is to be noted."""
+    """Render how it ended, what the peer's own RST means where there is one, and the remarks."""
     found = judged.verdict
     lines = [headline(judged, palette), *why(found.candidates, found.told_apart_by)]
     if found.delivery is not None:
@@ -207,7 +210,10 @@ def verdict(judged: Assessment, palette: Palette = PLAIN) -> str:
 
 
 def peer_reset(found: Verdict) -> list[str]:
-    """Why the peer sent a RST of its own: `the peer sent a RST (zero linger): linger time 0 was set ...`."""
+    """Say why the peer sent a RST of its own.
+
+    For example `the peer sent a RST (zero linger): linger time 0 was set ...`.
+    """
     if found.peer_ending not in (Ending.RST, Ending.FIN_THEN_RST):
         return []
     cause = found.peer_cause if found.peer_cause is not None else Cause.UNKNOWN
@@ -217,7 +223,10 @@ def peer_reset(found: Verdict) -> list[str]:
 
 
 def why(candidates: Sequence[Cause], told_apart_by: str) -> list[str]:
-    """What an unknown cause may be, and what would tell: `it may be unread data at close or zero linger`."""
+    """Say what an unknown cause may be, and what would tell.
+
+    For example `it may be unread data at close or zero linger`.
+    """
     if not candidates:
         return []
     apart = f"; {told_apart_by} would tell" if told_apart_by else ""
@@ -225,7 +234,7 @@ def why(candidates: Sequence[Cause], told_apart_by: str) -> list[str]:
 
 
 def others(judged: Assessment, palette: Palette = PLAIN, *, everything: bool = False) -> str:
-    """Every connection of the replay beside the one under test, in a line each; of many the first ones."""
+    """Render the other connections, a line each; of many only the first ones, unless `everything`."""
     lines = []
     shown = judged.others if everything else judged.others[:_MANY]
     for other in shown:
@@ -243,14 +252,14 @@ def others(judged: Assessment, palette: Palette = PLAIN, *, everything: bool = F
 
 
 def headline(judged: Assessment, palette: Palette = PLAIN) -> str:
-    """The verdict in one line: ending, cause, the segment that shows it, and what came of the expectation."""
+    """Render the verdict in one line: ending, cause, closing segment, and whether it was expected."""
     if judged.outcome is Outcome.INCONCLUSIVE:  # which the verdict says itself
         return summary(judged.verdict, palette)
     return f"{summary(judged.verdict, palette)}: {outcome_word(judged.outcome, palette)}"
 
 
 def summary(found: Verdict, palette: Palette = PLAIN) -> str:
-    """A verdict in one line: ending, cause, the segment that shows it, and how far it can be relied on."""
+    """Render a verdict in one line: ending, cause, closing segment, and how far it can be relied on."""
     colour = palette.bad if found.ending in (Ending.RST, Ending.FIN_THEN_RST) else palette.good
     because = f" ({found.cause})" if found.cause else ""
     segment = f" by {found.closing_segment}" if found.closing_segment else ""
@@ -261,12 +270,13 @@ def summary(found: Verdict, palette: Palette = PLAIN) -> str:
 
 
 def outcome_word(outcome: Outcome, palette: Palette = PLAIN) -> str:
+    """Return the outcome in its colour."""
     colour = {Outcome.AS_EXPECTED: palette.good, Outcome.DIFFERS: palette.bad}.get(outcome, palette.warn)
     return f"{colour}{outcome}{palette.plain}"
 
 
 class Tally:
-    """Many replays of one scenario, counted as they come; only what was not as expected is kept whole.
+    """Counts many replays of one scenario as they come; keeps whole only those that were not as expected.
 
     `endings` counts them all, `conclusive` only those whose ending can be relied on; `odd` has one for each
     reason to need a look (of many reasons the first five), `alike` how many there were of each.
@@ -282,6 +292,7 @@ class Tally:
         self._kept = 5
 
     def add(self, judged: Assessment) -> None:
+        """Count one more replay."""
         self.outcomes[judged.outcome] += 1
         self.endings[judged.verdict.ending] += 1
         if not judged.verdict.doubts:
@@ -302,14 +313,16 @@ class Tally:
 
     @property
     def total(self) -> int:
+        """How many replays were counted."""
         return self.outcomes.total()
 
     @property
     def outcome(self) -> Outcome:
+        """The worst outcome so far."""
         return worst(self.outcomes)
 
     def line(self, palette: Palette = PLAIN) -> str:
-        """What came of them: endings (a share of the conclusive ones) and outcomes (a share of all)."""
+        """Render the endings (shares of the conclusive ones) and outcomes (shares of all)."""
         rows = shares(self.conclusive)
         if self.outcome is not Outcome.RACE:
             rows |= shares({str(outcome): count for outcome, count in self.outcomes.items()})

@@ -1,4 +1,4 @@
-"""When the calls of a session took place, on the capture's clock: as measured, or by what they caused.
+"""Places the calls of a session on the capture's clock: as measured, or by what they caused.
 
 A call's own start time (`Call.t_ns`) is used where the evidence has one and the wire does not contradict it:
 a guest kernel's clock is another than the capture's. Otherwise causality places the call: a connect right
@@ -79,18 +79,18 @@ class _Wire:
         self.last_ns = connection.segments[-1].t_ns
 
     def find(self, cursor: int, *, own: bool, wanted: Callable[[Segment], bool]) -> int | None:
-        """The index of the first such segment from `cursor` on."""
+        """Return the index of the first such segment from `cursor` on, or None."""
         places = range(cursor, len(self.segments))
         return next((i for i in places if self.own[i] is own and wanted(self.segments[i])), None)
 
     def arrival_ns(self, count: int) -> int | None:
-        """When the peer's byte number `count` (from 1) first crossed the wire; None where it never did."""
+        """Return when the peer's byte number `count` (from 1) first crossed the wire; None for never."""
         carried = zip(self.segments, self._ends, self.own, strict=True)
         return next((s.t_ns for s, end, own in carried if not own and end >= count), None)
 
 
 def _deduce(replay: Replay, wire: _Wire) -> tuple[list[int | None], tuple[Moment, ...]]:
-    """Each call's first own segment (None where it caused none), and its moment."""
+    """Return each call's first own segment (None where it caused none), and its moment."""
     cursor, now = 0, wire.first_ns - 1
     anchors: list[int | None] = []
     moments: list[Moment] = []
@@ -113,7 +113,7 @@ def _deduce(replay: Replay, wire: _Wire) -> tuple[list[int | None], tuple[Moment
 
 
 def _caused(call: Call, closes: bool, wire: _Wire, cursor: int) -> tuple[int | None, int | None]:
-    """The first and the last own segment that this call sent, as far as its words tell."""
+    """Return the first and the last own segment that this call sent, as far as its source tells."""
     source = call.source
     if closes:
         first = wire.find(cursor, own=True, wanted=lambda s: s.fin or s.rst)
@@ -134,7 +134,7 @@ def _caused(call: Call, closes: bool, wire: _Wire, cursor: int) -> tuple[int | N
 
 
 def _connected(wire: _Wire, syn: int) -> int:
-    """When connect could return: the handshake's last ACK, or the RST that refused it."""
+    """Return when connect could return: at the handshake's last ACK, or the RST that refused it."""
     answer = wire.find(syn, own=False, wanted=lambda s: s.has_ack)
     if answer is None:
         return wire.last_ns
@@ -145,7 +145,7 @@ def _connected(wire: _Wire, syn: int) -> int:
 
 
 def _awaited(call: Call, wire: _Wire, cursor: int) -> int:
-    """When what this call waits for had come; 0 where it waits for nothing."""
+    """Return when what this call waits for had come; 0 where it waits for nothing."""
     counted = _AWAITED_BYTES.search(call.source)
     found: int | None = None
     if counted:
@@ -170,7 +170,7 @@ def _ended_by(moment: Moment, limit_ns: int) -> Moment:
 
 
 def _in_order(moments: Sequence[Moment]) -> tuple[Moment, ...]:
-    """No call ends after the next one begins: what a deduced start was late by, its end was too."""
+    """Shorten calls that would end after the next one begins: a late deduced start made their ends late."""
     limit: int | None = None
     ordered: list[Moment] = []
     for moment in reversed(moments):
@@ -182,7 +182,10 @@ def _in_order(moments: Sequence[Moment]) -> tuple[Moment, ...]:
 
 
 def _measured(calls: Sequence[Call], anchors: Sequence[int | None], wire: _Wire) -> tuple[Moment, ...] | None:
-    """The moments by the calls' own start times; None where one is missing or the wire contradicts it."""
+    """Return the calls' moments by their own start times.
+
+    Returns None where a start time is missing or the wire contradicts it.
+    """
     moments = []
     for call, anchor in zip(calls, anchors, strict=True):
         start = call.t_ns

@@ -1,4 +1,4 @@
-"""Points in time as a person reads them: UTC, to the microsecond."""
+"""Formats points in time for people: UTC, to the microsecond."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _LAST_YEAR_S = 253_402_300_799  # 9999-12-31, the last that datetime knows
 
 
 def date_time(t_ns: int) -> str:
-    """`2026-11-26 11:39:07.123456`; the plain number of seconds where a calendar has no such date."""
+    """Format as `2026-11-26 11:39:07.123456`; as plain seconds where the calendar has no such date."""
     seconds = t_ns // _SECOND
     if not 0 <= seconds <= _LAST_YEAR_S:
         return f"{t_ns / _SECOND:.6f}"
@@ -17,12 +17,12 @@ def date_time(t_ns: int) -> str:
 
 
 def time_of_day(t_ns: int) -> str:
-    """`11:39:07.123456`."""
+    """Format as `11:39:07.123456`."""
     return date_time(t_ns).rpartition(" ")[2]
 
 
 def span(first_ns: int, last_ns: int) -> str:
-    """`2026-11-26 11:39:07 to 11:41:02 UTC`; the date again where it is another."""
+    """Format as `2026-11-26 11:39:07 to 11:41:02 UTC`; the second date only where it differs."""
     first, last = date_time(first_ns).partition(".")[0], date_time(last_ns).partition(".")[0]
     if first.partition(" ")[0] == last.partition(" ")[0]:
         last = last.rpartition(" ")[2]
@@ -30,5 +30,5 @@ def span(first_ns: int, last_ns: int) -> str:
 
 
 def iso(t_ns: int) -> str:
-    """`2026-11-26T11:39:07.123456Z`, for programs."""
+    """Format as `2026-11-26T11:39:07.123456Z`, for programs."""
     return date_time(t_ns).replace(" ", "T") + "Z"

@@ -1,4 +1,4 @@
-"""The TLS records that begin in each segment, by name: handshake, tickets, data, close_notify. Pure.
+"""Names the TLS records that begin in each segment: handshake, tickets, data, close_notify. Pure.
 
 What TLS 1.3 encrypts (RFC 8446 section 5.2) is named with the secrets of the run's key log; without them an
 encrypted record is called just that. Of TLS 1.2 the record's own type tells (RFC 5246 section 6.2.1).
@@ -44,7 +44,7 @@ Secrets = Mapping[tuple[str, bytes], bytes]
 
 
 def secrets_of(key_log: bytes) -> Secrets:
-    """The key log's secrets by label and client random; lines that are none are passed over."""
+    """Read the key log's secrets by label and client random; skip lines that are not secrets."""
     found = {}
     for line in key_log.decode("ascii", "replace").splitlines():
         parts = line.split()
@@ -57,7 +57,7 @@ def secrets_of(key_log: bytes) -> Secrets:
 
 
 def names(segments: Sequence[Segment], secrets: Secrets) -> dict[int, list[str]]:
-    """What begins in which segment, by its index; nothing where the connection does not speak TLS."""
+    """Return the names of the records that begin in each segment, by its index; empty without TLS."""
     streams = {src: _Stream() for src in {segment.src for segment in segments}}
     found: dict[int, list[str]] = {}
     session = _Session(secrets)
@@ -77,7 +77,7 @@ class _Stream:
         self._is_tls = True
 
     def take(self, index: int, segment: Segment) -> Iterator[tuple[int, bytes]]:
-        """Every record that is whole now, with the index of the segment that it begins in."""
+        """Yield every record that is now complete, with the index of the segment that it begins in."""
         if not segment.payload_len or not self._is_tls:
             return
         if self._next is None:
@@ -116,7 +116,7 @@ class _Session:
         self._count: dict[bool, int] = {}
 
     def name(self, segment: Segment, record: bytes) -> str:
-        """The record's name."""
+        """Name the record, and follow what it settles."""
         kind, body = record[0], record[_HEADER_LEN:]
         if kind == _HANDSHAKE and body[:1] == bytes([_CLIENT_HELLO]):
             self._client, self._random = segment.src, record[_RANDOM_AT : _RANDOM_AT + _RANDOM_LEN]
@@ -152,7 +152,7 @@ class _Session:
         return f"application data ({len(body)} bytes)"
 
     def _decrypted(self, of_client: bool, record: bytes) -> bytes | None:
-        """The record's inner plaintext (RFC 8446 section 5.2); None where the secrets do not open it."""
+        """Return the record's inner plaintext (RFC 8446 section 5.2); None where no secret opens it."""
         who = "CLIENT" if of_client else "SERVER"
         stage = "TRAFFIC_SECRET_0" if self._done.get(of_client) else "HANDSHAKE_TRAFFIC_SECRET"
         secret = self._secrets.get((f"{who}_{stage}", self._random))
@@ -172,7 +172,7 @@ class _Session:
 
 
 def _messages(body: bytes) -> Iterator[int]:
-    """The types of the handshake messages in a record."""
+    """Yield the types of the handshake messages in a record."""
     at = 0
     while at + 4 <= len(body):
         yield body[at]
@@ -180,7 +180,7 @@ def _messages(body: bytes) -> Iterator[int]:
 
 
 def _expanded(secret: bytes, label: bytes, length: int, hashed: str) -> bytes:
-    """HKDF-Expand-Label without a context (RFC 8446 section 7.1), one block of it."""
+    """Compute one block of HKDF-Expand-Label without a context (RFC 8446 section 7.1)."""
     whole = b"tls13 " + label
     info = length.to_bytes(2, "big") + bytes([len(whole)]) + whole + b"\0"
     return hmac.digest(secret, info + b"\x01", hashed)[:length]

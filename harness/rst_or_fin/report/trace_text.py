@@ -1,4 +1,4 @@
-"""A connection in tcpdump's notation, line by line; the middle of long runs is told in one line."""
+"""Writes a connection in tcpdump's notation, line by line; the middle of long runs in one line."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def trace_lines(
     everything: bool = False,
     passages: Sequence[Passage] = (),
 ) -> Iterator[TraceLine]:
-    """The two ends, then the segments with seconds since the first one and relative numbers.
+    """Yield the two ends, then the segments with seconds since the first and relative numbers.
 
     `node` is the role of the Erlang node, where there is one. Of long runs the middle is left out, unless
     `everything` is wanted. `passages` say what became of each segment, where both ends were captured: then
@@ -56,26 +56,29 @@ def trace_lines(
 
 
 def passed(passage: Passage, start_ns: int) -> str:
-    """What became of a segment on its way: `arrived 0.031948`, `never arrived`, `not sent by that end`."""
+    """Say what became of a segment on its way:
+
+    `arrived 0.031948`, `never arrived`, `not sent by that end`.
+    """
     if passage.fate is not Fate.ARRIVED or passage.arrived_ns is None:
         return str(passage.fate)
     return f"arrived {(passage.arrived_ns - start_ns) / 1e9:.6f}"
 
 
 def left_first(node: Role | None) -> tuple[Role, Role]:
-    """The ends in the order in which they are told of: the Erlang node first."""
+    """Return the ends in the order in which they are shown: the Erlang node first."""
     return (node, node.other) if node is not None else (Role.CLIENT, Role.SERVER)
 
 
 def short_name(connection: Connection, role: Role, node: Role | None) -> str:
-    """`node` or `peer`; the connection's own name for an end where there is no node."""
+    """Return `node` or `peer`; the connection's own name for an end where there is no node."""
     if node is None:
         return connection.name(role)
     return "node" if role is node else "peer"
 
 
 def long_name(connection: Connection, role: Role, node: Role | None) -> str:
-    """`Erlang node 10.0.0.2:40000 (client)`, or `client 10.0.0.2:40000` where there is no node."""
+    """Return `Erlang node 10.0.0.2:40000 (client)`, or `client 10.0.0.2:40000` without a node."""
     endpoint = connection.endpoint(role)
     if node is not None:
         return f"{NODE if role is node else PEER} {endpoint} ({role})"
@@ -83,7 +86,10 @@ def long_name(connection: Connection, role: Role, node: Role | None) -> str:
 
 
 def _told(connection: Connection, gap: range, names: dict[Role, str]) -> str:
-    """What a run held: `… 212 segments, 302,000 bytes peer > node …`."""
+    """Say in one line what a run of segments held.
+
+    For example `… 212 segments, 302,000 bytes peer > node …`.
+    """
     carried = dict.fromkeys(Role, 0)
     for segment in connection.segments[gap.start : gap.stop]:
         carried[connection.role(segment)] += segment.payload_len

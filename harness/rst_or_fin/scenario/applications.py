@@ -53,22 +53,22 @@ _BRINGS = {
 
 
 def application_of(module: str) -> str:
-    """The application that has a module; empty where it is none of these."""
+    """Return the application that has a module; "" where it is in none of these."""
     return _IN.get(module, "")
 
 
 def package_of(application: str) -> str:
-    """The Debian package with that application."""
+    """Return the Debian package with that application."""
     return _PACKAGES[application]
 
 
 def with_brought(applications: Collection[str]) -> frozenset[str]:
-    """These applications and those that come with them."""
+    """Return these applications and those that come with them."""
     return frozenset(applications).union(*(_BRINGS.get(each, ()) for each in applications))
 
 
 def missing(module: str) -> str:
-    """What is to be said where a session wants a module or an application that its node lacks."""
+    """Say what to add where a session wants a module or an application that its node lacks, or ""."""
     application = module if module in APPLICATIONS else application_of(module)
     if not application:
         return ""

@@ -50,6 +50,7 @@ class When(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
                 raise ValueError(f"{condition!r} is no comparison of versions, such as '>=6.12.57 <6.13'")
 
     def holds(self, axes: Axes) -> bool:
+        """Return whether the condition holds on these axes."""
         return (
             (not self.runtime or axes.runtime in self.runtime)
             and (not self.backend or axes.backend in self.backend)
@@ -60,18 +61,18 @@ class When(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 def is_comparison(condition: str) -> bool:
-    """True for comparisons of versions, such as ">=6.12.57 <6.13"."""
+    """Return whether a condition is made of comparisons of versions, such as ">=6.12.57 <6.13"."""
     return bool(_COMPARISON.search(condition)) and not _COMPARISON.sub("", condition).strip()
 
 
 def version(text: str) -> tuple[int, ...]:
-    """The numbers that a release begins with: (6, 12, 43) for "6.12.43+deb12-amd64"; () if there are none."""
+    """Return a release's leading numbers: (6, 12, 43) for "6.12.43+deb12-amd64"; () if there are none."""
     found = _VERSION.match(text)
     return tuple(int(part) for part in found.group().split(".")) if found else ()
 
 
 def _satisfies_any(release: str, conditions: tuple[str, ...]) -> bool:
-    """A release that is not known, or has no numbers, satisfies nothing."""
+    """Return whether a release satisfies a condition; one that is unknown or has no numbers never does."""
     return bool(version(release)) and any(_satisfies(release, condition) for condition in conditions)
 
 

@@ -1,4 +1,4 @@
-"""Everything that is wrong with a scenario file, each with its line: before anything is started for it. Pure.
+"""Finds everything that is wrong with a scenario file, with its lines, before anything starts. Pure.
 
 `scenario.parse` reads a file, and stops at the first thing that keeps it from being a scenario. Evidence is
 read with that alone: what was played once stays readable, whatever is checked today.
@@ -34,17 +34,17 @@ class Problem:
     why: str
 
     def told(self, where: str) -> str:
-        """The sentence, with the place before it as compilers write it: `my.scenario.toml:12: ...`."""
+        """Return the sentence after its place, as compilers write it: `my.scenario.toml:12: ...`."""
         return f"{where}:{self.line}: {self.why}" if self.line else f"{where}: {self.why}"
 
 
 def problems(
     text: str, where: str, *, given: Mapping[str, int] | None = None, cases: Collection[str] = ()
 ) -> list[Problem]:
-    """What is wrong with a scenario file, by lines, at most MOST_PROBLEMS; nothing where it can be played.
+    """Return what is wrong with a scenario file, by lines, at most MOST_PROBLEMS.
 
-    `where` is the file, which names the scenario. `given` are values in place of its parameters' own.
-    `cases` are the names that `before` can have.
+    `where` is the file, which names the scenario. `given` are values in place of its parameters' own. `cases`
+    are the names that `before` may have.
     """
     try:
         found = places(text)
@@ -60,7 +60,7 @@ def problems(
 
 
 def unparsable(error: UnparsableError, text: str, where: str) -> UsageError:
-    """What a node says of a session, with the file and the line in it before it."""
+    """Make the error for a session that a node could not parse, with the file and the line in it."""
     line = places(text).line_within(("session",), error.line)
     return UsageError(Problem(line=line, why=str(error)).told(where), error.remedy)
 
@@ -94,7 +94,7 @@ def _placed(misfit: Misfit, found: Places) -> Problem:
 
 
 def _what_is_left(text: str, where: str, given: Mapping[str, int]) -> list[Problem]:
-    """What only the model itself knows to be wrong, and a name that the file's own makes impossible."""
+    """Return what only the model itself rejects, and a name that the file's own makes impossible."""
     try:
         name = parse(text, where, given).name
     except UsageError as error:

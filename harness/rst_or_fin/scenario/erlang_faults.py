@@ -1,4 +1,4 @@
-"""What can be seen to be wrong with an Erlang expression without a parser. Pure.
+"""Finds errors in an Erlang expression that show without a parser. Pure.
 
 The node parses, as its release does. What is told here is an error on every release: a bracket without its
 other half, or two terms with nothing between them, which is what a dot that the line before lacks looks like.
@@ -29,7 +29,7 @@ class Fault:
 
 
 def faults(expression: Expression) -> Iterator[Fault]:
-    """What is wrong with one expression: at most one fault of each sort."""
+    """Yield what is wrong with one expression: at most one fault of each sort."""
     tokens = expression.tokens
     if len(tokens) == 1 and expression.has_dot:
         yield Fault(line=tokens[0].line, why="nothing stands before this dot")
@@ -39,7 +39,7 @@ def faults(expression: Expression) -> Iterator[Fault]:
 
 
 def closer(tokens: Sequence[Token], index: int) -> str:
-    """What closes that which this token opens; empty where it opens nothing."""
+    """Return what closes that which this token opens; "" where it opens nothing."""
     text = tokens[index].text
     if text == "fun":  # `fun (` and `fun Name (` have an end; `fun name/1` and `fun module:name/1` have none
         return "end" if "(" in [token.text for token in tokens[index + 1 : index + 3]] else ""
@@ -47,7 +47,7 @@ def closer(tokens: Sequence[Token], index: int) -> str:
 
 
 def is_closer(token: Token) -> bool:
-    """It closes what another token opened."""
+    """Return whether it closes what another token opened."""
     return token.text in _CLOSERS
 
 
@@ -99,7 +99,7 @@ def _begins_a_term(token: Token) -> bool:
 
 
 def _may_follow(tokens: Sequence[Token], index: int) -> bool:
-    """Strings are put together, and a record's name stands right before its fields."""
+    """Return whether two terms may touch: strings are joined, a record's name precedes its fields."""
     before, after = tokens[index], tokens[index + 1]
     if before.kind is Kind.STRING and after.kind is Kind.STRING:
         return True
@@ -107,7 +107,7 @@ def _may_follow(tokens: Sequence[Token], index: int) -> bool:
 
 
 def _near_a_record(tokens: Sequence[Token], index: int) -> bool:
-    """`#name{`, `#name.field`, or either of a record that another module defines (`#module:name{`)."""
+    """Return whether a `#name{`, `#name.field` or `#module:name{` may end there."""
     return any(token.text == "#" for token in tokens[max(0, index - 4) : index])
 
 

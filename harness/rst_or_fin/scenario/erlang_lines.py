@@ -1,4 +1,4 @@
-"""The expressions of an Erlang session, split as `erl_scan` splits them: each ends with a dot. Pure.
+"""Splits an Erlang session into its expressions as `erl_scan` does: each ends with a dot. Pure.
 
 A dot ends an expression where white space, a comment or the end of the text follows it (erl_scan:tokens/3,
 OTP 23 to 29). Everything that can hide a dot is told apart: strings, quoted atoms, characters (`$.`),
@@ -62,11 +62,12 @@ class Expression:
 
     @property
     def has_dot(self) -> bool:
+        """Whether its dot is there."""
         return self.tokens[-1].kind is Kind.END
 
 
 class UnreadableError(ValueError):
-    """From `line` on it is not Erlang: a quote without its other half, a character without a meaning."""
+    """From `line` on it is not Erlang: an unclosed quote, or a character without a meaning."""
 
     def __init__(self, line: int, why: str) -> None:
         super().__init__(f"line {line}: {why}")
@@ -82,7 +83,7 @@ KEYWORDS = frozenset(_KEYWORDS.split())
 
 
 def expressions(text: str) -> list[Expression]:
-    """The expressions of a session, in their order. Raises UnreadableError."""
+    """Return the expressions of a session, in their order. Raises UnreadableError."""
     found: list[Expression] = []
     tokens: list[Token] = []
     for token in _tokens(text):
@@ -94,7 +95,7 @@ def expressions(text: str) -> list[Expression]:
 
 
 def _sigils() -> Iterator[str]:
-    """`~s(...)` and its like: with escapes, or taken word for word (`~S`, `~B`)."""
+    """Yield the patterns of sigils: `~s(...)` and the like with escapes, `~S` and `~B` without."""
     yield "~[a-zA-Z]*" + _TRIPLE.format("sigil_quotes")
     for begin, end in _SIGIL_ENDS.items():
         first, last = re.escape(begin), re.escape(end)

@@ -1,4 +1,4 @@
-"""What of a document does not fit the types that it is to be read as: all of it, not only the first thing.
+"""Checks a document against the types it is to be read as, and tells all that does not fit.
 
 msgspec reads a document into structs; it stops at the first thing that is wrong, and speaks of it in its own
 words. This walks a document along the same types and tells everything in a reader's. Pure.
@@ -28,7 +28,7 @@ class Misfit:
 
 
 def at(path: Path, why: str) -> Misfit:
-    """Something is wrong with what stands there."""
+    """Return the misfit of what stands at a path."""
     return Misfit(path=path, why=f"{dotted(path)}: {why}" if path else why)
 
 
@@ -38,9 +38,10 @@ Rule = Callable[[Any, Path, Mapping[str, Any]], Iterator[Misfit]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Walk:
-    """How to walk. A rule for a struct and a field stands in place of the field's type; one for a struct
-    and "" stands beside all its fields. `meanings` are those of fields, for when one is missing; `hidden` are
-    fields of the model that no document has.
+    """How to walk. A rule for a struct and a field replaces the field's type.
+
+    A rule for a struct and "" is added to all its fields. `meanings` are those of fields, for when one is
+    missing; `hidden` are fields of the model that no document has.
     """
 
     rules: Mapping[tuple[type, str], Rule]
@@ -48,7 +49,7 @@ class Walk:
     hidden: Collection[str] = ()
 
     def misfits(self, document: Any, kind: type) -> Iterator[Misfit]:
-        """Everything in the document that does not fit that type."""
+        """Yield everything in the document that does not fit that type."""
         return self._value(document, inspect.type_info(kind), ())
 
     def _value(self, value: Any, kind: inspect.Type, path: Path) -> Iterator[Misfit]:
@@ -71,7 +72,7 @@ class Walk:
                     yield at(path, not_wanted(wanted(kind), value))
 
     def _union(self, value: Any, kind: inspect.UnionType, path: Path) -> Iterator[Misfit]:
-        """Of several types the one that the value is meant to be tells; else all of them are named."""
+        """Yield the misfits with the type that the value is meant to be, else with all of them named."""
         tried = [list(self._value(value, each, path)) for each in kind.types]
         if all(tried):
             meant = [each for each in kind.types if _is_akin(value, each)]
@@ -105,7 +106,7 @@ class Walk:
 
 
 def wanted(kind: inspect.Type) -> str:
-    """What a type takes, in words."""
+    """Say what a type takes."""
     match kind:
         case inspect.UnionType():
             return " or ".join(wanted(each) for each in kind.types if not isinstance(each, inspect.NoneType))
@@ -128,7 +129,7 @@ def wanted(kind: inspect.Type) -> str:
 
 
 def bounds(kind: inspect.IntType) -> tuple[int | None, int | None]:
-    """The least and the most that it takes."""
+    """Return the least and the most that it takes; None for no bound."""
     least = kind.ge if kind.gt is None else kind.gt + 1
     most = kind.le if kind.lt is None else kind.lt - 1
     return least, most
@@ -156,7 +157,7 @@ def _fits(value: Any, kind: inspect.Type) -> bool:
 
 
 def _is_akin(value: Any, kind: inspect.Type) -> bool:
-    """The value is of the kind in TOML's own sense: a number, a table, an array, a string."""
+    """Return whether the value is of that kind in TOML's terms: a number, a table, an array, a string."""
     match value:
         case bool():
             return isinstance(kind, inspect.BoolType)

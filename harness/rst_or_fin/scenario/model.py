@@ -116,6 +116,7 @@ class ConnectionExpectation(msgspec.Struct, frozen=True, kw_only=True, forbid_un
 
     @property
     def name(self) -> str:
+        """What names the connection in reports."""
         return self.variable or f"connection {self.order}"
 
 
@@ -195,6 +196,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     @property
     def hosts(self) -> Hosts:
+        """What the scenario needs of a testbed."""
         return Hosts(server=self.server, node=self.node, wired=self.needs_wire)
 
     @property
@@ -203,23 +205,22 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return any(self.parameters[name] != value for name, value in self.given.items())
 
     def at(self, axes: Axes) -> Scenario:
-        """The scenario as it stands there: with the last variant that holds, if one does."""
+        """Return the scenario as it applies on these axes: with the last variant that holds, if one does."""
         for variant in reversed(self.variants):
             if variant.when.holds(axes):
                 return msgspec.structs.replace(self, expect=variant.expect, gate=variant.gate or self.gate)
         return self
 
     def excluded_at(self, axes: Axes) -> str:
-        """Why it cannot be played there; empty where it can."""
+        """Return why it cannot be played on these axes; "" where it can."""
         return next((exclusion.reason for exclusion in self.excluded if exclusion.when.holds(axes)), "")
 
 
 def parse(text: str, where: str, given: Mapping[str, int] | None = None) -> Scenario:
-    """A scenario from its TOML. `where` is the file, for errors and (without suffix) for the scenario's name.
+    """Parse a scenario from its TOML. Raises UsageError with file, place and reason.
 
-    `given` are values in place of the defaults of its parameters.
-
-    Raises UsageError with file, place and reason.
+    `where` is the file, for errors and (without suffix) for the scenario's name. `given` are values in place
+    of the defaults of its parameters.
     """
     remedy = "see docs/scenarios.md for the format, or a shipped one: rst-or-fin explain recv-then-close"
     try:

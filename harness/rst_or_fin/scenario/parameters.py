@@ -29,11 +29,11 @@ _BOUND_BEFORE = ("Server", "Port", "Self")  # by the conductor, in every session
 
 
 class ParameterError(ValueError):
-    """The parameters of a scenario file are not in order; says what is wrong with which one."""
+    """A fault in the parameters of a scenario file; the message says which parameter and why."""
 
 
 def bind(document: dict[str, Any], given: Mapping[str, int]) -> dict[str, Any]:
-    """The document with every reference replaced by its value: the given one, or else the default.
+    """Replace every reference in the document by its value: the given one, else the default.
 
     Raises ParameterError.
     """
@@ -65,7 +65,7 @@ def bind(document: dict[str, Any], given: Mapping[str, int]) -> dict[str, Any]:
 
 
 def faults(document: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
-    """Everything that is not in order with the parameters of a document: where, and what."""
+    """Yield every fault in the parameters of a document: where, and what."""
     if "given" in document:
         yield ("given",), "unknown field `given`"  # only a caller gives values, never the file
     defaults = document.get("parameters", {})
@@ -106,7 +106,7 @@ def _faults(name: str, value: Any) -> Iterator[str]:
 
 
 def without_references(value: Any) -> Any:
-    """The document without whatever refers to a parameter: the rest of it can be looked at all the same."""
+    """Remove whatever refers to a parameter: the rest of the document can still be checked."""
     if isinstance(value, list):
         return [without_references(each) for each in value]
     if not isinstance(value, dict):
@@ -119,7 +119,7 @@ def _is_reference(value: Any) -> bool:
 
 
 def _references(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
-    """The names in every `{ parameter = "Name" }` within a document, with their places."""
+    """Yield the place and the name of every `{ parameter = "Name" }` within a document."""
     if isinstance(value, dict):
         if _is_reference(value):
             yield path, str(value["parameter"])

@@ -17,7 +17,7 @@ from rst_or_fin.scenario.wording import did_you_mean, dotted, not_known, not_wan
 
 
 def kind(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
-    """There is such a kind."""
+    """Check that there is such a kind."""
     if not isinstance(value, str):
         yield at(path, not_known(value, KINDS))
     elif value not in KINDS:
@@ -26,7 +26,7 @@ def kind(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
 
 
 def options(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
-    """The options are those of the kind that the same table names; an unknown kind has another rule."""
+    """Check that the options are those of the kind in the same table; skip an unknown kind."""
     kind = table.get("kind", "origin")
     if not isinstance(value, dict):
         yield at(path, not_wanted("a table", value))
@@ -76,7 +76,7 @@ def _excluded(options: Mapping[str, Option], given: Mapping[str, Any], path: Pat
 
 
 def server(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
-    """What the kind needs is there, and what it has no use for is not."""
+    """Check that what the kind needs is there, and what it cannot use is not."""
     kind = table.get("kind", "origin")
     if not isinstance(kind, str) or kind not in KINDS:
         return
@@ -91,7 +91,7 @@ def server(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]
 
 
 def peer_sees(kind: str) -> Rule:
-    """The rule for how a peer of that kind saw the connection end; of an unknown kind, any kind's end."""
+    """Make the rule for how a peer of that kind saw the connection end; any kind's where it is unknown."""
     known = ends(kind) if kind in ENDS else tuple(dict.fromkeys(end for each in ENDS for end in ends(each)))
 
     def rule(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
@@ -102,5 +102,5 @@ def peer_sees(kind: str) -> Rule:
 
 
 def _short(word: str) -> str:
-    """The word on one line, cut where it is long."""
+    """Return the word on one line, cut where it is long."""
     return shown(word)[1:-1]

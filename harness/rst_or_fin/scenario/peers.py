@@ -93,7 +93,7 @@ class Place:
 
 
 def kind_of(server: Server) -> Kind:
-    """The kind that a scenario names. Raises UsageError where there is none of that name."""
+    """Return the kind that a scenario names. Raises UsageError for an unknown one."""
     try:
         return KINDS[server.kind]
     except KeyError:
@@ -103,21 +103,21 @@ def kind_of(server: Server) -> Kind:
 
 
 def endpoint(server: Server, place: Place) -> Endpoint:
-    """What a session knows as `Server` and `Port`: the peer's address, and where the server listens."""
+    """Return what a session knows as `Server` and `Port`: the peer's address, and the listening port."""
     kind = kind_of(server)
     return Endpoint(place.spare if kind.spare else place.own, kind.port)
 
 
 def tls_version(server: Server) -> str:
-    """The version of TLS that a peer speaks; empty where it speaks none."""
+    """Return the version of TLS that a peer speaks; "" where it speaks none."""
     option = OPTIONS[server.kind].get("tls") if server.kind in OPTIONS else None
     return "" if option is None else str(server.options.get("tls", option.default or ""))
 
 
 def arguments(server: Server, place: Place) -> list[str]:
-    """The command line of a peer's program: where it is put, then its options as the scenario names them.
+    """Return the command line of a peer's program: its addresses, then its options from the scenario.
 
-    `body_bytes = 20000` becomes `--body-bytes 20000`; a true flag stands alone, a false one is left out.
+    `body_bytes = 20000` becomes `--body-bytes=20000`; a true flag stands alone, a false one is left out.
     """
     kind = kind_of(server)
     address, port = endpoint(server, place)

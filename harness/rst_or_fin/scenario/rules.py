@@ -1,4 +1,4 @@
-"""What a scenario file's values have to be beyond their types, field by field. Pure.
+"""What a scenario file's values must satisfy beyond their types, field by field. Pure.
 
 Each rule is told a value, its path and the table that it stands in (see misfits.Rule).
 """
@@ -28,7 +28,7 @@ _MOST_NAME_BYTES = 200  # it is part of a folder's name, which holds 255 (Linux,
 
 
 def rules(kind: str, cases: Collection[str], session: str) -> Mapping[tuple[type, str], Rule]:
-    """The rules for a file with that session, whose server is of that kind.
+    """Return the rules for a file with that session, whose server is of that kind.
 
     `cases` are the scenarios that `before` can name.
     """
@@ -57,7 +57,7 @@ def rules(kind: str, cases: Collection[str], session: str) -> Mapping[tuple[type
 
 
 def name_fault(name: str) -> str:
-    """Why that can be no scenario's name; empty where it can."""
+    """Return why that cannot be a scenario's name; "" where it can."""
     if not name.isprintable() or "/" in name or name in (".", ".."):
         return "a name is made of characters that print, without a slash"
     if len(name.encode("utf-8", "replace")) > _MOST_NAME_BYTES:
@@ -164,7 +164,7 @@ def _closing_segment(value: Any, path: Path, table: Mapping[str, Any]) -> Iterat
 
 
 def _segment_fault(text: str) -> str:
-    """Why that is no closing segment in tcpdump's notation; empty where it is one."""
+    """Return why that is not a closing segment in tcpdump's notation; "" where it is one."""
     try:
         _, step = script.parse(f"expect S\nexpect {text}")
     except script.ScriptError as error:
@@ -181,13 +181,13 @@ def _segment_fault(text: str) -> str:
 
 
 def _whole(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
-    """What is wrong with several fields together."""
+    """Check several fields against each other."""
     yield from wire_rules.wire(value, path, table)
     yield from _session(table)
 
 
 def _session(table: Mapping[str, Any]) -> Iterator[Misfit]:
-    """The session's own faults, and the lines that other fields count on."""
+    """Check the session itself, and the line numbers in other fields."""
     text = table.get("session")
     if not isinstance(text, str) or not text.strip():
         return

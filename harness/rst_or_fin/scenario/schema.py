@@ -35,7 +35,7 @@ _COMPARISONS = {"type": "array", "items": {"type": "string", "pattern": axes.COM
 
 
 def schema() -> Schema:
-    """The schema of a scenario file."""
+    """Return the schema of a scenario file."""
     _, found = msgspec.json.schema_components((Scenario,), ref_template="#/definitions/{name}")
     definitions = {name: _without_null(each) for name, each in found.items()}
     for kind, fields in FIELDS.items():
@@ -52,7 +52,7 @@ def schema() -> Schema:
 
 
 def _without_null(node: Any) -> Any:
-    """TOML has no null: what may be left out is left out, and has no default either."""
+    """Make fields that may be null optional, without a default: TOML has no null."""
     if isinstance(node, list):
         return [_without_null(each) for each in node]
     if not isinstance(node, dict):
@@ -80,7 +80,7 @@ def _describe(definition: Schema, fields: dict[str, str]) -> None:
 
 
 def _narrow(scenario: Schema, definitions: dict[str, Schema]) -> None:
-    """What the values have to be beyond their types."""
+    """Narrow the values beyond their types."""
     for definition in (scenario, *definitions.values()):
         for name in definition.get("required", ()):
             field = definition["properties"][name]
@@ -104,7 +104,7 @@ def _narrow(scenario: Schema, definitions: dict[str, Schema]) -> None:
 
 
 def _by_kind() -> Iterator[Schema]:
-    """What holds of a file whose server is of one kind; without a kind it is an origin."""
+    """Yield what holds of a file whose server is of one kind; without a kind it is an origin."""
     for kind in KINDS:
         chosen: Schema = {"properties": {"server": {"properties": {"kind": {"const": kind}}}}}
         if kind != Server().kind:

@@ -1,4 +1,4 @@
-"""What can be seen to be wrong with a session before any node has it: its text, and the lines it is to have.
+"""Finds errors in a session that show without a node: in its text, and in line numbers it lacks.
 
 Pure. A "line" that a scenario counts is an expression, as the Erlang shell counts them.
 """
@@ -15,7 +15,7 @@ _MOST_FAULTS = 20
 
 
 def read(text: str) -> tuple[list[Expression], list[Fault]]:
-    """The expressions of a session and what is wrong with them; none where it cannot be read."""
+    """Return the expressions of a session, none where it cannot be read, and what is wrong with them."""
     try:
         found = expressions(text)
     except UnreadableError as error:
@@ -31,12 +31,12 @@ def read(text: str) -> tuple[list[Expression], list[Fault]]:
 
 
 def _unparsable(line: int, why: str) -> Fault:
-    """In the words in which a node's own complaint is told."""
+    """Make a fault that reads as a node's own complaint does."""
     return Fault(line=line, why=f"line {line} of the Erlang session does not parse: {why}")
 
 
 def waits_in_vain(found: Sequence[Expression], start_after_line: int) -> int:
-    """The line, from 1, that waits for a client which is told to connect only later; 0 where none does.
+    """Return the line, from 1, that waits for a client told to connect only later; 0 for none.
 
     A session that connects itself may be its own client.
     """
@@ -49,7 +49,7 @@ def waits_in_vain(found: Sequence[Expression], start_after_line: int) -> int:
 
 
 def _accepts(tokens: Sequence[Token]) -> Iterator[int]:
-    """Where accept is called by the session itself: what is in a fun, another process may run."""
+    """Yield where the session itself calls accept: what is in a fun, another process may run."""
     opened: list[bool] = []  # whether each is a fun
     funs = 0
     for index, token in enumerate(tokens):
@@ -68,14 +68,14 @@ def _is_call_of_a_socket(tokens: Sequence[Token], index: int) -> bool:
 
 
 def _needs_a_client(tokens: Sequence[Token], index: int) -> bool:
-    """It waits without end, or the session goes on with nothing but a connection."""
+    """Return whether it waits without end, or the session needs a connection to go on."""
     arguments = _arguments(tokens, index + 1)
     demands_ok = [token.text for token in tokens[:3]] == ["{", "ok", ","] and tokens[index - 3].text == "="
     return len(arguments) < 2 or arguments[1] == ["infinity"] or demands_ok
 
 
 def _arguments(tokens: Sequence[Token], bracket: int) -> list[list[str]]:
-    """The arguments of the call whose bracket stands there."""
+    """Return the arguments of the call whose bracket stands there."""
     found: list[list[str]] = [[]]
     depth = 0
     for index in range(bracket, len(tokens)):

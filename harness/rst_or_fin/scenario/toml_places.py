@@ -1,4 +1,4 @@
-"""Where in a TOML file each value stands: what tomllib does not tell. Pure.
+"""Finds the line of each value in a TOML file, which tomllib does not tell. Pure.
 
 Reads only as much of TOML 1.0 as it takes to find keys and the ends of values; whether the text is TOML is
 tomllib's to say. Bounds what tomllib does not: the parts of a key (50,000 of them take it 39 s, Python 3.11)
@@ -33,7 +33,7 @@ _BREAKS = {'"': re.compile(r"\\[ \t]*\n[ \t\n]*|\\.|\n", re.DOTALL), "'": re.com
 
 
 class TooDeepError(ValueError):
-    """A key or a nest with more levels than any scenario has; `line` is where it begins to be too much."""
+    """A key or a nest with more levels than any scenario has; `line` is where it becomes too deep."""
 
     def __init__(self, line: int, why: str) -> None:
         super().__init__(f"line {line}: {why}")
@@ -52,20 +52,20 @@ class Places:
     inside: dict[Path, tuple[int, ...]] = field(default_factory=dict)
 
     def line(self, path: Sequence[str | int]) -> int:
-        """The line of the value at that path, or of what it would stand in; 0: of the file itself."""
+        """Return the line of the value at that path, or of what it would stand in; 0 for the file itself."""
         at = tuple(path)
         while at and at not in self.lines:
             at = at[:-1]
         return self.lines.get(at, 0)
 
     def line_within(self, path: Sequence[str | int], line: int) -> int:
-        """The line of the file where the string at that path has its own line of that number, from 1."""
+        """Return the file's line of a line, from 1, of the string at that path."""
         inside = self.inside.get(tuple(path), ())
         return inside[line - 1] if 0 < line <= len(inside) else self.line(path)
 
 
 def places(text: str) -> Places:
-    """What stands where, up to the first thing that is no TOML. Raises TooDeepError."""
+    """Find the places of keys and values, up to the first fault in the TOML. Raises TooDeepError."""
     reader = _Reader(text.replace("\r\n", "\n"))
     with suppress(_NotTomlError):  # tomllib says what it is
         reader.read()
@@ -109,7 +109,7 @@ class _Reader:
         self._note(path, begin)
 
     def _resolved(self, key: Sequence[str]) -> Path:
-        """A header's path: what leads through an array of tables means the last table of it."""
+        """Return a header's path: an array of tables on the way means its last table."""
         path: Path = ()
         for part in key:
             path = (*path, part)
@@ -180,7 +180,7 @@ class _Reader:
             self._expect(",")
 
     def _lines_within(self, begin: int, raw: str) -> tuple[int, ...]:
-        """The file's line of each line of a string's value, whose newlines may be written as `\\n`."""
+        r"""Return the file's line of each line of a string's value, whose newlines may be written as `\n`."""
         first = 0
         if raw[:3] in ('"""', "'''"):
             first = 4 if raw[3] == "\n" else 3
@@ -215,7 +215,7 @@ class _Reader:
         return found
 
     def _note(self, path: Path, begin: int) -> None:
-        """The path begins there, and so does everything on the way to it that has no place yet."""
+        """Note that the path begins there, and with it every part of the path without a place yet."""
         line = self._line(begin)
         for length in range(len(path), 0, -1):
             if path[:length] in self.found.lines:

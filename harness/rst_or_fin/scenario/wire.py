@@ -62,7 +62,7 @@ class RandomFaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     @property
     def told(self) -> str:
-        """As `--wire` takes it: what differs from nothing, then the seed."""
+        """The faults as `--wire` takes them: what is not zero, then the seed."""
         said = msgspec.to_builtins(self)
         return " ".join(f"{name}={value}" for name, value in said.items() if value or name == "seed")
 
@@ -110,20 +110,20 @@ class Chance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 def random_of(wire: tuple[WireRule, ...] | Chance) -> RandomFaults | None:
-    """The random faults of a file, wherever TOML puts them."""
+    """Return the random faults of a file, wherever TOML puts them."""
     if isinstance(wire, Chance):
         return wire.random
     return next((rule.random for rule in wire if rule.random is not None), None)
 
 
 def order(rules: tuple[WireRule, ...], random: RandomFaults | None) -> dict[str, Any]:
-    """The rules as the wire's program takes them."""
+    """Return the rules as the wire's program takes them."""
     said = [{k: v for k, v in msgspec.to_builtins(rule).items() if v is not None} for rule in rules]
     return {"rules": said, "random": msgspec.to_builtins(random) if random is not None else None}
 
 
 def parse_random(text: str) -> RandomFaults:
-    """Random faults as `--wire` takes them: `loss=0.1 delay_ms=50 seed=7`. Raises ScriptError."""
+    """Parse random faults as `--wire` takes them: `loss=0.1 delay_ms=50 seed=7`. Raises ScriptError."""
     said: dict[str, Any] = {}
     for word in text.split():
         name, equals, value = word.partition("=")

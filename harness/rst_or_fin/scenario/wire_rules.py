@@ -1,4 +1,4 @@
-"""What a scenario file's `[[wire]]` rules have to be beyond their types: that each of them can match. Pure.
+"""Checks that each `[[wire]]` rule of a scenario file can match, beyond its types. Pure.
 
 Rules (see misfits.Rule) for `rst_or_fin.scenario.rules`.
 """
@@ -31,7 +31,7 @@ _ANYTHING = "any"
 
 
 def rules() -> Mapping[tuple[type, str], Rule]:
-    """The rules for the tables of the wire."""
+    """Return the rules for the tables of the wire."""
     return {
         (WireRule, ""): _rule,
         (WireRule, "segment"): _segment,
@@ -41,7 +41,7 @@ def rules() -> Mapping[tuple[type, str], Rule]:
 
 
 def wire(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
-    """What of several rules cannot be: one that another leaves nothing, random faults in the middle."""
+    """Check rules against each other: one that another makes useless, random faults not at the end."""
     found = table.get("wire")
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
         return
@@ -74,7 +74,7 @@ def _segment(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfi
 
 
 def _never(pattern: Pattern, sender: Any) -> str:
-    """Why no segment of that end looks so; empty where one may."""
+    """Return why no segment of that end can look so; "" where one may."""
     if pattern.word:
         return ""
     syn, ack = bool(pattern.flags & tcp_frames.SYN), bool(pattern.flags & tcp_frames.ACK)
@@ -115,7 +115,7 @@ def _random(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit
 
 
 def _leaves_nothing(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
-    """Whether the first of two rules takes all that the second means."""
+    """Return whether the first of two rules takes every segment that the second means."""
     if first.get("from") != second.get("from") or any(
         first.get(n) for n in ("until_ms", "after_ms", "idle_ms")
     ):
@@ -129,7 +129,7 @@ def _leaves_nothing(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool
 
 
 def _cuts_before(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
-    """Whether the first stops all traffic at the SYN already."""
+    """Return whether the first rule stops all traffic already at the SYN."""
     stops = first.get("do") == "cut" and first.get("ways", "both") == "both"
     stops |= first.get("do") == "reset" and first.get("drops", True) is True
     timed = any(first.get(name) for name in ("after_ms", "idle_ms"))

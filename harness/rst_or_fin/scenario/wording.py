@@ -1,4 +1,4 @@
-"""How a check speaks: of values, of their places in a file, and of words that are not known. Pure."""
+"""Words for what a check says: of values, of their places in a file, of unknown names. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST_BITS = 64
 
 
 def dotted(path: Sequence[str | int]) -> str:
-    """A place in a document, as TOML writes keys, with positions in brackets: `variants[0].when.otp`."""
+    """Write a place in a document as TOML writes keys, positions in brackets: `variants[0].when.otp`."""
     text = ""
     for part in path:
         if isinstance(part, int):
@@ -26,7 +26,7 @@ def dotted(path: Sequence[str | int]) -> str:
 
 
 def shown(value: object) -> str:
-    """A value as TOML writes it, on one line, cut where it is long."""
+    """Write a value as TOML does, on one line, cut where it is long."""
     if isinstance(value, str):
         text = json.dumps(value[:_WIDEST], ensure_ascii=not value[:_WIDEST].isprintable())
         return text if len(value) <= _WIDEST else f"{text[:-1]}…"
@@ -36,7 +36,7 @@ def shown(value: object) -> str:
 
 
 def named(value: object) -> str:
-    """What a value is: `the string "yes"`, `the number 5`, `an array`."""
+    """Say what a value is: `the string "yes"`, `the number 5`, `an array`."""
     if isinstance(value, str):
         return f"the string {shown(value)}"
     if isinstance(value, bool):
@@ -51,7 +51,7 @@ def named(value: object) -> str:
 
 
 def whole_number(least: int | None, most: int | None, unit: str = "") -> str:
-    """The numbers that are wanted, in words."""
+    """Say which whole numbers are wanted."""
     kind = f"a whole number of {unit}" if unit else "a whole number"
     if least is not None and most is not None:
         return f"{kind} from {least} to {most}"
@@ -59,24 +59,24 @@ def whole_number(least: int | None, most: int | None, unit: str = "") -> str:
 
 
 def not_wanted(wanted: str, value: object) -> str:
-    """The sentence about a value that is not what is wanted."""
+    """Make the sentence about a value that is not what is wanted."""
     return f"{wanted} is wanted, not {named(value)}"
 
 
 def not_known(value: object, known: Iterable[object]) -> str:
-    """The sentence about a value that is none of the known ones."""
+    """Make the sentence about a value that is not among the known ones."""
     words = [str(each) for each in known]
     return f"{named(value)} is none of: {', '.join(words)}{did_you_mean(value, words)}"
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
-    """` (did you mean X?)` for the known word that is nearest; empty where none is near."""
+    """Return ` (did you mean X?)` for the nearest known word; "" where none is near."""
     near = nearest(word, known)
     return f" (did you mean `{near}`?)" if near else ""
 
 
 def nearest(word: object, known: Iterable[str]) -> str:
-    """The known word that begins with that one, or else looks most like it; empty where none does."""
+    """Return the known word that begins with that one, or else looks most like it; "" where none does."""
     if not isinstance(word, str) or not 0 < len(word) <= _LONGEST:
         return ""
     by_plain = {_plain(each): each for each in islice(known, _MOST_COMPARED)}

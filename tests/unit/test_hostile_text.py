@@ -74,7 +74,7 @@ def _transcript(folder: Path) -> None:
 def _peer(folder: Path) -> None:
     lines = [json.loads(line) for line in (folder / "peer.jsonl").read_text().splitlines()]
     for line in lines:
-        line["peer_report"].update(end=HOSTILE, trouble=HOSTILE)
+        line["testimony"].update(end=HOSTILE, trouble=HOSTILE)
     (folder / "peer.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 

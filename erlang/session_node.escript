@@ -80,7 +80,8 @@ done(Listening, #play{session = Session, ref = Ref} = Play) ->
     {Ref, Session}.
 
 obey(Order, From, Ref, #play{session = none}, Queue, Last) when element(1, Order) =:= play ->
-    next(queue:in({From, Ref, Order}, Queue), Last);
+    ok = retire_last(Last),
+    begin_next(Order, From, Ref, Queue);
 obey(Order, From, Ref, Play, Queue, Last) when element(1, Order) =:= play ->
     serve(Play, queue:in({From, Ref, Order}, Queue), Last);
 obey({forget, Forgotten}, From, Ref, Play, Queue, Last) ->
@@ -189,20 +190,18 @@ bind_to_loopback(Socket) ->
 -define(PROC_MAX, 16384).
 
 reading() ->
+    {Netstat, Snmp} = files(get(counter_files)),
     FromNs = os:system_time(nanosecond),
-    Netstat = content(netstat, "/proc/net/netstat"),
-    Snmp = content(snmp, "/proc/net/snmp"),
-    {FromNs, os:system_time(nanosecond), [Netstat, Snmp]}.
-content(Name, Path) ->
-    case get(Name) of
-        undefined ->
-            {ok, File} = file:open(Path, [read, raw, binary]),
-            _ = put(Name, File),
-            content(Name, Path);
-        File ->
-            {ok, Content} = file:pread(File, 0, ?PROC_MAX),
-            Content
-    end.
+    {ok, One} = file:pread(Netstat, 0, ?PROC_MAX),
+    {ok, Other} = file:pread(Snmp, 0, ?PROC_MAX),
+    {FromNs, os:system_time(nanosecond), [One, Other]}.
+files(undefined) ->
+    {ok, Netstat} = file:open("/proc/net/netstat", [read, raw, binary]),
+    {ok, Snmp} = file:open("/proc/net/snmp", [read, raw, binary]),
+    _ = put(counter_files, {Netstat, Snmp}),
+    {Netstat, Snmp};
+files(Files) ->
+    Files.
 
 %%% node_facts.erl
 
@@ -427,7 +426,8 @@ timed(Exprs, Bindings) ->
     {Value, Next} = evaluate(Exprs, Bindings),
     {{erlang:monotonic_time(microsecond) - Start, StartNs}, Value, Next}.
 evaluate(Exprs, Bindings) ->
-    try erl_eval:exprs(Exprs, Bindings, {value, role(command)}, {value, role(call)}) of
+    {Local, NonLocal} = role(handlers),
+    try erl_eval:exprs(Exprs, Bindings, Local, NonLocal) of
         {value, Value, Next} -> {Value, Next}
     catch
         Class:Reason:Stack -> exit({session_lines, crashed, error_text(Class, Reason, Stack)})
@@ -449,8 +449,9 @@ main(Arguments) ->
     _ = [spawn(fun() -> halt_at_eof() end) || lists:member("--until-eof", Arguments)],
     ok = persistent_term:put({?MODULE, server}, fun() -> serve() end),
     ok = persistent_term:put({?MODULE, session}, fun() -> play() end),
-    ok = persistent_term:put({?MODULE, command}, fun(Name, Given) -> command(Name, Given) end),
-    ok = persistent_term:put({?MODULE, call}, fun(Called, Given) -> call(Called, Given) end),
+    ok = persistent_term:put({?MODULE, handlers},
+                             {{value, fun(Name, Given) -> command(Name, Given) end},
+                              {value, fun(Called, Given) -> call(Called, Given) end}}),
     {Server, Monitor} = spawn_roomy(server),
     _ = erlang:send_after(wait_ms(Arguments), Server, nobody_came),
     receive
@@ -812,6 +813,7 @@ sockets(Port) when is_port(Port) ->
     end;
 sockets({'$inet', gen_tcp_socket, _} = Socket) -> [Socket];
 sockets({'$socket', _} = Socket) -> [Socket];
+sockets({ok, Value}) -> sockets(Value);
 sockets(Tuple) when is_tuple(Tuple), tuple_size(Tuple) =< ?WIDE_MAX -> sockets(tuple_to_list(Tuple));
 sockets([Value | Values]) when is_tuple(Value); is_port(Value); is_list(Value); is_atom(Value) ->
     sockets(Value) ++ sockets(Values);

@@ -84,7 +84,8 @@ done(Listening, #play{session = Session, ref = Ref} = Play) ->
 
 -spec obey(term(), pid(), ref(), play(), waiting(), last()) -> no_return().
 obey(Order, From, Ref, #play{session = none}, Queue, Last) when element(1, Order) =:= play ->
-    next(queue:in({From, Ref, Order}, Queue), Last);
+    ok = retire_last(Last),
+    begin_next(Order, From, Ref, Queue);
 obey(Order, From, Ref, Play, Queue, Last) when element(1, Order) =:= play ->
     serve(Play, queue:in({From, Ref, Order}, Queue), Last);
 obey({forget, Forgotten}, From, Ref, Play, Queue, Last) ->

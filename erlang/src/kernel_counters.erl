@@ -8,26 +8,25 @@
 %% Bytes of a file that are read: netstat has 4 to 6 thousand.
 -define(PROC_MAX, 16384).
 
+-type files() :: {file:fd(), file:fd()}.
 -type reading() :: {FromNs :: integer(), ToNs :: integer(), Files :: [binary()]}.
 
 %% Both files, and between which two moments of the kernel's clock (and so of a capture's; erlang:system_time/1 may lag
 %% behind) they were read.
 -spec reading() -> reading().
 reading() ->
+    {Netstat, Snmp} = files(get(counter_files)),
     FromNs = os:system_time(nanosecond),
-    Netstat = content(netstat, "/proc/net/netstat"),
-    Snmp = content(snmp, "/proc/net/snmp"),
-    {FromNs, os:system_time(nanosecond), [Netstat, Snmp]}.
+    {ok, One} = file:pread(Netstat, 0, ?PROC_MAX),
+    {ok, Other} = file:pread(Snmp, 0, ?PROC_MAX),
+    {FromNs, os:system_time(nanosecond), [One, Other]}.
 
 %% One read of a file that stays open takes a quarter of the time: each call crosses to an I/O thread.
--spec content(netstat | snmp, file:filename()) -> binary().
-content(Name, Path) ->
-    case get(Name) of
-        undefined ->
-            {ok, File} = file:open(Path, [read, raw, binary]),
-            _ = put(Name, File),
-            content(Name, Path);
-        File ->
-            {ok, Content} = file:pread(File, 0, ?PROC_MAX),
-            Content
-    end.
+-spec files(undefined | files()) -> files().
+files(undefined) ->
+    {ok, Netstat} = file:open("/proc/net/netstat", [read, raw, binary]),
+    {ok, Snmp} = file:open("/proc/net/snmp", [read, raw, binary]),
+    _ = put(counter_files, {Netstat, Snmp}),
+    {Netstat, Snmp};
+files(Files) ->
+    Files.

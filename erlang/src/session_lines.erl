@@ -68,7 +68,8 @@ timed(Exprs, Bindings) ->
 %% As a shell's evaluator, a process of which a line crashed ends, and its sockets with it.
 -spec evaluate([erl_parse:abstract_expr()], bindings()) -> {Value :: term(), bindings()}.
 evaluate(Exprs, Bindings) ->
-    try erl_eval:exprs(Exprs, Bindings, {value, session_node:role(command)}, {value, session_node:role(call)}) of
+    {Local, NonLocal} = session_node:role(handlers),
+    try erl_eval:exprs(Exprs, Bindings, Local, NonLocal) of
         {value, Value, Next} -> {Value, Next}
     catch
         Class:Reason:Stack -> exit({session_lines, crashed, session_text:error_text(Class, Reason, Stack)})

@@ -47,8 +47,9 @@ main(Arguments) ->
     %% which neither a spawn copies nor a garbage collection walks.
     ok = persistent_term:put({?MODULE, server}, fun() -> control_server:serve() end),
     ok = persistent_term:put({?MODULE, session}, fun() -> session_lines:play() end),
-    ok = persistent_term:put({?MODULE, command}, fun(Name, Given) -> session_lines:command(Name, Given) end),
-    ok = persistent_term:put({?MODULE, call}, fun(Called, Given) -> sent_bytes:call(Called, Given) end),
+    ok = persistent_term:put({?MODULE, handlers},
+                             {{value, fun(Name, Given) -> session_lines:command(Name, Given) end},
+                              {value, fun(Called, Given) -> sent_bytes:call(Called, Given) end}}),
     {Server, Monitor} = spawn_roomy(server),
     _ = erlang:send_after(wait_ms(Arguments), Server, nobody_came),
     receive
@@ -57,7 +58,8 @@ main(Arguments) ->
             erlang:halt(1)
     end.
 
--spec role(server | session | command | call) -> fun().
+-spec role(server | session) -> fun(() -> no_return());
+          (handlers) -> {{value, fun((atom(), [term()]) -> term())}, {value, fun((term(), [term()]) -> term())}}.
 role(Role) -> persistent_term:get({?MODULE, Role}).
 
 -spec spawn_roomy(server | session) -> {pid(), reference()}.

@@ -165,6 +165,7 @@ sockets(Port) when is_port(Port) ->
     end;
 sockets({'$inet', gen_tcp_socket, _} = Socket) -> [Socket];
 sockets({'$socket', _} = Socket) -> [Socket];
+sockets({ok, Value}) -> sockets(Value);
 sockets(Tuple) when is_tuple(Tuple), tuple_size(Tuple) =< ?WIDE_MAX -> sockets(tuple_to_list(Tuple));
 sockets([Value | Values]) when is_tuple(Value); is_port(Value); is_list(Value); is_atom(Value) ->
     sockets(Value) ++ sockets(Values);

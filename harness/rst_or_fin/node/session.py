@@ -32,7 +32,6 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
 from socket import AF_INET6, inet_ntop
 from typing import Any, cast
 
@@ -74,14 +73,22 @@ def begin(
     `bindings` holds Erlang terms as text; `close_line` counts expressions from 1 (0 is the last one). `live`:
     every line is told as it returns, rather than together with the close line.
     """
-    given = tuple(sorted(bindings.items()))
-    return link.send(_order(session, given, close_line, round(line_timeout_s * 1000), live))
+    return link.send(
+        order(
+            session=session,
+            bindings=bindings,
+            close_line=close_line,
+            line_timeout_s=line_timeout_s,
+            live=live,
+        )
+    )
 
 
-@lru_cache(maxsize=16)
-def _order(
-    session: str, bindings: tuple[tuple[str, str], ...], close_line: int, line_timeout_ms: int, live: bool
+def order(
+    *, session: str, bindings: Mapping[str, str], close_line: int, line_timeout_s: float, live: bool = True
 ) -> Encoded:
+    """What `begin` sends, for those who send it often."""
+    line_timeout_ms = round(line_timeout_s * 1000)
     return encoded((Atom("play"), session, dict(bindings), close_line, line_timeout_ms, live))
 
 
@@ -92,16 +99,20 @@ def collect(
     timeout_s: float,
     on_call: Callable[[Call], None] | None = None,
     meanwhile: Callable[[], None] | None = None,
+    between: Callable[[], object] | None = None,
 ) -> Replay:
     """Gathers a play's events until it ends; `index` is the caller's number for it.
 
     `timeout_s` is how long each next event may take. `on_call` gets every Call as it arrives; `meanwhile` is
-    called now and then while none does. A node that is gone ends the Replay. Raises UnparsableError,
-    LinkTimeoutError.
+    called now and then while none does, `between` after some have come, while the node plays on. A node that
+    is gone ends the Replay. Raises UnparsableError, LinkTimeoutError.
     """
     replay = _Gathering(on_call)
     try:
+        replay.take_all(_next_event(link, ref, timeout_s, meanwhile))
         while replay.end is None:
+            if between is not None:
+                between()
             replay.take_all(_next_event(link, ref, timeout_s, meanwhile))
     except LinkLostError as trouble:
         replay.node_gone(str(trouble))

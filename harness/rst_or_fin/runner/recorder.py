@@ -22,30 +22,41 @@ class Recorder:
         self.near = ReplayTracker()
         self.far = ReplayTracker()
         self._pending = self._lost = 0
-        self._far_first = 1
+        self._near_first = self._far_first = 1
         self._far_dropped = 0
+
+    @property
+    def first_frame(self) -> int:
+        """The number of the replay's first frame, in the capture at the node's end."""
+        return self._near_first
+
+    def peek(self, bed: Testbed) -> bool:
+        """Take in what was captured up to now, and tell whether that was anything.
+
+        Where a program stands between the hosts, more may be on its way in there.
+        """
+        return self._take_in(bed, 0.0)
 
     def see(self, bed: Testbed, timeout_s: float = 0.0) -> None:
         """Take in all that was captured up to now; waits up to `timeout_s` for the first of it.
 
         Where a program stands between the hosts, nothing is on its way in there any more.
         """
-        wire = bed.wire
-        if wire is None:
-            self._see_near(bed, timeout_s)
-            return
-        fenced = wire.fence()
-        self._see_near(bed, timeout_s)
+        fenced = bed.wire.fence() if bed.wire is not None else None
+        self._take_in(bed, timeout_s)
         if fenced is not None:
             self._pending, self._lost = fenced.pending, fenced.lost
-        frames = wire.drain_peer()
-        self._writer.peer_frames(frames)
-        self.far.see(frames)
 
-    def _see_near(self, bed: Testbed, timeout_s: float) -> None:
+    def _take_in(self, bed: Testbed, timeout_s: float) -> bool:
         frames = bed.drain(timeout_s)
-        self._writer.frames(frames)
-        self.near.see(frames)
+        if frames:
+            self._writer.frames(frames)
+            self.near.see(frames)
+        at_peer = bed.wire.drain_peer() if bed.wire is not None else []
+        if at_peer:
+            self._writer.peer_frames(at_peer)
+            self.far.see(at_peer)
+        return bool(frames or at_peer)
 
     def is_still(self, bed: Testbed) -> bool:
         """Whether nothing in the wire waits for its time."""
@@ -71,7 +82,11 @@ class Recorder:
         return all(over for _, over in (*self.near.ends(), *self.far.ends()))
 
     def take(self) -> tuple[list[Connection], list[Connection]]:
-        """Return the replay's connections, as captured at the node's end and at the peer's."""
+        """Return the replay's connections, as captured at the node's end and at the peer's.
+
+        What is captured from now on is the next one's.
+        """
+        self._near_first = self.near.frames + 1
         return self.near.take(), self.far.take()
 
     def played(self, bed: Testbed, left_open: Sequence[Ends]) -> WirePlayed | None:
@@ -79,7 +94,7 @@ class Recorder:
         wire = bed.wire
         if wire is None:
             return None
-        near = dict(self.near.ends())
+        near = dict(self.near.ends()) if left_open else {}
         first, self._far_first = self._far_first, self.far.frames + 1
         return WirePlayed(
             first_frame=first,

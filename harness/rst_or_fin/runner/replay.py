@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import platform
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from rst_or_fin import __version__
 from rst_or_fin.engine.kernels import running_release
@@ -90,37 +92,41 @@ def run(
     ) as writer:
         recorder = Recorder(writer)
         dropped = 0
-        live = request.repeat == 1 or bool(scenario.server.start_after_line)
-        _forget_the_past(bed)
-        ref: bytes | None = _begin(scenario, bed, 0, live=live)
+        play = _Play(scenario, bed, live=request.repeat == 1 or bool(scenario.server.start_after_line))
+        ref: bytes | None = play.begin_anew()
         for index in range(request.repeat):
-            first_frame = recorder.near.frames + 1
             cue = _cue(scenario, bed, on_call)
             assert ref is not None
-            replay = session.collect(bed.link, ref, index, _patience_s(scenario), cue, bed.check)
+            between = partial(recorder.peek, bed)
+            replay = session.collect(bed.link, ref, index, play.patience_s, cue, bed.check, between)
             settled = settle(scenario, bed, recorder)
-            played = recorder.played(bed, settled.left_open)
-            connections, at_peer = recorder.take()
             watch = Watch(
-                first_frame=first_frame,
+                first_frame=recorder.first_frame,
                 last_frame=recorder.near.frames,
                 until_ns=bed.now_ns(),
                 dropped=dropped + bed.dropped(),
                 left_open=settled.left_open,
             )
-            replay = _with_inside_view(bed, replace(replay, watch=watch, wire=played), connections)
+            played = recorder.played(bed, settled.left_open)
+            connections, at_peer = recorder.take()
+            roles = cast(replay, connections)
             gone = replay.end is SessionEnd.NODE_GONE or bed.link.is_lost()
-            cut_off = played is not None and bool(played.gone)
+            goes_on = index + 1 < request.repeat and not gone and not (played is not None and played.gone)
+            if goes_on:
+                play.announce(index + 1)
+            tested = connections[roles.under_test] if roles.under_test is not None else None
+            inside = _inside_view(bed, tested)
             told = _settled(bed, node_gone=gone)
             ref = None
-            if index + 1 < request.repeat and not gone and not cut_off:
+            if goes_on:
                 with suppress(LinkLostError):  # the node is gone, as will be seen
-                    ref = _begin(scenario, bed, index + 1, live=live)  # it plays while this one is judged
+                    ref = play.begin()  # it plays while this one is judged
+            replay = replace(replay, watch=watch, wire=played, **inside)
             replay = clock.on_ours(_with_last_words(bed, replay, told, gone=gone))
             peer_reports = settled.peer_reports
             with _undisturbed():
                 writer.secrets(bed.secrets())
-                writer.replay(replay, peer_reports, tested_peer_report(replay, connections, peer_reports))
+                writer.replay(replay, peer_reports, tested_peer_report(roles, connections, peer_reports))
                 judged = judge_replay(
                     scenario,
                     connections,
@@ -130,6 +136,7 @@ def run(
                     bed.client_address,
                     clock.error_ns,
                     at_peer,
+                    roles,
                 )
                 writer.verdict(judged.record())
                 writer.flush()
@@ -139,8 +146,8 @@ def run(
                 if bed.wire is not None:
                     recorder.renewed(bed.wire.dropped_at_peer())
                 bed = renew()
-                _forget_the_past(bed)
-                ref = _begin(scenario, bed, index + 1, live=live)
+                play = _Play(scenario, bed, live=play.live)
+                ref = play.begin_anew(index + 1)
         capture = CaptureFacts(dropped=dropped + bed.dropped(), fenced=True)
         writer.finish(finished=_now(), capture=capture)
 
@@ -186,30 +193,49 @@ def _clock(bed: Testbed) -> _Clock:
     return _Clock(offset_ns=offset_ns, error_ns=error_ns)
 
 
-def _forget_the_past(bed: Testbed) -> None:
-    """Throw away what was captured before: it belongs to no replay of this run."""
-    bed.drain()
-    if bed.wire is not None:
-        bed.wire.drain_peer()
+class _Play:
+    """What is asked of one testbed for every replay of a scenario: made once, sent often."""
 
+    def __init__(self, scenario: Scenario, bed: Testbed, *, live: bool) -> None:
+        self.live = live
+        self.patience_s = _patience_s(scenario)
+        self._bed = bed
+        self._rules = order(scenario.rules, scenario.random)
+        self._order = session.order(
+            session=scenario.session,
+            bindings={
+                "Server": _address_term(bed.server.address),
+                "Port": str(bed.server.port),
+                "Self": _address_term(bed.client_address),
+                **bed.bindings,
+                **{name: str(value) for name, value in (scenario.parameters | scenario.given).items()},
+            },
+            close_line=scenario.close_line,
+            line_timeout_s=scenario.line_timeout_ms / 1000,
+            live=live,
+        )
 
-def _begin(scenario: Scenario, bed: Testbed, index: int, *, live: bool) -> bytes:
-    if bed.wire is not None:
-        bed.wire.play(order(scenario.rules, scenario.random), index)
-    return session.begin(
-        bed.link,
-        session=scenario.session,
-        bindings={
-            "Server": _address_term(bed.server.address),
-            "Port": str(bed.server.port),
-            "Self": _address_term(bed.client_address),
-            **bed.bindings,
-            **{name: str(value) for name, value in (scenario.parameters | scenario.given).items()},
-        },
-        close_line=scenario.close_line,
-        line_timeout_s=scenario.line_timeout_ms / 1000,
-        live=live,
-    )
+    def announce(self, index: int) -> None:
+        """Tell the wire between the hosts, where there is one, which replay comes next."""
+        if self._bed.wire is not None:
+            self._bed.wire.order(self._rules, index)
+
+    def begin(self) -> bytes:
+        """Begin the replay that was announced, and return its ref. Raises LinkLostError."""
+        if self._bed.wire is not None:
+            self._bed.wire.await_playing()
+        return self._bed.link.send(self._order)
+
+    def begin_anew(self, index: int = 0) -> bytes:
+        """Begin on a testbed that this run has not used yet.
+
+        What was captured there before belongs to no replay of this run: it is thrown away.
+        """
+        self._bed.drain()
+        if self._bed.wire is not None:
+            self._bed.wire.drain_peer()
+        self.announce(index)
+        return self.begin()
 
 
 def _patience_s(scenario: Scenario) -> float:
@@ -260,19 +286,13 @@ def _beside(bed: Testbed) -> CounterReading:
     )
 
 
-def _with_inside_view(bed: Testbed, replay: Replay, connections: Sequence[Connection]) -> Replay:
+def _inside_view(bed: Testbed, tested: Connection | None) -> dict[str, Any]:
     """What strace and the kernel's tracepoint saw of the tested socket, on a testbed that has them."""
-    under_test = cast(replay, connections).under_test
-    if under_test is None:
-        return replay
-    connection = connections[under_test]
-    ends = connection.client, connection.server
-    local, remote = ends if connection.client.address == bed.client_address else ends[::-1]
-    return replace(
-        replay,
-        system_calls=bed.system_calls(local, remote),
-        resets=bed.resets(local, remote),
-    )
+    if tested is None:
+        return {}
+    ends = tested.client, tested.server
+    local, remote = ends if tested.client.address == bed.client_address else ends[::-1]
+    return {"system_calls": bed.system_calls(local, remote), "resets": bed.resets(local, remote)}
 
 
 @contextmanager

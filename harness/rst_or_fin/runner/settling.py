@@ -45,16 +45,17 @@ class _Settling:
         self._wire = recorder.near
         self._must_testify = peers.kind_of(scenario.server).requires_peer_report
         self._settle_s = scenario.settle_ms / 1000
+        self._began = time.monotonic()
         self._heard: dict[int, PeerReport] = {}  # by the connection's place in the replay
 
     def run(self) -> Settled:
         left_open = self._until_over()
-        before = len(self._heard)
         self._hear_out(left_open)
         self._bed.check()
-        if not left_open and (len(self._heard) > before or self._must_testify):
-            self._see(0.0)  # what the peer did before it spoke
-            left_open = self._recorder.left_open(self._bed)
+        # Nothing has passed since the sockets were looked at, or they are looked at again: what the peer did
+        # before it spoke, for one.
+        while not left_open and self._recorder.peek(self._bed) and self._spent_s() < self._settle_s:
+            left_open = self._look(0.0)
         return Settled(peer_reports=self._peer_log(), left_open=tuple(left_open))
 
     def _until_over(self) -> Sequence[Ends]:
@@ -62,17 +63,14 @@ class _Settling:
 
         Return what is still open then: its end comes too late to be judged.
         """
-        began = time.monotonic()
         checked_s = timeout_s = 0.0
         looks = 0
         while True:
-            self._see(timeout_s)
-            left_open = self._recorder.left_open(self._bed)
-            if not left_open and not self._recorder.has_seen_all_end():
-                self._see(0.0)  # the kernels were asked after the wire: what closed them came since
+            self._hear_all()
+            left_open = self._look(timeout_s)
             waits = left_open or not self._recorder.is_still(self._bed)
-            waits = waits or (self._must_testify and not self._all_heard())
-            spent_s = time.monotonic() - began
+            waits = waits or (self._must_testify and len(self._heard) < len(self._wire.ends()))
+            spent_s = self._spent_s()
             if not waits or spent_s >= self._settle_s or self._recorder.is_cut_off(self._bed):
                 return left_open
             if spent_s - checked_s > _CHECK_EVERY_S:
@@ -81,14 +79,21 @@ class _Settling:
             looks += 1
             timeout_s = min(self._settle_s - spent_s, _LOOK_AGAIN_S) if looks > _AT_ONCE else 0.0
 
-    def _see(self, timeout_s: float) -> None:
+    def _look(self, timeout_s: float) -> Sequence[Ends]:
+        """Look at the wire, then at the kernels' sockets; return the connections that are still open."""
         self._recorder.see(self._bed, timeout_s)
+        left_open = self._recorder.left_open(self._bed)
+        if not left_open and not self._recorder.has_seen_all_end():
+            self._recorder.see(self._bed)  # what closed them came after the wire was looked at
+        return left_open
 
-    def _all_heard(self) -> bool:
-        """Take in what the peer has said by now; whether it has spoken of every connection."""
+    def _spent_s(self) -> float:
+        return time.monotonic() - self._began
+
+    def _hear_all(self) -> None:
+        """Take in what the peer has said by now of the connections seen so far."""
         for index, (ends, _) in enumerate(self._wire.ends()):
             self._hear(index, ends, 0.0)
-        return len(self._heard) == len(self._wire.ends())
 
     def _hear_out(self, left_open: Sequence[Ends]) -> None:
         """Wait for the peer's word on each connection that has ended for it, or must be told of."""

@@ -57,30 +57,34 @@ class WireProgram:
             why = self.gone or (event or {}).get("error", f"it said nothing for {_START_TIMEOUT_S:g} s")
             raise MachineError(f"the wire between the hosts did not start: {why}", "see `doctor`")
 
-    def play(self, order: Mapping[str, Any], replay: int) -> None:
-        """From now on these rules, for the connections of that replay."""
+    def order(self, order: Mapping[str, Any], replay: int) -> None:
+        """Ask for these rules from now on, for the connections of that replay; `await_playing` tells when."""
+        self._tell({"do": "play", "replay": replay, **order})
+
+    def await_playing(self) -> None:
+        """Wait until the rules asked for are played; what the wire did before is no deed of theirs."""
+        if not self.gone:
+            self._hear({"playing"}, _ANSWER_TIMEOUT_S)
         self._actions.clear()
-        self._ask({"do": "play", "replay": replay, **order}, "playing")
 
     def fence(self) -> Fenced | None:
         """Let everything pass that is on its way; None where the wire is gone."""
-        event = self._ask({"do": "fence"}, "fenced")
+        self._tell({"do": "fence"})
+        event = None if self.gone else self._hear({"fenced"}, _ANSWER_TIMEOUT_S)
         return None if event is None else Fenced(pending=event["pending"], lost=event["dropped"])
 
     def take(self) -> tuple[WireAction, ...]:
-        """What the wire did since the last `play`, as far as it was heard."""
+        """What the wire did since the last `await_playing`, as far as it was heard."""
         actions, self._actions = self._actions, []
         return tuple(actions)
 
-    def _ask(self, order: Mapping[str, Any], answer: str) -> dict[str, Any] | None:
+    def _tell(self, order: Mapping[str, Any]) -> None:
         if self.gone:
-            return None
+            return
         try:
             self._lines.write(json.dumps(order).encode() + b"\n", _ANSWER_TIMEOUT_S)
         except (OSError, MachineError) as error:
             self.gone = str(error)
-            return None
-        return self._hear({answer}, _ANSWER_TIMEOUT_S)
 
     def _hear(self, answers: set[str], timeout_s: float) -> dict[str, Any] | None:
         deadline = time.monotonic() + timeout_s

@@ -243,13 +243,15 @@ def judge_replay(
     node: str,
     clock_error_ns: int = 0,
     at_peer: Sequence[Connection] = (),
+    roles: Cast | None = None,
 ) -> Assessment:
     """Judge every connection of one replay, and hold it against what its scenario expects.
 
     `node` is the Erlang node's address on the test network: whichever end has it is the end under test.
-    `at_peer` are the connections as they were captured at the peer's end, where that is another one.
+    `at_peer` are the connections as they were captured at the peer's end, where that is another one. `roles`
+    says who is who, where somebody has found that out already.
     """
-    roles = cast(replay, connections)
+    roles = roles or cast(replay, connections)
     told = _peer_log(connections, peer_reports)
     if replay.watch is not None:
         capture = CaptureFacts(dropped=replay.watch.dropped, fenced=True)
@@ -361,11 +363,12 @@ def _peer_log(
 
 
 def tested_peer_report(
-    replay: Replay, connections: Sequence[Connection], peer_reports: Sequence[PeerReport]
+    roles: Cast, connections: Sequence[Connection], peer_reports: Sequence[PeerReport]
 ) -> PeerReport | None:
     """What the peer's application saw of the connection under test; None where it was not heard."""
-    under_test = cast(replay, connections).under_test
-    return None if under_test is None else _peer_log(connections, peer_reports)[under_test]
+    if roles.under_test is None:
+        return None
+    return _peer_log(connections, peer_reports)[roles.under_test]
 
 
 def _resets_ns(connections: Sequence[Connection], node: str) -> Iterator[int]:

@@ -42,6 +42,22 @@ def unseen_opening(conns: Sequence[Conn], shown: Sequence[Crossing]) -> str:
     return "a forged SYN opened a connection out of the capture's sight" if unseen else ""
 
 
+def cut_behind_a_reset(shown: Sequence[Crossing], truths: Sequence[Truth]) -> str:
+    """Return what cannot be told where a connection's last segment is a RST with its FIN's own number.
+
+    Linux takes it where it has not acknowledged the FIN yet; a stricter host answers, which was not captured.
+    """
+    for truth in truths:
+        mine = [c for c in shown if c.conn.root() is truth.conn and not c.corrupted]
+        last = mine[-1].segment if mine else None
+        if last is None or last.flags & (RST | ACK) != RST or not last.genuine or last.counts:
+            continue
+        fins = (c.segment for c in mine if c.segment.side == last.side and c.segment.flags & FIN)
+        if any(distance(fin.end, last.seq) == 1 for fin in fins):
+            return "the capture is cut behind a RST that only a strict host ignores"
+    return ""
+
+
 def _new_ttl(shown: Sequence[Crossing], reset: Crossing, conn: Conn) -> bool:
     """Return whether a host's own RST has a TTL that none of its other segments has."""
     others = [

@@ -182,3 +182,9 @@ def test_a_rst_beyond_what_was_acknowledged_first_may_follow_a_fin_that_was_not_
     reset = f"> S 0:0(0)\n< R. {number}:{number}(0) ack 1\n> F. 1:1(0) ack 1\n> . 2:2(0) ack {acked}"
     seen = connection(reset)
     assert [why for _, why in seen.reading.questions()] == asked
+
+
+def test_ids_of_a_server_that_has_no_socket_yet_say_nothing_of_its_abort() -> None:
+    waiting = "> S 0:0(0) id 7\n< S. 0:0(0) ack 1\n> F. 1:1(0) ack 1 id 8\n" + "< . 1:1(0) ack 1\n" * 3
+    seen = connection(waiting + "< R. 1:1(0) ack 2 id 38805\n< . 1:1(0) ack 1")
+    assert seen.reading.ignored() == []

@@ -196,13 +196,17 @@ class End:
         elif segment.t_ns - self.syn_ack_ns > _SYN_ACK_NS:
             self.syn_acks, self.syn_ack_ns = self.syn_acks + 1, segment.t_ns
 
-    def carries(self, segment: Segment) -> None:
-        """Note what is told of the sender by the IP header of a segment that is no RST."""
+    def carries(self, segment: Segment, *, opening: bool) -> None:
+        """Note what is told of the sender by the IP header of a segment that is no RST.
+
+        `opening`: a server may have sent it before its socket was made. Then it has 0 whatever others have
+        (ip_build_and_send_pkt and tcp_v4_reqsk_send_ack, Linux 6.12).
+        """
         if segment.ttl is not None and len(self.ttls) < _TTLS_MAX:
             self.ttls.add(segment.ttl)
         number = segment.ip_id
-        if number is None or (segment.syn and segment.has_ack):
-            return  # a SYN ACK has 0 whatever the others have (ip_build_and_send_pkt, Linux 6.12)
+        if number is None or opening:
+            return
         self._ids_told += 1
         self._ids_zero = self._ids_zero and number == 0
         if number and self._last_id is not None:
@@ -534,7 +538,9 @@ class Reading:
             own.whole_to = max(own.whole_to, first)
         own.fin_again |= segment.fin and self.closed_by_fins
         own.covers(first, end)
-        own.carries(segment)
+        own.carries(
+            segment, opening=True in own.syns and acked == (peer.isn or 0) + 1 and end == first + segment.syn
+        )
         own.answers_only(segment)
         own.others += 1
         own.last_other = index

@@ -188,3 +188,8 @@ def test_ids_of_a_server_that_has_no_socket_yet_say_nothing_of_its_abort() -> No
     waiting = "> S 0:0(0) id 7\n< S. 0:0(0) ack 1\n> F. 1:1(0) ack 1 id 8\n" + "< . 1:1(0) ack 1\n" * 3
     seen = connection(waiting + "< R. 1:1(0) ack 2 id 38805\n< . 1:1(0) ack 1")
     assert seen.reading.ignored() == []
+
+
+def test_who_acknowledges_after_a_refusal_had_been_answered_before() -> None:
+    seen = connection("> S 0:0(0)\n< R. 1:1(0) ack 1\n> R. 1:1(0) ack 1", b_isn=9_000)
+    assert [why for _, why in seen.reading.questions()] == [Open.UNSEEN_ACK]

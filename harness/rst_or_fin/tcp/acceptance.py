@@ -604,6 +604,8 @@ class Reading:
                 self._questions[index] = Open.FIN_AGAIN
             elif reset is not None and not segment.has_ack and own.reset() is None and not reset.is_abort:
                 self._questions[index] = Open.AFTER_A_RESET
+            elif reset is not None and reset.refuses and segment.has_ack and peer.syn is None:
+                self._questions[index] = Open.UNSEEN_ACK  # only a SYN ACK gave it something to acknowledge
             return
         seq = own.unwrap(segment.seq)
         if own.only_syn and peer.syn is None and not (own.isn or 0) <= seq <= (own.sent_to or 0):

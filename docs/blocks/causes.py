@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rst_or_fin.tcp.causes import BY_CAUSE
+from rst_or_fin.tcp.causes import BY_CAUSE, reasons_of
 
 from docs.blocks.words import table
 
@@ -15,7 +15,7 @@ def causes() -> str:
             row.means,
             row.proof,
             row.disproof,
-            ", ".join(f"`{reason}`" for reason in row.reasons),
+            ", ".join(f"`{reason}`" for reason in reasons_of(row.cause)),
         ]
         for row in BY_CAUSE.values()
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rst_or_fin.evidence.records import COUNTERS
-from rst_or_fin.tcp.causes import CAUSES
+from rst_or_fin.tcp.causes import CAUSES, reasons_of
 
 from docs.blocks.words import table
 
@@ -26,10 +26,10 @@ def counters() -> str:
 
 
 def reasons() -> str:
-    """The tracepoint's reasons, with the causes that they stand for."""
+    """The tracepoint's reasons, with the causes that they go with."""
     found: dict[str, list[str]] = {}
     for row in CAUSES:
-        for reason in row.reasons:
+        for reason in reasons_of(row.cause):
             found.setdefault(reason, []).append(f"`{row.cause}`")
     return table(
         ("reason", "cause"), ((f"`{reason}`", " or ".join(c)) for reason, c in sorted(found.items()))

@@ -125,6 +125,13 @@ def test_the_kernels_reason_tells(
     assert found(capfd, "--trace", "trace.txt")["client_cause"] == cause
 
 
+def test_a_reason_strikes_the_causes_that_it_does_not_go_with(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "trace.txt").write_text(TRACE.format("TCP_STATE"))
+    assert found(capfd, "--trace", "trace.txt")["client_cause_candidates"] == ["zero linger"]
+
+
 def test_a_trace_of_another_connection_says_nothing(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (folder / "trace.txt").write_text(TRACE.format("TCP_ABORT_ON_CLOSE").replace("40000", "40001"))
     assert found(capfd, "--trace", "trace.txt")["client_cause"] == "unknown"

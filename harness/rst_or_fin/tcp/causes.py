@@ -237,15 +237,25 @@ def cause_of(abort: Abort) -> Cause:
 
 
 def candidates(abort: Abort) -> tuple[Cause, ...]:
-    """Return the causes that the evidence leaves open, the likeliest first."""
-    likely = (row for row in CAUSES if row.may_be(abort))
-    return tuple(row.cause for row in likely if row.cause not in _RARE or row.is_shown(abort))
+    """Return the causes that the evidence leaves open, the likeliest first.
+
+    Where a kernel's reason fits none of them it strikes none either.
+    """
+    likely = [row for row in CAUSES if row.may_be(abort)]
+    fitting = [row for row in likely if row.fits_a_reason(abort)] or likely
+    return tuple(row.cause for row in fitting if row.cause not in _RARE or row.is_shown(abort))
 
 
 def fits_reason(cause: Cause, reason: str) -> bool:
     """Whether a tracepoint's reason and a cause can both be right; a reason that no row knows fits any."""
     proven = [row.cause for row in CAUSES if reason in row.reasons]
     return cause in (*proven, *FITTING.get(reason, ()), Cause.UNKNOWN) or not (proven or reason in FITTING)
+
+
+def reasons_of(cause: Cause) -> tuple[str, ...]:
+    """Return the tracepoint's reasons that a RST of this cause may have: those that prove it first."""
+    fitting = (reason for reason, causes in FITTING.items() if cause in causes)
+    return tuple(dict.fromkeys((*BY_CAUSE[cause].reasons, *fitting)))
 
 
 def told_apart_by(causes: Collection[Cause]) -> str:

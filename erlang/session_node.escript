@@ -14,6 +14,7 @@
                close = 0,
                index = 1,
                held = [],
+               sent = [],
                output = [],
                late = false,
                live = false,
@@ -234,10 +235,10 @@ said(Event, #play{output = Output, live = Live} = Play) ->
         true -> told(Next#play{live = true});
         false -> Next
     end.
-with_sent(#play{held = Held} = Play) ->
+with_sent(#play{held = Held, sent = Told} = Play) ->
     case sent() of
-        [] -> Play;
-        Sent -> Play#play{held = [{sent, Sent} | Held]}
+        Told -> Play;
+        Sent -> Play#play{held = [{sent, Sent} | Held], sent = Sent}
     end.
 
 tell(Event, #play{held = Held} = Play) -> told(Play#play{held = [Event | Held]}).
@@ -327,7 +328,7 @@ counted(Ends, Socket, Size) ->
     _ = ets:update_counter(?COUNTED, Socket, Size, {Socket, 0, Ends}),
     ok.
 sent() ->
-    [#{local => Local, remote => Remote, bytes => Bytes} || {_, Bytes, {Local, Remote}} <- ets:tab2list(?COUNTED)].
+    [{Local, Remote, Bytes} || {_, Bytes, {Local, Remote}} <- ets:tab2list(?COUNTED)].
 
 %%% session_end.erl
 
@@ -714,7 +715,7 @@ remember_value(_) ->
 bound(Socket, Name) ->
     _ = put(named, [{Socket, Name} | already_named()]),
     case remember(Socket) of
-        {Local, Remote} -> [#{name => Name, local => Local, remote => Remote}];
+        {Local, Remote} -> [{Name, Local, Remote}];
         unknown -> remember_listener(Socket, Name)
     end.
 
@@ -740,7 +741,7 @@ remember_listener(Socket, Name) ->
             []
     end.
 listening() ->
-    [#{name => Name, local => Local, closed => is_closed(Socket)}
+    [{Name, Local, is_closed(Socket)}
      || {{listener, Socket}, {Name, Local}} <- get()].
 states() ->
     Named = lists:reverse(already_named()),
@@ -758,8 +759,7 @@ state(Socket, Name) ->
             case facts(Socket, Ends) of
                 closed -> [];
                 {State, Received, Unread} ->
-                    [#{name => Name, local => Local, remote => Remote,
-                       received => Received, unread => Unread, state => State}]
+                    [{Name, Local, Remote, Received, Unread, State}]
             end
     end.
 ends(Socket) ->

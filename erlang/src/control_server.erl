@@ -63,7 +63,7 @@ serve(#play{session = Session} = Play, Queue, Last) ->
             serve(Play, Queue, Last)
     end.
 
--spec closing([map()], binary(), play()) -> play().
+-spec closing([tuple()], binary(), play()) -> play().
 closing(States, Source, #play{session = Session, ref = Ref} = Play) ->
     Event = {closing, States, kernel_counters:reading(), Source, os:system_time(nanosecond)},
     Told = play_events:tell(Event, play_events:with_sent(Play)),
@@ -76,7 +76,7 @@ closed(#play{session = Session, ref = Ref, held = Held} = Play) ->
     Session ! {go, Ref},
     Play#play{held = [{closed, Reading} | Held]}.
 
--spec done([map()], play()) -> {ref(), pid()}.
+-spec done([tuple()], play()) -> {ref(), pid()}.
 done(Listening, #play{session = Session, ref = Ref} = Play) ->
     ok = stop_watching(Play),
     ok = play_events:tell_last({done, Listening}, play_events:with_sent(Play)),

@@ -7,6 +7,7 @@
                close = 0 :: non_neg_integer(),
                index = 1 :: pos_integer(),
                held = [] :: [tuple()],
+               sent = [] :: [tuple()],
                output = [] :: iodata(),
                late = false :: boolean(),
                live = false :: boolean(),

@@ -26,12 +26,12 @@ said(Event, #play{output = Output, live = Live} = Play) ->
         false -> Next
     end.
 
-%% What was sent so far, where anything was.
+%% What was sent so far, where that is not what was told before.
 -spec with_sent(play()) -> play().
-with_sent(#play{held = Held} = Play) ->
+with_sent(#play{held = Held, sent = Told} = Play) ->
     case sent_bytes:sent() of
-        [] -> Play;
-        Sent -> Play#play{held = [{sent, Sent} | Held]}
+        Told -> Play;
+        Sent -> Play#play{held = [{sent, Sent} | Held], sent = Sent}
     end.
 
 -spec tell(tuple(), play()) -> play().

@@ -52,6 +52,6 @@ counted(Ends, Socket, Size) ->
     ok.
 
 %% The bytes that each socket was handed so far.
--spec sent() -> [map()].
+-spec sent() -> [{Local :: tcp_state:address(), Remote :: tcp_state:address(), Bytes :: non_neg_integer()}].
 sent() ->
-    [#{local => Local, remote => Remote, bytes => Bytes} || {_, Bytes, {Local, Remote}} <- ets:tab2list(?COUNTED)].
+    [{Local, Remote, Bytes} || {_, Bytes, {Local, Remote}} <- ets:tab2list(?COUNTED)].

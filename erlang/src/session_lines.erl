@@ -35,7 +35,7 @@ lines([{Source, Exprs} | Forms], Index, Bindings, Play) ->
     ok = say(Index, Source, Times, Value, socket_names:bound(Value, Bindings, Next), Play),
     lines(Forms, Index + 1, Next, Play).
 
--spec say(pos_integer(), binary(), times(), term(), [map()], play()) -> ok.
+-spec say(pos_integer(), binary(), times(), term(), [tuple()], play()) -> ok.
 say(Index, Source, {DurationUs, StartNs}, Value, Bound, {Server, _, _}) ->
     Server ! {self(), said, {line, Index, Source, session_text:printed(Value), DurationUs, StartNs, Bound}},
     ok.

@@ -11,10 +11,13 @@
 -type bindings() :: erl_eval:binding_struct().
 -type name() :: binary().
 -type ends() :: tcp_state:ends().
+-type told() :: {name(), Local :: tcp_state:address(), Remote :: tcp_state:address()}.
+-type state() :: {name(), Local :: tcp_state:address(), Remote :: tcp_state:address(),
+                  Received :: non_neg_integer(), Unread :: non_neg_integer(), tcp_state:state()}.
 
 %% The connected sockets that a line bound to variables, each with its ends. A socket that the line returned
 %% is remembered, too: the line may have bound it under no name of its own.
--spec bound(term(), bindings(), bindings()) -> [map()].
+-spec bound(term(), bindings(), bindings()) -> [told()].
 bound(Value, Bindings, Bindings) ->
     ok = remember_value(Value),
     [];
@@ -32,11 +35,11 @@ remember_value(Value) when is_tuple(Value); is_list(Value); is_port(Value) ->
 remember_value(_) ->
     ok.
 
--spec bound(socket(), name()) -> [map()].
+-spec bound(socket(), name()) -> [told()].
 bound(Socket, Name) ->
     _ = put(named, [{Socket, Name} | already_named()]),
     case remember(Socket) of
-        {Local, Remote} -> [#{name => Name, local => Local, remote => Remote}];
+        {Local, Remote} -> [{Name, Local, Remote}];
         unknown -> remember_listener(Socket, Name)
     end.
 
@@ -68,14 +71,14 @@ remember_listener(Socket, Name) ->
     end.
 
 %% The sockets that listen, or did.
--spec listening() -> [map()].
+-spec listening() -> [{name(), tcp_state:address(), Closed :: boolean()}].
 listening() ->
-    [#{name => Name, local => Local, closed => socket_facts:is_closed(Socket)}
+    [{Name, Local, socket_facts:is_closed(Socket)}
      || {{listener, Socket}, {Name, Local}} <- get()].
 
 %% The connected sockets that have a name, each once, and what the kernel says of them. One that is called Sock is
 %% called so, whatever else it is called.
--spec states() -> [map()].
+-spec states() -> [state()].
 states() ->
     Named = lists:reverse(already_named()),
     [State || {Socket, Name} <- lists:ukeysort(1, preferred(Named)), State <- state(Socket, Name)].
@@ -88,7 +91,7 @@ preferred(Named) ->
     end.
 
 %% Nothing of a socket that is closed, that listens, or that was never connected.
--spec state(socket(), name()) -> [map()].
+-spec state(socket(), name()) -> [state()].
 state(Socket, Name) ->
     case ends_of_open(Socket) of
         unknown -> [];
@@ -96,8 +99,7 @@ state(Socket, Name) ->
             case socket_facts:facts(Socket, Ends) of
                 closed -> [];
                 {State, Received, Unread} ->
-                    [#{name => Name, local => Local, remote => Remote,
-                       received => Received, unread => Unread, state => State}]
+                    [{Name, Local, Remote, Received, Unread, State}]
             end
     end.
 

@@ -26,16 +26,10 @@ from rst_or_fin.node import session
 from rst_or_fin.node.link import Atom, Event, Link, Term
 from rst_or_fin.tcp.segment import Endpoint
 
-_STATE = {
-    Atom("name"): b"Sock",
-    Atom("local"): ((10, 0, 0, 2), 40000),
-    Atom("remote"): ((10, 0, 0, 3), 80),
-    Atom("received"): 485,
-    Atom("unread"): 485,
-    Atom("state"): 1,
-}
-_SOCK = {name: _STATE[name] for name in (Atom("name"), Atom("local"), Atom("remote"))}
-_LISTENER = {Atom("name"): b"L", Atom("local"): ((10, 0, 0, 2), 8080), Atom("closed"): Atom("true")}
+_LOCAL, _REMOTE = ((10, 0, 0, 2), 40000), ((10, 0, 0, 3), 80)
+_STATE = (b"Sock", _LOCAL, _REMOTE, 485, 485, 1)
+_SOCK = (b"Sock", _LOCAL, _REMOTE)
+_LISTENER = (b"L", ((10, 0, 0, 2), 8080), Atom("true"))
 _NETSTAT = b"TcpExt: TCPTimeouts\nTcpExt: 1\n"
 
 
@@ -48,10 +42,7 @@ _CONNECT: Event = (Atom("line"), 1, b"{ok,Sock} = ...", b"{ok,#Port<0.6>}", 300,
 _CLOSING: Event = (Atom("closing"), [_STATE], (13, 14, _files(4)), b"gen_tcp:close(Sock).", 15)
 _CLOSED: Event = (Atom("closed"), (16, 17, _files(5)))
 _CLOSE: Event = (Atom("line"), 2, b"gen_tcp:close(Sock).", b"ok", 70, 15, [])
-_SENT: Event = (
-    Atom("sent"),
-    [{Atom("local"): ((10, 0, 0, 2), 40000), Atom("remote"): ((10, 0, 0, 3), 80), Atom("bytes"): 1000}],
-)
+_SENT: Event = (Atom("sent"), [(_LOCAL, _REMOTE, 1000)])
 _DONE: Event = (Atom("done"), [_LISTENER])
 
 

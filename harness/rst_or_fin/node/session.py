@@ -17,11 +17,11 @@ A command is sent as `{From, Ref, Command}`; every string in it and in an event 
         | {unparsable, LineNo, Why}
 
 A Reading is {FromNs, ToNs, [Netstat, Snmp]}, the times being those of the node's kernel, and the two what it
-had in /proc/net/netstat and /proc/net/snmp. Bound are
-the connected sockets that the line bound to variables, as maps of name, local and remote; Listening those
-that listen or did, as maps of name, local and closed; Sent the bytes
-handed to each connected socket, as maps of local, remote and bytes. An address is the tuple that Erlang
-has for it.
+had in /proc/net/netstat and /proc/net/snmp. Bound are the connected sockets that the line bound to variables,
+as {Name, Local, Remote}; SocketStates those of them that are open, as {Name, Local, Remote, Received, Unread,
+State}; Listening those that listen or did, as {Name, Local, Closed}; Sent the bytes handed to each connected
+socket, as {Local, Remote, Bytes}, told again where they are others. An address is the tuple that Erlang has
+for it.
 
 Plays that are begun before the last one ended wait for it. A session's process, and its sockets with it,
 stays until it is forgotten or the next play begins; one that crashed or timed out is gone at once.
@@ -270,40 +270,31 @@ def _foreign(event: Event) -> LinkError:
     )
 
 
-def _socket_state(fields: Mapping[Atom, Any]) -> SocketState:
+def _socket_state(told: tuple[Any, ...]) -> SocketState:
+    name, local, remote, received, unread, state = told
     return SocketState(
-        name=_text(fields[Atom("name")]),
-        local=_endpoint(fields[Atom("local")]),
-        remote=_endpoint(fields[Atom("remote")]),
-        received=fields[Atom("received")],
-        unread=fields[Atom("unread")],
-        state=fields[Atom("state")],
+        name=_text(name),
+        local=_endpoint(local),
+        remote=_endpoint(remote),
+        received=received,
+        unread=unread,
+        state=state,
     )
 
 
-def _bound_socket(fields: Mapping[Atom, Any], line: int) -> BoundSocket:
-    return BoundSocket(
-        name=_text(fields[Atom("name")]),
-        local=_endpoint(fields[Atom("local")]),
-        remote=_endpoint(fields[Atom("remote")]),
-        line=line,
-    )
+def _bound_socket(told: tuple[Any, ...], line: int) -> BoundSocket:
+    name, local, remote = told
+    return BoundSocket(name=_text(name), local=_endpoint(local), remote=_endpoint(remote), line=line)
 
 
-def _listening_socket(fields: Mapping[Atom, Any]) -> ListeningSocket:
-    return ListeningSocket(
-        name=_text(fields[Atom("name")]),
-        local=_endpoint(fields[Atom("local")]),
-        closed=bool(fields[Atom("closed")]),
-    )
+def _listening_socket(told: tuple[Any, ...]) -> ListeningSocket:
+    name, local, closed = told
+    return ListeningSocket(name=_text(name), local=_endpoint(local), closed=bool(closed))
 
 
-def _sent_bytes(fields: Mapping[Atom, Any]) -> SentBytes:
-    return SentBytes(
-        local=_endpoint(fields[Atom("local")]),
-        remote=_endpoint(fields[Atom("remote")]),
-        bytes=fields[Atom("bytes")],
-    )
+def _sent_bytes(told: tuple[Any, ...]) -> SentBytes:
+    local, remote, count = told
+    return SentBytes(local=_endpoint(local), remote=_endpoint(remote), bytes=count)
 
 
 def _reading(moment: Moment, reading: Any, names: tuple[str, ...] = COUNTERS) -> CounterReading:

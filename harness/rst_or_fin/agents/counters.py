@@ -44,7 +44,8 @@ def pick(table: bytes, names: tuple[str, ...]) -> dict[str, int]:
     for heads, values in zip(lines[::2], lines[1::2]):  # noqa: B905 (hosts run Python 3.9)
         columns = _columns(heads, names)
         if columns:
-            fields = values.split()
+            last = max(column for _, column in columns)
+            fields = values.split(None, last + 1)  # what follows the last of them is left together
             found.update({name: int(fields[column]) for name, column in columns})
     return found
 

@@ -78,6 +78,7 @@ class Faults:
     def __init__(self, rules: Sequence[Rule] = (), random: Random | None = None, salt: str = "") -> None:
         self._rules = tuple(enumerate(rules))
         self._random = random
+        self._is_idle = not rules and (random is None or not (random.rolls or random.delay_ns))
         self._salt = f"{random.seed if random else 0} {salt}"
         self._flows: OrderedDict[bytes, _Flow] = OrderedDict()
         self._due: list[tuple[int, int, _Held]] = []
@@ -105,6 +106,8 @@ class Faults:
         flow = self._flow(side, heard, now_ns)
         if flow is None:
             return []
+        if self._is_idle:
+            return [Out(1 - side, frame)]
         role = 0 if side == flow.client_side else 1
         if role == 1 and heard.flags & SYN:
             flow.isns[1] = heard.seq
@@ -209,8 +212,6 @@ class Faults:
     def _by_chance(
         self, random: Random, flow: _Flow, role: int, frame: bytes, heard: Heard, now_ns: int
     ) -> list[Out]:
-        if not random.rolls and not random.delay_ns:
-            return self._pass(flow, role, frame, heard)
         loss, duplicate, reorder, jitter = self._dice(flow, role, heard)
         if loss < random.loss:
             self._note(BY_CHANCE, "drop", flow, role, heard)

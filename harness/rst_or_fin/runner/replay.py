@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -121,8 +121,8 @@ def run(
             if goes_on:
                 with suppress(LinkLostError):  # the node is gone, as will be seen
                     ref = play.begin()  # it plays while this one is judged
-            replay = replace(replay, watch=watch, wire=played, **inside)
-            replay = clock.on_ours(_with_last_words(bed, replay, told, gone=gone))
+            seen = {"watch": watch, "wire": played, **inside}
+            replay = clock.on_ours(_with_last_words(bed, replay, told, seen, gone=gone))
             peer_reports = settled.peer_reports
             with _undisturbed():
                 writer.secrets(bed.secrets())
@@ -251,10 +251,13 @@ def _settled(bed: Testbed, *, node_gone: bool) -> CounterReading | bytes:
     return _beside(bed)
 
 
-def _with_last_words(bed: Testbed, replay: Replay, settled: CounterReading | bytes, *, gone: bool) -> Replay:
+def _with_last_words(
+    bed: Testbed, replay: Replay, settled: CounterReading | bytes, seen: Mapping[str, Any], *, gone: bool
+) -> Replay:
     """Return the replay with these counters too, told by the node or, where it cannot any more, beside it.
 
-    A node that is gone by then is asked after, and so are the local ports where none was free.
+    `seen` is what was seen of it beside the node, by the names of a Replay. A node that is gone by then is
+    asked after, and so are the local ports where none was free.
     """
     if isinstance(settled, bytes):
         try:
@@ -262,7 +265,7 @@ def _with_last_words(bed: Testbed, replay: Replay, settled: CounterReading | byt
         except LinkError as error:
             gone = gone or isinstance(error, LinkLostError)
             settled = _beside(bed)
-    replay = replace(replay, readings=(*replay.readings, settled))
+    replay = replace(replay, readings=(*replay.readings, settled), **seen)
     if gone:
         replay = replace(
             replay,

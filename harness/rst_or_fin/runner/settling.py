@@ -69,7 +69,7 @@ class _Settling:
             self._hear_all()
             left_open = self._look(timeout_s)
             waits = left_open or not self._recorder.is_still(self._bed)
-            waits = waits or (self._must_testify and len(self._heard) < len(self._wire.ends()))
+            waits = waits or (self._must_testify and not self._has_heard_all())
             spent_s = self._spent_s()
             if not waits or spent_s >= self._settle_s or self._recorder.is_cut_off(self._bed):
                 return left_open
@@ -92,11 +92,18 @@ class _Settling:
 
     def _hear_all(self) -> None:
         """Take in what the peer has said by now of the connections seen so far."""
+        if self._has_heard_all():
+            return
         for index, (ends, _) in enumerate(self._wire.ends()):
             self._hear(index, ends, 0.0)
 
+    def _has_heard_all(self) -> bool:
+        return len(self._heard) == len(self._wire)
+
     def _hear_out(self, left_open: Sequence[Ends]) -> None:
         """Wait for the peer's word on each connection that has ended for it, or must be told of."""
+        if self._has_heard_all():
+            return
         deadline = time.monotonic() + _TESTIMONY_TIMEOUT_S
         for index, (ends, over) in enumerate(self._wire.ends()):
             patience_s = max(0.0, deadline - time.monotonic()) if self._is_due(ends, over, left_open) else 0.0

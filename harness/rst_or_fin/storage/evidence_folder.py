@@ -27,7 +27,7 @@ from __future__ import annotations
 import errno
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -194,12 +194,12 @@ class Writer:
     def __init__(self, folder: Path, *, scenario_text: str, manifest: Manifest) -> None:
         self.folder = folder
         self._manifest = manifest
-        with _writing(folder):
+        with _Writing(folder):
             folder.mkdir(parents=True, exist_ok=False)
             self._write_manifest(manifest)
             (folder / _SCENARIO).write_text(scenario_text, encoding="utf-8")
         self._files: dict[str, BinaryIO] = {}
-        with _writing(folder), ExitStack() as opened:
+        with _Writing(folder), ExitStack() as opened:
             captures = [_CAPTURE]
             if manifest.format == FORMAT_OF_TWO_CAPTURES:
                 captures.append(_CAPTURE_AT_PEER)
@@ -216,17 +216,17 @@ class Writer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with _writing(self.folder):
+        with _Writing(self.folder):
             self._closing.close()  # every one of them, also where one cannot be flushed
 
     def frames(self, frames: Iterable[Frame]) -> None:
         """Append frames to the capture."""
-        with _writing(self.folder):
+        with _Writing(self.folder):
             self._files[_CAPTURE].write(pcap.records(frames))
 
     def peer_frames(self, frames: Iterable[Frame]) -> None:
         """Append frames captured at the peer's end of a wire that a program is in the middle of."""
-        with _writing(self.folder):
+        with _Writing(self.folder):
             self._files[_CAPTURE_AT_PEER].write(pcap.records(frames))
 
     def replay(self, replay: Replay, peer_reports: Sequence[PeerReport], tested: PeerReport | None) -> None:
@@ -276,14 +276,14 @@ class Writer:
 
     def flush(self) -> None:
         """Write out what is still buffered."""
-        with _writing(self.folder):
+        with _Writing(self.folder):
             for file in self._files.values():
                 file.flush()
 
     def finish(self, *, finished: str, capture: CaptureFacts) -> None:
         """Complete the manifest with the capture's facts and the time the run ended."""
         self.flush()
-        with _writing(self.folder):
+        with _Writing(self.folder):
             self._write_manifest(msgspec.structs.replace(self._manifest, finished=finished, capture=capture))
 
     def _write_manifest(self, manifest: Manifest) -> None:
@@ -294,7 +294,7 @@ class Writer:
         self._append(name, msgspec.json.encode(record) + b"\n")
 
     def _append(self, name: str, data: bytes) -> None:
-        with _writing(self.folder):
+        with _Writing(self.folder):
             if name not in self._files:
                 self._files[name] = self._closing.enter_context((self.folder / name).open("wb"))
             self._files[name].write(data)
@@ -395,14 +395,14 @@ def _scenario(folder: Path, manifest: Manifest) -> Scenario:
 
 def write_verdicts(folder: Path, records: Iterable[object]) -> None:
     """Replace the verdicts of an evidence folder after it has been judged again."""
-    with _writing(folder):
+    with _Writing(folder):
         lines = b"".join(msgspec.json.encode(record) + b"\n" for record in records)
         own_files.replace(folder / _VERDICTS, lines)
 
 
 def write_json(path: Path, record: object) -> None:
     """Write a JSON document that summarises evidence folders, beside them."""
-    with _writing(path.parent):
+    with _Writing(path.parent):
         own_files.replace(path, msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
 
 
@@ -466,16 +466,29 @@ def _records(path: Path, decoder: msgspec.json.Decoder[Any]) -> Iterator[Any]:
             ) from error
 
 
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except FileExistsError as error:
-        raise UsageError(f"{folder} exists already", "choose another folder with --out") from error
-    except OSError as error:
-        remedy = (
-            "free some space, or write elsewhere with --out DIR; what had been written is kept"
-            if error.errno in (errno.ENOSPC, errno.EDQUOT)
-            else "write elsewhere with --out DIR"
-        )
-        raise MachineError(f"cannot write the evidence to {folder}: {error.strerror}", remedy) from error
+class _Writing:
+    """Tell what goes wrong with files meanwhile as MachineError or UsageError.
+
+    A class, not a generator: it is entered for every line of evidence.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __enter__(self) -> None:
+        """Begin; nothing is needed for that."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, FileExistsError):
+            raise UsageError(f"{self._folder} exists already", "choose another folder with --out") from error
+        if isinstance(error, OSError):
+            remedy = (
+                "free some space, or write elsewhere with --out DIR; what had been written is kept"
+                if error.errno in (errno.ENOSPC, errno.EDQUOT)
+                else "write elsewhere with --out DIR"
+            )
+            raise MachineError(
+                f"cannot write the evidence to {self._folder}: {error.strerror}", remedy
+            ) from error

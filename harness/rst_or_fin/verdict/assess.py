@@ -146,6 +146,10 @@ class ReplayTracker:
         self._begun: list[Conversation] = []
         self.frames = 0  # seen so far
 
+    def __len__(self) -> int:
+        """How many connections there are since the last replay's were taken."""
+        return len(self._begun)
+
     def see(self, frames: Iterable[Frame]) -> None:
         for frame in frames:
             self.frames += 1
@@ -302,11 +306,13 @@ def _judged(
         found.near if found is not None else connection,
         capture=capture,
         subject=subject,
-        report=replace(
-            report,
+        report=HostReport(
             replay=replay if tested else replace(replay, resets=None, system_calls=None),
             socket=socket,
+            resets_ns=report.resets_ns,
+            aborts_ns=report.aborts_ns,
             waiting=_waited(replay, connection, node),
+            clock_error_ns=report.clock_error_ns,
         ),
         peer_report=peer_report,
         gate=scenario.gate if tested else None,
@@ -403,7 +409,7 @@ def _held_against(
     replay: Replay,
 ) -> tuple[Verdict, tuple[Comparison, ...]]:
     """The verdict with the doubts that the expectation brings in, and every point that it names."""
-    verdict = replace(verdict, doubts=(*verdict.doubts, *_doubts_of_path(scenario, replay, verdict)))
+    verdict = _doubted(verdict, _doubts_of_path(scenario, replay, verdict))
     if scenario.varied:
         verdict = _without_gate(verdict, replay, main)
     if scenario.race or scenario.varied:
@@ -422,8 +428,13 @@ def _held_against(
             replace(point, what=f"{wanted.name}: {point.what}")
             for point in compare(wanted.expect, found.verdict, replay, found.peer_report)
         ]
-    fresh = (doubt for doubt in doubts if doubt not in verdict.doubts)
-    return replace(verdict, doubts=(*verdict.doubts, *fresh)), tuple(comparisons)
+    return _doubted(verdict, (doubt for doubt in doubts if doubt not in verdict.doubts)), tuple(comparisons)
+
+
+def _doubted(verdict: Verdict, doubts: Iterable[str]) -> Verdict:
+    """The verdict with more doubts; the same one where there are none, as is the rule."""
+    more = tuple(doubts)
+    return replace(verdict, doubts=(*verdict.doubts, *more)) if more else verdict
 
 
 def _doubts_of_path(scenario: Scenario, replay: Replay, verdict: Verdict) -> Iterator[str]:
@@ -468,7 +479,7 @@ def _without_gate(verdict: Verdict, replay: Replay, main: AssessedConnection | N
         doubts.append("the receive buffer was not read before the close, and no gate stands in for it")
     if replay.reading(Moment.BEFORE) is None or replay.reading(Moment.AFTER) is None:
         doubts.append("the kernel's counters were not read around the close, and no gate stands in for them")
-    return replace(verdict, doubts=(*verdict.doubts, *doubts))
+    return _doubted(verdict, doubts)
 
 
 def assess_run(

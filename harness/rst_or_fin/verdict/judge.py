@@ -378,6 +378,8 @@ def _counting(connection: Connection) -> Connection:
     """The connection without what decides nothing, for Zeek's word."""
     reading = connection.reading
     left_out = {ignored.index for ignored in reading.ignored()}
+    if not left_out and not any(segment.rst for segment in connection.segments):
+        return connection
     resets = {role: reading.end(connection.endpoint(role)).reset() for role in Role}
     kept = tuple(
         segment

@@ -109,6 +109,13 @@ def test_a_wire_is_told_its_rules_and_fenced_once(
     assert cheapest(name, IDLE, tmp_path / "run", round_trips) == asked
 
 
+def test_no_tap_is_drained_during_a_session_whose_segments_may_be_lost(
+    tmp_path: Path, round_trips: Counter[str]
+) -> None:
+    """What a tap holds decides which segments a kernel joins when it sends them again."""
+    assert cheapest("recv-then-close", "loss=0.000001", tmp_path / "run", round_trips)["drain"] == 4
+
+
 @pytest.mark.parametrize(("wire", "most"), [(None, 4_000), (IDLE, 7_000)])
 def test_a_replay_takes_no_more_calls_than_it_did(
     wire: str | None, most: int, tmp_path: Path, calls: Counter[str]

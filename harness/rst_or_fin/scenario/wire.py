@@ -66,6 +66,11 @@ class RandomFaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         said = msgspec.to_builtins(self)
         return " ".join(f"{name}={value}" for name, value in said.items() if value or name == "seed")
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything passes as it was sent."""
+        return not (self.loss or self.duplicate or self.reorder or self.delay_ms or self.jitter_ms)
+
 
 class WireRule(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"from_": "from"}

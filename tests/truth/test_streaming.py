@@ -11,6 +11,7 @@ from rst_or_fin.evidence.records import CaptureFacts
 from rst_or_fin.tcp import tracker
 from rst_or_fin.verdict.judge import Verdict, judge
 
+from tests.truth import nearly_plain
 from tests.truth.conversation import converse
 
 SEEDS = range(150)
@@ -31,3 +32,9 @@ def test_what_streams_is_judged_as_the_whole(waiting_max: int, monkeypatch: pyte
         cases = sorted(JudgedCapture(read([data]), Known()), key=lambda case: case.number)
         otherwise += [seed] if whole != [told(case.verdict) for case in cases] else []
     assert otherwise == []
+
+
+def test_what_came_unasked_is_forgotten_with_its_connection() -> None:
+    """A SYN that it answers came after the connection had been judged: looking for it there was a crash."""
+    cases = list(JudgedCapture(read([nearly_plain.capture(1462)]), Known()))
+    assert sorted(case.number for case in cases) == list(range(1, len(cases) + 1))

@@ -62,7 +62,7 @@ class Conversation:
     def take(self) -> Connection:
         """The connection as it stands; what comes later changes it no more."""
         found = connection(self.members, self.reading)
-        self.taken, self.members, self.strays = True, [], {}
+        self.taken, self.members, self.strays, self.unasked = True, [], {}, None
         return found
 
     def look(self) -> Connection:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rst_or_fin.report import terminal
 from rst_or_fin.report.fitting import NARROWEST, fitted, visible_len
-from rst_or_fin.report.terminal import COLOURS, PLAIN
+from rst_or_fin.report.palette import COLOURS, PLAIN, Palette
 
 from tests.support.report_runs import aborted, closed, crashed, long_transfer, run, scenario, shut_down
 
@@ -27,7 +27,7 @@ _TEXT = st.text(st.sampled_from("ab  cdefgh\n"), max_size=400)
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 132])
 @pytest.mark.parametrize("palette", [PLAIN, COLOURS], ids=["plain", "colours"])
-def test_a_case_fits_the_terminal(width: int, palette: terminal.Palette) -> None:
+def test_a_case_fits_the_terminal(width: int, palette: Palette) -> None:
     shown = [terminal.case(run.scenario, run.judgements[0], palette, width=width) for run in RUNS]
     assert max(visible_len(line) for text in shown for line in text.split("\n")) <= width
 

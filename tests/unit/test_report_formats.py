@@ -18,8 +18,8 @@ from markdown_it.token import Token
 from rst_or_fin.evidence import pcap
 from rst_or_fin.report import html, junit, ladder_mermaid, ladder_svg, ladder_text, markdown, pcapng
 from rst_or_fin.report.ladder import Ladder, ladder
+from rst_or_fin.report.palette import COLOURS
 from rst_or_fin.report.records import Run, documents
-from rst_or_fin.report.terminal import COLOURS
 from rst_or_fin.tcp.ending import Ending
 from rst_or_fin.verdict.outcome import Outcome
 

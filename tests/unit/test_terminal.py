@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rst_or_fin.evidence.records import Call
 from rst_or_fin.report import terminal
-from rst_or_fin.report.terminal import COLOURS, PLAIN, Palette, Tally
+from rst_or_fin.report.palette import COLOURS, PLAIN, Palette
+from rst_or_fin.report.terminal import Tally
 from rst_or_fin.scenario.model import Expectation, Scenario
 from rst_or_fin.tcp import connection as trace
 from rst_or_fin.tcp.ending import Cause, Ending

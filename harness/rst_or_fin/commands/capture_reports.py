@@ -25,7 +25,7 @@ from rst_or_fin.report import (
     ladder_text,
 )
 from rst_or_fin.report.capture_records import capture_record, case_record, overview_record, segments_record
-from rst_or_fin.report.terminal import PLAIN
+from rst_or_fin.report.palette import PLAIN
 
 _PREVIEW_LEN = 61  # bytes of each payload that a ladder shows, and one more
 

@@ -13,7 +13,7 @@ import msgspec
 
 from rst_or_fin.commands.progress import Progress, Verbosity
 from rst_or_fin.report.fitting import WIDTH, fitted
-from rst_or_fin.report.terminal import COLOURS, PLAIN, Palette
+from rst_or_fin.report.palette import COLOURS, PLAIN, Palette
 
 _progress = Progress()
 

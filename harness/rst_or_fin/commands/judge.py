@@ -8,10 +8,6 @@ from pathlib import Path
 from rst_or_fin.commands.capture_answers import judge_capture
 from rst_or_fin.commands.console import columns, palette, print_json, show
 from rst_or_fin.errors import UsageError
-from rst_or_fin.report import terminal
-from rst_or_fin.storage import evidence_folder
-from rst_or_fin.storage.load_run import load_run
-from rst_or_fin.verdict.outcome import worst
 
 
 def judge(options: argparse.Namespace) -> int:
@@ -22,6 +18,11 @@ def judge(options: argparse.Namespace) -> int:
 
 
 def _folder(folder: Path, options: argparse.Namespace) -> int:
+    from rst_or_fin.report import terminal  # a capture needs nothing of evidence folders
+    from rst_or_fin.storage import evidence_folder
+    from rst_or_fin.storage.load_run import load_run
+    from rst_or_fin.verdict.outcome import worst
+
     run = load_run(folder)
     scenario, judgements = run.scenario, run.judgements
     if not judgements:

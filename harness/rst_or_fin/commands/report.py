@@ -16,8 +16,8 @@ from rst_or_fin.errors import EXIT_AS_EXPECTED, UsageError
 from rst_or_fin.report import ladder_mermaid, ladder_svg, ladder_text
 from rst_or_fin.report.fitting import WIDTH, fitted
 from rst_or_fin.report.ladder import Ladder, ladder
+from rst_or_fin.report.palette import PLAIN
 from rst_or_fin.report.records import Run, documents
-from rst_or_fin.report.terminal import PLAIN
 from rst_or_fin.storage.find_runs import find_runs, newest_run
 
 

@@ -11,7 +11,7 @@ from rst_or_fin.analysis.overview import Group, Overview, Way, causes_of, in_wor
 from rst_or_fin.escaping import clipped, visible
 from rst_or_fin.report import times
 from rst_or_fin.report.how_to_tell import commands
-from rst_or_fin.report.terminal import PLAIN, Palette
+from rst_or_fin.report.palette import PLAIN, Palette
 from rst_or_fin.tcp.connection import Connection, Roles
 from rst_or_fin.tcp.ending import Ending, Role, Validity
 from rst_or_fin.tcp.segment import Endpoint, Segment

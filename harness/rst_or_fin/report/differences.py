@@ -9,7 +9,7 @@ from typing import Any
 from rst_or_fin.analysis.compare import Behaviour, Difference, Findings, SetAside, Unseen
 from rst_or_fin.escaping import visible
 from rst_or_fin.report.markdown import escaped
-from rst_or_fin.report.terminal import PLAIN, Palette
+from rst_or_fin.report.palette import PLAIN, Palette
 
 UNEXPLAINED = "unexplained"
 ABSENT = "-"

@@ -17,7 +17,7 @@ from rst_or_fin.report.ladder import (
     Row,
     SegmentRow,
 )
-from rst_or_fin.report.terminal import PLAIN, Palette
+from rst_or_fin.report.palette import PLAIN, Palette
 
 _TIME = 10  # columns left of the left lifeline
 _RESULT_LINES = 2

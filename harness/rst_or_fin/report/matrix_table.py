@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from rst_or_fin.analysis.matrix import Combination, Mark, Record
 from rst_or_fin.escaping import clipped, visible
 from rst_or_fin.report.markdown import escaped
-from rst_or_fin.report.terminal import PLAIN, Palette
+from rst_or_fin.report.palette import PLAIN, Palette
 
 _SHOWN = {Mark.AS_EXPECTED: "ok", Mark.DIFFERS: "DIFFERS"}
 _NAME_WIDTH = 36

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from rst_or_fin.analysis.remedies import Cure, Side
-from rst_or_fin.report.terminal import PLAIN, Palette
+from rst_or_fin.report.palette import PLAIN, Palette
 
 _WIDTH = 100
 _HELPS = {True: "yes", False: "NO", None: "unclear"}

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rst_or_fin.analysis.sweep import Point, method, sentence
 from rst_or_fin.analysis.threshold import Found
 from rst_or_fin.analysis.wilson import shares
-from rst_or_fin.report.terminal import PLAIN, Palette
+from rst_or_fin.report.palette import PLAIN, Palette
 
 _WIDTH = 100
 _SEGMENTS = 2  # different closing segments of one point before the rest is left out

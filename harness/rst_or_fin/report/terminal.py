@@ -8,12 +8,12 @@ from __future__ import annotations
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from rst_or_fin.analysis.wilson import shares
 from rst_or_fin.escaping import visible, visible_lines
 from rst_or_fin.evidence.records import Call
 from rst_or_fin.report.fitting import WIDTH, fitted
+from rst_or_fin.report.palette import PLAIN, Palette
 from rst_or_fin.report.trace_text import TraceLine, left_first, long_name, trace_lines
 from rst_or_fin.scenario.model import Scenario
 from rst_or_fin.tcp.causes import BY_CAUSE
@@ -30,24 +30,6 @@ _LONG_RESULT = 12  # lines of one printed result before the middle is left out
 _LONG_LINE = 1000  # characters of one line of a result before the rest is left out
 _SLOW_US = 10_000  # how long a session line takes before that is worth a word
 _MANY = 12  # other connections before the rest is only counted
-
-
-@dataclass(frozen=True, slots=True)
-class Palette:
-    """SGR codes by meaning, or nothing at all."""
-
-    bold: str = ""
-    dim: str = ""
-    good: str = ""
-    bad: str = ""
-    warn: str = ""
-    plain: str = ""
-
-
-PLAIN = Palette()
-COLOURS = Palette(
-    bold="\x1b[1m", dim="\x1b[2m", good="\x1b[32m", bad="\x1b[31m", warn="\x1b[33m", plain="\x1b[0m"
-)
 
 
 def case(

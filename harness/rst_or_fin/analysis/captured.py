@@ -9,17 +9,21 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from heapq import heappop, heappush, heapreplace
+from typing import TYPE_CHECKING, NamedTuple
 
 from rst_or_fin.capture_file.icmp_errors import IcmpError
 from rst_or_fin.capture_file.offloads import Offloads
-from rst_or_fin.capture_file.reading import Reading
+from rst_or_fin.capture_file.reading import Reading, Times
 from rst_or_fin.evidence.records import CaptureFacts
 from rst_or_fin.tcp.acceptance import read
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.segment import Endpoint, Segment
 from rst_or_fin.tcp.tracker import ConnectionTracker, Conversation
 from rst_or_fin.verdict.judge import Verdict, judge
+
+if TYPE_CHECKING:  # numpy takes its time to load, and most captures are small
+    from rst_or_fin.analysis.sifting import PlainConnections
 
 _CROSSED_NS = 1_000_000_000  # what crosses the end of a connection has come by then
 LATE_NS = (
@@ -66,9 +70,10 @@ class Known:
 
 
 class _Ending(NamedTuple):
-    """A connection that may be over, and since when nothing of it has come."""
+    """A connection that may be over, and since when nothing of it has come. In a heap the number decides."""
 
     t_ns: int
+    number: int
     conversation: Conversation
 
 
@@ -77,14 +82,20 @@ class JudgedCapture:
 
     `provisional` gets each case a few seconds after its end; what comes later may change it. Whether it
     `is_settled` is known at its end: where it is not, it is to be read again with what is then `known`.
+    `plain` are connections whose segments were left out of the reading; no case is made of them.
     """
 
     def __init__(
-        self, reading: Reading, known: Known, provisional: Callable[[Case], None] | None = None
+        self,
+        reading: Reading,
+        known: Known,
+        provisional: Callable[[Case], None] | None = None,
+        plain: PlainConnections | None = None,
     ) -> None:
         self.reading = reading
-        self.connections = 0
-        self._offloads = Offloads(known.offloaded)
+        self.plain = plain
+        self._begun_here = 0
+        self._offloads = Offloads(known.offloaded, plain.is_right if plain is not None else None)
         self._given = known
         self._provisional = provisional
         self._fresh: deque[_Ending] = deque()  # those to be told for now
@@ -93,12 +104,19 @@ class JudgedCapture:
         self._tracker = ConnectionTracker()
         self._numbers: dict[int, int] = {}  # by the id of a conversation
         self._begun: dict[int, Conversation] = {}  # by number
-        self._ending: deque[_Ending] = deque()  # the one of which nothing came for longest is the first
+        self._ending: list[_Ending] = []  # a heap: the one of which nothing came for longest is the first
         self._queued: set[int] = set()  # the ids of these
         self._remembered: deque[Conversation] = deque()
         self._errors: dict[frozenset[Endpoint], list[IcmpError]] = {}
         self._errors_read = 0
+        self._over: deque[Case] = deque()  # by the time of segments that were left out
+        reading.on_left_out = self._pass
         self._times: dict[int, int] = {}  # of the last segment before each break
+
+    @property
+    def connections(self) -> int:
+        """How many connections there are, as far as the capture was read."""
+        return self._begun_here + (self.plain.total if self.plain is not None else 0)
 
     @property
     def offloaded(self) -> tuple[str, ...]:
@@ -119,6 +137,7 @@ class JudgedCapture:
     def __iter__(self) -> Iterator[Case]:
         last_ns = 0
         for segment in self._offloads.forgiven(self.reading):
+            yield from self._taken()
             self._note_breaks(last_ns)
             last_ns = max(last_ns, segment.t_ns)
             self._add(segment)
@@ -126,23 +145,41 @@ class JudgedCapture:
                 self._tell(segment.t_ns)
             while (number := self._next_over(segment.t_ns)) is not None:
                 yield self._case(number)
-        self._note_breaks(last_ns)
+        yield from self._taken()
+        self._note_breaks(last_ns if self.plain is None else max(last_ns, self.plain.last_ns))
         for number in list(self._begun):
             yield self._case(number)
+
+    def _taken(self) -> Iterator[Case]:
+        """Give what was over by the time of the segments that were left out."""
+        while self._over:
+            yield self._over.popleft()
+
+    def _pass(self, times: Times) -> None:
+        """Judge what is over by the times of segments that are left out, at the first that is late enough."""
+        at = 0
+        while self._ending:
+            at = max(at, int(times.searchsorted(self._ending[0].t_ns + LATE_NS, side="right")))
+            if at == len(times):
+                return
+            while (number := self._next_over(int(times[at]))) is not None:
+                self._over.append(self._case(number))
 
     def _add(self, segment: Segment) -> None:
         begun = self._tracker.add(segment)
         if begun is not None:
-            self.connections += 1
-            self._numbers[id(begun)] = self.connections
-            self._begun[self.connections] = begun
+            self._begun_here += 1
+            others = self.plain.begun_before(segment.frame_no) if self.plain is not None else 0
+            self._numbers[id(begun)] = number = self._begun_here + others
+            self._begun[number] = begun
         if segment.flags & _FIN_OR_RST:
             for conversation in self._tracker.of(segment):
                 if not conversation.taken and id(conversation) not in self._queued:
                     self._queued.add(id(conversation))
-                    self._ending.append(_Ending(segment.t_ns, conversation))
+                    ending = _Ending(segment.t_ns, self._numbers[id(conversation)], conversation)
+                    heappush(self._ending, ending)
                     if self._provisional is not None:
-                        self._fresh.append(_Ending(segment.t_ns, conversation))
+                        self._fresh.append(ending)
 
     def _next_over(self, now_ns: int) -> int | None:
         """Find a connection that is over, and of which nothing came for long enough."""
@@ -151,40 +188,37 @@ class JudgedCapture:
         if self._due:
             return self._due.popleft()
         while self._ending:
-            since_ns, conversation = self._ending[0]
+            since_ns, number, conversation = self._ending[0]
             last_ns = conversation.members[-1].t_ns if conversation.members else since_ns
-            if since_ns < last_ns:
-                self._ending.rotate(-1)
-                self._ending[-1] = _Ending(last_ns, conversation)
-            elif now_ns - since_ns <= LATE_NS:
+            if now_ns - since_ns <= LATE_NS:
                 return None
+            if since_ns < last_ns:
+                heapreplace(self._ending, _Ending(last_ns, number, conversation))
             elif not conversation.reading.over:  # a FIN alone: look again later, as its answer may come
-                self._ending.rotate(-1)
-                self._ending[-1] = _Ending(max(now_ns, since_ns + 1), conversation)
+                heapreplace(self._ending, _Ending(max(now_ns, since_ns + 1), number, conversation))
             else:
-                self._ending.popleft()
-                return self._numbers[id(conversation)]
+                heappop(self._ending)
+                return number
         return None
 
     def _relieve(self, now_ns: int) -> None:
         """Settle orderly ends early where very many wait; what a RST ended waits its time."""
-        kept: deque[_Ending] = deque()
-        for ending in self._ending:
+        kept: list[_Ending] = []
+        for ending in sorted(self._ending):
             conversation = ending.conversation
             reading, past_ns = conversation.reading, now_ns - conversation.members[-1].t_ns
             if reading.closed_by_fins and past_ns > _ORDERLY_NS:
-                self._due.append(self._numbers[id(conversation)])
+                self._due.append(ending.number)
             else:
                 kept.append(ending)
-        self._ending = kept
+        self._ending = kept  # sorted: a heap
         self._relief = max(_WAITING_MAX, 2 * len(kept))
 
     def _tell(self, now_ns: int) -> None:
         """Tell what is over for now, for who waits: what comes later may still change it."""
         while self._fresh and now_ns - self._fresh[0].t_ns > LIVE_NS:
-            conversation = self._fresh.popleft().conversation
+            _, number, conversation = self._fresh.popleft()
             if self._provisional is not None and not conversation.taken and conversation.reading.over:
-                number = self._numbers[id(conversation)]
                 self._provisional(self._judged(number, conversation.look()))
 
     def _case(self, number: int) -> Case:
@@ -258,11 +292,19 @@ def _of_checksums(connection: Connection, offloaded: Collection[str]) -> Iterato
             yield f"the only segment from {end} has a wrong checksum: left to its network card, or damaged"
 
 
-def judged(open_reading: Callable[[], Reading], *, use: Callable[[Iterator[Case]], None]) -> JudgedCapture:
-    """Judge a capture that can be read again; `use` gets all its cases, at the last reading rightly."""
+def judged(
+    open_reading: Callable[[], Reading],
+    *,
+    use: Callable[[Iterator[Case]], None],
+    plain: PlainConnections | None = None,
+) -> JudgedCapture:
+    """Judge a capture that can be read again; `use` gets all its cases, at the last reading rightly.
+
+    `plain` are connections that are left out of the reading.
+    """
     known = Known()
     while True:
-        capture = JudgedCapture(open_reading(), known)
+        capture = JudgedCapture(open_reading(), known, plain=plain)
         use(iter(capture))
         if capture.is_settled:
             return capture

@@ -10,12 +10,16 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import count
+from typing import TYPE_CHECKING
 
 from rst_or_fin.analysis.captured import Case
 from rst_or_fin.tcp.connection import Connection, Roles
 from rst_or_fin.tcp.ending import Cause, Ending, Role, Validity
 from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.verdict.judge import Verdict
+
+if TYPE_CHECKING:
+    from rst_or_fin.analysis.sifting import PlainConnections
 
 _HOSTS_MAX = 1_000  # of a group, told apart up to here
 _SHOWN_MAX = 12
@@ -94,6 +98,20 @@ class Overview:
             self.doubted.setdefault(doubt, case.number)
         self._consider(case)
 
+    def add_plain(self, plain: PlainConnections) -> None:
+        """Count connections of which nothing is to be said but that both ends sent their FIN."""
+        self.total += plain.total
+        self.segments += plain.segments
+        self.first_ns = plain.first_ns if self.first_ns is None else min(self.first_ns, plain.first_ns)
+        self.last_ns = plain.ended_ns if self.last_ns is None else max(self.last_ns, plain.ended_ns)
+        self.validity[Validity.CONCLUSIVE] += plain.total
+        self.endings[_by_both(Ending.FIN), Validity.CONCLUSIVE] += plain.total
+
+    @property
+    def ranked_endings(self) -> list[tuple[tuple[str, Validity], int]]:
+        """How connections ended, the most first."""
+        return sorted(self.endings.items(), key=lambda item: (-item[1], item[0]))
+
     @property
     def shown(self) -> list[Case]:
         """The connections worth a look, RSTs before the rest, then in the order in which they began."""
@@ -137,7 +155,7 @@ class Overview:
 def in_words(connection: Connection, found: Verdict) -> str:
     """How a connection ended: `FIN by both ends`, `RST by the server`, `no end seen`."""
     if found.client is found.server and found.client is not Ending.NONE:
-        return f"{found.client} by both ends"
+        return _by_both(found.client)
     said = [
         f"{ending} by {_the(connection, role)}"
         for role in Role
@@ -145,6 +163,10 @@ def in_words(connection: Connection, found: Verdict) -> str:
     ]
     refused = Cause.CLOSED_PORT in (found.cause, found.peer_cause)
     return "refused (RST answers the SYN)" if refused else ", ".join(said) or "neither FIN nor RST seen"
+
+
+def _by_both(ending: Ending) -> str:
+    return f"{ending} by both ends"
 
 
 def way_of(connection: Connection, found: Verdict, role: Role) -> Way:

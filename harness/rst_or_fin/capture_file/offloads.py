@@ -6,7 +6,7 @@ One wrong checksum among right ones is damage: nobody received that segment.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 import msgspec
 
@@ -17,23 +17,32 @@ class Offloads:
     """Forgives such hosts their wrong checksums, segment by segment.
 
     `known` are the hosts that an earlier reading of the same capture has found. None: it cannot be read
-    twice, and a host is forgiven as long as none of its checksums was right.
+    twice, and a host is forgiven as long as none of its checksums was right. `is_right` knows hosts that sent
+    a right one on segments that do not come by here.
     """
 
-    def __init__(self, known: Collection[str] | None = None) -> None:
+    def __init__(
+        self, known: Collection[str] | None = None, is_right: Callable[[str], bool] | None = None
+    ) -> None:
         self._known = known
+        self._is_right = is_right
         self._right: set[str] = set()
         self._wrong: set[str] = set()
 
     @property
     def hosts(self) -> tuple[str, ...]:
         """The hosts that sent nothing but wrong checksums, as far as the capture was read."""
-        return tuple(sorted(self._wrong - self._right))
+        return tuple(sorted(self._offloading))
 
     @property
     def is_settled(self) -> bool:
         """Whether what was forgiven is what the whole capture says."""
-        return self._known is None or set(self._known) == self._wrong - self._right
+        return self._known is None or set(self._known) == self._offloading
+
+    @property
+    def _offloading(self) -> set[str]:
+        found = self._wrong - self._right
+        return found if self._is_right is None else {host for host in found if not self._is_right(host)}
 
     def forgiven(self, segments: Iterable[Segment]) -> Iterator[Segment]:
         """Give the segments, those with a checksum that was left to a card as such."""

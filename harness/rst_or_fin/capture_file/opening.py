@@ -35,6 +35,14 @@ def open_captures(paths: Sequence[str | Path], *, payload_kept: int = LARGEST_PA
     return Reading([_source(path) for path in paths], payload_kept=payload_kept)
 
 
+def large_source(paths: Sequence[str | Path], at_least: int) -> Source | None:
+    """Return a capture as a source that can be read again, if it is one file of at least that many bytes."""
+    if len(paths) != 1 or str(paths[0]) == STANDARD_INPUT:
+        return None
+    path = Path(paths[0])
+    return _source(path) if path.is_file() and path.stat().st_size >= at_least else None
+
+
 def _check(path: str | Path, *, alone: bool) -> None:
     if str(path) == STANDARD_INPUT:
         if sys.stdin.isatty():

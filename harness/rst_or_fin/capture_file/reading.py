@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from math import inf
-from typing import TypeAlias
+from typing import Literal, Protocol, SupportsInt, TypeAlias
 
 from rst_or_fin.capture_file import formats
 from rst_or_fin.capture_file.damage import CaptureError
@@ -28,6 +28,14 @@ class Source:
     open: Callable[[], Iterable[bytes]]
 
 
+class Times(Protocol):
+    """Points in time in ascending order, in nanoseconds (a column of numpy's)."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int) -> int: ...
+    def searchsorted(self, value: int, /, side: Literal["right"]) -> SupportsInt: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Break:
     """Where a file could not be read on: why, and after which frame. What came later is not known."""
@@ -42,8 +50,13 @@ class Reading:
     Frames are numbered from 1 on as Wireshark does, across all files. What the attributes say is complete
     once the last segment was given. `payload_kept`: so many bytes of each payload are kept.
 
+    A reading may leave segments out that are known already. `on_left_out` is then told when each of them
+    came, in order, before the next segment is given: what waits for time to pass waits for these too.
+
     Raises CaptureError, at once, where a file is no capture.
     """
+
+    on_left_out: Callable[[Times], None] | None = None
 
     def __init__(self, sources: Sequence[Source], *, payload_kept: int = LARGEST_PAYLOAD) -> None:
         self.frames = 0

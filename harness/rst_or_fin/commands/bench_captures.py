@@ -16,6 +16,9 @@ _SIZES = (10_000, 100_000, 1_000_000)
 _A, _B = Endpoint("198.18.0.3", 40_000), Endpoint("198.18.0.4", 80)
 _PAYLOAD_LEN = 100
 _ISN = 1_000
+_ISN_STEP = (
+    250_000 * 7_919
+)  # a connection that takes up the ports of an earlier one has other numbers (RFC 6528)
 _WINDOW = 65_535
 _SYN, _SYN_ACK, _ACK = int(Flags.SYN), int(Flags.SYN | Flags.ACK), int(Flags.ACK)
 _RST, _FIN_ACK = int(Flags.RST), int(Flags.FIN | Flags.ACK)
@@ -41,24 +44,26 @@ def bench_captures() -> None:
     bench_beside(SHAPES[_LIFELIKE](_SIZES[-1]), _SIZES[-1])
 
 
-def _segment(src: Endpoint, seq: int, ack: int, flags: int, payload_len: int = 0, port: int = 0) -> Segment:
+def _segment(
+    src: Endpoint, seq: int, ack: int, flags: int, payload_len: int = 0, port: int = 0, isn: int = 0
+) -> Segment:
     client = _A._replace(port=port) if port else _A
     return Segment(
         t_ns=0,
         src=client if src is _A else _B,
         dst=_B if src is _A else client,
-        seq=seq % (1 << 32),
-        ack=ack % (1 << 32),
+        seq=(seq + isn) % (1 << 32),
+        ack=(ack + isn) % (1 << 32) if flags & _ACK else 0,
         flags=flags,
         window=_WINDOW,
         payload_len=payload_len,
     )
 
 
-def _handshake(port: int = 0) -> Iterator[Segment]:
-    yield _segment(_A, _ISN, 0, _SYN, port=port)
-    yield _segment(_B, _ISN, _ISN + 1, _SYN_ACK, port=port)
-    yield _segment(_A, _ISN + 1, _ISN + 1, _ACK, port=port)
+def _handshake(port: int = 0, isn: int = 0) -> Iterator[Segment]:
+    yield _segment(_A, _ISN, 0, _SYN, port=port, isn=isn)
+    yield _segment(_B, _ISN, _ISN + 1, _SYN_ACK, port=port, isn=isn)
+    yield _segment(_A, _ISN + 1, _ISN + 1, _ACK, port=port, isn=isn)
 
 
 def _download(size: int) -> Iterator[Segment]:
@@ -88,15 +93,15 @@ def _resets(size: int) -> Iterator[Segment]:
 
 def _many(size: int) -> Iterator[Segment]:
     for number in range(size // 10):
-        port = 1 + number % 60_000
-        yield from _handshake(port)
-        yield _segment(_A, _ISN + 1, _ISN + 1, _ACK, 18, port)
-        yield _segment(_B, _ISN + 1, _ISN + 19, _ACK, _PAYLOAD_LEN, port)
-        yield _segment(_A, _ISN + 19, _ISN + 101, _ACK, 0, port)
-        yield _segment(_A, _ISN + 19, _ISN + 101, _FIN_ACK, 0, port)
-        yield _segment(_B, _ISN + 101, _ISN + 20, _FIN_ACK, 0, port)
-        yield _segment(_A, _ISN + 20, _ISN + 102, _ACK, 0, port)
-        yield _segment(_B, _ISN + 102, _ISN + 20, _ACK, 0, port)
+        port, isn = 1 + number % 60_000, number * _ISN_STEP
+        yield from _handshake(port, isn)
+        yield _segment(_A, _ISN + 1, _ISN + 1, _ACK, 18, port, isn)
+        yield _segment(_B, _ISN + 1, _ISN + 19, _ACK, _PAYLOAD_LEN, port, isn)
+        yield _segment(_A, _ISN + 19, _ISN + 101, _ACK, 0, port, isn)
+        yield _segment(_A, _ISN + 19, _ISN + 101, _FIN_ACK, 0, port, isn)
+        yield _segment(_B, _ISN + 101, _ISN + 20, _FIN_ACK, 0, port, isn)
+        yield _segment(_A, _ISN + 20, _ISN + 102, _ACK, 0, port, isn)
+        yield _segment(_B, _ISN + 102, _ISN + 20, _ACK, 0, port, isn)
 
 
 SHAPES: dict[str, Callable[[int], Iterator[Segment]]] = {

@@ -25,8 +25,15 @@ def judge_capture(options: argparse.Namespace) -> int:
     kind = _Lines if options.json_lines else _Document if options.json else _Screen
     answer = kind(wanted, live, names(options.paths))
     heard = Witnesses(options).heard if are_given(options) else iter
-    capture = judge_captures(options.paths, lambda cases: answer.use(heard(cases)), provisional=answer.tell)
+    capture = judge_captures(
+        options.paths,
+        lambda cases: answer.use(heard(cases)),
+        provisional=answer.tell,
+        only_counted=kind is _Screen and wanted.is_all and not are_given(options),
+    )
     seen = answer.seen
+    if capture.plain is not None:
+        seen.add_plain(capture.plain)
     if not seen.total and wanted == Selection(connection=wanted.connection):
         raise UsageError(no_such(wanted.connection or 0, capture), "leave --connection out to see them all")
     answer.finish(capture)

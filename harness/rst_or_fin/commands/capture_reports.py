@@ -58,8 +58,15 @@ def _overview(options: argparse.Namespace) -> bytes:
             if options.format == "json":
                 records.append((case.number, msgspec.Raw(msgspec.json.encode(case_record(case)))))
 
-    capture = judge_captures(options.runs, use, payload_kept=_PREVIEW_LEN if options.format == "html" else 0)
+    capture = judge_captures(
+        options.runs,
+        use,
+        payload_kept=_PREVIEW_LEN if options.format == "html" else 0,
+        only_counted=options.format != "json" and wanted.is_all,
+    )
     seen = found[0]
+    if capture.plain is not None:
+        seen.add_plain(capture.plain)
     if options.format == "json":
         document = {
             "format": 1,

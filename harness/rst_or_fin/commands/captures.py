@@ -9,9 +9,11 @@ from pathlib import Path
 from rst_or_fin.analysis import selection
 from rst_or_fin.analysis.captured import Case, JudgedCapture, Known, judged
 from rst_or_fin.analysis.selection import Selection
-from rst_or_fin.capture_file.opening import STANDARD_INPUT, open_captures
+from rst_or_fin.capture_file.opening import STANDARD_INPUT, large_source, open_captures
 from rst_or_fin.capture_file.reading import Reading
 from rst_or_fin.errors import UsageError
+
+_LARGE = 1_048_576  # bytes: from here on numpy saves more time than it takes to load
 
 
 def selected(options: argparse.Namespace) -> Selection:
@@ -50,10 +52,13 @@ def judge_captures(
     *,
     payload_kept: int = 0,
     provisional: Callable[[Case], None] | None = None,
+    only_counted: bool = False,
 ) -> JudgedCapture:
     """Judge captures as one; `use` gets all cases, again from the first where the capture's end says so.
 
-    `provisional` gets, of a capture that is growing, each case a few seconds after its end.
+    `provisional` gets, of a capture that is growing, each case a few seconds after its end. `only_counted`:
+    no more is wanted of plain connections than how many there are. Of a large file `use` does not get these
+    then; they are `plain` in what is returned.
 
     Raises UsageError where there is no TCP segment in them.
     """
@@ -65,10 +70,27 @@ def judge_captures(
         capture = JudgedCapture(reading(), Known(offloaded=None), provisional)
         use(iter(capture))
     else:
-        capture = judged(reading, use=use)
+        counted = _judged_but_plain(paths, use, payload_kept) if only_counted else None
+        capture = counted or judged(reading, use=use)
     if not capture.connections:
         raise UsageError(_no_segment(capture.reading), "give a capture of the connection in question")
     return capture
+
+
+def _judged_but_plain(
+    paths: Sequence[str], use: Callable[[Iterator[Case]], None], payload_kept: int
+) -> JudgedCapture | None:
+    """Judge what is not plain of a large file; None where that is no gain, or of a single connection."""
+    source = large_source(paths, _LARGE)
+    if source is None:
+        return None
+    from rst_or_fin.analysis.sifting import sift  # numpy takes its time to load
+
+    sifted = sift(source)
+    if sifted is None:
+        return None
+    capture = judged(lambda: sifted.reading(payload_kept), use=use, plain=sifted.plain)
+    return capture if capture.connections > 1 else None
 
 
 def one_case(paths: Sequence[str], number: int, *, payload_kept: int = 0) -> Case:

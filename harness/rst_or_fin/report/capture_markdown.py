@@ -23,7 +23,7 @@ def _overview(seen: Overview, capture: JudgedCapture, name: str) -> Iterator[str
     if seen.first_ns is not None and seen.last_ns is not None:
         yield times.span(seen.first_ns, seen.last_ns)
     yield ""
-    rows = [(str(n), how, str(validity)) for (how, validity), n in seen.endings.most_common()]
+    rows = [(str(n), how, str(validity)) for (how, validity), n in seen.ranked_endings]
     yield from table(("connections", "how they ended", ""), rows)
     ways = [
         (str(group.total), capture_text.who(way, group), str(way.ending), way.why, f"#{group.number}")

@@ -73,7 +73,7 @@ def overview_record(overview: Overview, selected_of: int) -> dict[str, Any]:
         "ended": None if overview.last_ns is None else times.iso(overview.last_ns),
         "endings": [
             {"how": how, "validity": validity, "connections": number}
-            for (how, validity), number in overview.endings.most_common()
+            for (how, validity), number in overview.ranked_endings
         ],
         "resets": [
             {

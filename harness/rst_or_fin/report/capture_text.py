@@ -51,7 +51,7 @@ def _block(title: str, lines: Sequence[str], palette: Palette) -> str:
 
 def _endings(seen: Overview, palette: Palette) -> list[str]:
     rows = []
-    for (how, validity), number in _most(seen.endings.most_common()):
+    for (how, validity), number in _most(seen.ranked_endings):
         colour = palette.bad if "RST" in how else palette.good if how.startswith("FIN") else ""
         doubted = f" {palette.warn}(inconclusive){palette.plain}" if validity != Validity.CONCLUSIVE else ""
         rows.append(f"{number:>9}  {colour}{how}{palette.plain if colour else ''}{doubted}")

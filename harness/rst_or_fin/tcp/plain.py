@@ -1,0 +1,100 @@
+"""Connections that opened and closed as by the book, found among columns of numbers, many at a time.
+
+Plain is: a SYN, its SYN ACK, then segments with ACK, in each direction every number once and in order; every
+ACK names what was captured before it; one FIN of each end, both acknowledged. No RST, no wrong checksum. Of
+such a connection the judge says the same whatever else is in it: FIN by both ends, conclusive, no remark
+(`tests/truth/test_sifting.py` holds that against the judge). All others are not known here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from rst_or_fin.tcp.acceptance import SLACK_LEN
+
+_Column: TypeAlias = npt.NDArray[Any]
+_FIN, _SYN, _RST, _ACK = 0x01, 0x02, 0x04, 0x10
+_LONGEST = 1 << 31  # bytes of one connection: beyond half the numbers' space one number says two things
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segments:
+    """Segments sorted by pair of ends, of each pair as captured. `from_low`: which of the ends sent it."""
+
+    pair: _Column
+    from_low: _Column
+    flags: _Column
+    seq: _Column
+    ack: _Column
+    payload_len: _Column
+    is_bad: _Column
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The connections, each from one SYN of a pair up to the next: the first segment, and how many it has."""
+
+    first: _Column
+    count: _Column
+    is_plain: _Column
+
+
+def find(among: Segments) -> Found:
+    """Cut the segments (at least one) up into connections, and say which are plain."""
+    syn, fin, ack = ((among.flags & bit) != 0 for bit in (_SYN, _FIN, _ACK))
+    opens = syn & ~ack
+    opens[0] = True
+    opens[1:] |= among.pair[1:] != among.pair[:-1]
+    first = np.flatnonzero(opens)
+    count = np.diff(first, append=len(opens))
+    of = np.cumsum(opens) - 1  # which connection a segment is of
+    index = np.arange(len(opens))
+    place = index - first[of]
+    from_client = among.from_low == among.from_low[first][of]
+    end = among.seq + among.payload_len + syn + fin  # modulo 2^32, as the numbers are
+    by_client, by_server = (
+        np.maximum.accumulate(np.where(by, index, -1)) for by in (from_client, ~from_client)
+    )
+    own = np.where(from_client, _before(by_client), _before(by_server))
+    peer = np.where(from_client, _before(by_server), _before(by_client))
+
+    is_opening = place <= 1
+    fine = ~among.is_bad & ((among.flags & _RST) == 0)
+    fine &= (ack == (place > 0)) & (syn == is_opening)
+    fine &= ~is_opening | ((among.payload_len == 0) & ~fin & (from_client == (place == 0)))
+    fine &= is_opening | ((own >= first[of]) & (peer >= first[of]) & (among.seq == end[own]))
+    acked = among.ack.copy()
+    several = first[count > 1]
+    acked[several] = end[several + 1]  # a client's first ACK must not fall behind the SYN ACK's number
+    fine &= is_opening | (_distance(among.ack, acked[own]) >= 0)
+    behind = _distance(end[peer], among.ack)
+    fine &= (place == 0) | ((behind >= 0) & (behind <= np.where(is_opening, 0, SLACK_LEN)))
+
+    is_plain = np.logical_and.reduceat(fine, first)
+    is_plain &= np.add.reduceat(among.payload_len, first, dtype=np.int64) < _LONGEST
+    last = first + count - 1
+    last_of_client, last_of_server = by_client[last], by_server[last]
+    is_plain &= among.ack[last_of_client] == end[last_of_server]
+    is_plain &= among.ack[last_of_server] == end[last_of_client]
+    for by in (from_client, ~from_client):
+        fins = np.flatnonzero(fin & by)
+        is_plain &= np.bincount(of[fins], minlength=len(first)) == 1
+        closed = np.full(len(first), len(opens))
+        closed[of[fins]] = fins
+        late = by & (index > closed[of]) & (among.payload_len > 0)
+        is_plain &= ~np.logical_or.reduceat(late, first)
+    return Found(first=first, count=count, is_plain=is_plain)
+
+
+def _before(latest: _Column) -> _Column:
+    """The latest one before each segment, from the latest one up to it; -1: there is none."""
+    return np.concatenate((np.array([-1]), latest[:-1]))
+
+
+def _distance(later: _Column, earlier: _Column) -> _Column:
+    """`later - earlier` in sequence space, signed."""
+    return (later - earlier).view(np.int32)

@@ -1,0 +1,126 @@
+"""A sifted capture gets the answer that it gets connection by connection, byte for byte."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import pytest
+from rst_or_fin.analysis import sifting
+from rst_or_fin.analysis.captured import Case, JudgedCapture, judged
+from rst_or_fin.analysis.overview import Overview
+from rst_or_fin.analysis.sifting import PlainConnections, sift
+from rst_or_fin.capture_file import columns
+from rst_or_fin.capture_file.reading import Reading, Source
+from rst_or_fin.report import capture_text
+from rst_or_fin.report.capture_records import capture_record, case_record, overview_record
+
+from tests.truth import nearly_plain
+from tests.truth.crowd import crowd
+
+TESTS = Path(__file__).parents[1]
+CAPTURES = sorted([*TESTS.glob("data/captures/*.pcap*"), *TESTS.glob("golden/evidence/*/capture*.pcap")])
+CROWD = 30
+SMALL = 20  # segments of an epoch
+
+
+class Answer(NamedTuple):
+    """What is said of a capture: its first screen, its document's head, and each case that was made."""
+
+    screen: str
+    head: bytes
+    cases: dict[int, dict[str, Any]]
+
+
+def answer(capture: JudgedCapture, seen: Overview, cases: dict[int, dict[str, Any]]) -> Answer:
+    if capture.plain is not None:
+        seen.add_plain(capture.plain)
+    head = [capture_record(capture), overview_record(seen, capture.connections)]
+    return Answer(capture_text.overview(seen, capture, "x"), msgspec.json.encode(head), cases)
+
+
+def answered(readings: Iterator[Reading], plain: PlainConnections | None) -> Answer:
+    seen, cases = [Overview()], dict[int, dict[str, Any]]()
+
+    def use(given: Iterator[Case]) -> None:
+        seen[0] = Overview()
+        cases.clear()
+        for case in given:
+            seen[0].add(case)
+            cases[case.number] = msgspec.json.decode(msgspec.json.encode(case_record(case)))
+
+    capture = judged(lambda: next(readings), use=use, plain=plain)
+    return answer(capture, seen[0], cases)
+
+
+def both_ways(data: bytes) -> tuple[Answer, Answer | None]:
+    source = Source(name="x", open=lambda: [data])
+    sifted = sift(source)
+    whole = answered(iter(lambda: Reading([source], payload_kept=0), None), None)
+    if sifted is None:
+        return whole, None
+    return whole, answered(iter(lambda: sifted.reading(0), None), sifted.plain)
+
+
+def is_plain(case: dict[str, Any]) -> bool:
+    """Whether nothing is to be said of a case but that both ends sent their FIN."""
+    said = (case["remarks"], case["doubts"], case["client_cause"], case["server_cause"])
+    return (case["how"], case["validity"]) == ("FIN by both ends", "conclusive") and not any(said)
+
+
+def difference(data: bytes) -> str:
+    """What differs between the two ways; nothing, as a rule."""
+    whole, rest = both_ways(data)
+    if rest is None:
+        return ""
+    if rest.screen != whole.screen or rest.head != whole.head:
+        return "the first screen"
+    wrong = [n for n, case in whole.cases.items() if rest.cases.get(n, case) != case]
+    wrong += [n for n, case in whole.cases.items() if n not in rest.cases and not is_plain(case)]
+    return f"connections {wrong}" if wrong or rest.cases.keys() - whole.cases.keys() else ""
+
+
+@pytest.mark.parametrize("epoch", [sifting._EPOCH, SMALL], ids=["at once", "piece by piece"])
+def test_a_crowd_is_answered_the_same(epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sifting, "_EPOCH", epoch)
+    monkeypatch.setattr(columns, "_BLOCK_LEN", 5_000 if epoch == SMALL else columns._BLOCK_LEN)
+    found = {first: difference(crowd(range(first, first + CROWD))) for first in range(0, 240, CROWD)}
+    assert {first: said for first, said in found.items() if said} == {}
+
+
+def test_a_crowd_has_plain_connections() -> None:
+    found = sift(Source(name="x", open=lambda: [crowd(range(CROWD))]))
+    assert found is not None
+
+
+@pytest.mark.parametrize("cut", [1, 7, 15, 16, 17, 40, 70, 3000])
+def test_a_crowd_that_breaks_off_is_answered_the_same(cut: int) -> None:
+    assert difference(crowd(range(CROWD))[:-cut]) == ""
+
+
+@pytest.mark.parametrize("path", CAPTURES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_a_capture_of_the_field_is_answered_the_same(path: Path) -> None:
+    assert difference(path.read_bytes()) == ""
+
+
+def flipped(data: bytes, places: Iterable[int]) -> bytes:
+    spoilt = bytearray(data)
+    for place in places:
+        spoilt[24 + place % (len(data) - 24)] ^= 1 << place % 8
+    return bytes(spoilt)
+
+
+def test_damaged_crowds_are_answered_the_same() -> None:
+    whole = crowd(range(12))
+    found = {seed: difference(flipped(whole, range(seed, seed * 977, 4_001))) for seed in range(1, 60)}
+    assert {seed: said for seed, said in found.items() if said} == {}
+
+
+@pytest.mark.parametrize("epoch", [sifting._EPOCH, 60], ids=["at once", "piece by piece"])
+def test_what_is_nearly_plain_is_answered_the_same(epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sifting, "_EPOCH", epoch)
+    monkeypatch.setattr(columns, "_BLOCK_LEN", 3_000 if epoch == 60 else columns._BLOCK_LEN)
+    found = {seed: difference(nearly_plain.capture(seed)) for seed in range(120)}
+    assert {seed: said for seed, said in found.items() if said} == {}

@@ -10,7 +10,7 @@ Held are some bytes for each frame, connection and pair, and the columns of half
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from ipaddress import IPv4Address
 
 import numpy as np
@@ -36,7 +36,8 @@ from rst_or_fin.capture_file.records import FileNotes, Record
 from rst_or_fin.tcp import plain
 from rst_or_fin.tcp.segment import Endpoint
 
-_EPOCH = 500_000  # segments whose columns are held at a time; a connection that goes on beyond is not plain
+_EPOCH = 500_000  # segments whose columns are held at a time
+_LONG = 1_000  # segments of a connection: one that has as many is not plain where it goes on beyond these
 _CROSSED_NS = 1_000_000_000  # what ended later than this before a file breaks off is in doubt
 _ELSEWHERE = np.iinfo(np.uint32).max  # in place of a pair: a frame that is not simple
 _PORTS = 16
@@ -198,8 +199,8 @@ class _Sifting:
         self._held: list[Columns] = []
         self._held_len = 0
         self._noted = 0
-        self._pair_of: list[Column] = []  # by frame, as many as are noted
-        self._found: list[Column] = []
+        self._pair_of: list[Column] = [np.empty(0, dtype=np.uint32)]  # by frame, as many as are noted
+        self._found: list[tuple[Column, ...]] = [_NO_CONNECTION]
 
     def add(self, block: Block) -> bool:
         """Take in the next records; False where they are damaged, or most segments so far are not simple."""
@@ -228,91 +229,101 @@ class _Sifting:
             self._last_ns = max(self._last_ns, segment.t_ns)
             self._others.add((segment.src, segment.dst))
 
-    def _settle(self) -> None:
-        """Sort what is held into pairs and their connections."""
-        held, self._held, self._held_len = self._held, [], 0
-
-        def whole(name: str) -> Column:
-            found: Column = np.concatenate([getattr(each, name) for each in held])
-            return found
-
-        def by_pair(name: str) -> Column:
-            return whole(name)[order]
-
-        keys = _keys(whole("low"), whole("high"))
-        if not len(keys):
-            self._note(whole("frame"), whole("frame"))
-            return
+    def _settle(self, *, is_end: bool = False) -> None:
+        """Sort what is held into pairs and their connections; one that is open is held on."""
+        names = [field.name for field in fields(Columns)]
+        held = {name: np.concatenate([getattr(each, name) for each in self._held]) for name in names}
+        self._held, self._held_len = [], 0
+        keys = _keys(held["low"], held["high"])
         order = np.argsort(keys, kind="stable")
-        keys, low, high = keys[order], by_pair("low"), by_pair("high")
-        frame, from_low, seq, t_ns, is_good = map(by_pair, ("frame", "from_low", "seq", "t_ns", "is_good"))
+        keys = keys[order]
+        for name in names:
+            held[name] = held[name][order]
+        every = Columns(**held)
+        if not len(keys):
+            self._note(every.frame, every.frame)
+            return
         found = plain.find(
             plain.Segments(
                 pair=keys,
-                from_low=from_low,
-                flags=by_pair("flags"),
-                seq=seq,
-                ack=by_pair("ack"),
-                payload_len=by_pair("payload_len"),
-                is_bad=by_pair("is_bad"),
+                from_low=every.from_low,
+                flags=every.flags,
+                seq=every.seq,
+                ack=every.ack,
+                payload_len=every.payload_len,
+                is_bad=every.is_bad,
             )
         )
         is_first = np.append(True, keys[1:] != keys[:-1])
-        first = np.flatnonzero(is_first)
-        number = self._pairs.numbers(keys[first], low[first], high[first])
+        pairs, first = self._pairs, np.flatnonzero(is_first)
+        number = pairs.numbers(keys[first], every.low[first], every.high[first])
         pair = number[np.cumsum(is_first) - 1]
-        pairs = self._pairs
-        pairs.general[pair[(pairs.low[pair] != low) | (pairs.high[pair] != high)]] = True
-        pairs.general[pair[found.first[~found.is_plain]]] = True
-        pairs.good_low[pair[is_good & from_low]] = True
-        pairs.good_high[pair[is_good & ~from_low]] = True
-        self._note(pair, frame)
+        pairs.general[pair[(pairs.low[pair] != every.low) | (pairs.high[pair] != every.high)]] = True
+        is_kept = np.zeros_like(found.is_open) if is_end else self._held_on(found, pair[found.first])
+        pairs.general[pair[found.first[~(found.is_plain | is_kept)]]] = True
+        pairs.good_low[pair[every.is_good & every.from_low]] = True
+        pairs.good_high[pair[every.is_good & ~every.from_low]] = True
+        self._note(pair, every.frame)
         at, count = found.first[found.is_plain], found.count[found.is_plain]
-        last = at + count - 1
         self._found.append(
-            np.stack(
-                (
-                    pair[at],
-                    seq[at],
-                    from_low[at],
-                    frame[at] + 1,
-                    count,
-                    t_ns[at],
-                    t_ns[last],
-                )
-            ).astype(np.int64)
+            (
+                pair[at],
+                every.seq[at],
+                every.from_low[at],
+                (every.frame[at] + 1).astype(np.uint32),
+                count,
+                every.t_ns[at],
+                every.t_ns[at + count - 1],
+            )
         )
+        of_kept = np.repeat(is_kept, found.count)
+        self._held_len = int(of_kept.sum())
+        if self._held_len:
+            self._held = [Columns(**{name: held[name][of_kept] for name in names})]
+
+    def _held_on(self, found: plain.Found, pair: Column) -> Column:
+        """Choose the connections that wait for their other segments: a pair's last one, if it is not long."""
+        is_last = np.append(pair[1:] != pair[:-1], True)
+        waits = found.is_open & is_last & ~self._pairs.general[pair] & (found.count <= _LONG)
+        kept: Column = waits & (np.cumsum(found.count * waits) <= _EPOCH // 2)
+        return kept
 
     def _note(self, pair: Column, frame: Column) -> None:
         """Note which pair each frame is of."""
         every = np.full(self._frames - self._noted, _ELSEWHERE, dtype=np.uint32)
-        every[frame - self._noted] = pair
+        is_new = frame >= self._noted
+        every[frame[is_new] - self._noted] = pair[is_new]
         self._noted = self._frames
         self._pair_of.append(every)
 
     def finish(self, *, is_cut: bool) -> tuple[PlainConnections, Column]:
         """Say which connections are plain, and which frames are theirs."""
         if self._held:
-            self._settle()
+            self._settle(is_end=True)
         pairs = self._pairs
         pairs.exclude(self._others)
         pairs.exclude((error.src, error.dst) for error in self._decoder.icmp_errors)
-        found = np.concatenate([np.empty((7, 0), dtype=np.int64), *self._found], axis=1)
-        pair, isn, client, _, _, _, ended_ns = found
+        pair, isn, client, begun, count, first_ns, ended_ns = map(
+            np.concatenate, zip(*self._found, strict=True)
+        )
+        self._found.clear()
         if is_cut:
             pairs.general[pair[ended_ns > self._last_ns - _CROSSED_NS]] = True
         pairs.general[_reused(pair, isn, client)] = True
-        _, _, _, begun, count, first_ns, ended_ns = found[:, ~pairs.general[pair]]
-        every = np.concatenate([np.empty(0, dtype=np.uint32), *self._pair_of])
-        return PlainConnections(
-            total=len(begun),
-            segments=int(count.sum()),
-            first_ns=int(first_ns.min(initial=_NEVER)),
-            ended_ns=int(ended_ns.max(initial=0)),
+        is_plain = ~pairs.general[pair]
+        found = PlainConnections(
+            total=int(is_plain.sum()),
+            segments=int(count.sum(where=is_plain, dtype=np.int64)),
+            first_ns=int(first_ns.min(initial=_NEVER, where=is_plain)),
+            ended_ns=int(ended_ns.max(initial=0, where=is_plain)),
             last_ns=self._last_ns,
-            begun=np.sort(begun),
+            begun=np.sort(begun[is_plain]),
             hosts=frozenset(self._hosts().tolist()),
-        ), ~np.append(pairs.general, True)[np.minimum(every, len(pairs.general))]
+        )
+        is_left_out = ~np.append(pairs.general, True)
+        return found, np.concatenate(
+            [is_left_out[np.minimum(each, len(pairs.general))] for each in self._pair_of]
+        )
 
     def _hosts(self) -> Column:
         """The hosts that sent a right checksum on a plain connection."""
@@ -322,6 +333,7 @@ class _Sifting:
         return np.unique(ends >> np.uint64(_PORTS))
 
 
+_NO_CONNECTION = tuple(np.empty(0, dtype=kind) for kind in ("u4", "u4", "?", "u4", "i4", "i8", "i8"))
 _NEVER = np.iinfo(np.int64).max
 
 

@@ -36,11 +36,15 @@ class Segments:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """The connections, each from one SYN of a pair up to the next: the first segment, and how many it has."""
+    """The connections, each from one SYN of a pair up to the next: the first segment, and how many it has.
+
+    `is_open`: plain so far, and it has not come to its end.
+    """
 
     first: _Column
     count: _Column
     is_plain: _Column
+    is_open: _Column
 
 
 def find(among: Segments) -> Found:
@@ -49,16 +53,16 @@ def find(among: Segments) -> Found:
     opens = syn & ~ack
     opens[0] = True
     opens[1:] |= among.pair[1:] != among.pair[:-1]
-    first = np.flatnonzero(opens)
-    count = np.diff(first, append=len(opens))
-    of = np.cumsum(opens) - 1  # which connection a segment is of
-    index = np.arange(len(opens))
-    place = index - first[of]
-    from_client = among.from_low == among.from_low[first][of]
+    index = np.arange(len(opens), dtype=np.int32)
+    first = index[opens]
+    count = np.diff(first, append=np.int32(len(opens)))
+    of = np.cumsum(opens, dtype=np.int32) - np.int32(1)  # which connection a segment is of
+    begin = first[of]
+    place = index - begin
+    from_client = among.from_low == among.from_low[begin]
     end = among.seq + among.payload_len + syn + fin  # modulo 2^32, as the numbers are
-    by_client, by_server = (
-        np.maximum.accumulate(np.where(by, index, -1)) for by in (from_client, ~from_client)
-    )
+    by_client = np.maximum.accumulate(np.where(from_client, index, np.int32(-1)))
+    by_server = np.maximum.accumulate(np.where(from_client, np.int32(-1), index))
     own = np.where(from_client, _before(by_client), _before(by_server))
     peer = np.where(from_client, _before(by_server), _before(by_client))
 
@@ -66,7 +70,7 @@ def find(among: Segments) -> Found:
     fine = ~among.is_bad & ((among.flags & _RST) == 0)
     fine &= (ack == (place > 0)) & (syn == is_opening)
     fine &= ~is_opening | ((among.payload_len == 0) & ~fin & (from_client == (place == 0)))
-    fine &= is_opening | ((own >= first[of]) & (peer >= first[of]) & (among.seq == end[own]))
+    fine &= is_opening | ((own >= begin) & (peer >= begin) & (among.seq == end[own]))
     acked = among.ack.copy()
     several = first[count > 1]
     acked[several] = end[several + 1]  # a client's first ACK must not fall behind the SYN ACK's number
@@ -74,25 +78,26 @@ def find(among: Segments) -> Found:
     behind = _distance(end[peer], among.ack)
     fine &= (place == 0) | ((behind >= 0) & (behind <= np.where(is_opening, 0, SLACK_LEN)))
 
-    is_plain = np.logical_and.reduceat(fine, first)
-    is_plain &= np.add.reduceat(among.payload_len, first, dtype=np.int64) < _LONGEST
+    is_sound = np.logical_and.reduceat(fine, first)
+    is_sound &= np.add.reduceat(among.payload_len, first, dtype=np.int64) < _LONGEST
     last = first + count - 1
     last_of_client, last_of_server = by_client[last], by_server[last]
-    is_plain &= among.ack[last_of_client] == end[last_of_server]
+    is_plain = among.ack[last_of_client] == end[last_of_server]
     is_plain &= among.ack[last_of_server] == end[last_of_client]
     for by in (from_client, ~from_client):
-        fins = np.flatnonzero(fin & by)
-        is_plain &= np.bincount(of[fins], minlength=len(first)) == 1
-        closed = np.full(len(first), len(opens))
+        fins = index[fin & by]
+        number = np.bincount(of[fins], minlength=len(first))
+        closed = np.full(len(first), len(opens), dtype=np.int32)
         closed[of[fins]] = fins
         late = by & (index > closed[of]) & (among.payload_len > 0)
-        is_plain &= ~np.logical_or.reduceat(late, first)
-    return Found(first=first, count=count, is_plain=is_plain)
+        is_sound &= (number <= 1) & ~np.logical_or.reduceat(late, first)
+        is_plain &= number == 1
+    return Found(first=first, count=count, is_plain=is_sound & is_plain, is_open=is_sound & ~is_plain)
 
 
 def _before(latest: _Column) -> _Column:
     """The latest one before each segment, from the latest one up to it; -1: there is none."""
-    return np.concatenate((np.array([-1]), latest[:-1]))
+    return np.concatenate((np.array([-1], dtype=np.int32), latest[:-1]))
 
 
 def _distance(later: _Column, earlier: _Column) -> _Column:

@@ -39,6 +39,20 @@ def test_a_text_report_loads_no_template_engine(tmp_path: Path) -> None:
     assert done.returncode == 0
 
 
+def test_a_small_capture_does_not_load_numpy(tmp_path: Path) -> None:
+    (tmp_path / "small.pcap").write_bytes(classic(OVER))
+    asked = (
+        "import sys; from rst_or_fin.cli import main; main(sys.argv[1:]); sys.exit('numpy' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", asked, "judge", str(tmp_path / "small.pcap")],
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0
+
+
 def test_without_a_zstd_module_the_error_says_what_to_install() -> None:
     file = COMPRESSIONS["zstd"](PLAIN)
     program = (

@@ -85,6 +85,7 @@ class _Settling:
         left_open = self._recorder.left_open(self._bed)
         if not left_open and not self._recorder.has_seen_all_end():
             self._recorder.see(self._bed)  # what closed them came after the wire was looked at
+            left_open = self._recorder.left_open(self._bed)
         return left_open
 
     def _spent_s(self) -> float:

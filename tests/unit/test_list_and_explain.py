@@ -45,7 +45,7 @@ def test_filters_are_all_to_be_met(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_list_is_grouped_by_theme(capsys: pytest.CaptureFixture[str]) -> None:
     text = shown(capsys, "list", "linger")
     groups = [line.rpartition(" (")[0] for line in text.splitlines() if line[:1].strip()]
-    assert groups == sorted(groups)
+    assert groups == [theme for theme in scenario_files.THEMES if theme in groups]
     assert {"cures", "linger"} <= set(groups)
 
 
@@ -99,3 +99,20 @@ def test_a_users_own_file_is_explained_by_path(capsys: pytest.CaptureFixture[str
     path = tmp_path / "my.scenario.toml"
     path.write_text("claim = 'c'\nsources = ['s']\nsession = 'x.'\nexpect.ending = 'RST'\n")
     assert section(shown(capsys, "explain", str(path)), "Expect") == ["ending: RST"]
+
+
+def test_a_theme_is_known_as_it_is_written(capsys: pytest.CaptureFixture[str]) -> None:
+    assert {scenario["theme"] for scenario in listed(capsys, "--theme", "TLS")} == {"TLS"}
+
+
+def test_the_themes_have_the_order_of_the_catalogues_pages() -> None:
+    toctree = (
+        Path("docs/catalogue/index.md").read_text("utf-8").partition(":hidden:\n")[2].partition("```")[0]
+    )
+    assert [theme.replace(" ", "-").lower() for theme in scenario_files.THEMES] == toctree.split()
+
+
+def test_every_scenario_has_a_theme_of_the_list() -> None:
+    assert {scenario_files.find(name).scenario.theme for name in scenario_files.names()} == {
+        *scenario_files.THEMES
+    }

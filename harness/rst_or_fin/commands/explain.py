@@ -22,8 +22,9 @@ from rst_or_fin.tcp.ending import Ending
 def list_scenarios(options: argparse.Namespace) -> int:
     """The scenarios of the catalogue that pass every filter, by theme."""
     scenarios = [scenario_files.find(name).scenario for name in scenario_files.names()]
-    themes = sorted({scenario.theme for scenario in scenarios})
-    if options.theme is not None and options.theme.lower() not in themes:
+    themes = scenario_files.THEMES
+    wanted = None if options.theme is None else options.theme.lower()
+    if wanted is not None and wanted not in (theme.lower() for theme in themes):
         raise UsageError(f"no scenario has the theme {options.theme!r}", f"one of: {', '.join(themes)}")
     ending = None if options.ending is None else _ending(options.ending)
     words = [word.lower() for word in options.words]
@@ -31,7 +32,7 @@ def list_scenarios(options: argparse.Namespace) -> int:
         scenario
         for scenario in scenarios
         if all(word in f"{scenario.name} {scenario.claim}".lower() for word in words)
-        and (options.theme is None or options.theme.lower() == scenario.theme)
+        and wanted in (None, scenario.theme.lower())
         and (ending is None or ending in _endings(scenario))
     ]
     if not chosen:

@@ -27,6 +27,26 @@ _LONGEST_NAME = 200
 # The published case: connect/send/close and connect/send/recv/close.
 PUBLISHED_PAIR = ("close-with-unread-response", "recv-then-close")
 
+# The catalogue's themes in the order in which a reader meets them.
+THEMES = (
+    "the published pair",
+    "how much was read",
+    "mode",
+    "cures",
+    "linger",
+    "shutdown",
+    "order",
+    "ways to die",
+    "what is lost",
+    "server",
+    "hidden data",
+    "scripted peer",
+    "the wire",
+    "races",
+    "TLS",
+    "behind a proxy",
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:

@@ -197,3 +197,18 @@ def test_whose_witnesses_they_are_is_asked_where_two_hosts_reset(
     (folder / "dump.pcap").write_bytes(capture([*segments(ABORT), *by_server]))
     code = main(["judge", "dump.pcap", *counted(folder, NSTAT, 1, 1, 0)])
     assert (code, "--closing-host" in capfd.readouterr().err) == (EXIT_USAGE, True)
+
+
+def test_a_host_that_the_capture_has_not_is_refused(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    code = main(["judge", "dump.pcap", *counted(folder, NSTAT, 1, 1, 0), "--closing-host", "192.0.2.7"])
+    says = "no connection in this capture has 192.0.2.7: it has 10.0.0.2, 10.0.0.3"
+    assert (code, says in capfd.readouterr().err) == (EXIT_USAGE, True)
+
+
+def test_on_loopback_the_hosts_counters_are_one_witness(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    here = A._replace(address="127.0.0.1"), B._replace(address="127.0.0.1")
+    (folder / "dump.pcap").write_bytes(capture(segments(ABORT, a=here[0], b=here[1])))
+    answer = found(capfd, *counted(folder, NSTAT, 1, 1, 0))
+    assert [w["name"] for w in answer["witnesses"]].count("the counters of 127.0.0.1") == 1

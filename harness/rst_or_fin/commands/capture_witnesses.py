@@ -19,6 +19,7 @@ from rst_or_fin.verdict.aborts import abort_index
 from rst_or_fin.verdict.gathered import Gathered, corroborated
 
 _LARGEST = 100_000_000  # bytes
+_NAMED_MAX = 6  # hosts in an error
 
 
 def are_given(options: argparse.Namespace) -> bool:
@@ -44,8 +45,9 @@ class Witnesses:
         self._rsts: Counter[str] = Counter()
         self._aborts: Counter[str] = Counter()
         self._pairs: Counter[frozenset[Endpoint]] = Counter()
+        self._hosts: Counter[str] = Counter()
         judge_captures(options.paths, self._count)
-        address = selection.host(options.closing_host) if options.closing_host else self._only_host()
+        address = self._named(options.closing_host) if options.closing_host else self._only_host()
         self._gathered = Gathered(
             address=address,
             raised=raised,
@@ -68,13 +70,27 @@ class Witnesses:
         self._rsts.clear()
         self._aborts.clear()
         self._pairs.clear()
+        self._hosts.clear()
         for case in cases:
             connection = case.connection
             self._pairs[frozenset((connection.client, connection.server))] += 1
+            self._hosts.update((connection.client.address, connection.server.address))
             self._rsts.update(segment.src.address for segment in connection.segments if segment.rst)
             for role in Role:
                 if abort_index(connection, role) is not None:
                     self._aborts[connection.endpoint(role).address] += 1
+
+    def _named(self, text: str) -> str:
+        """Read the host's address, which has to be that of a connection's end."""
+        address = selection.host(text)
+        if address in self._hosts:
+            return address
+        known = [host for host, _ in self._hosts.most_common(_NAMED_MAX)]
+        more = f" and {len(self._hosts) - _NAMED_MAX} more" if len(self._hosts) > _NAMED_MAX else ""
+        raise UsageError(
+            f"no connection in this capture has {address}: it has {', '.join(known)}{more}",
+            "give --closing-host the closing host's address as the capture has it",
+        )
 
     def _only_host(self) -> str:
         """The one host that resets connections in the capture."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from rst_or_fin.evidence.gathered import SocketLine
 from rst_or_fin.evidence.tracepoint import Reset
@@ -20,6 +21,7 @@ from rst_or_fin.verdict.aborts import abort_of
 from rst_or_fin.verdict.judge import Verdict
 from rst_or_fin.verdict.witnesses import Witness
 
+_T = TypeVar("_T")
 _OUT_RSTS = "Tcp:OutRsts"
 
 
@@ -70,10 +72,15 @@ def _of_end(found: Verdict, connection: Connection, role: Role, gathered: Gather
     )
     return replace(
         found,
-        witnesses=(*found.witnesses, *said),
-        doubts=(*found.doubts, *doubts),
+        witnesses=_once(*found.witnesses, *said),
+        doubts=_once(*found.doubts, *doubts),
         **changed,  # type: ignore[arg-type]
     )
+
+
+def _once(*said: _T) -> tuple[_T, ...]:
+    """Leave out what was said already: on loopback both ends share one host and its counters."""
+    return tuple(dict.fromkeys(said))
 
 
 def _counters(gathered: Gathered, abort: Abort | None) -> tuple[Witness, Collection[str] | None]:

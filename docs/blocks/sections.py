@@ -11,10 +11,11 @@ from rst_or_fin.embedding import case, read
 from rst_or_fin.report.ladder import ladder
 from rst_or_fin.report.markdown import escaped
 from rst_or_fin.scenario.model import Expectation, Scenario
+from rst_or_fin.storage import scenario_files
 from rst_or_fin.tcp.ending import Cause, Ending
 
 from docs.blocks.tables import counted, records
-from docs.blocks.words import PUBLISHED, linked, scenarios, slug, theme_of, to, when
+from docs.blocks.words import linked, scenarios, slug, theme_of, to, when
 
 EVIDENCE = Path("tests/golden/evidence")
 
@@ -81,7 +82,7 @@ _OVER_BEFORE = (
 def by_theme(up: str = "") -> str:
     """Every scenario, by theme: its ending and its claim."""
     lines = []
-    in_order = sorted(scenarios(), key=lambda s: (theme_of(s) != PUBLISHED, theme_of(s)))
+    in_order = sorted(scenarios(), key=lambda s: scenario_files.THEMES.index(theme_of(s)))
     for name, members in groupby(in_order, key=theme_of):
         page = f"{up}{slug(name)}.md"
         lines += [
@@ -116,7 +117,8 @@ def _section(scenario: Scenario) -> str:
     lines = [f"## {scenario.name}", "", f"> {escaped(scenario.claim)}", ""]
     lines += [f"**Mechanism.** {mechanism}", "", f"**What to do.** {advice}{_remedies(scenario)}", ""]
     lines += ["```erlang", *scenario.session.strip().splitlines(), "```", ""]
-    lines += [*_peer(scenario), *_wire(scenario), f"**Expected.** {_expected(scenario.expect)}", ""]
+    title = "Mostly" if scenario.race else "Expected"
+    lines += [*_peer(scenario), *_wire(scenario), f"**{title}.** {_expected(scenario.expect)}", ""]
     if scenario.race:
         lines += ["Timing decides: the outcome is shown as a distribution and never passes or fails.", ""]
     for variant in scenario.variants:

@@ -55,7 +55,12 @@ def test_every_share_has_its_interval() -> None:
 
 def test_a_race_is_shown_as_a_distribution_alone() -> None:
     text = tally(*[fin(race=True)] * 9, rst(race=True)).line()
-    assert [line.split()[0] for line in text.splitlines()[1:]] == ["FIN", "RST"]
+    assert [line.split("  ")[2] for line in text.splitlines()[1:]] == [
+        "FIN",
+        "RST",
+        "the peer sees end of file",
+        "the peer sees ECONNRESET",
+    ]
 
 
 def test_a_race_keeps_nothing_as_odd() -> None:

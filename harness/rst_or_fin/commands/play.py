@@ -170,6 +170,7 @@ def _record(entry: Entry, folder: Path, tally: terminal.Tally, kept: Sequence[As
         "endings": dict(tally.endings),
         "race": entry.scenario.race,
         "distribution": distribution(tally),
+        "peer_sees": dict(tally.heard),
         "replays": [
             {**judged.record(), "session": judged.replay.calls, "end": judged.replay.end} for judged in kept
         ],

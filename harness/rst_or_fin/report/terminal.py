@@ -260,7 +260,8 @@ def outcome_word(outcome: Outcome, palette: Palette = PLAIN) -> str:
 class Tally:
     """Counts many replays of one scenario as they come; keeps whole only those that were not as expected.
 
-    `endings` counts them all, `conclusive` only those whose ending can be relied on; `odd` has one for each
+    `endings` counts them all, `conclusive` only those whose ending can be relied on, and `heard` what the
+    peer's application saw in those; `odd` has one for each
     reason to need a look (of many reasons the first five), `alike` how many there were of each.
     """
 
@@ -268,6 +269,7 @@ class Tally:
         self.outcomes: Counter[Outcome] = Counter()
         self.endings: Counter[str] = Counter()
         self.conclusive: Counter[str] = Counter()
+        self.heard: Counter[str] = Counter()
         self.odd: list[Assessment] = []
         self.alike: Counter[str] = Counter()
         self.worst: Assessment | None = None
@@ -279,6 +281,8 @@ class Tally:
         self.endings[judged.verdict.ending] += 1
         if not judged.verdict.doubts:
             self.conclusive[judged.verdict.ending] += 1
+            if judged.peer_report is not None:
+                self.heard[visible(judged.peer_report.end)] += 1
         if judged.outcome in (Outcome.DIFFERS, Outcome.INCONCLUSIVE):
             self._needs_a_look(judged)
 
@@ -304,9 +308,14 @@ class Tally:
         return worst(self.outcomes)
 
     def line(self, palette: Palette = PLAIN) -> str:
-        """Render the endings (shares of the conclusive ones) and outcomes (shares of all)."""
+        """Render the endings (shares of the conclusive ones) and outcomes (shares of all).
+
+        In a race what the peer saw is as open as the ending: its shares instead of the outcomes'.
+        """
         rows = shares(self.conclusive)
-        if self.outcome is not Outcome.RACE:
+        if self.outcome is Outcome.RACE:
+            rows |= {f"the peer sees {seen}": share for seen, share in shares(self.heard).items()}
+        else:
             rows |= shares({str(outcome): count for outcome, count in self.outcomes.items()})
         wide = max(map(len, rows), default=0)
         what = "a race: a distribution, no pass or fail; " if self.outcomes[Outcome.RACE] else ""

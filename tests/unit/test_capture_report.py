@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from pathlib import Path
@@ -45,6 +46,23 @@ def test_the_first_screen_is_told_in_every_format_of_text(kind: str, dump: Path)
 
 def test_the_ladder_marks_the_segment_that_decides_with_its_frame(dump: Path) -> None:
     assert "frame 10: RST: it may be" in report(dump, "--connection", "1", "--format", "text").decode()
+
+
+def test_a_capture_has_no_session_to_head_a_column(dump: Path) -> None:
+    drawing = report(dump, "--connection", "1", "--format", "svg").decode()
+    assert [text for text in ("Erlang session", "the peer's view") if text in html.unescape(drawing)] == []
+
+
+@pytest.mark.parametrize("kind", ["text", "svg", "mermaid"])
+def test_a_rst_that_decides_nothing_says_so(kind: str, dump: Path) -> None:
+    dump.write_bytes(capture(segments(ORDERLY + "\n> R 20:20(0)")))
+    told = report(dump, "--connection", "1", "--format", kind).decode()
+    assert ("decides nothing" in told, "l10 10m" in told, "-x" in told) == (True, False, False)
+
+
+def test_a_rst_that_decides_nothing_ends_no_lifeline(dump: Path) -> None:
+    dump.write_bytes(capture(segments(ORDERLY + "\n> R 20:20(0)")))
+    assert 'class="rail gone"' not in report(dump, "--connection", "1", "--format", "svg").decode()
 
 
 def test_a_pcapng_holds_the_frames_of_one_connection(dump: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -124,6 +124,13 @@ def test_the_buffer_was_looked_at_before_more_came_than_it_held() -> None:
     assert found[found.index("0 of 0 unread") + 1] == "< P. 1:179(178) ack 19"
 
 
+def test_more_unread_than_had_come_is_told_apart() -> None:
+    told = played(CONNECT, SEND, CLOSING, unread=485, received=178, raised=ABORT_ON_CLOSE)
+    assert meanings(run(ABORT, told))["R. 19:19(0) ack 486"] == (
+        "RST: 485 bytes (178 had come a moment before) lay unread at the close"
+    )
+
+
 def test_a_segment_sent_again_brings_nothing_new() -> None:
     again = "< P. 1:179(178) ack 19\n"
     wire = HANDSHAKE + "> P. 1:19(18) ack 1\n" + again * 3 + "< P. 179:486(307) ack 19\n> R. 19:19(0) ack 486"

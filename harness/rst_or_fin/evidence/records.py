@@ -95,6 +95,17 @@ class SocketState:
     state: int
 
 
+def unread_share(unread: int, received: int) -> str:
+    """Say how much lay unread: `485 of 485 bytes`.
+
+    The kernel is asked for the two one after the other, for `received` first: with a peer that still sends,
+    more may lie there than had come by then.
+    """
+    if unread > received:
+        return f"{unread} bytes ({received} had come a moment before)"
+    return f"{unread} of {received} bytes"
+
+
 class Moment(StrEnum):
     """When the kernel's counters were read."""
 

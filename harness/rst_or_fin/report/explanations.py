@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rst_or_fin.evidence.records import unread_share
 from rst_or_fin.tcp.causes import BY_CAUSE
 from rst_or_fin.tcp.ending import Cause, Ending, Role
 from rst_or_fin.verdict.assess import Assessment
@@ -46,7 +47,7 @@ def _because(judged: Assessment, cause: Cause) -> str:
     if state is None:
         return "data lay unread at the close"
     if state.unread:
-        return f"{state.unread} of {state.received} bytes lay unread at the close"
+        return f"{unread_share(state.unread, state.received)} lay unread at the close"
     late = _came(judged) - state.received
     if late > 0:
         return f"{late} bytes came as the close began, and lay unread"
@@ -74,7 +75,7 @@ def _orderly(judged: Assessment, verdict: Verdict) -> str:
     if state is None:
         return "this end sends no more"
     if state.unread:
-        return f"this end sends no more, with {state.unread} of {state.received} bytes unread"
+        return f"this end sends no more, with {unread_share(state.unread, state.received)} unread"
     if state.received:
         return f"all {state.received} bytes that came had been read"
     return "this end sends no more; nothing had come"

@@ -134,13 +134,7 @@ def _step(row: Row) -> tuple[str, str, str, str, str]:
         case ReturnRow():
             return "node", "", f"{row.number}: = {row.result}", "", ""
         case BufferRow():
-            return (
-                "node",
-                "",
-                f"right before the close: {row.unread} of {row.received} bytes unread",
-                "",
-                "mark",
-            )
+            return "node", "", row.text, "", "mark"
         case PeerRow():
             return "peer", _seconds(row.t_ns), row.says, row.detail, ""
         case FoldRow():

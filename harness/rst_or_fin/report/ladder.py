@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TypedDict
 
 from rst_or_fin.escaping import clipped, preview, visible
-from rst_or_fin.evidence.records import PeerReport
+from rst_or_fin.evidence.records import PeerReport, unread_share
 from rst_or_fin.report.explanations import marked
 from rst_or_fin.report.stretches import middles
 from rst_or_fin.report.terminal import headline
@@ -70,6 +70,11 @@ class BufferRow:
     unread: int
     received: int
 
+    @property
+    def text(self) -> str:
+        """Return `right before the close: 485 of 485 bytes unread`."""
+        return f"right before the close: {unread_share(self.unread, self.received)} unread"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentRow:
@@ -90,6 +95,12 @@ class SegmentRow:
     passed: str = ""
     leaves: bool = True
     arrives: bool = True
+
+    @property
+    def label(self) -> str:
+        """Return what stands on its arrow; of a RST that ends nothing (late, or not acceptable) that too."""
+        said = f"{self.notation} ({self.passed})" if self.passed else self.notation
+        return f"{said}: decides nothing" if self.reset and not self.meaning else said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

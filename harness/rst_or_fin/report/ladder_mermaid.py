@@ -64,7 +64,7 @@ def _row(row: Row) -> Iterator[str]:
         case ReturnRow():
             yield f"Note left of L: {_text(f'{row.number}:', _WIDTH)} {_result(row.result)}"
         case BufferRow():
-            yield f"Note over L: right before the close:<br/>{row.unread} of {row.received} bytes unread"
+            yield f"Note over L: {row.text.replace(': ', ':<br/>', 1)}"
         case PeerRow():
             yield f"Note right of R: {_text(row.says, _WIDTH)}<br/>{_text(row.detail, _WIDTH)}"
         case FoldRow():
@@ -76,9 +76,8 @@ def _row(row: Row) -> Iterator[str]:
 
 def _segment(row: SegmentRow) -> Iterator[str]:
     source, target = ("L", "R") if row.rightward else ("R", "L")
-    arrow = "-x" if row.reset else "->>"
-    said = f"{row.notation} ({row.passed})" if row.passed else row.notation
-    message = f"{source}{arrow}{target}: {escaped(said)}"
+    arrow = "-x" if row.reset and row.meaning else "->>"
+    message = f"{source}{arrow}{target}: {escaped(row.label)}"
     if not row.meaning:
         yield message
         return

@@ -106,7 +106,7 @@ class _Drawing:
         self._footer(ladder)
         self.height = self._y + 12
         ground = f'<rect class="paper" width="{_WIDTH}" height="{self.height}" rx="8"/>'
-        self.parts = [ground, *self._rails(foot), *self._heads(ladder.left, ladder.right), *self.parts]
+        self.parts = [ground, *self._rails(foot), *self._heads(ladder), *self.parts]
 
     def _row(self, row: Row) -> None:
         match row:
@@ -137,8 +137,7 @@ class _Drawing:
             )
         middle = (_LEFT + _RIGHT) // 2
         strong = "strong" if row.meaning else ""
-        said = f"{row.notation} ({row.passed})" if row.passed else row.notation
-        self._text(middle, y - 6, said, f"{strong} ".strip(), anchor="middle")
+        self._text(middle, y - 6, row.label, f"{strong} ".strip(), anchor="middle")
         self._arrow(y, row)
         for number, line in enumerate(words):
             self._text(middle, y + 19 + number * _LINE, line, "words strong", anchor="middle")
@@ -147,11 +146,11 @@ class _Drawing:
         if row.payload_len:
             self._text(_RIGHT + _GAP, y + 4, _payload(row), "dim")
         self._y += height
-        if row.reset and self._reset_y is None:
+        if row.reset and row.meaning and self._reset_y is None:
             self._reset_y = y
 
     def _arrow(self, y: int, row: SegmentRow) -> None:
-        """Draw a segment's arrow; a RST's ends in a cross too, so that colour is not its only sign.
+        """Draw a segment's arrow; a deciding RST's ends in a cross too, so that colour is not its only sign.
 
         That of a lost segment ends in a bar on its way; that of one which its end never sent begins there, in
         a ring.
@@ -166,7 +165,7 @@ class _Drawing:
             return
         self.parts.append(f'<path class="arrow" d="M{start} {y}H{end - 6 * way}"/>')
         self.parts.append(f'<path class="tip" d="M{end} {y}l{-10 * way} -5v10z"/>')
-        if row.reset:
+        if row.reset and row.meaning:
             x = end - 20 * way
             self.parts.append(f'<path class="arrow" d="M{x - 5} {y - 5}l10 10m-10 0l10 -10"/>')
 
@@ -206,7 +205,8 @@ class _Drawing:
         self.parts.append(
             f'<rect class="gauge" x="{_MARGIN}.5" y="{y}.5" width="{width}" height="10" rx="1"/>'
         )
-        text = f"{row.unread} of {row.received} bytes unread"
+        share = f"{row.unread} of {row.received}" if row.unread <= row.received else f"{row.unread}"
+        text = f"{share} bytes unread"
         self._text(_MARGIN + width + 10, y + 9, text, "words strong mark")
         self.parts.append(
             f'<path class="gauge" stroke-dasharray="3 3" d="M{_LEFT + 5} {y + 5}H{_RIGHT - 5}"/>'
@@ -255,11 +255,16 @@ class _Drawing:
         for top, end in self._bars:
             yield f'<rect class="bar" x="{_LEFT - 4}" y="{top}" width="8" height="{end - top}" rx="2"/>'
 
-    def _heads(self, left: Host, right: Host) -> Iterable[str]:
+    def _heads(self, ladder: Ladder) -> Iterable[str]:
+        """Yield the columns' headings and both hosts; a foreign capture's ladder has two empty columns."""
+        left, right = ladder.left, ladder.right
+        has_session = any(isinstance(row, CallRow) for row in ladder.rows)
         drawn, self.parts = self.parts, []
-        self._text(_MARGIN, 24, "Erlang session", "head dim")
+        if has_session:
+            self._text(_MARGIN, 24, "Erlang session", "head dim")
         self._text(_MARGIN, 41, "(seconds since the first segment)", "head dim")
-        self._text(_WIDTH - _MARGIN, 24, "the peer's view", "head dim", anchor="end")
+        if has_session:
+            self._text(_WIDTH - _MARGIN, 24, "the peer's view", "head dim", anchor="end")
         for host, x in ((left, _LEFT), (right, _RIGHT)):
             self.parts.append(f'<rect class="box" x="{x - 88}" y="8" width="176" height="44" rx="6"/>')
             self._text(x, 26, f"{host.name} ({host.role})", "head strong", anchor="middle")

@@ -68,8 +68,7 @@ def _row(row: Row, inner: int, palette: Palette) -> Iterator[str]:
         case ReturnRow():
             yield from _result(row.result, f"{row.number}: ", inner, palette)
         case BufferRow():
-            text = f" right before the close: {row.unread} of {row.received} bytes unread"
-            yield _line("", "│", text, inner, palette.warn, palette)
+            yield _line("", "│", f" {row.text}", inner, palette.warn, palette)
         case PeerRow():
             says = clipped(f"{row.says} ", inner).rjust(inner)
             yield _line(_time(row.t_ns), "│", says, inner, palette.bold, palette, right="┤")
@@ -81,8 +80,7 @@ def _row(row: Row, inner: int, palette: Palette) -> Iterator[str]:
 
 def _segment(row: SegmentRow, inner: int, palette: Palette) -> Iterator[str]:
     dash = "━" if row.meaning else "─"
-    said = f"{row.notation} ({row.passed})" if row.passed else row.notation
-    label = f" {clipped(said, inner - 8)} "
+    label = f" {clipped(row.label, inner - 8)} "
     start = dash * 2 if row.leaves else _MADE + dash
     rest = inner - len(label) - len(start)
     if row.arrives:

@@ -9,7 +9,14 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from rst_or_fin.evidence.records import CounterReading, Gate, PeerReport, Replay, SocketState
+from rst_or_fin.evidence.records import (
+    CounterReading,
+    Gate,
+    PeerReport,
+    Replay,
+    SocketState,
+    unread_share,
+)
 from rst_or_fin.evidence.strace import closing as closing_calls
 from rst_or_fin.tcp.causes import ABORT_COUNTERS, fits_reason
 from rst_or_fin.tcp.connection import Connection
@@ -150,7 +157,7 @@ def buffer(
     name, state = "the receive buffer", report.socket
     if state is None:
         return Witness(name=name, says="not read before the close line", agrees=None)
-    says = f"{state.unread} of {state.received} bytes unread before the close line"
+    says = f"{unread_share(state.unread, state.received)} unread before the close line"
     if state.unread and _READS.search(close):
         says += ", which itself reads"
     first = connection.segments[closing[0]] if closing else None
@@ -163,7 +170,7 @@ def buffer(
     left_open = gate.received is None and gate.unread in (None, "some")
     return Witness(
         name=name,
-        says=f"{says}, but the close acknowledges {arrived}",
+        says=f"{says}, {'and' if arrived == state.unread else 'but'} the close acknowledges {arrived}",
         agrees=None if left_open or _READS.search(close) else False,
     )
 

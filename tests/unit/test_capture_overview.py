@@ -252,3 +252,13 @@ def test_frames_that_the_capture_missed_are_doubts_of_every_connection(
 
     captured.judged(lambda: read([capture(MIXED)]), use=use)
     assert seen[-1].doubts["the capture is incomplete: the kernel dropped 3 frames"] == 5
+
+
+def test_filters_that_nothing_fits_say_so_and_when_the_capture_was_made(
+    mixed: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    said = judge(capfd, mixed, "--port", "9999").split()
+    assert " ".join(said) == (
+        "dump.pcap: none of 5 connections fits the filters;"
+        " the capture spans 2023-11-14 22:13:20 to 22:14:00 UTC"
+    )

@@ -96,6 +96,7 @@ class JudgedCapture:
         self.plain = plain
         self._begun_here = 0
         self._offloads = Offloads(known.offloaded, plain.is_right if plain is not None else None)
+        self.span: tuple[int, int] | None = None  # the first and the last segment of all cases, in ns
         self._given = known
         self._provisional = provisional
         self._fresh: deque[_Ending] = deque()  # those to be told for now
@@ -226,6 +227,8 @@ class JudgedCapture:
         del self._numbers[id(conversation)]
         self._queued.discard(id(conversation))
         found = self._judged(number, conversation.take())
+        first_ns, last_ns = self.span or (found.first_ns, found.last_ns)
+        self.span = (min(first_ns, found.first_ns), max(last_ns, found.last_ns))
         self._remembered.append(conversation)
         if len(self._remembered) > _REMEMBERED_MAX:
             self._tracker.forget(self._remembered.popleft())

@@ -26,7 +26,12 @@ _KEPT = 5
 
 
 def overview(seen: Overview, capture: JudgedCapture, name: str, palette: Palette = PLAIN) -> str:
-    """Render the first screen: endings, who resets whom, what cannot be told, what is worth a look."""
+    """Render the first screen: endings, who resets whom, what cannot be told, what is worth a look.
+
+    Where nothing passes the filters, say so, and when the capture was made.
+    """
+    if not seen.total:
+        return _nothing(capture, name, palette)
     blocks = [
         _heading(seen, capture, name, palette),
         _block("How they ended", _endings(seen, palette), palette),
@@ -43,6 +48,14 @@ def _heading(seen: Overview, capture: JudgedCapture, name: str, palette: Palette
         number = f"{seen.total} of {_count(capture.connections, 'connection')}"
     when = times.span(seen.first_ns, seen.last_ns) if seen.first_ns is not None and seen.last_ns else ""
     return _wrapped(f"{palette.bold}{visible(name)}{palette.plain}: {number}, {when}", indent="  ")
+
+
+def _nothing(capture: JudgedCapture, name: str, palette: Palette) -> str:
+    number = _count(capture.connections, "connection")
+    when = f"; the capture spans {times.span(*capture.span)}" if capture.span else ""
+    return _wrapped(
+        f"{palette.bold}{visible(name)}{palette.plain}: none of {number} fits the filters{when}", indent="  "
+    )
 
 
 def _block(title: str, lines: Sequence[str], palette: Palette) -> str:

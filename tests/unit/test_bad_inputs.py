@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from rst_or_fin.agents import kinds
 from rst_or_fin.cli import main
 from rst_or_fin.storage import scenario_files
 
@@ -244,6 +245,17 @@ def test_a_file_whose_name_cannot_be_a_folders_needs_a_name(capsys: pytest.Captu
 def test_a_new_scenario_passes_its_check(capsys: pytest.CaptureFixture[str]) -> None:
     codes = [main(["new", "mine"]), main(["check", "mine.scenario.toml"])]
     assert (codes, capsys.readouterr().out.endswith("mine.scenario.toml: ok\n")) == ([0, 0], True)
+
+
+def test_the_commands_for_a_new_scenario_can_be_typed(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["new", "my close"])
+    assert "`rst-or-fin run 'my close.scenario.toml'`" in capsys.readouterr().out
+
+
+def test_a_new_scenario_names_every_peer(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["new", "mine"])
+    words = Path("mine.scenario.toml").read_text().replace(",", " ").replace(";", " ").split()
+    assert set(kinds.ABOUT) <= set(words)
 
 
 def test_a_new_scenario_overwrites_nothing(capsys: pytest.CaptureFixture[str]) -> None:

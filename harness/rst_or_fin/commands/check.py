@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from importlib.resources import files
 from pathlib import Path
@@ -49,7 +50,8 @@ def new(options: argparse.Namespace) -> int:
         raise MachineError(
             f"cannot write {visible(str(path))}: {error.strerror}", "go to a folder that can be written to"
         ) from error
-    print(f"{path}: check it with `rst-or-fin check {path}`, play it with `rst-or-fin run {path}`")
+    word = shlex.quote(str(path))
+    print(f"{path}: check it with `rst-or-fin check {word}`, play it with `rst-or-fin run {word}`")
     return EXIT_AS_EXPECTED
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 
 from rst_or_fin.analysis.importing import Imported, Source, end_to_play, imported
@@ -29,7 +30,7 @@ def import_capture(options: argparse.Namespace) -> int:
     for path, each in zip(paths, found, strict=True):
         _write(path, each.text)
         why = f" ({each.cause})" if each.cause is not None else ""
-        print(f"{path}: the {own}'s end{why}; play it with `rst-or-fin run {path}`")
+        print(f"{path}: the {own}'s end{why}; play it with `rst-or-fin run {shlex.quote(str(path))}`")
     return EXIT_AS_EXPECTED
 
 

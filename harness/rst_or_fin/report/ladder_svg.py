@@ -14,7 +14,6 @@ from rst_or_fin.report.ladder import (
     BufferRow,
     CallRow,
     FoldRow,
-    Host,
     Ladder,
     PeerRow,
     ReturnRow,

@@ -53,7 +53,7 @@ constraints: setup ## choose the newest versions of all dependencies, for Python
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --upgrade --no-annotate \
 	  --custom-compile-command "make constraints" --output-file constraints-dev.txt pyproject.toml
 
-reproduce: $(READY) ## replay the published pair in containers: one RST, one FIN (ARGS="--json" and the like)
+reproduce: $(READY) ## replay the published pair in containers or network namespaces: one RST, one FIN (ARGS="--json")
 	@$(BIN)/rst-or-fin reproduce $(ARGS)
 
 matrix: $(READY) ## the published pair and the case that kernels differ on, on the default set of kernels

@@ -30,7 +30,7 @@ html_theme_options = {"navigation_with_keys": True}
 _LIGHT, _DARK = re.findall(r"--paper:.*?--mark:[^;]+;", STYLE, re.DOTALL)
 _STYLE = f"""
 .main, .content {{ min-width: 0; }}
-.content:has(.ladder-frame, table) {{ width: 72em; }}
+.content:has(.ladder-frame, table) {{ width: 72em; max-width: 100%; }}
 article :is(h1, h2, h3, p, ul, ol, blockquote, .highlight) {{ max-width: 50rem; }}
 .ladder-frame {{ overflow-x: auto; margin: 1rem 0 1.5rem; border: 1px solid var(--color-background-border);
   border-radius: 8px; }}

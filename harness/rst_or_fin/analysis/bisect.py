@@ -1,4 +1,4 @@
-"""Where in an ordered list of releases an outcome changes: one place, by a binary search, or all of them.
+"""Finds where an outcome changes in an ordered list of releases: one place by bisection, or all of them.
 
 Pure: what a release's outcome is, the caller finds out.
 """
@@ -28,17 +28,17 @@ class Change(Generic[_Release]):
 
 
 class UndecidedEndError(Exception):
-    """One of the two ends gave no answer, so that there is nothing to search between."""
+    """One of the two ends gave no answer, so there is nothing to search between."""
 
 
 def first_change(
     releases: Sequence[_Release], outcome_of: Callable[[_Release], _Outcome | None]
 ) -> Change[_Release] | None:
-    """Where the first release's outcome gives way to another; None where the last one's is the same.
+    """Find where the first release's outcome gives way to another; None where the last one's is the same.
 
-    `outcome_of` is asked at most once for each release, and answers None where there is no telling. The
-    releases are taken to change once: where they change to and fro, it is one of the places that is found.
-    Raises UndecidedEndError, ValueError for fewer than two releases.
+    `outcome_of` is asked at most once for each release, and returns None where it cannot be told. The search
+    assumes one change: of several it finds one. Raises UndecidedEndError, or ValueError for fewer than two
+    releases.
     """
     if len(releases) < 2:
         raise ValueError("there is nothing between fewer than two releases")

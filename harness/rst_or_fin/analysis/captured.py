@@ -1,4 +1,4 @@
-"""Somebody else's capture: its connections, each judged once it is over and nothing more of it comes.
+"""Judges the connections of a foreign capture, each once it is over and no more of it can come.
 
 Only the wire speaks, so a cause is often unknown; nothing is expected. What is held in memory are the
 connections that are open, and those that ended a short while ago. Pure.
@@ -50,10 +50,12 @@ class Case:
 
     @property
     def first_ns(self) -> int:
+        """When its first segment was captured, in nanoseconds since the epoch."""
         return self.connection.segments[0].t_ns
 
     @property
     def last_ns(self) -> int:
+        """When its last segment was captured, in nanoseconds since the epoch."""
         return self.connection.segments[-1].t_ns
 
 
@@ -121,10 +123,12 @@ class JudgedCapture:
 
     @property
     def offloaded(self) -> tuple[str, ...]:
+        """The hosts that leave their checksums to their network card, as far as the capture was read."""
         return self._offloads.hosts
 
     @property
     def known(self) -> Known:
+        """What this reading has found out, for another reading of the same capture."""
         live = self._given.offloaded is None
         return Known(
             offloaded=None if live else self._offloads.hosts,
@@ -133,6 +137,7 @@ class JudgedCapture:
 
     @property
     def is_settled(self) -> bool:
+        """Whether this reading's cases stand; otherwise the capture must be read again."""
         return self._offloads.is_settled and (self.reading.dropped or 0) == self._given.dropped
 
     def __iter__(self) -> Iterator[Case]:
@@ -183,7 +188,7 @@ class JudgedCapture:
                         self._fresh.append(ending)
 
     def _next_over(self, now_ns: int) -> int | None:
-        """Find a connection that is over, and of which nothing came for long enough."""
+        """Return the number of a connection that has been over for long enough, or None."""
         if len(self._ending) > self._relief:
             self._relieve(now_ns)
         if self._due:
@@ -203,7 +208,7 @@ class JudgedCapture:
         return None
 
     def _relieve(self, now_ns: int) -> None:
-        """Settle orderly ends early where very many wait; what a RST ended waits its time."""
+        """Settle orderly ends early where very many wait; what a RST ended waits its full time."""
         kept: list[_Ending] = []
         for ending in sorted(self._ending):
             conversation = ending.conversation
@@ -216,7 +221,7 @@ class JudgedCapture:
         self._relief = max(_WAITING_MAX, 2 * len(kept))
 
     def _tell(self, now_ns: int) -> None:
-        """Tell what is over for now, for who waits: what comes later may still change it."""
+        """Tell the provisional listener what is over by now: what comes later may still change it."""
         while self._fresh and now_ns - self._fresh[0].t_ns > LIVE_NS:
             _, number, conversation = self._fresh.popleft()
             if self._provisional is not None and not conversation.taken and conversation.reading.over:
@@ -246,7 +251,7 @@ class JudgedCapture:
         return Case(number=number, connection=connection, verdict=verdict)
 
     def _icmp_errors(self, connection: Connection) -> list[str]:
-        """What somebody on the way said of this connection's segments, in its time."""
+        """Return what hosts on the way said of this connection's segments while it was open."""
         errors = self.reading.icmp_errors
         for error in errors[self._errors_read :]:
             self._errors.setdefault(frozenset((error.src, error.dst)), []).append(error)
@@ -273,14 +278,14 @@ class JudgedCapture:
                 self._times[number] = last_ns
 
     def _of_breaks(self, connection: Connection) -> Iterator[str]:
-        """Doubt a connection that was open where a file breaks off, or had only just ended."""
+        """Yield a doubt where a connection was open, or had only just ended, when a file breaks off."""
         for number, found in enumerate(self.reading.breaks):
             if _is_unsettled(connection, found.after_frame, self._times.get(number, 0)):
                 yield found.why
 
 
 def _is_unsettled(connection: Connection, after_frame: int, t_ns: int) -> bool:
-    """Whether more of a connection may have followed where the file breaks off."""
+    """Return whether more of a connection may have followed where the file breaks off."""
     before = [s for s in connection.segments if s.frame_no <= after_frame]
     return bool(before) and (not read(before).over or before[-1].t_ns > t_ns - _CROSSED_NS)
 

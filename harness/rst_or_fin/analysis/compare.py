@@ -1,4 +1,4 @@
-"""Many judged runs in, what differs between them out: per scenario, with the axis that tells it apart.
+"""Compares many judged runs: what differs between them, by scenario, and the axes that tell it apart.
 
 Pure. What a verdict must not depend on (addresses, ports, times, raw sequence numbers, windows) is not among
 the points compared. An inconclusive replay is no evidence of anything, and a race's outcome is timing: both
@@ -49,6 +49,7 @@ class ComparedRun:
 
     @property
     def conclusive(self) -> list[Assessment]:
+        """The replays whose verdicts can be relied on."""
         return [j for j in self.judgements if j.verdict.validity is Validity.CONCLUSIVE]
 
     @property
@@ -85,12 +86,13 @@ class Difference:
 
     @property
     def unexplained(self) -> bool:
+        """Whether one of its behaviours has no known explanation."""
         return any(not behaviour.reference for behaviour in self.behaviours[1:])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetAside:
-    """A run that is not compared, or not in full, and why."""
+    """A run that is not compared, or only in part, and why."""
 
     run: ComparedRun
     why: str
@@ -98,7 +100,7 @@ class SetAside:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unseen:
-    """A place where a scenario was asked for and showed nothing, in words, and why."""
+    """A place where a scenario should have been played and showed nothing, and why."""
 
     scenario: str
     where: str
@@ -108,7 +110,7 @@ class Unseen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenInPart:
-    """A scenario that went one way in so many runs, and showed nothing in other places."""
+    """A scenario that went one way in several runs, and showed nothing in other places."""
 
     scenario: Scenario
     seen: int
@@ -132,6 +134,7 @@ class Findings:
 
     @property
     def unexplained(self) -> bool:
+        """Whether one of the differences is unexplained."""
         return any(difference.unexplained for difference in self.differences)
 
 
@@ -172,10 +175,10 @@ def compare(runs: Iterable[ComparedRun], unplayed: Iterable[Unseen] = ()) -> Fin
 
 
 def observe(run: ComparedRun) -> dict[str, str]:
-    """What a run showed, point by point, without what was expected of it; empty if nothing is conclusive.
+    """Return what a run showed, point by point, whatever was expected; empty where nothing is conclusive.
 
     How the end under test closed, and why, always counts. Anything else may be a matter of timing (how much
-    had come by then, what the peer saw of it) unless the scenario sees to it: it counts where it is stated.
+    had come by then, what the peer saw of it), so it counts only where the scenario states it.
     """
     scenario = run.scenario
     stated = [scenario.expect, *(variant.expect for variant in scenario.variants)]
@@ -204,9 +207,9 @@ def observe(run: ComparedRun) -> dict[str, str]:
 
 
 def places(axes: Sequence[Axes], names: Iterable[str]) -> str:
-    """Where exactly these are, by those axes: `kernel 6.12.43, 6.12.57; OTP 25, 27; inet`.
+    """Name these places by those axes: `kernel 6.12.43, 6.12.57; OTP 25, 27; inet`.
 
-    That form stands for the full product of what it lists; failing that, every place is listed by itself.
+    That form stands for the full product of what it lists; otherwise every place is listed by itself.
     """
     chosen = tuple(names)
     found = sorted({_projected(a, chosen) for a in axes}, key=lambda place: [_ordered(v) for v in place])
@@ -218,7 +221,7 @@ def places(axes: Sequence[Axes], names: Iterable[str]) -> str:
 
 
 def span(axes: Sequence[Axes], names: Iterable[str]) -> str:
-    """What values there are on each of those axes, in order."""
+    """List the values on each of those axes, in order."""
     columns = {name: sorted({getattr(a, name) for a in axes}, key=_ordered) for name in names}
     return "; ".join(_worded(name, column) for name, column in columns.items()) or "one place"
 
@@ -255,7 +258,7 @@ def _unseen(run: ComparedRun) -> Unseen:
 
 
 def is_doubtful(aside: SetAside) -> bool:
-    """Whether it was set aside for want of a conclusion rather than for being a race."""
+    """Return whether it was set aside for want of a conclusion rather than for being a race."""
     return not aside.run.judgements or not aside.run.scenario.race
 
 
@@ -271,7 +274,7 @@ def _closing_segment(judged: Assessment) -> str:
 
 
 def _closing_flags(judged: Assessment) -> str:
-    """The first closing segment without its numbers: these, and whether data came along, are timing."""
+    """Return the flags of the first closing segment: its numbers, and whether it has data, are timing."""
     return _closing_segment(judged).partition(" ")[0].replace("P", "")
 
 
@@ -285,7 +288,7 @@ def _decided_by(judged: Assessment) -> str:
 
 
 def _host(judged: Assessment, index: int) -> str:
-    """Which host sent that segment."""
+    """Return which host sent that segment."""
     connection = judged.connection
     assert connection is not None
     return NODE if connection.role(connection.segments[index]) is judged.verdict.subject else PEER
@@ -322,9 +325,9 @@ def _returned(judged: Assessment) -> str:
 
 
 def _ways(runs: Sequence[ComparedRun]) -> list[tuple[dict[str, str], list[ComparedRun]]]:
-    """The runs by what they showed, the one to compare the others with first.
+    """Group the runs by what they showed, the one to compare the others with first.
 
-    That is the one that a scenario expects without a variant; failing that, the commonest.
+    That is the one that a scenario expects without a variant, else the commonest.
     """
     ways: dict[tuple[tuple[str, str], ...], list[ComparedRun]] = {}
     for run in runs:
@@ -371,7 +374,7 @@ def _says_the_same(points: Mapping[str, str]) -> bool:
 
 
 def _reference(base: Sequence[ComparedRun], members: Sequence[ComparedRun]) -> str:
-    """Why the members differ from the base, by the scenario's own variants; empty where nobody knows.
+    """Return why the members differ from the base, by the scenario's variants; "" where that is unknown.
 
     A difference is known only where every run did what its scenario expects of it there, and the two sides
     stand under different variants.
@@ -387,7 +390,7 @@ def _reference(base: Sequence[ComparedRun], members: Sequence[ComparedRun]) -> s
 
 
 def _telling_apart(ways: Sequence[Sequence[ComparedRun]]) -> tuple[str, ...] | None:
-    """The fewest axes on which no two behaviours share a place; None where all of them together do not do."""
+    """Return the smallest set of axes that separates all behaviours, or None."""
     for size in range(1, len(AXES) + 1):
         for names in combinations(AXES, size):
             seen = [{_projected(run.axes, names) for run in members} for members in ways]

@@ -1,4 +1,4 @@
-"""A captured connection as scenarios: an Erlang session that closes as the end did, a script for its peer.
+"""Turns a captured connection into scenarios: a session that closes as the end did, a script for its peer.
 
 Where the capture leaves the cause of a RST open there is one scenario for each candidate, each of which is to
 give the same segments. What the capture cannot carry is refused. Pure.
@@ -51,7 +51,7 @@ class Source:
 
 
 def end_to_play(case: Case) -> Role:
-    """Say which end is the one to explain: who reset the connection, or else who closed first."""
+    """Return the end to explain: the one that reset the connection, else the one that closed first."""
     found = case.verdict
     resetting = [role for role in Role if _ending(case, role) in _RESETS]
     if len(resetting) == 1:
@@ -98,7 +98,7 @@ def _check(case: Case, own: Role) -> None:
 
 
 def _causes(case: Case, own: Role, told: Conversation) -> list[Cause | None]:
-    """The causes to be played: the proved one, or each candidate that a session can bring about."""
+    """Return the causes to play: the proved one, or each candidate that a session can bring about."""
     cause, candidates, _ = causes_of(case.verdict, own)
     if _ending(case, own) is Ending.FIN:
         return [None]
@@ -132,7 +132,7 @@ class _Writer:
         self._open = True  # the socket is the session's
 
     def text(self) -> str:
-        """The file."""
+        """Write the file."""
         self._begin()
         steps = self._told.steps
         for place, step in enumerate(steps):
@@ -212,7 +212,7 @@ class _Writer:
             self._peer_fin = True
 
     def _readable(self, step: Own) -> int:
-        """How far the session has read at a step: all of it, but for what lies unread at the close."""
+        """Return how far the session has read at a step: all of it, except what is unread at the close."""
         received = step.received or 0
         if self._cause is not Cause.UNREAD_DATA:
             return received
@@ -301,7 +301,7 @@ class _Writer:
 
 
 def _goes_on(fin: Own, later: Sequence[Step]) -> bool:
-    """Whether the end still receives, or aborts, after its FIN: then its socket was not closed yet."""
+    """Return whether the end still receives, or aborts, after its FIN: then it was not closed yet."""
     resets = [step for step in later if isinstance(step, Own) and step.kind is Kind.RST]
     if resets:
         return resets[0].ack is not None
@@ -309,7 +309,7 @@ def _goes_on(fin: Own, later: Sequence[Step]) -> bool:
 
 
 def _is_taken(fin: Own, later: Sequence[Step]) -> bool:
-    """Whether the peer sent data after the FIN, which no RST answers."""
+    """Return whether the peer sent data after the FIN that no RST answers."""
     return any(
         isinstance(step, Peers) and step.end > step.first and step.end > (fin.ack or 0) for step in later
     )
@@ -320,12 +320,12 @@ def _chunks(first: int, end: int, length: int) -> list[tuple[int, int]]:
 
 
 def _bare(flags: str) -> str:
-    """The control bits of a closing segment without what its data brought in."""
+    """Return the control bits of a closing segment without those that its data brought in."""
     return flags.replace("P", "").replace("E", "").replace("W", "")
 
 
 def _alone(notation: str, payload_len: int) -> str:
-    """A closing segment in tcpdump's notation as it is where the data before it is a segment of its own."""
+    """Return the notation of a closing segment as if the data before it were a segment of its own."""
     if not payload_len:
         return notation
     flags, numbers, rest = (*notation.split(" ", 2), "")[:3]
@@ -334,7 +334,7 @@ def _alone(notation: str, payload_len: int) -> str:
 
 
 def _escaped(data: bytes) -> str:
-    """Bytes as an Erlang string, in a TOML literal string."""
+    """Write bytes as an Erlang string, in a TOML literal string."""
     short = {0x0A: "\\n", 0x0D: "\\r", 0x09: "\\t", 0x22: '\\"', 0x5C: "\\\\"}
     plain = (
         short.get(byte) or (chr(byte) if 32 <= byte < 127 and byte != 0x27 else f"\\x{{{byte:x}}}")
@@ -344,7 +344,7 @@ def _escaped(data: bytes) -> str:
 
 
 def _string(text: str) -> str:
-    """Text as a TOML basic string."""
+    """Write text as a TOML basic string."""
     return '"' + "".join(c if c.isprintable() and c not in '"\\' else f"\\u{ord(c):04x}" for c in text) + '"'
 
 

@@ -1,4 +1,4 @@
-"""Scenarios by axes: which cells there are, which of them can share a testbed, and what came of each.
+"""Scenarios by axes: which cells there are, which of them can share a testbed, and their results.
 
 Pure: it plays nothing and writes nothing. A cell is a scenario at one combination of the axes.
 """
@@ -76,7 +76,7 @@ class Cell:
 
     @property
     def inputs(self) -> str:
-        """A digest of what the cell's evidence is made from; while it is the same, evidence may be old."""
+        """A digest of what the cell's evidence is made from; evidence may be kept while it is the same."""
         chance = (self.scenario.chance.told,) if self.scenario.chance is not None else ()
         parts = (self.scenario.name, self.text, self.combination, self.repeat, self.kernel_digest, *chance)
         return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
@@ -94,7 +94,7 @@ class Group:
 
 
 class Mark(StrEnum):
-    """What came of a cell; the first five are outcomes of its replays."""
+    """What a cell resulted in; the first five are outcomes of its replays."""
 
     AS_EXPECTED = "as expected"
     DIFFERS = "differs"
@@ -106,6 +106,7 @@ class Mark(StrEnum):
 
     @property
     def exit_code(self) -> int:
+        """The exit code of a matrix whose worst mark this is."""
         return _EXIT_CODES.get(self, EXIT_AS_EXPECTED)
 
 
@@ -160,7 +161,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan(cells: Iterable[Cell]) -> list[Group]:
-    """The cells by the testbed that they can share, the largest groups first: they end a run last."""
+    """Group the cells that can share a testbed, the largest groups first: they end a run last."""
     shared: dict[tuple[object, ...], list[Cell]] = {}
     for cell in cells:
         key = (cell.combination, msgspec.json.encode(cell.scenario.server))
@@ -170,7 +171,7 @@ def plan(cells: Iterable[Cell]) -> list[Group]:
 
 
 def check_names(scenarios: Sequence[Scenario]) -> None:
-    """Raises UsageError where two scenarios would share a row (and a folder)."""
+    """Raise UsageError where two scenarios would share a row (and a folder)."""
     seen: set[str] = set()
     for scenario in scenarios:
         if scenario.name in seen:
@@ -181,10 +182,10 @@ def check_names(scenarios: Sequence[Scenario]) -> None:
 
 
 def same_kernel(asked: str, running: str, host: str = "") -> bool:
-    """Whether a verdict from a `running` kernel may stand under the name that was `asked` for.
+    """Return whether a verdict from a `running` kernel may stand under the name that was `asked` for.
 
-    "" asks for the kernel of the `host` (itself "" where nobody knows which that is); a user's own one, named
-    by its path, is whatever it says it is.
+    "" asks for the kernel of the `host` (itself "" where that is unknown); a user's own kernel, named by its
+    path, may call itself anything.
     """
     if not asked:
         return host in ("", running)
@@ -192,7 +193,7 @@ def same_kernel(asked: str, running: str, host: str = "") -> bool:
 
 
 def excluded_beforehand(cell: Cell) -> str:
-    """Why the cell cannot be played, as far as that is known before there is a testbed; empty otherwise."""
+    """Return why the cell cannot be played, as far as that is known without a testbed, or ""."""
     combination = cell.combination
     axes = Axes(
         runtime=combination.runtime,
@@ -204,12 +205,14 @@ def excluded_beforehand(cell: Cell) -> str:
 
 
 def excluded(cell: Cell, why: str) -> Record:
+    """Make the record of a cell that cannot be played."""
     return Record(
         scenario=cell.scenario.name, combination=cell.combination, mark=Mark.EXCLUDED, why=_line(why)
     )
 
 
 def trouble(cell: Cell, why: str, remedy: str = "", evidence: str = "", duration_s: float = 0.0) -> Record:
+    """Make the record of a cell that could not be played through."""
     return Record(
         scenario=cell.scenario.name,
         combination=cell.combination,
@@ -222,7 +225,7 @@ def trouble(cell: Cell, why: str, remedy: str = "", evidence: str = "", duration
 
 
 def played(cell: Cell, run: ComparedRun, *, evidence: str, reused: bool, duration_s: float = 0.0) -> Record:
-    """The record of a cell that has replays: what they ended in, and what came of it."""
+    """Make the record of a cell that has replays."""
     outcome = worst(judged.outcome for judged in run.judgements)
     telling = next(judged for judged in run.judgements if judged.outcome is outcome)
     verdict = telling.verdict
@@ -250,7 +253,7 @@ def played(cell: Cell, run: ComparedRun, *, evidence: str, reused: bool, duratio
 
 
 def worst_mark(records: Iterable[Record]) -> Mark:
-    """The mark of many: a difference outweighs a trouble, a trouble outweighs a doubt."""
+    """Return the mark of many: a difference outweighs an error, and that a doubt."""
     seen = {record.mark for record in records}
     return next((mark for mark in _WORST_FIRST if mark in seen), Mark.TROUBLE)
 

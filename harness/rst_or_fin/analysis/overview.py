@@ -82,6 +82,7 @@ class Overview:
         self._order = count()
 
     def add(self, case: Case) -> None:
+        """Count one more case."""
         found, connection = case.verdict, case.connection
         self.total += 1
         self.segments += len(connection.segments)
@@ -153,7 +154,7 @@ class Overview:
 
 
 def in_words(connection: Connection, found: Verdict) -> str:
-    """How a connection ended: `FIN by both ends`, `RST by the server`, `no end seen`."""
+    """Say how a connection ended: `FIN by both ends`, `RST by the server`, `no end seen`."""
     if found.client is found.server and found.client is not Ending.NONE:
         return _by_both(found.client)
     said = [
@@ -170,7 +171,7 @@ def _by_both(ending: Ending) -> str:
 
 
 def way_of(connection: Connection, found: Verdict, role: Role) -> Way:
-    """Say in which group a reset of that end counts."""
+    """Return the group in which a reset of that end counts."""
     cause, candidates, _ = causes_of(found, role)
     why = str(cause or Cause.UNKNOWN) if not candidates else " or ".join(candidates)
     by = "" if connection.roles is Roles.NOT_SEEN else str(role)
@@ -178,14 +179,14 @@ def way_of(connection: Connection, found: Verdict, role: Role) -> Way:
 
 
 def causes_of(found: Verdict, role: Role) -> tuple[Cause | None, tuple[Cause, ...], str]:
-    """The cause of that end's RST, what it may have been where that is open, and what would tell."""
+    """Return the cause of that end's RST, what it may be where that is open, and what would tell."""
     if role is found.subject:
         return found.cause, found.candidates, found.told_apart_by
     return found.peer_cause, found.peer_candidates, found.peer_told_apart_by
 
 
 def kind_of_doubt(text: str) -> str:
-    """A doubt without what tells it from others of its kind."""
+    """Return a doubt without its numbers and segments, so that doubts of one kind are equal."""
     return _NUMBER.sub("", _SEGMENT.sub("a segment", text))
 
 
@@ -198,14 +199,14 @@ def _the(connection: Connection, role: Role) -> str:
 
 
 def _service(connection: Connection) -> Endpoint:
-    """The server; where nothing tells who that is, the end with the lower port."""
+    """Return the server; where nothing tells which that is, the end with the lower port."""
     if connection.roles is not Roles.NOT_SEEN:
         return connection.server
     return min(connection.client, connection.server, key=lambda end: end.port)
 
 
 def _worth(found: Verdict) -> int:
-    """How much a connection deserves a look: 0 is an orderly end without doubts."""
+    """Return how much a connection deserves a look: 0 is an orderly end without doubts."""
     resets = any(ending in _RESETS for ending in (found.client, found.server))
     refused = Cause.CLOSED_PORT in (found.cause, found.peer_cause)
     if resets and not refused:

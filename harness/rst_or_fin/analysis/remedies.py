@@ -1,4 +1,4 @@
-"""A remedy held against the case that it is for: the ending before and after, and what it costs.
+"""Compares a remedy with the case that it is for: the ending before and after, and what it costs.
 
 Pure: made of judged replays of two scenarios, the case and the case with the remedy in it.
 """
@@ -25,7 +25,7 @@ _BOUND_TO = re.compile(r"^[^=(]*=\s*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """What replays of one scenario came to. Costs are medians; None where nothing was captured.
+    """What replays of one scenario showed. Costs are medians; None where nothing was captured.
 
     `exchanges` are turns on the wire that the other end answered with a turn of its own; `wire_us` is the
     time from the connection's first segment to its last.
@@ -40,6 +40,7 @@ class Side:
     wire_us: float | None
 
     def record(self) -> dict[str, Any]:
+        """Return what `cures --json` prints of it."""
         return {
             "scenario": self.scenario,
             "outcome": self.outcome,
@@ -56,8 +57,10 @@ class Side:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cure:
-    """One remedy, before and after. `extra_calls` are what its session has beyond the case's own, and
-    `extra_us` what they took, less what they stand in place of (a median).
+    """One remedy, before and after.
+
+    `extra_calls` are what its session has beyond the case's own, and `extra_us` what they took, less what
+    they stand in place of (a median).
     """
 
     before: Side
@@ -75,6 +78,7 @@ class Cure:
         return set(self.after.endings) == {Ending.FIN}
 
     def record(self) -> dict[str, Any]:
+        """Return what `cures --json` prints of it."""
         return {
             "remedy": self.after.scenario,
             "helps": self.helps,
@@ -88,6 +92,7 @@ class Cure:
 
 
 def side(scenario: str, judgements: Sequence[Assessment]) -> Side:
+    """Sum up the replays of one scenario."""
     connections = [j.connection for j in judgements if j.connection is not None]
     return Side(
         scenario=scenario,
@@ -101,7 +106,7 @@ def side(scenario: str, judgements: Sequence[Assessment]) -> Side:
 
 
 def cure(before: tuple[str, Sequence[Assessment]], after: tuple[str, Sequence[Assessment]]) -> Cure:
-    """A remedy from its two names with their replays (at least one each)."""
+    """Compare a remedy with its case: each by its name and its replays (at least one)."""
     extra, missing = _changed(after[1][0], before[1][0])
     calls = after[1][0].replay.calls
     return Cure(
@@ -113,10 +118,10 @@ def cure(before: tuple[str, Sequence[Assessment]], after: tuple[str, Sequence[As
 
 
 def exchanges(connection: Connection) -> int:
-    """How often one end's turn was answered by the other's: SYN by SYN ACK, request by response, FIN by FIN.
+    """Count how often one end's turn was answered by the other's: SYN by SYN ACK, request by response.
 
-    A turn is one end's successive segments that take up sequence numbers, or a RST; what only acknowledges
-    is no turn.
+    A turn is one end's successive segments that take up sequence numbers, or a RST; segments that only
+    acknowledge are no turn.
     """
     speaking = (s for s in connection.segments if s.payload_len or s.syn or s.fin or s.rst)
     return len(list(groupby(speaking, key=connection.role))) // 2
@@ -127,9 +132,9 @@ def _wire_us(connection: Connection) -> float:
 
 
 def _changed(after: Assessment, before: Assessment) -> tuple[list[int], list[int]]:
-    """The places of the lines that only the one session has, and only the other.
+    """Return the places of the lines that only the one session has, and only the other.
 
-    Lines are told apart by what they call, not by its arguments: an option more is no call more.
+    Lines are told apart by what they call, not by its arguments: another option is not another call.
     """
     called = [[_called(call.source) for call in judged.replay.calls] for judged in (before, after)]
     extra: list[int] = []

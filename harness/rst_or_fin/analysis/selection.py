@@ -1,4 +1,4 @@
-"""Which connections of a capture somebody asks for: by host, port, ending, cause, time or number. Pure."""
+"""Selects connections of a capture: by host, port, ending, cause, time or number. Pure."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ class Moment:
     of_day: bool
 
     def on_day_of(self, t_ns: int) -> int:
+        """Return it in nanoseconds since the epoch, a time of day on the day (UTC) of `t_ns`."""
         return t_ns - t_ns % _DAY_NS + self.ns if self.of_day else self.ns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What is asked for; what is None is left open.
+    """What is asked for; None leaves a point open.
 
     `host` and `port` are those of either end; `ending` and `cause` those of either end, a cause also where it
     is a candidate. `since` and `until` enclose any part of the connection.
@@ -46,10 +47,11 @@ class Selection:
 
     @property
     def is_all(self) -> bool:
+        """Whether nothing is left out."""
         return self == Selection()
 
     def takes(self, case: Case) -> bool:
-        """Whether a connection is asked for."""
+        """Return whether a connection is asked for."""
         return self._is_of_ends(case) and self._ended_so(case) and self._is_in_time(case)
 
     def _is_of_ends(self, case: Case) -> bool:
@@ -75,9 +77,9 @@ class Selection:
 
 
 def moment(text: str) -> Moment:
-    """Read a time: of the day, a date and time (UTC where it names no zone), or seconds since the epoch.
+    """Parse a time: of the day, a date and time (UTC where it names no zone), or seconds since the epoch.
 
-    Raises UsageError where it is none of these.
+    Raises UsageError for anything else.
     """
     of_day = _OF_DAY.fullmatch(text)
     if of_day:
@@ -97,7 +99,7 @@ def moment(text: str) -> Moment:
 
 
 def host(text: str) -> str:
-    """Read an address as captures are read. Raises UsageError where it is none."""
+    """Parse an address as captures are read. Raises UsageError where it is not one."""
     try:
         return str(ip_address(text))
     except ValueError:

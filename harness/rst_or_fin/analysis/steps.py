@@ -139,7 +139,7 @@ def _own(
 
 
 def _with_fin(step: Own, segment: Segment) -> Iterator[Own]:
-    """Give a segment with data and a FIN as two steps: the session sends, then closes."""
+    """Split a segment with data and a FIN into two steps: the session sends, then closes."""
     if step.kind is not Kind.DATA or not segment.fin:
         yield step
         return
@@ -183,7 +183,7 @@ def peers_step(connection: Connection, segment: Segment, peer: Role) -> Peers:
 
 
 def window_of(connection: Connection, peer: Role) -> tuple[int, int]:
-    """The MSS that the peer's SYN offers (536 bytes without one, RFC 9293), and its first window."""
+    """Return the MSS that the peer's SYN offers (536 bytes without one, RFC 9293), and its first window."""
     opening = next((s for s in connection.segments if s.syn and connection.role(s) is peer), None)
     if opening is None:
         return 536, _LARGEST_WINDOW
@@ -191,7 +191,7 @@ def window_of(connection: Connection, peer: Role) -> tuple[int, int]:
 
 
 def _fin_number(connection: Connection, role: Role) -> int | None:
-    """The relative number of an end's FIN."""
+    """Return the relative number of an end's FIN, or None."""
     index = connection.reading.end(connection.endpoint(role)).fin
     if index is None:
         return None
@@ -200,7 +200,7 @@ def _fin_number(connection: Connection, role: Role) -> int | None:
 
 
 def _scale(connection: Connection, role: Role) -> int:
-    """By how many bits an end's windows are shifted, 0 where not both ends offered to (RFC 7323)."""
+    """Return by how many bits an end's windows are shifted, 0 unless both ends offered to (RFC 7323)."""
     shifts = {
         connection.role(segment): _option(segment.options, _WINDOW_SCALE_KIND, absent=-1)
         for segment in connection.segments
@@ -210,7 +210,7 @@ def _scale(connection: Connection, role: Role) -> int:
 
 
 def _option(options: bytes, kind: int, *, absent: int = 0) -> int:
-    """The value of a TCP option as a number (RFC 9293 section 3.2)."""
+    """Return the value of a TCP option as a number (RFC 9293 section 3.2), or `absent`."""
     at = 0
     while at < len(options) and options[at] != 0:
         if options[at] == 1:
@@ -226,7 +226,7 @@ def _option(options: bytes, kind: int, *, absent: int = 0) -> int:
 
 
 def is_plain_http(steps: Sequence[Step]) -> bool:
-    """Whether both ends speak HTTP/1 in clear text, all of it captured."""
+    """Return whether both ends speak HTTP/1 in clear text, all of it captured."""
     first = next((step.payload for step in steps if step.end > step.first), b"")
     line = first.partition(b"\r\n")[0]
     whole = all(len(step.payload) == step.end - step.first for step in steps)
@@ -234,5 +234,5 @@ def is_plain_http(steps: Sequence[Step]) -> bool:
 
 
 def unread_from(steps: Sequence[Step]) -> int:
-    """How many of the peer's bytes the end under test had received when it last sent data."""
+    """Return how many of the peer's bytes the end under test had received when it last sent data."""
     return max((s.received or 0 for s in steps if isinstance(s, Own) and s.kind is Kind.DATA), default=0)

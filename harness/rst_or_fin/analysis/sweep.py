@@ -42,6 +42,7 @@ class Point:
         return next(iter(self.endings)) if whole and len(self.endings) == 1 else None
 
     def record(self) -> dict[str, Any]:
+        """Return what `sweep --json` prints of it."""
         return {
             "value": self.value,
             "ending": self.ending,
@@ -60,7 +61,7 @@ class Point:
 
 
 def point(value: int, judgements: Iterable[Assessment], evidence: str) -> Point:
-    """What the replays (at least one) at a value add up to."""
+    """Sum up the replays (at least one) at a value."""
     judged = list(judgements)
     states = [j.socket for j in judged if j.socket is not None]
     return Point(
@@ -77,7 +78,7 @@ def point(value: int, judgements: Iterable[Assessment], evidence: str) -> Point:
 
 
 def sentence(name: str, found: Found) -> str:
-    """What was found, in one sentence: `RST up to Read=484, FIN from Read=485`."""
+    """Say what was found, in one sentence: `RST up to Read=484, FIN from Read=485`."""
     runs = found.runs
     if len(runs) == 1:
         return f"{_answer(runs[0])} at every {name} looked at, from {runs[0].first} to {runs[0].last}"
@@ -91,7 +92,7 @@ def sentence(name: str, found: Found) -> str:
 
 
 def method(found: Found, points: Sequence[Point]) -> str:
-    """How it was found, in one sentence."""
+    """Say how it was found, in one sentence."""
     if not found.why_grid:
         return f"by bisection, {len(points)} points; {len(found.checked)} around the threshold confirm it"
     return f"by a grid, {len(points)} points ({found.why_grid})"

@@ -1,4 +1,4 @@
-"""Where along a range of whole numbers one answer turns into another: bisection where sound, else a grid.
+"""Finds where along whole numbers one answer turns into another: by bisection where sound, else a grid.
 
 Pure: what is measured, and how, is the caller's. A bisection sees few points and believes that there is one
 threshold only. That belief is tested: on both sides of the threshold, next to it and in between, a few more
@@ -61,13 +61,13 @@ def search(low: int, high: int, measure: Callable[[int], str | None], points: in
 
 
 def grid(low: int, high: int, points: int) -> list[int]:
-    """So many whole numbers from `low` to `high`, both among them, as evenly as they can be spread."""
+    """Return so many whole numbers from `low` to `high`, both included, spread as evenly as possible."""
     steps = max(1, points - 1)
     return sorted({low + (high - low) * step // steps for step in range(steps + 1)})
 
 
 def _bisect(low: int, high: int, at: Callable[[int], str | None]) -> tuple[str, tuple[int, ...]]:
-    """Why the result cannot be believed (empty where it can), and the points that tested it."""
+    """Bisect; return why the result cannot be believed, or "", and the points that tested it."""
     left, right = at(low), at(high)
     for value, answer in ((low, left), (high, right)):
         if answer is None:

@@ -1,4 +1,4 @@
-"""How sure a count can make one of a share: the Wilson score interval. Pure arithmetic.
+"""Computes how precisely a count tells a share: the Wilson score interval. Pure arithmetic.
 
 E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", Journal of the
 American Statistical Association 22 (1927), pages 209 to 212; recommended for small counts, and for shares
@@ -26,6 +26,7 @@ class Share:
 
     @property
     def value(self) -> float:
+        """The share, from 0 to 1."""
         return self.count / self.total
 
     def __str__(self) -> str:
@@ -33,7 +34,7 @@ class Share:
 
 
 def share(count: int, total: int) -> Share:
-    """A count with its 95 % Wilson interval. Raises ValueError where it is no count out of `total`."""
+    """Compute the 95 % Wilson interval of a count. Raises ValueError where it is not one out of `total`."""
     if not 0 <= count <= total or total == 0:
         raise ValueError(f"{count} of {total} is no share")
     z2 = _Z_95**2
@@ -50,7 +51,7 @@ def share(count: int, total: int) -> Share:
 
 
 def shares(counts: Mapping[str, int]) -> dict[str, Share]:
-    """Every one of the counts as a share of their sum, the greatest first."""
+    """Compute each count's share of their sum, the greatest first."""
     total = sum(counts.values())
     ordered = sorted(counts.items(), key=lambda item: -item[1])
     return {name: share(count, total) for name, count in ordered if total}

@@ -30,18 +30,20 @@ class _Note(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ResultCache:
-    """The folder of a matrix; made when the first thing is put there."""
+    """The folder of a matrix; created when the first result is kept."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def place(self, cell: Cell) -> str:
-        """Where a cell's evidence goes, relative to the folder."""
+        """Return where a cell's evidence goes, relative to the folder."""
         return f"{cell.combination.folder}/{cell.scenario.name}"
 
     def kept(self, cell: Cell, host: str = "") -> ComparedRun | None:
-        """The cell's evidence, judged anew, if it is whole, was made from the same inputs, and on the kernel
-        that the cell asks for. `host` is the release of the host's own kernel, where that is known.
+        """Return the cell's evidence, judged anew, or None where the cell must be played.
+
+        That holds where the evidence is whole, was made from the same inputs, and on the kernel that the cell
+        asks for. `host` is the release of the host's own kernel, where that is known.
         """
         folder = self._root / self.place(cell)
         try:
@@ -55,7 +57,7 @@ class ResultCache:
         return run if whole and same_kernel(cell.combination.kernel, run.axes.kernel, host) else None
 
     def keep(self, cell: Cell, files: Mapping[str, bytes], *, complete: bool) -> ComparedRun | None:
-        """Put a cell's evidence in place of any older; None where it cannot be read back as evidence.
+        """Put a cell's evidence in place of any older; return None where it cannot be read as evidence.
 
         Raises MachineError where the folder cannot be written.
         """
@@ -98,7 +100,7 @@ class ResultCache:
 
 
 def read(folder: Path) -> ComparedRun:
-    """One evidence folder, judged. Raises UsageError where it is none, or damaged."""
+    """Read and judge one evidence folder. Raises UsageError where it is not one, or is damaged."""
     run = load_run(folder)
     return ComparedRun(
         source=str(folder),
@@ -109,7 +111,7 @@ def read(folder: Path) -> ComparedRun:
 
 
 def unplayed(folder: Path) -> list[Unseen]:
-    """Return the cells of a matrix's folder that left no evidence; none where it is no matrix's.
+    """Return the cells of a matrix's folder that left no evidence; none where it is not a matrix's.
 
     Raises UsageError where the table cannot be read.
     """

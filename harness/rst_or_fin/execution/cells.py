@@ -1,4 +1,4 @@
-"""Cells of a matrix from what was asked for: kernels settled by name, and where the cells are played."""
+"""Makes the cells of a matrix: kernels settled by name, and where the cells are played."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from rst_or_fin.storage.scenario_files import Entry
 
 
 def settled_kernels(names: Sequence[str], runtime: str, tell: Tell) -> list[str]:
-    """The kernels by their releases, each once; "" is the host's. `default` stands for the default set.
+    """Return the kernels by their releases, each once; "" is the host's, `default` means the default set.
 
-    Raises UsageError for a kernel that nobody offers (with the nearest), and without containers.
+    Raises UsageError for a kernel that is not offered (with the nearest), and without containers.
     """
     if not names:
         return [""]
@@ -36,10 +36,10 @@ def settled_kernels(names: Sequence[str], runtime: str, tell: Tell) -> list[str]
 
 
 def settled_kernel(name: str, tell: Tell) -> str:
-    """A kernel's full release; a path stays what it is, and "host" is "".
+    """Return a kernel's full release; a path's absolute form, and "" for "host".
 
-    What is there as an image needs no package in the archive. Raises UsageError for a kernel that nobody
-    offers, and for a file that is none.
+    An image that exists needs no package in the archive. Raises UsageError for a kernel that is not offered,
+    and for a file that is not one.
     """
     if name == "host":
         return ""
@@ -52,7 +52,7 @@ def settled_kernel(name: str, tell: Tell) -> str:
 
 
 def _default_kernels(tell: Tell) -> Iterator[str]:
-    """The default set; one that has gone from the archive is a cell's trouble, not the end of all others."""
+    """Yield the default set; one that is gone from the archive fails its own cell, not all others."""
     for name in kernels.catalogue().default:
         try:
             yield settled_kernel(name, tell)
@@ -66,7 +66,7 @@ def _is_made(release: str) -> bool:
 
 
 def host_kernel(scheduler: str | None) -> str:
-    """The release of this machine's kernel, where cells without a kernel of their own are played on that."""
+    """Return the release of this machine's kernel where cells may run on it, else ""."""
     if scheduler or os.environ.get("DOCKER_HOST"):
         return ""
     return kernels.running_release(os.uname().release, os.uname().version)
@@ -74,12 +74,13 @@ def host_kernel(scheduler: str | None) -> str:
 
 @cache
 def offered_kernels(tell: Tell) -> tuple[kernels.Offer, ...]:
-    """What there is to choose from, oldest first."""
+    """Return the kernels that the configured suites offer, oldest first."""
     with closing(engine.connect()) as client:
         return kernels.offers(client, tell)
 
 
 def cell(entry: Entry, combination: Combination, repeat: int) -> Cell:
+    """Make the cell of a scenario at one combination."""
     own = kernel_images.is_path(combination.kernel)
     return Cell(
         scenario=entry.scenario,
@@ -93,7 +94,7 @@ def cell(entry: Entry, combination: Combination, repeat: int) -> Cell:
 def spread_over(
     *, scheduler: str | None, jobs: int | None, steps: WorkerTasks, stack: ExitStack
 ) -> run_matrix.Spread:
-    """Where groups of cells are played; what that needs is closed with the stack."""
+    """Return what plays groups of cells, on a cluster or here; its resources are closed with the stack."""
     if scheduler:
         executor = stack.enter_context(workers.dask_cluster(scheduler))
         return lambda groups: workers.play_on(executor, groups, steps)

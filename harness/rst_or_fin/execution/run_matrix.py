@@ -1,4 +1,4 @@
-"""Many cells, played or taken from the shelf, one record each as it comes."""
+"""Plays many cells, or takes them from the cache, and yields one record each as it comes."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Spread = Callable[[Sequence[Group]], Iterator[CellResult]]
 def play(
     cells: Sequence[Cell], shelf: ResultCache, spread: Spread, *, again: bool = False, host: str = ""
 ) -> Generator[Record, None, None]:
-    """A record for every cell. What the shelf holds is not played again, unless `again`; nor is what it holds
-    of the host's own kernel where that is not `host` any more.
+    """Yield a record for every cell; play those that the cache does not hold, or all with `again`.
 
-    `spread` plays groups somewhere (`execution.workers`); evidence is on the shelf before its record is told.
-    Raises MachineError where the shelf cannot be written.
+    What the cache holds of the host's own kernel is played again where that is not `host` any more. `spread`
+    plays groups somewhere (`execution.workers`); evidence is in the cache before its record is yielded.
+    Raises MachineError where the cache cannot be written.
     """
     to_play = []
     for cell in cells:

@@ -40,7 +40,7 @@ _beds: dict[Combination, TestbedPool] = {}  # at most one: this process serves o
 
 
 def attend() -> None:
-    """Prepare a worker process: it ends with its parent, and a terminal's Ctrl-C is its parent's business."""
+    """Prepare a worker process: it ends with its parent, and leaves a terminal's Ctrl-C to that."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = parent_process()
     if parent is not None:
@@ -64,7 +64,7 @@ def prepare(cell: Cell) -> WorkerReply:
 
 
 def play(cell: Cell, folder: str, command_line: tuple[str, ...]) -> WorkerReply:
-    """Play the cell; `folder` then holds the evidence, also of a run that went wrong on its way."""
+    """Play the cell; `folder` then holds the evidence, also of a run that failed midway."""
     beds = _beds[cell.combination]
     request = conductor.Request(
         scenario=cell.scenario,
@@ -88,7 +88,7 @@ def play(cell: Cell, folder: str, command_line: tuple[str, ...]) -> WorkerReply:
 
 
 def discard() -> None:
-    """Take down whatever testbed is open: the next cell deserves one that is whole."""
+    """Close whatever testbed is open, so that the next cell gets a fresh one."""
     for beds in _beds.values():
         beds.discard()
 
@@ -99,7 +99,7 @@ def _leave_with(parent: int) -> None:
 
 
 def _check_kernel(asked: str, running: str) -> None:
-    """A verdict under a kernel's name is that kernel's."""
+    """Raise MachineError unless the testbed runs the requested kernel."""
     if not same_kernel(asked, running):
         raise MachineError(
             f"the testbed runs kernel {running}, not the {asked} that was asked for",
@@ -122,6 +122,6 @@ def _trouble(error: RstOrFinError) -> WorkerReply:
 
 
 def _say(line: object) -> None:
-    """Progress (an image that is being made), for a person or a log, without the chatter in between."""
+    """Print progress (an image that is being made) without the output of its steps."""
     if not getattr(line, "detail", False):
         print(f"rst-or-fin: {line}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Groups of cells on worker processes: whatever a cell does, it takes no other cell with it.
+"""Plays groups of cells on worker processes, so that no cell can take another down with it.
 
 A `GroupSupervisor` plays one group: each cell in a worker process that it may kill, with a time limit
 for each step. Supervisors are spread by anything that has concurrent.futures' Executor interface: threads
@@ -58,7 +58,7 @@ class WorkerTasks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellResult:
-    """What came of one cell: its evidence by file name, as far as there is any, and what its worker said."""
+    """The result of one cell: its evidence by file name, as far as there is any, and the worker's reply."""
 
     cell: Cell
     said: WorkerReply
@@ -90,7 +90,7 @@ class GroupSupervisor:
         self._pid = 0
 
     def play(self, hear: OnResult = lambda done: None) -> list[CellResult]:
-        """Every cell's result, also told to `hear` as it comes. Never raises on account of a cell."""
+        """Return every cell's result, also passed to `hear` as it comes; never raise because of a cell."""
         results: list[CellResult] = []
         failed_openings = 0
         last = WorkerReply()
@@ -118,7 +118,7 @@ class GroupSupervisor:
             self._shoot(self._pool)
 
     def _one(self, cell: Cell) -> tuple[CellResult, bool]:
-        """One cell, and whether its testbed could be opened."""
+        """Play one cell; return its result, and whether its testbed could be opened."""
         started = time.monotonic()
         with temporary_folder("cell") as place:
             folder = Path(place) / "evidence"
@@ -139,7 +139,7 @@ class GroupSupervisor:
     def _call(
         self, what: str, limit_s: float, function: Callable[..., WorkerReply], *arguments: object
     ) -> WorkerReply:
-        """Have the worker process do it. Raises _LostError; after that the next call gets a new process."""
+        """Have the worker process call it. Raises _LostError; the next call then gets a new process."""
         pool = self._worker()
         try:
             future = pool.submit(function, *arguments)
@@ -173,7 +173,7 @@ class GroupSupervisor:
         ) from broken
 
     def _worker(self) -> ProcessPoolExecutor:
-        """The worker process's pool, with a new process where there is none."""
+        """Return the worker process's pool, with a new process where there is none."""
         with self._lock:
             if self._pool is None and not self._stopped:
                 self._pool = ProcessPoolExecutor(
@@ -209,7 +209,7 @@ class GroupSupervisor:
             pool.shutdown(wait=True)
 
     def _kill(self) -> None:
-        """End the worker process, and take away what it had no time to."""
+        """End the worker process, and remove what it had no time to."""
         with self._lock:
             pool, self._pool = self._pool, None
             killed = self._shoot(pool)
@@ -220,7 +220,7 @@ class GroupSupervisor:
                 _sweep()
 
     def _shoot(self, pool: ProcessPoolExecutor | None) -> bool:
-        """Kill the worker process, also one that has not come to tell its number. Whether there was one."""
+        """Kill the worker process, even one that has not reported its pid; return whether there was one."""
         pids = {self._pid, *_pids(pool)} - {0}
         for pid in pids:
             with suppress(ProcessLookupError):  # it died by itself: what it left has to be swept all the same
@@ -229,15 +229,15 @@ class GroupSupervisor:
 
 
 def _pids(pool: ProcessPoolExecutor | None) -> set[int]:
-    """The numbers of a pool's processes, which nothing public gives (from Python 3.14 on: `kill_workers`)."""
+    """Return the pids of a pool's processes, for which there is no public way before Python 3.14."""
     return set(getattr(pool, "_processes", None) or ())
 
 
 def play_group(group: Group, steps: WorkerTasks) -> list[CellResult]:
-    """A guard's work as one call of plain data, for an executor on another machine.
+    """Play a group in one call of plain data, for an executor on another machine.
 
     A daemonic process (multiprocessing's word; a Dask worker under its nanny is one) may have no children of
-    that kind: there the guard gets a process of its own.
+    that kind: there the supervisor gets a process of its own.
     """
     if not multiprocessing.current_process().daemon:
         return GroupSupervisor(group, steps).play()
@@ -276,10 +276,9 @@ def play_on(executor: Executor, groups: Sequence[Group], steps: WorkerTasks) -> 
 
 @contextmanager
 def dask_cluster(address: str) -> Iterator[Executor]:
-    """The executor of the Dask cluster whose scheduler listens there (`tcp://host:8786`).
+    """Yield the executor of the Dask cluster whose scheduler listens at `tcp://host:8786`.
 
-    Raises UsageError where the extra is not installed, MachineError where no scheduler or no
-    worker answers.
+    Raises UsageError where the extra is not installed, MachineError where no scheduler or no worker answers.
     """
     try:
         distributed = import_module("distributed")  # an optional extra
@@ -312,7 +311,7 @@ def _collect(
     heard: queue.SimpleQueue[CellResult | Future[list[CellResult]]],
     steps: WorkerTasks,
 ) -> Iterator[CellResult]:
-    """Every cell once, whether it is heard of by itself or with its group, and also if neither ever comes."""
+    """Yield every cell once: as it is heard of, with its group, or as lost if neither comes."""
     patience_s = max((_longest_s(group, steps) for group in futures.values()), default=0.0)
     owed = {id(group): list(group.cells) for group in futures.values()}
     for future in futures:
@@ -340,7 +339,7 @@ def _collect(
 
 
 def _results(future: Future[list[CellResult]]) -> tuple[list[CellResult], str]:
-    """What a group came to; or nothing, and why."""
+    """Return a group's results; or none, and why."""
     if future.cancelled():
         return [], "it was cancelled"
     error = future.exception()
@@ -367,7 +366,8 @@ def _contents(folder: Path) -> dict[str, bytes]:
 def _sweep() -> None:
     """Remove from the engine, if there is one, what a killed process has left there.
 
-    An order that it had given is carried out all the same: what that makes is there a little later.
+    The engine still carries out a request that the process had made, so what that creates appears a little
+    later.
     """
     try:
         client = engine.connect()
@@ -387,7 +387,7 @@ def _sweep() -> None:
 
 
 def main() -> None:
-    """A guard in a process of its own: a group comes in on stdin, its results leave on stdout."""
+    """Play a group read from stdin, and write its results to stdout."""
     with os.fdopen(os.dup(1), "wb") as answer:
         os.dup2(2, 1)  # whatever is printed meanwhile is no part of the answer
         group, steps = pickle.load(sys.stdin.buffer)

@@ -1,4 +1,4 @@
-"""Scenarios played one after another into evidence folders, for commands that play many."""
+"""Plays scenarios one after another into evidence folders, for commands that play many."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Player:
         self._warm: Testbed | None = None
 
     def excluded(self, entry: Entry) -> str:
-        """Why the scenario cannot be played here; empty where it can."""
+        """Return why the scenario cannot be played here; "" where it can."""
         return self._beds.excluded(entry.scenario)
 
     def warm_up(self, entry: Entry, repeat: int) -> None:
-        """Play on a testbed that nothing was played on yet, for nothing but later times that compare."""
+        """Warm up a fresh testbed so that later timings are comparable."""
         bed = self._bed(entry)
         if bed is self._warm:
             return
@@ -39,7 +39,7 @@ class Player:
         self._warm = bed
 
     def play(self, entry: Entry, folder: Path) -> Iterator[Assessment]:
-        """Every replay as soon as it is judged; the folder is whole when the iterator ends."""
+        """Yield every replay as soon as it is judged; the folder is whole when the iterator ends."""
         return self._play(entry, folder, self._repeat)
 
     def _play(self, entry: Entry, folder: Path, repeat: int) -> Iterator[Assessment]:

@@ -1,4 +1,4 @@
-"""One testbed at a time, kept for as long as the scenarios agree on the server that they need."""
+"""Keeps one testbed at a time, for as long as the scenarios need the same server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _Item = TypeVar("_Item")
 
 
 def side_by_side(items: Sequence[_Item], hosts_of: Callable[[_Item], Hosts]) -> list[_Item]:
-    """The items with those that need the same hosts together, so that they can share a testbed."""
+    """Sort the items so that those that need the same hosts stand together and can share a testbed."""
     hosts = [hosts_of(item) for item in items]
     return sorted(items, key=lambda item: hosts.index(hosts_of(item)))
 
@@ -35,7 +35,7 @@ class TestbedPool:
         self.discard()
 
     def get(self, scenario: Scenario) -> Testbed:
-        """A testbed with the hosts that the scenario needs: the last one where it fits."""
+        """Return a testbed with the hosts that the scenario needs: the last one where it fits."""
         if self._bed is None or self._hosts != scenario.hosts or _is_cut_off(self._bed):
             self.discard()
             self._bed = self._runtime.open(scenario.hosts, self._progress)
@@ -43,24 +43,25 @@ class TestbedPool:
         return self._bed
 
     def excluded(self, scenario: Scenario) -> str:
-        """Why the scenario cannot be played here, told without a testbed where it can be; empty otherwise."""
+        """Return why the scenario cannot be played here, without a testbed where possible, or ""."""
         return self.excluded_beforehand(scenario) or scenario.excluded_at(axes_of(self.get(scenario)))
 
     def excluded_beforehand(self, scenario: Scenario) -> str:
-        """The same as far as it is known without a testbed."""
+        """Return why it cannot be played, as far as that is known without a testbed, or ""."""
         return scenario.excluded_at(self._runtime.known) or self._runtime.lacks(scenario.hosts)
 
     def renew(self, scenario: Scenario) -> Testbed:
-        """A fresh testbed, because the node of the last one is gone."""
+        """Open a fresh testbed, because the node of the last one is gone."""
         self.discard()
         return self.get(scenario)
 
     def discard(self) -> None:
+        """Close the open testbed, if there is one."""
         bed, self._bed = self._bed, None
         if bed is not None:
             bed.close()
 
 
 def _is_cut_off(bed: Testbed) -> bool:
-    """Whether the program between the two hosts is gone, so that nothing passes any more."""
+    """Return whether the program between the two hosts is gone, so that nothing passes any more."""
     return bed.wire is not None and bool(bed.wire.gone)

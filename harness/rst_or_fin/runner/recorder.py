@@ -1,4 +1,4 @@
-"""What is captured in a run, at one end of the wire or at both: written down, and sorted into connections."""
+"""Records what is captured in a run, at one end of the wire or at both, and sorts it into connections."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class Recorder:
         return self._take_in(bed, 0.0)
 
     def see(self, bed: Testbed, timeout_s: float = 0.0) -> None:
-        """Take in all that was captured up to now; waits up to `timeout_s` for the first of it.
+        """Take in all that was captured up to now; wait up to `timeout_s` for the first of it.
 
-        Where a program stands between the hosts, nothing is on its way in there any more.
+        Where a program stands between the hosts, nothing is left on its way in there.
         """
         fenced = bed.wire.fence() if bed.wire is not None else None
         self._take_in(bed, timeout_s)
@@ -59,11 +59,11 @@ class Recorder:
         return bool(frames or at_peer)
 
     def is_still(self, bed: Testbed) -> bool:
-        """Whether nothing in the wire waits for its time."""
+        """Return whether no frame waits in the wire for its time."""
         return bed.wire is None or bool(bed.wire.gone) or self._pending == 0
 
     def is_cut_off(self, bed: Testbed) -> bool:
-        """Whether nothing passes between the hosts any more, because the program in the middle is gone."""
+        """Return whether nothing passes between the hosts any more: the program in the middle is gone."""
         return bed.wire is not None and bool(bed.wire.gone)
 
     def left_open(self, bed: Testbed) -> list[Ends]:
@@ -79,6 +79,7 @@ class Recorder:
         ]
 
     def has_seen_all_end(self) -> bool:
+        """Return whether every connection is over in every capture of it."""
         return all(over for _, over in (*self.near.ends(), *self.far.ends()))
 
     def take(self) -> tuple[list[Connection], list[Connection]]:
@@ -90,7 +91,7 @@ class Recorder:
         return self.near.take(), self.far.take()
 
     def played(self, bed: Testbed, left_open: Sequence[Ends]) -> WirePlayed | None:
-        """What the wire did in the replay that is over; None where nothing stands between the hosts."""
+        """Return what the wire did in the replay just over; None where nothing stands between the hosts."""
         wire = bed.wire
         if wire is None:
             return None

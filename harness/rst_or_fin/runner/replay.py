@@ -1,4 +1,4 @@
-"""The conductor: one scenario on one testbed becomes one evidence folder and its verdicts.
+"""Conducts a run: one scenario on one testbed becomes one evidence folder and its verdicts.
 
 Nothing else knows the order of things: gather the facts, begin a replay, collect what the node says, fence
 the capture, hear the peer, write it all down, and only then judge.
@@ -60,7 +60,7 @@ class Request:
 
 
 def axes_of(bed: Testbed) -> Axes:
-    """Where a replay on this testbed stands on every axis; what the node can say of it, the node says."""
+    """Return where a replay on this testbed stands on every axis, as far as possible from the node."""
     node = session.node_facts(bed.link)
     return Axes(
         runtime=str(bed.facts()["runtime"]),
@@ -160,7 +160,7 @@ class _Clock:
     error_ns: int = 0
 
     def on_ours(self, replay: Replay) -> Replay:
-        """The replay with its times on the capture's clock."""
+        """Return the replay with its times on the capture's clock."""
         if not self.offset_ns:
             return replay
         calls = (
@@ -178,7 +178,7 @@ class _Clock:
 
 
 def _clock(bed: Testbed) -> _Clock:
-    """Hold the node's clock against the capture's, where they are not the same kernel's."""
+    """Compare the node's clock with the capture's, where their kernels differ."""
     if bed.shares_clock:
         return _Clock()
     tries = []
@@ -249,7 +249,7 @@ def _patience_s(scenario: Scenario) -> float:
 
 
 def _settled(bed: Testbed, *, node_gone: bool) -> CounterReading | bytes:
-    """Read the counters once the wire has settled, or ask the node for them: the ref to get them by."""
+    """Read the counters once the wire has settled, or ask the node for them and return the ref."""
     if not node_gone and not bed.counters_at_hand:
         with suppress(LinkLostError):
             return session.ask_counters(bed.link)
@@ -259,10 +259,9 @@ def _settled(bed: Testbed, *, node_gone: bool) -> CounterReading | bytes:
 def _with_last_words(
     bed: Testbed, replay: Replay, settled: CounterReading | bytes, seen: Mapping[str, Any], *, gone: bool
 ) -> Replay:
-    """Return the replay with these counters too, told by the node or, where it cannot any more, beside it.
+    """Return the replay with these counters too, from the node or, if it is gone, from beside it.
 
-    `seen` is what was seen of it beside the node, by the names of a Replay. A node that is gone by then is
-    asked after, and so are the local ports where none was free.
+    Also asks how a node that is gone ended, and for local ports where none was free.
     """
     if isinstance(settled, bytes):
         try:
@@ -295,7 +294,7 @@ def _beside(bed: Testbed) -> CounterReading:
 
 
 def _inside_view(bed: Testbed, tested: Connection | None) -> dict[str, Any]:
-    """What strace and the kernel's tracepoint saw of the tested socket, on a testbed that has them."""
+    """Return what strace and the kernel's tracepoint saw of the tested socket, where there are any."""
     if tested is None:
         return {}
     ends = tested.client, tested.server
@@ -305,9 +304,9 @@ def _inside_view(bed: Testbed, tested: Connection | None) -> dict[str, Any]:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Let no signal in until a replay is whole on the disk and counted by who asked for it.
+    """Hold signals back until a replay is on disk and counted by the caller.
 
-    What an interrupted run has told is then what its folder gives when it is judged again.
+    What an interrupted run has reported is then what its folder gives when it is judged again.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _UNWINDING)
     try:
@@ -319,7 +318,7 @@ def _undisturbed() -> Iterator[None]:
 def _cue(
     scenario: Scenario, bed: Testbed, on_call: Callable[[Call], None] | None
 ) -> Callable[[Call], None] | None:
-    """Tells a peer that is the client to connect once the session's line for it has returned."""
+    """Wrap `on_call` so that a peer that is the client connects once the session's line for it returned."""
     if not scenario.server.start_after_line:
         return on_call
     returned = 0
@@ -336,7 +335,7 @@ def _cue(
 
 
 def _address_term(address: str) -> str:
-    """The address as Erlang writes it: a tuple of four numbers, or of eight for IPv6."""
+    """Write the address as Erlang does: a tuple of four numbers, or of eight for IPv6."""
     from ipaddress import IPv6Address, ip_address
 
     parsed = ip_address(address)

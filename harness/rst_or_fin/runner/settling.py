@@ -1,4 +1,4 @@
-"""Waits until a replay's connections are over for the wire, for both kernels and for the peer, or time is up.
+"""Waits until a replay's connections are over for the wire, both kernels and the peer, or time is up.
 
 What arrives after that belongs to no verdict; so everything that may still arrive is waited for, but for no
 longer than the scenario says (`settle_ms`) and the peer's word takes on its way.
@@ -24,14 +24,14 @@ _CHECK_EVERY_S = 0.5  # that peer and capture live
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """What the peer's application said of each connection, and which connections were still open."""
+    """What the peer's application reported of each connection, and which connections were still open."""
 
     peer_reports: tuple[PeerReport, ...]
     left_open: tuple[Ends, ...]
 
 
 def settle(scenario: Scenario, bed: Testbed, recorder: Recorder) -> Settled:
-    """Watch the wire and hear the peer until all is over, or for as long as the scenario says at most.
+    """Watch the wire and the peer until all is over, or for as long as the scenario allows.
 
     Raises MachineError where a program of the testbed other than the node has ended.
     """
@@ -59,9 +59,9 @@ class _Settling:
         return Settled(peer_reports=self._peer_log(), left_open=tuple(left_open))
 
     def _until_over(self) -> Sequence[Ends]:
-        """Drain the wire until nothing is open and the peer has spoken, or the time to settle is over.
+        """Drain the wire until nothing is open and the peer has reported, or the time to settle is over.
 
-        Return what is still open then: its end comes too late to be judged.
+        Returns what is still open then: its end comes too late to be judged.
         """
         checked_s = timeout_s = 0.0
         looks = 0
@@ -102,7 +102,7 @@ class _Settling:
         return len(self._heard) == len(self._wire)
 
     def _hear_out(self, left_open: Sequence[Ends]) -> None:
-        """Wait for the peer's word on each connection that has ended for it, or must be told of."""
+        """Wait for the peer's report on each connection that has ended for it, or must be reported."""
         if self._has_heard_all():
             return
         deadline = time.monotonic() + _TESTIMONY_TIMEOUT_S

@@ -1,4 +1,4 @@
-"""How the Erlang node is started: the arguments of `erl`, the same in a container and in a namespace."""
+"""Builds the command line of the Erlang node, the same in a container and in a namespace."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ SOURCE = "session_node.escript"
 
 
 def arguments(port: int, listen_on: str, backend: str = "inet", code: Sequence[str] = ()) -> list[str]:
-    """What follows `erl`, in the folder of SOURCE, for a node whose distribution listens on `listen_on:port`.
+    """Return the arguments of `erl`, in the folder of SOURCE, for a node that listens on `listen_on:port`.
 
-    Why each of them: the head of erlang/src/session_node.erl. The cookie is read from $HOME/.erlang.cookie.
-    `backend` is what gen_tcp uses where a session names none ("inet" or "socket": kernel's inet_backend).
-    `code` are folders of compiled modules, as the node finds them.
+    The port is that of the distribution. Why each of them: the head of erlang/src/session_node.erl. The
+    cookie is read from $HOME/.erlang.cookie. `backend` is what gen_tcp uses where a session names none
+    ("inet" or "socket": kernel's inet_backend). `code` are folders of compiled modules, as the node finds
+    them.
     """
     address = "{" + listen_on.replace(".", ",") + "}"
     return [

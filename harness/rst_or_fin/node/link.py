@@ -58,7 +58,7 @@ class Link:
     """
 
     def __init__(self, sock: socket.socket, *, name: str, creation: int) -> None:
-        """Takes over a socket on which the handshake is done; `Link.over` is the usual way in."""
+        """Take over a socket on which the handshake is done; `Link.over` is the usual way in."""
         sock.setblocking(True)
         self._sock = sock
         self._inbox = _Inbox(sock)
@@ -72,10 +72,10 @@ class Link:
 
     @classmethod
     def over(cls, sock: socket.socket, *, cookie: str, timeout_s: float) -> Self:
-        """Shakes hands over a connected socket, which is the link's from then on (and closed on failure).
+        """Do the handshake over a connected socket, which the link owns from then on (closed on failure).
 
-        `timeout_s` bounds each of the handshake's three waits. Raises LinkRefusedError where the node said
-        no, LinkTimeoutError where it said nothing.
+        `timeout_s` bounds each of the handshake's three waits. Raises LinkRefusedError where the node
+        refused, LinkTimeoutError where it did not answer.
         """
         name = f"rst-or-fin-{os.getpid()}-{secrets.token_hex(4)}@127.0.0.1"
         steps = _Steps(sock)
@@ -103,7 +103,7 @@ class Link:
         return ref
 
     def next_event(self, ref: bytes, timeout_s: float) -> Event:
-        """The next event of an open ref, without the ref: its name as str, then its terms.
+        """Return the next event of an open ref, without the ref: its name as str, then its terms.
 
         Raises LinkTimeoutError when none came within `timeout_s`, LinkLostError when the node is gone. What
         arrived before either stays to be read.
@@ -115,11 +115,11 @@ class Link:
         return waiting.popleft()
 
     def release(self, ref: bytes) -> None:
-        """Ends a ref: nobody waits for its events any more."""
+        """End a ref: its later events are dropped."""
         self._events.pop(ref, None)
 
     def call(self, command: Term, timeout_s: float) -> Term:
-        """Sends a command that is answered once, and returns the answer's value (None where it has none)."""
+        """Send a command that is answered once, and return the answer's value (None where it has none)."""
         ref = self.send(command)
         try:
             name, *values = self.next_event(ref, timeout_s)
@@ -133,7 +133,7 @@ class Link:
         return values[0] if values else None
 
     def wait_until_ready(self, timeout_s: float) -> Term:
-        """Pings until the node answers, and returns what it says of itself.
+        """Ping until the node answers, and return what it says of itself.
 
         A message to a name that is not registered yet is lost silently (Erlang reference manual, Processes,
         "Delivery of Signals"), so one ping is not enough. Raises LinkTimeoutError, LinkLostError.
@@ -151,7 +151,7 @@ class Link:
         )
 
     def is_lost(self) -> bool:
-        """Whether the node has gone by now, as far as its end of the socket tells. Waits for nothing."""
+        """Return whether the node's end of the socket is closed by now, without waiting."""
         try:
             return not self._sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         except BlockingIOError:
@@ -160,10 +160,11 @@ class Link:
             return True
 
     def fileno(self) -> int:
+        """Return the socket's file descriptor."""
         return self._sock.fileno()
 
     def close(self) -> None:
-        """Closes the link; a node that has no other halts."""
+        """Close the link; a node that has no other halts."""
         self._sock.close()
 
     def __enter__(self) -> Self:
@@ -175,7 +176,7 @@ class Link:
         self.close()
 
     def _receive(self, deadline_s: float, timeout_s: float) -> None:
-        """Sorts in the messages that are here; where there are none, waits for bytes until the deadline."""
+        """Sort in the messages that have arrived; without any, wait for bytes until the deadline."""
         if self._inbox.next_frame():
             while self._inbox.next_frame():
                 self._take_frame()
@@ -236,7 +237,7 @@ class _Inbox:
         self._at = 0
 
     def next_frame(self) -> bool:
-        """Whether a whole frame is here; ticks, which are empty frames, are passed over."""
+        """Return whether a whole frame is here; skip ticks, which are empty frames."""
         while len(self._bytes) - self._at >= 4:
             length = int.from_bytes(self._bytes[self._at : self._at + 4], "big")
             if length:
@@ -245,7 +246,7 @@ class _Inbox:
         return False
 
     def fill(self, timeout_s: float) -> bool:
-        """Waits for bytes, and says whether some came within `timeout_s`. Raises LinkLostError."""
+        """Wait for bytes; return whether some came within `timeout_s`. Raises LinkLostError."""
         self._sock.settimeout(timeout_s)
         try:
             data = self._sock.recv(_RECV_LEN)
@@ -274,7 +275,7 @@ class _Inbox:
 
 
 def _refusal(steps: _Steps, why: str) -> LinkRefusedError:
-    """What a handshake's failure means: after the second message sent it is the cookie that was refused."""
+    """Make the error for a failed handshake: after the second message sent, the cookie was refused."""
     if "status=" in why:
         return LinkRefusedError(
             f"the Erlang node refused the link ({why})",

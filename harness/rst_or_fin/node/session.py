@@ -1,4 +1,4 @@
-"""What is said over the link: commands to the node's `rst_or_fin` process, its events as evidence records.
+"""Speaks with the node's `rst_or_fin` process: commands, and its events as evidence records.
 
 A command is sent as `{From, Ref, Command}`; every string in it and in an event is a binary.
 
@@ -68,10 +68,10 @@ def begin(
     line_timeout_s: float,
     live: bool = True,
 ) -> bytes:
-    """Asks the node to play a session, and returns the ref to `collect` it by.
+    """Ask the node to play a session, and return the ref to `collect` it by.
 
     `bindings` holds Erlang terms as text; `close_line` counts expressions from 1 (0 is the last one). `live`:
-    every line is told as it returns, rather than together with the close line.
+    every line is reported as it returns, rather than together with the close line.
     """
     return link.send(
         order(
@@ -101,7 +101,7 @@ def collect(
     meanwhile: Callable[[], None] | None = None,
     between: Callable[[], object] | None = None,
 ) -> Replay:
-    """Gathers a play's events until it ends; `index` is the caller's number for it.
+    """Gather a play's events until it ends; `index` is the caller's number for it.
 
     `timeout_s` is how long each next event may take. `on_call` gets every Call as it arrives; `meanwhile` is
     called now and then while none does, `between` after some have come, while the node plays on. A node that
@@ -132,17 +132,17 @@ def _next_event(link: Link, ref: bytes, timeout_s: float, meanwhile: Callable[[]
 
 
 def forget(link: Link, ref: bytes) -> None:
-    """Ends a session's process, and its sockets with it, whether it is over or not."""
+    """End a session's process, and its sockets with it, whether it is over or not."""
     link.call((Atom("forget"), ref), _ANSWER_S)
 
 
 def node_facts(link: Link) -> dict[str, str]:
-    """What the node says of itself: otp, erts, kernel, kernel_build and backend (gen_tcp's)."""
+    """Return what the node says of itself: otp, erts, kernel, kernel_build and backend (gen_tcp's)."""
     return _texts(link.call(Atom("ping"), _ANSWER_S))
 
 
 def sysctls(link: Link, names: Iterable[str]) -> dict[str, str]:
-    """The node's sysctls by their dotted names; those that its kernel does not have are left out."""
+    """Return the node's sysctls by their dotted names, without those that its kernel does not have."""
     return _texts(link.call((Atom("sysctls"), list(names)), _ANSWER_S))
 
 
@@ -152,12 +152,12 @@ def counters(link: Link, names: tuple[str, ...] = COUNTERS) -> CounterReading:
 
 
 def ask_counters(link: Link) -> bytes:
-    """Ask for the counters as they stand before anything that is sent after this; the ref to get them by."""
+    """Ask for the counters as they stand before anything that is sent later; return the ref."""
     return link.send(Atom("counters"))
 
 
 def told_counters(link: Link, ref: bytes, moment: Moment) -> CounterReading:
-    """The answer to `ask_counters`. Raises LinkLostError where the node is gone, LinkTimeoutError."""
+    """Return the answer to `ask_counters`. Raises LinkLostError where the node is gone, LinkTimeoutError."""
     try:
         match link.next_event(ref, _ANSWER_S):
             case ("counters", reading):
@@ -225,7 +225,7 @@ class _Gathering:
                 raise _foreign(event)
 
     def node_gone(self, why: str) -> None:
-        """The node's end, perhaps on purpose: it was asked to close, and took the close's result with it."""
+        """End the replay: the node, perhaps on purpose, ended and took the close's result with it."""
         if self._close_line == len(self._calls) + 1:
             self._call(self._closing_source, "** the node is gone", 0, self._closing_ns)
         self._finish(SessionEnd.NODE_GONE, why)
@@ -257,7 +257,7 @@ class _Gathering:
 
 
 def _with_application(error: str) -> str:
-    """What a crashed line said; of a call to an application that the node lacks, which one that is."""
+    """Return the error of a crashed line, with the application that its node lacks, if any."""
     found = _ABSENT.search(error)
     hint = missing(found.group(1) or found.group(2)) if found else ""
     return f"{error}\n{hint}" if hint else error

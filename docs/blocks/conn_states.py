@@ -51,4 +51,4 @@ def _any_of(cell: str) -> str:
 
 def _also(row: Word) -> str:
     first, _, _ = (row.also.__doc__ or "").partition("\n") if row.also else ("", "", "")
-    return first.removeprefix("True where ").rstrip(".")
+    return first.removeprefix("Return whether ").rstrip(".")

@@ -1,4 +1,4 @@
-"""What a connection's segments meant to the TCPs that received them: which of them count, and which do not.
+"""Reads what a connection's segments meant to the TCPs that received them: which count, and which do not.
 
 One pass in the order of the capture, linear in the segments. Knows RFC 9293 and RFC 5961; no files, no
 expectations, and nothing but the wire: why an end closed is the judge's business.
@@ -92,7 +92,7 @@ class Reset:
 
     @property
     def is_abort(self) -> bool:
-        """It answers no segment: its socket was there when the end decided to send it."""
+        """Whether it answers no segment: its socket existed when the end decided to send it."""
         return self.has_ack and not self.refuses
 
 
@@ -171,14 +171,14 @@ class End:
             self.doubted = index
 
     def is_plausible(self, number: int) -> bool:
-        """Whether a number can belong to this connection at all."""
+        """Return whether a number can belong to this connection at all."""
         if self.isn is not None and number < self.isn:
             return False
         known = [limit for limit in (self.edge, self.sent_to) if limit is not None]
         return not known or number <= max(known) + SLACK_LEN
 
     def is_near(self, number: int, *, is_ack: bool = False) -> bool:
-        """Whether a number is not far from the last that this end was seen to send, or to be acknowledged."""
+        """Return whether a number is near the last that this end sent or had acknowledged."""
         last = self.sent_to if self.sent_to is not None else self.start
         if last is None:
             return True
@@ -189,7 +189,7 @@ class End:
     def answers_only(self, segment: Segment) -> None:
         """Count the SYN ACKs of an end that sends nothing else: its accept queue is full.
 
-        Copies that the network made do not come in the time of a retransmission timer.
+        Copies that the network made do not arrive in the time of a retransmission timer.
         """
         if not (segment.syn and segment.has_ack) or self.syn_acks < 0:
             self.syn_acks = -1
@@ -197,11 +197,7 @@ class End:
             self.syn_acks, self.syn_ack_ns = self.syn_acks + 1, segment.t_ns
 
     def carries(self, segment: Segment, *, opening: bool) -> None:
-        """Note what is told of the sender by the IP header of a segment that is no RST.
-
-        `opening`: a server may have sent it before its socket was made. Then it has 0 whatever others have
-        (ip_build_and_send_pkt and tcp_v4_reqsk_send_ack, Linux 6.12).
-        """
+        """Note what the IP header of a segment that is not a RST tells of its sender."""
         if segment.ttl is not None and len(self.ttls) < _TTLS_MAX:
             self.ttls.add(segment.ttl)
         number = segment.ip_id
@@ -232,10 +228,11 @@ class End:
             self.resets.append(reset)
 
     def has_ttl_of(self, reset: Reset) -> bool:
+        """Return whether a RST has a TTL that this end's other segments have, as far as they are known."""
         return reset.ttl is None or not self.ttls or reset.ttl in self.ttls
 
     def has_id_of(self, reset: Reset) -> bool:
-        """False where this end's IP IDs are all zero, or consecutive, and this one is far from them.
+        """Return False where this end's IP IDs are all zero, or consecutive, and the RST's is far from them.
 
         A RST of a socket that is gone has 0 whatever the others have (ip_select_ident_segs, Linux 6.12).
         """
@@ -248,16 +245,17 @@ class End:
         return _apart(reset.ip_id, self._last_id) < _FAR_ID
 
     def is_own(self, reset: Reset) -> bool:
+        """Return whether the TTL and the IP ID of a RST fit this end."""
         return self.has_ttl_of(reset) and self.has_id_of(reset)
 
     @property
     def aborted(self) -> bool:
-        """Whether its RST was no answer to a segment: its socket was gone when the RST left."""
+        """Whether its RST answered no segment: its socket was gone when the RST left."""
         reset = self.reset()
         return reset is not None and reset.has_ack
 
     def reset(self) -> Reset | None:
-        """The RST with which this end ended, if it did."""
+        """Return the RST with which this end ended, or None."""
         if not self.resets and not self.beyond:
             return None  # most ends: it is asked for some twenty times a connection
         found = [reset for reset in self.resets if self.is_own(reset)]
@@ -282,6 +280,7 @@ class Reading:
         self.entwined = False  # another connection of the same ends began before this one was over
 
     def end(self, endpoint: Endpoint) -> End:
+        """Return the state of that end."""
         return self._ends[0 if endpoint == self._first else 1]
 
     def add(self, segment: Segment) -> None:
@@ -307,22 +306,23 @@ class Reading:
 
     @property
     def opened(self) -> bool:
-        """The opening was captured: SYN and SYN ACK, or a SYN and the RST that refused it."""
+        """Whether the opening was captured: SYN and SYN ACK, or a SYN and the RST that refused it."""
         one, other = self._ends
         return (one.syn is not None and other.syn is not None) or self.refused
 
     @property
     def refused(self) -> bool:
+        """Whether a RST refused the connection."""
         return any(reset.refuses for end in self._ends if (reset := end.reset()) is not None)
 
     @property
     def established(self) -> bool:
-        """The SYN ACK was acknowledged too."""
+        """Whether the SYN ACK was acknowledged too."""
         return all(end.isn is not None and (end.acked_to or 0) > end.isn for end in self._ends)
 
     @property
     def unanswered(self) -> bool:
-        """Nothing but SYNs of one end was captured, as far as it counts."""
+        """Whether nothing but SYNs of one end was captured, as far as it counts."""
         return any(
             end.only_syn and other.syn is None and not other.others and other.reset() is None
             for end, other in (self._ends, self._ends[::-1])
@@ -330,7 +330,7 @@ class Reading:
 
     @property
     def closed_by_fins(self) -> bool:
-        """Both ends sent a FIN, and each was acknowledged."""
+        """Whether both ends sent a FIN, and each was acknowledged."""
         return all(
             end.fin_end is not None and end.acked_to is not None and end.acked_to >= end.fin_end
             for end in self._ends
@@ -338,19 +338,21 @@ class Reading:
 
     @property
     def both_fins(self) -> bool:
+        """Whether both ends sent a FIN."""
         return all(end.fin is not None for end in self._ends)
 
     @property
     def is_reset(self) -> bool:
+        """Whether a RST that counts was seen."""
         return any(end.reset() is not None for end in self._ends)
 
     @property
     def over(self) -> bool:
-        """A RST that counts was seen, or both FINs and the ACKs of both."""
+        """Whether a RST that counts was seen, or both FINs and the ACKs of both."""
         return self.is_reset or self.closed_by_fins
 
     def ignored(self) -> list[Ignored]:
-        """Every segment that decides nothing although it looks as if it might, in order."""
+        """Return every segment that decides nothing although it looks as if it might, in order."""
         found = [Ignored(index, why) for index, why in self._unheard.items()]
         for end in self._ends:
             for reset in (*end.resets, *end.beyond.values()):
@@ -363,14 +365,14 @@ class Reading:
         return sorted(found, key=lambda ignored: ignored.index)
 
     def _both_open(self) -> list[int]:
-        """The later of two SYNs that both ask for this connection, unless both were answered."""
+        """Return the later of two SYNs that both ask for this connection, unless both were answered."""
         one, other = (end.syns for end in self._ends)
         if False in one and False in other:
             return [] if self.established else [max(one[False], other[False])]
         return [max(syns.values()) for syns in (one, other) if len(syns) > 1]
 
     def foreign(self) -> list[tuple[int, bool]]:
-        """RSTs that their end probably did not send, with nothing of that end after them to prove it.
+        """Return RSTs that their end probably did not send, with nothing of that end after them to prove it.
 
         As (index, whether the TTL tells; else the IP ID does).
         """
@@ -382,7 +384,7 @@ class Reading:
         )
 
     def questions(self) -> list[tuple[int, Open]]:
-        """Segments, by index, of which it cannot be told whether they decide."""
+        """Return segments, by index, of which it cannot be told whether they decide."""
         resets = [reset for end in self._ends if (reset := end.reset()) is not None]
         contested = ((reset.index, Open.WENT_ON) for reset in resets if reset.contested)
         first, first_ns = min(((reset.index, reset.t_ns) for reset in resets), default=(0, 0))
@@ -434,7 +436,10 @@ class Reading:
         )
 
     def beyond(self) -> list[tuple[int, int]]:
-        """RSTs past everything that was captured from their end, which then fell silent: (index, bytes)."""
+        """Return the RSTs past all that was captured from their end, which then fell silent.
+
+        As (index, bytes between).
+        """
         if self.closed_by_fins:
             return []
         return sorted(
@@ -445,49 +450,50 @@ class Reading:
         )
 
     def hole(self) -> int | None:
-        """The index of a segment that acknowledges what was never captured; None: there is no hole."""
+        """Return the index of a segment that acknowledges what was never captured; None for no hole."""
         return min((end.doubted for end in self._ends if end.doubted is not None), default=None)
 
     def may_have_begun_with(self, segment: Segment) -> bool:
-        """Whether a SYN lies right before all that was captured of an end without its SYN."""
+        """Return whether a SYN lies right before all that was captured of an end without its SYN."""
         own = self.end(segment.src)
         if own.start is None:  # of that end there are at most RSTs, which may refuse the answer to this SYN
             return any(distance(reset.seq & 0xFFFFFFFF, segment.seq) == 1 for reset in own.resets)
         return own.isn is None and 0 < own.start - own.unwrap(segment.seq) <= SLACK_LEN
 
     def is_answered_by(self, segment: Segment) -> bool:
-        """Whether a SYN ACK acknowledges the SYN of this connection, which was not answered yet."""
+        """Return whether a SYN ACK acknowledges the SYN of this connection, not yet answered."""
         own, peer = self.end(segment.src), self.end(segment.dst)
         if own.isn is not None or peer.isn is None:
             return False
         return peer.isn < peer.unwrap(segment.ack) <= (peer.sent_to or 0)
 
     def is_refused_by(self, endpoint: Endpoint) -> bool:
+        """Return whether that end refused the connection with a RST."""
         reset = self.end(endpoint).reset()
         return reset is not None and reset.refuses
 
     def refuses_unseen(self, segment: Segment) -> bool:
-        """Whether a SYN comes after its own refusal: captures do swap the two."""
+        """Return whether a SYN comes after its own refusal: captures do swap the two."""
         own, peer = self.end(segment.src), self.end(segment.dst)
         alone = own.syn is None and not own.others and not peer.others and own.acked_to is not None
         return alone and peer.aborted and own.unwrap(segment.seq) + 1 + segment.payload_len == own.acked_to
 
     def fits(self, segment: Segment) -> bool:
-        """Whether a segment's numbers are near those of this connection."""
+        """Return whether a segment's numbers are near those of this connection."""
         own, peer = self.end(segment.src), self.end(segment.dst)
         if segment.rst and own.start is None and not segment.has_ack:
             return False  # it answers an end that has sent nothing here
         return own.is_near(segment.seq) and (not segment.has_ack or peer.is_near(segment.ack, is_ack=True))
 
     def expects(self, segment: Segment) -> bool:
-        """Whether a segment goes on exactly where both ends have come to."""
+        """Return whether a segment goes on exactly where both ends have come to."""
         own, peer = self.end(segment.src), self.end(segment.dst)
         if own.sent_to is None or own.unwrap(segment.seq) != own.sent_to:
             return False
         return not segment.has_ack or peer.unwrap(segment.ack) == peer.sent_to
 
     def joins(self, segment: Segment) -> bool:
-        """Whether a SYN belongs here: a copy of the one that opened the connection, or the one that did.
+        """Return whether a SYN belongs here: it opened the connection, or is a copy of the one that did.
 
         Captures do show a SYN after its answer: its number is then right before what was acknowledged.
         """
@@ -555,7 +561,7 @@ class Reading:
         self._goes_on(segment, own, end, acked)
 
     def _is_heard(self, acked: int, peer: End, own: End) -> bool:
-        """Whether the peer's numbers have come as far as is acknowledged.
+        """Return whether the peer's numbers have come as far as is acknowledged.
 
         Much of a capture may be missing: a segment that seemed to be no part of the connection is one where
         the other end acknowledges it.
@@ -583,7 +589,7 @@ class Reading:
         peer.edge = edge if peer.edge is None else max(peer.edge, edge)
 
     def _goes_on(self, segment: Segment, own: End, end: int, acked: int | None) -> None:
-        """An end that sends something new after its RST did not send that RST."""
+        """Discard RSTs of an end that sends something new after them: it did not send them."""
         for reset in list(own.resets):
             new = end > max(reset.seq, reset.sent_to)
             heard = acked is not None and reset.peer_sent_to is not None and acked > reset.peer_sent_to
@@ -640,7 +646,7 @@ class Reading:
                 self._questions[index] = Open.REFUSES_LATE
 
     def _keep_beyond(self, reset: Reset, own: End) -> None:
-        """Keep a RST past what was captured of its end; its own one in place of a forged one."""
+        """Keep a RST past what was captured of its end; its own one replaces a forged one."""
         kept = own.beyond.get(reset.seq)
         if kept is None:
             own.beyond[reset.seq] = reset
@@ -649,7 +655,7 @@ class Reading:
             self._ignore(kept.index, Why.FOREIGN)
 
     def _refusal(self, index: int, segment: Segment, own: End, peer: End) -> None:
-        """In SYN-SENT a RST counts only if it acknowledges the SYN (RFC 9293 section 3.10.7.3)."""
+        """Let a RST in SYN-SENT count only if it acknowledges the SYN (RFC 9293 section 3.10.7.3)."""
         acked = peer.unwrap(segment.ack) if segment.has_ack else None
         if acked is None or peer.isn is None or not peer.isn < acked <= (peer.sent_to or 0):
             self._ignore(index, Why.ACKS_NO_SYN)
@@ -669,7 +675,7 @@ def read(segments: Iterable[Segment]) -> Reading:
 
 
 def _apart(one: int, other: int) -> int:
-    """How far apart two IP IDs are, whichever came first: networks reorder, and repeat."""
+    """Return how far apart two IP IDs are, whichever came first: networks reorder, and repeat."""
     ahead = (one - other) % _ID_SPACE
     return min(ahead, _ID_SPACE - ahead)
 
@@ -692,10 +698,10 @@ def _candidate(index: int, segment: Segment, seq: int, own: End, peer: End, *, r
 
 
 def _is_expected(own: End, peer: End, seq: int) -> bool:
-    """Whether this is the number that the other end's TCP expects next if everything has arrived.
+    """Return whether the other end's TCP expects this number next if everything has arrived.
 
     Once that end has taken a FIN, and sent none, the FIN's own number will do (tcp_reset_check, Linux 6.12);
-    not every TCP is so lenient, so where the FIN had been acknowledged before, nobody can tell.
+    not every TCP is so lenient, so where the FIN had been acknowledged before, it cannot be told.
     """
     if own.sent_to is None or seq == own.sent_to:
         return True
@@ -706,7 +712,10 @@ def _is_expected(own: End, peer: End, seq: int) -> bool:
 
 
 def _is_refusal(segment: Segment, peer: End) -> bool:
-    """Whether a RST says that its sender knows of no connection to this SYN (RFC 9293 section 3.10.7.1)."""
+    """Return whether a RST says that its sender knows no connection for this SYN.
+
+    Source: RFC 9293 section 3.10.7.1.
+    """
     return (
         segment.has_ack
         and segment.seq == 0
@@ -716,7 +725,7 @@ def _is_refusal(segment: Segment, peer: End) -> bool:
 
 
 def _acceptable(own: End, seq: int) -> tuple[int, int]:
-    """The lowest and the highest number of a RST that the other end may take, as far as was captured.
+    """Return the lowest and highest number of a RST that the other end may take, as far as was captured.
 
     What it acknowledged is behind its window; what this end has sent it may have received, or not. A FIN's
     own number will do once the FIN was received (tcp_reset_check, Linux 6.12).
@@ -729,7 +738,7 @@ def _acceptable(own: End, seq: int) -> tuple[int, int]:
 
 
 def _shift(segment: Segment, own: End, peer: End) -> int:
-    """By how many bits the segment's window is to be shifted (RFC 7323 section 2.2): never on a SYN."""
+    """Return by how many bits the segment's window is shifted (RFC 7323 section 2.2): never on a SYN."""
     if segment.syn:
         return 0
     if own.syn is None or peer.syn is None:
@@ -738,7 +747,7 @@ def _shift(segment: Segment, own: End, peer: End) -> int:
 
 
 def _window_scale(options: bytes) -> int | None:
-    """The window scale option of a SYN, at most 14; None where it has none."""
+    """Return the window scale option of a SYN, at most 14; None where it has none."""
     at = 0
     while at < len(options) and options[at] != 0:
         if options[at] == 1:

@@ -1,4 +1,4 @@
-"""Why an end reset a connection, or gave it up: every cause with its proof, as one table.
+"""The causes of a reset, or of giving up a connection: each with its proof, as one table.
 
 The judge decides by it, and the documentation prints it (docs/causes.md). Counters and reasons are Linux's
 (6.12); what a segment proves holds for any TCP. A cause that nothing proves is unknown: the rows that nothing
@@ -33,10 +33,10 @@ class Answered(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Abort:
-    """One end's giving up, as far as the evidence shows it.
+    """How one end gave up, as far as the evidence shows it.
 
     `raised` are the counters that its kernel raised in the interval in which the segment left, None where
-    nobody told or where another connection's reset may have raised them; `reasons` the tracepoint's, None
+    they are unknown or another connection's reset may have raised them; `reasons` the tracepoint's, None
     where there is none. `heard` is how many payload bytes came from the peer before. `waiting`: the
     application never had this connection, and its listener was closed in the interval.
     """
@@ -70,7 +70,7 @@ class Row:
     fits: Callable[[Abort], bool] = field(default=lambda abort: True)
 
     def may_be(self, abort: Abort) -> bool:
-        """Whether the segments and the counters leave this cause open."""
+        """Return whether the segments and the counters leave this cause open."""
         if abort.form not in self.forms or not self.fits(abort):
             return False
         told = self.possible or self.by_segments
@@ -79,7 +79,7 @@ class Row:
         return abort.raised is None or not self.counter or self.counter in abort.raised
 
     def is_shown(self, abort: Abort) -> bool:
-        """Whether something speaks for this cause: a segment, a counter that was raised, a reason."""
+        """Return whether something speaks for this cause: a segment, a counter that was raised, a reason."""
         if self.by_segments is not None:
             return self.by_segments(abort)
         if self.counter and self.counter in (abort.raised or ()):
@@ -87,6 +87,7 @@ class Row:
         return any(reason in self.reasons for reason in abort.reasons or ())
 
     def fits_a_reason(self, abort: Abort) -> bool:
+        """Return whether this cause and one of the kernel's reasons can both be right."""
         return not abort.reasons or any(fits_reason(self.cause, reason) for reason in abort.reasons)
 
 
@@ -228,8 +229,8 @@ _RARE = (Cause.OUT_OF_MEMORY, Cause.FIN_WAIT2_TIMEOUT)  # candidates only where 
 def cause_of(abort: Abort) -> Cause:
     """Return the one cause that the evidence proves, or UNKNOWN.
 
-    A kernel's reason decides between what the counters leave open; where it fits none of these the counters'
-    word stands, and it is for the judge to say so.
+    A kernel's reason decides between causes that the counters leave open. Where it fits none of these, the
+    counters decide, and the judge reports the contradiction.
     """
     shown = [row for row in CAUSES if row.may_be(abort) and row.is_shown(abort)]
     fitting = [row for row in shown if row.fits_a_reason(abort)] or shown
@@ -247,7 +248,7 @@ def candidates(abort: Abort) -> tuple[Cause, ...]:
 
 
 def fits_reason(cause: Cause, reason: str) -> bool:
-    """Whether a tracepoint's reason and a cause can both be right; a reason that no row knows fits any."""
+    """Return whether a tracepoint's reason and a cause can both be right; an unknown reason fits any."""
     proven = [row.cause for row in CAUSES if reason in row.reasons]
     return cause in (*proven, *FITTING.get(reason, ()), Cause.UNKNOWN) or not (proven or reason in FITTING)
 
@@ -259,7 +260,7 @@ def reasons_of(cause: Cause) -> tuple[str, ...]:
 
 
 def told_apart_by(causes: Collection[Cause]) -> str:
-    """Say what on the closing host would tell these causes apart; empty where nothing is known to."""
+    """Say what on the closing host would tell these causes apart, or ""."""
     named = [BY_CAUSE[cause].counter.partition(":")[2] for cause in causes if BY_CAUSE[cause].counter]
     return f"{' or '.join(named)} on the closing host" if named else ""
 

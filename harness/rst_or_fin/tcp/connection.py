@@ -1,4 +1,4 @@
-"""One connection as a person reads it: relative sequence numbers and tcpdump's notation.
+"""One connection for people: relative sequence numbers and tcpdump's notation.
 
 Knows who is the client and how numbers are printed; not what is right or wrong about the segments.
 """
@@ -43,6 +43,7 @@ class Connection:
     reading: Reading = field(compare=False, repr=False)
 
     def endpoint(self, role: Role) -> Endpoint:
+        """Return the address and port of that end."""
         return self.client if role is Role.CLIENT else self.server
 
     def name(self, role: Role) -> str:
@@ -50,11 +51,11 @@ class Connection:
         return str(self.endpoint(role)) if self.roles is Roles.NOT_SEEN else str(role)
 
     def role(self, segment: Segment) -> Role:
-        """Which end sent this segment."""
+        """Return which end sent this segment."""
         return Role.CLIENT if segment.src == self.client else Role.SERVER
 
     def relative(self, segment: Segment) -> tuple[int, int]:
-        """(seq, ack) relative to the initial sequence numbers; ack is 0 where the segment carries none."""
+        """Return (seq, ack) relative to the initial sequence numbers; ack is 0 without ACK."""
         own, other = (
             (self.client_isn, self.server_isn)
             if segment.src == self.client
@@ -65,14 +66,14 @@ class Connection:
         return seq, ack
 
     def notation(self, segment: Segment) -> str:
-        """The segment as tcpdump prints it, without time and addresses: `R. 19:19(0) ack 486`."""
+        """Return the segment as tcpdump prints it, without time and addresses: `R. 19:19(0) ack 486`."""
         seq, ack = self.relative(segment)
         text = f"{flag_letters(segment)} {seq}:{seq + segment.payload_len}({segment.payload_len})"
         return f"{text} ack {ack}" if segment.has_ack else text
 
 
 def flag_letters(segment: Segment) -> str:
-    """tcpdump's letters for the control bits: `S`, `S.`, `P.`, `F.`, `R.`, `R`, `.`."""
+    """Return tcpdump's letters for the control bits: `S`, `S.`, `P.`, `F.`, `R.`, `R`, `.`."""
     flags = segment.flags
     letters = "".join(
         letter
@@ -95,8 +96,8 @@ def connection(
 ) -> Connection:
     """Build one connection from its own segments (at least one), in the order they were captured.
 
-    `known`: what was read of exactly these segments, where somebody has done it already. `like`: the same
-    connection as it was captured elsewhere, which says who is who.
+    `known`: what was already read of exactly these segments. `like`: the same connection as it was captured
+    elsewhere, which says which end is the client.
     """
     if like is not None:
         return replace(

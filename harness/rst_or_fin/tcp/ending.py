@@ -13,6 +13,7 @@ class Role(StrEnum):
 
     @property
     def other(self) -> Role:
+        """The other end."""
         return Role.SERVER if self is Role.CLIENT else Role.CLIENT
 
 

@@ -1,4 +1,4 @@
-"""TCP's own words: flags, segments, endpoints, and the ways a connection ends (RFC 9293).
+"""TCP's basic terms: flags, segments, endpoints, and the ways a connection ends (RFC 9293).
 
 Knows no Erlang, no files and no captures; everything above it speaks these words.
 """
@@ -29,7 +29,10 @@ SPACE = 1 << 32  # of sequence numbers
 
 
 def distance(later: int, earlier: int) -> int:
-    """Return `later - earlier` in sequence space: signed, right across the wrap (RFC 9293 section 3.4)."""
+    """Return `later - earlier` in sequence space: signed, correct across the wrap.
+
+    Source: RFC 9293 section 3.4.
+    """
     return (later - earlier + HALF) % SPACE - HALF
 
 
@@ -85,16 +88,20 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def syn(self) -> bool:
+        """Whether the SYN flag is set."""
         return bool(self.flags & 0x02)
 
     @property
     def fin(self) -> bool:
+        """Whether the FIN flag is set."""
         return bool(self.flags & 0x01)
 
     @property
     def rst(self) -> bool:
+        """Whether the RST flag is set."""
         return bool(self.flags & 0x04)
 
     @property
     def has_ack(self) -> bool:
+        """Whether the ACK flag is set."""
         return bool(self.flags & 0x10)

@@ -1,4 +1,4 @@
-"""Segments sorted into connections as they come: where one ends and the next with its ports begins.
+"""Sorts segments into connections as they come: where one ends and the next with its ports begins.
 
 A SYN after the end of a connection (a RST, or both FINs) opens a new one, also with the same initial sequence
 number; a copy of a SYN or SYN ACK stays with its own connection; a SYN in the middle of a live connection is
@@ -30,7 +30,7 @@ class _Stray(NamedTuple):
 class Conversation:
     """One connection in the making. `strays`: SYNs that open nothing yet, by sender and number.
 
-    Once it has been taken it keeps no segments: only what tells that a later segment is still one of its own.
+    Once it has been taken it keeps no segments, only what tells that a later segment still belongs to it.
     """
 
     def __init__(self, first: Endpoint, other: Endpoint) -> None:
@@ -50,6 +50,7 @@ class Conversation:
         self.refused: Conversation | None = None  # the one before, if the end that opens this one refused it
 
     def add(self, segment: Segment) -> None:
+        """Add a segment, and the SYNs that were held back for it; ignore all once it was taken."""
         if self.taken:
             return
         self.members.append(segment)
@@ -60,13 +61,13 @@ class Conversation:
             self.add(syn)
 
     def take(self) -> Connection:
-        """The connection as it stands; what comes later changes it no more."""
+        """Return the connection; later segments no longer change it."""
         found = connection(self.members, self.reading)
         self.taken, self.members, self.strays, self.unasked = True, [], {}, None
         return found
 
     def look(self) -> Connection:
-        """The connection as far as it was seen."""
+        """Return the connection as seen so far."""
         return connection(self.members, self.reading)
 
     def look_back(self) -> None:
@@ -107,15 +108,16 @@ class Conversation:
             self.refused = None
 
     def repeats(self, segment: Segment) -> bool:
-        """Whether this SYN or SYN ACK is a copy of the one that opened this connection."""
+        """Return whether this SYN or SYN ACK is a copy of the one that opened this connection."""
         isn = self.reading.end(segment.src).isn
         return isn is not None and distance(segment.seq, isn & 0xFFFFFFFF) == 0
 
     def fits(self, segment: Segment) -> bool:
+        """Return whether a segment's numbers are near those of this connection."""
         return self.reading.fits(segment)
 
     def awaits_syn_ack(self, segment: Segment) -> bool:
-        """Whether a segment came where only a SYN ACK can: it is rather an earlier connection's."""
+        """Return whether a segment came in place of a SYN ACK: an earlier connection's, then."""
         own, peer = self.reading.end(segment.src), self.reading.end(segment.dst)
         if segment.syn or segment.rst:
             return False
@@ -123,15 +125,15 @@ class Conversation:
         return (peer.only_syn and own.isn is None) or (own.only_syn and peer.isn is None and not goes_on)
 
     def repeats_answer(self, segment: Segment) -> bool:
-        """Whether a SYN ACK is a copy of this connection's, or the one that was not captured yet."""
+        """Return whether a SYN ACK is a copy of this connection's, or its first one captured."""
         return self.repeats(segment) or self.reading.is_answered_by(segment)
 
     def may_have_begun_with(self, segment: Segment) -> bool:
-        """Whether this SYN may be a copy of the one that opened this connection, captured or not."""
+        """Return whether this SYN may be a copy of the one that opened this connection."""
         return self.repeats(segment) or self.reading.may_have_begun_with(segment)
 
     def ends_before(self, segment: Segment) -> bool:
-        """Whether this SYN or SYN ACK can only be the first segment of another connection."""
+        """Return whether this SYN or SYN ACK can only be the first segment of another connection."""
         ended = self.taken or self.reading.is_reset or self.reading.both_fins
         if segment.has_ack:
             return ended and not self._is_own_answer(segment) and self.answered(segment) is None
@@ -140,11 +142,11 @@ class Conversation:
         return self.reading.is_reset if self.repeats(segment) else ended
 
     def _is_own_answer(self, segment: Segment) -> bool:
-        """Whether a SYN ACK answers this connection's SYN: a copy, or proof that a refusal was forged."""
+        """Return whether a SYN ACK answers this connection's SYN: a copy, or proof of a forged refusal."""
         return self.repeats(segment) or (not self.taken and self.reading.joins(segment))
 
     def may_open_another(self, segment: Segment) -> bool:
-        """Whether a SYN without ACK opens another connection if the other end answers it."""
+        """Return whether a SYN without ACK opens another connection if the other end answers it."""
         return self.reading.both_fins if self.repeats(segment) else not self.reading.joins(segment)
 
     def hold(self, segment: Segment) -> None:
@@ -162,14 +164,14 @@ class Conversation:
             self.unasked = (len(self.members), segment)
 
     def answered_early(self, syn: Segment) -> tuple[int, Segment] | None:
-        """What answers this SYN and was captured before it, and its index: captures do swap the two."""
+        """Return the index and segment of this SYN's answer captured before it: captures do swap them."""
         if self.unasked is None or self.unasked[1].src != syn.dst or self.repeats(syn):
             return None
         acked = distance(self.unasked[1].ack, syn.seq)
         return self.unasked if 0 < acked <= 1 + syn.payload_len else None
 
     def answered(self, segment: Segment) -> _Stray | None:
-        """The SYN held back that a SYN ACK or a refusal acknowledges."""
+        """Return the SYN held back that a SYN ACK or a refusal acknowledges, or None."""
         if not (segment.has_ack and (segment.syn or segment.rst)):
             return None
         for stray in self.strays.values():
@@ -180,16 +182,16 @@ class Conversation:
         return None
 
     def cut_out(self, stray: _Stray) -> tuple[list[Segment], list[Segment]]:
-        """Take a SYN out that was held back, with its copies: another connection begins with them.
+        """Remove a SYN that was held back, with its copies: another connection begins with them.
 
-        Return them, and the other SYNs that are still held back: they may be answered in that one's time.
+        Returns them, and the other SYNs still held back: they may be answered within that one.
         """
         del self.strays[stray.syn.src, stray.syn.seq]
         held = [self.members[index] for index in stray.indices]
         return held, self.let_go(stray.indices)
 
     def let_go(self, also: Collection[int] = ()) -> list[Segment]:
-        """Take out the SYNs that are held back, and these members, and return the SYNs: one of each."""
+        """Remove the SYNs that are held back, and these members; return one of each SYN."""
         if not (self.strays or also):
             return []
         others = [other.syn for other in self.strays.values()]
@@ -208,7 +210,7 @@ class ConnectionTracker:
         self._earlier: dict[frozenset[Endpoint], deque[Conversation]] = {}
 
     def add(self, segment: Segment) -> Conversation | None:
-        """Take in the next segment; the conversation that begins with it, if one does."""
+        """Take in the next segment; return the conversation that begins with it, if one does."""
         pair = frozenset((segment.src, segment.dst))
         current = self._current.get(pair)
         begun: Conversation | None = None
@@ -247,13 +249,13 @@ class ConnectionTracker:
         return fresh
 
     def of(self, segment: Segment) -> list[Conversation]:
-        """Every conversation between these two ends that is still known, the present one first."""
+        """Return the conversations between these two ends that are still known, the present one first."""
         pair = frozenset((segment.src, segment.dst))
         found = [self._current[pair]] if pair in self._current else []
         return [*found, *self._earlier.get(pair, ())]
 
     def forget(self, conversation: Conversation) -> None:
-        """Take a conversation that was taken out of the memory: what comes later belongs to another one."""
+        """Forget a conversation that was taken: what comes later belongs to another one."""
         pair = frozenset(conversation.ends)
         earlier = self._earlier.get(pair)
         if earlier is not None and conversation in earlier:
@@ -275,7 +277,7 @@ class ConnectionTracker:
         return fresh
 
     def _copied_from(self, pair: frozenset[Endpoint], opening: Segment) -> Conversation | None:
-        """The latest earlier connection whose SYN this may be a copy of."""
+        """Return the latest earlier connection whose SYN this may be a copy of."""
         earlier = self._earlier.get(pair, ())
         return next((c for c in reversed(earlier) if c.may_have_begun_with(opening)), None)
 
@@ -312,7 +314,7 @@ class ConnectionTracker:
         return fresh
 
     def _late_for(self, pair: frozenset[Endpoint], segment: Segment) -> Conversation | None:
-        """The earlier connection of these two ends that this segment belongs to, if it came late.
+        """Return the earlier connection of these two ends that this segment belongs to, if it came late.
 
         Networks and captures reorder: the last segments of one connection may come behind the next one's SYN.
         """

@@ -1,4 +1,4 @@
-"""One connection, captured at both of its ends: what left, what arrived, and what neither end had sent.
+"""Joins two captures of one connection, one at each end: what left, what arrived, and what was forged.
 
 A segment is followed from the capture at its sender's end to the one at its receiver's. What arrives and
 never left was made on the way: it is taken for nobody's. No opinion on how the connection ended.
@@ -62,7 +62,7 @@ class TwoEnds:
     arrived: Ending
 
     def shown_at(self, index: int, role: Role) -> int:
-        """Where a segment of that end is shown, by its index in the connection at its own end."""
+        """Return where a segment of that end is shown, by its index in the connection at its own end."""
         at_end = self.near if role is self.node else self.far
         assert at_end is not None
         wanted = at_end.segments[index]
@@ -148,7 +148,7 @@ def _of(
 
 
 def _identity(segment: Segment) -> tuple[object, ...]:
-    """What a segment keeps on its way, its checksum aside."""
+    """Return what a segment keeps on its way, except its checksum."""
     return (
         segment.seq,
         segment.ack,
@@ -162,7 +162,7 @@ def _identity(segment: Segment) -> tuple[object, ...]:
 
 
 def _without(found: Connection, indices: Iterable[int]) -> Connection:
-    """The connection as if these segments had never come."""
+    """Return the connection as if these segments had never come."""
     left_out = set(indices)
     if not left_out:
         return found
@@ -170,14 +170,14 @@ def _without(found: Connection, indices: Iterable[int]) -> Connection:
 
 
 def _taken(found: Connection, forged: Collection[int]) -> set[Role]:
-    """The ends in whose name one of these RSTs ended it where it was captured; `forged` are their ids."""
+    """Return the ends in whose name one of these RSTs ended it where captured; `forged` are their ids."""
     ends = {role: found.reading.end(found.endpoint(role)) for role in Role}
     segments = found.segments
     return {role for role, end in ends.items() if any(id(segments[r.index]) in forged for r in end.resets)}
 
 
 def _shown(passages: Sequence[Passage], near: Connection) -> Connection:
-    """All of them as one connection, in which what the wire made decides nothing."""
+    """Join all of them into one connection, in which what the wire made decides nothing."""
     if [passage.near for passage in passages] == [*range(len(near.segments))]:  # all passed as it was sent
         return connection([passage.segment for passage in passages], near.reading, like=near)
     return connection([passage.segment for passage in passages], _ReadLater(passages), like=near)
@@ -205,7 +205,7 @@ class _ReadLater(Reading):
 
 
 def _arrived(passages: Sequence[Passage], node: Role) -> Ending:
-    """How the node's end ended as far as it reached the peer."""
+    """Return how the node's end ended as far as it reached the peer."""
     lost = (Fate.LOST, Fate.CORRUPTED)
     good = [p.segment for p in passages if p.sender is node and p.fate not in lost]
     fin, rst = any(s.fin for s in good), any(s.rst for s in good)

@@ -1,4 +1,4 @@
-"""Zeek's one-word summary of a connection: SF, RSTO, RSTR, S1, REJ and the rest.
+"""Computes Zeek's one-word summary of a connection: SF, RSTO, RSTR, S1, REJ and the rest.
 
 The words and their meaning are Zeek's (`conn_state` in its conn.log). Each end is in one state: `TRANSITIONS`
 says what a segment does to the states, `WORDS` what is said of the two that are left. Both follow Zeek
@@ -95,7 +95,7 @@ class Word(NamedTuple):
 
 
 def _neither_sent_data(connection: Connection) -> bool:
-    """True where neither end sent data.
+    """Return whether neither end sent data.
 
     Counted by numbers, as Zeek does: what was sent or acknowledged and never captured counts too. Of an end
     that has sent its RST only a FIN is still believed.
@@ -119,7 +119,7 @@ def _neither_sent_data(connection: Connection) -> bool:
 
 
 def _syn_then_rst(connection: Connection) -> bool:
-    """True where the client's SYN came first, and nothing but data came from it until its RST."""
+    """Return whether the client's SYN came first, and nothing but data came from it until its RST."""
     return _SYN_THEN_RST.match("".join(_letters(connection))) is not None
 
 
@@ -143,7 +143,7 @@ WORDS = (
 
 
 def conn_state(connection: Connection) -> str:
-    """Zeek's `conn_state` of this connection; its meaning is in `MEANING`."""
+    """Return Zeek's `conn_state` of this connection; its meaning is in `MEANING`."""
     rows = _CANDIDATES[_last_states(connection)]
     return next(row.word for row in rows if row.also is None or row.also(connection))
 
@@ -159,7 +159,10 @@ def _last_states(connection: Connection) -> tuple[str, str]:
 
 
 def _events(segment: Segment) -> Iterator[str]:
-    """What a segment is, in the order in which it counts (RFC 9293 section 3.10.7.4: no FIN beside a RST)."""
+    """Yield what a segment is, in the order in which it counts.
+
+    Source: RFC 9293 section 3.10.7.4 (no FIN beside a RST).
+    """
     if segment.syn:
         yield "SYN_ACK" if segment.has_ack else "SYN"
     if segment.rst:
@@ -171,7 +174,7 @@ def _events(segment: Segment) -> Iterator[str]:
 
 
 def _letters(connection: Connection) -> Iterator[str]:
-    """Zeek's `history`, but a letter for each segment; small letters are the server's."""
+    """Yield Zeek's `history`, but a letter for each segment; small letters are the server's."""
     for segment in connection.segments:
         control = segment.flags & (Flags.SYN | Flags.FIN | Flags.RST)
         if control:

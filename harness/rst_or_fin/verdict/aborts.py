@@ -1,4 +1,4 @@
-"""What an end sent when it gave a connection up, read off the segments. No counters, no opinions.
+"""Reads off the segments what an end sent when it gave a connection up. No counters, no opinions.
 
 The result is the part of a `causes.Abort` that the wire alone can fill in.
 """
@@ -16,9 +16,9 @@ from rst_or_fin.tcp.segment import Checksum, Segment
 
 
 def abort_index(connection: Connection, role: Role) -> int | None:
-    """Return the index of the RST that is to be explained; None where this end sent none that counts.
+    """Return the index of the RST to explain; None where this end sent none that counts.
 
-    Of an abort whose RST was overtaken that is the abort's own: the socket is gone before it leaves
+    Where an abort's RST was overtaken it is the abort's own: the socket is gone before it leaves
     (__tcp_close, Linux 6.12: tcp_set_state, then tcp_send_active_reset), and a segment that comes in between
     is answered at once, without ACK.
     """
@@ -75,7 +75,7 @@ def _form(connection: Connection, index: int, own: End) -> Form:
 
 
 def _payload_len(end: End) -> int:
-    """How many bytes of payload this end has sent, as far as was captured without a gap."""
+    """Count the payload bytes that this end has sent, as far as was captured without a gap."""
     if end.start is None:
         return 0
     controls = (end.isn is not None) + (end.fin_end is not None and end.whole_to >= end.fin_end)
@@ -83,10 +83,10 @@ def _payload_len(end: End) -> int:
 
 
 def _answered(connection: Connection, index: int, own: End) -> Answered | None:
-    """What the segment carried that a bare RST answers: its ACK number is the RST's sequence number.
+    """Return what the segment carried that a bare RST answers, found by its ACK number.
 
-    RFC 9293 section 3.5.2, group 1. The first of several such RSTs tells: the others answer what came in
-    after it. None where it cannot be told which segment that was.
+    That number is the RST's sequence number (RFC 9293 section 3.5.2, group 1). The first of several such RSTs
+    tells: the others answer what came in after it. None where it cannot be told which segment that was.
     """
     segments = connection.segments
     src, closed_at = segments[index].src, own.fin or 0
@@ -117,13 +117,13 @@ def _may_be_answered(segment: Segment) -> bool:
 
 
 def _is_new(connection: Connection, segment: Segment, own: End) -> bool:
-    """Whether a segment carries data that this end never acknowledged."""
+    """Return whether a segment carries data that this end never acknowledged."""
     end = connection.reading.end(segment.src).unwrap(segment.seq) + segment.payload_len
     return segment.payload_len > 0 and (own.acks_to is None or end > own.acks_to)
 
 
 def _unanswered(connection: Connection, role: Role, before: Sequence[Segment]) -> tuple[int, int]:
-    """Count this end's keepalive probes, and its retransmissions, after the last word of the other end.
+    """Count this end's keepalive probes and retransmissions after the other end's last segment.
 
     A probe carries the number before the next one, and at most one byte (RFC 9293 section 3.8.4).
     """

@@ -1,4 +1,4 @@
-"""The peer's own account of its bytes, held against the capture: what differs has passed unseen. Pure."""
+"""Compares the peer's own count of its bytes with the capture: a difference passed unseen. Pure."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def differences(
 
 
 def _payload_len(connection: Connection, role: Role) -> int:
-    """How many bytes of its stream this end's segments cover, as far as the last that carries any."""
+    """Count the stream bytes that this end's segments cover, up to the last that carries any."""
     ends = (
         connection.relative(segment)[0] + segment.payload_len - 1
         for segment in connection.segments

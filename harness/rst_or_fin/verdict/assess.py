@@ -1,4 +1,4 @@
-"""Saved evidence to judged replays: which connection belongs to which replay, and what came of each.
+"""Turns saved evidence into judged replays: which connection belongs to which, and its outcome.
 
 Pure, so that tomorrow's judge can judge today's evidence, on any machine.
 """
@@ -67,7 +67,7 @@ class Assessment:
     outcome: Outcome
 
     def record(self) -> dict[str, Any]:
-        """What verdicts.jsonl and `--json` hold of it: plain values under stable names."""
+        """Return what verdicts.jsonl and `--json` hold of it: plain values under stable names."""
         return {
             "index": self.replay.index,
             "outcome": self.outcome,
@@ -90,7 +90,7 @@ class Assessment:
 
 
 def verdict_record(verdict: Verdict, connection: Connection | None) -> dict[str, Any]:
-    """A verdict under stable names. `subject` is the Erlang node's role in the connection."""
+    """Return a verdict under stable names. `subject` is the Erlang node's role in the connection."""
     return {
         "validity": verdict.validity,
         "doubts": verdict.doubts,
@@ -131,7 +131,7 @@ def _delivery_record(found: Delivery | None) -> dict[str, int | bool | None] | N
 
 
 def _host_of(verdict: Verdict, role: Role | None) -> str | None:
-    """Which host has that role in the connection."""
+    """Return which host has that role in the connection."""
     if role is None:
         return None
     return NODE if role is verdict.subject else PEER
@@ -147,10 +147,11 @@ class ReplayTracker:
         self.frames = 0  # seen so far
 
     def __len__(self) -> int:
-        """How many connections there are since the last replay's were taken."""
+        """Count the connections since the last replay's were taken."""
         return len(self._begun)
 
     def see(self, frames: Iterable[Frame]) -> None:
+        """Take in captured frames."""
         for frame in frames:
             self.frames += 1
             record = Record(frame.t_ns, pcap.ETHERNET, frame.data, len(frame.data))
@@ -159,23 +160,24 @@ class ReplayTracker:
                 self.add(segment)
 
     def add(self, segment: Segment) -> None:
+        """Take in a segment."""
         begun = self._tracker.add(segment)
         if begun is not None:
             self._begun.append(begun)
 
     def ends(self) -> list[tuple[tuple[Endpoint, Endpoint], bool]]:
-        """The two ends of every connection since the last replay's were taken, and whether it is over."""
+        """Return the two ends of each connection since the last `take`, and whether it is over."""
         return [(conversation.ends, conversation.reading.over) for conversation in self._begun]
 
     def take(self) -> list[Connection]:
-        """These connections, for the replay that is over: no later segment changes them any more."""
+        """Return these connections, for the replay that is over: no later segment changes them."""
         begun, self._begun = self._begun, []
         return [conversation.take() for conversation in begun]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cast:
-    """Who is who in a replay: the names of its connections, and which of them is under test.
+    """The names of a replay's connections, and which of them is under test.
 
     `names` has one for each connection, empty where it was bound to no variable; `under_test` is an index,
     None where the connection under test was not captured.
@@ -207,7 +209,7 @@ def cast(replay: Replay, connections: Sequence[Connection]) -> Cast:
 
 
 def _bound(replay: Replay) -> Iterator[tuple[str, Endpoint, Endpoint, int]]:
-    """Every name with its two ends and the line that bound it; 0 where nobody told which line did."""
+    """Yield every name with its two ends and the line that bound it; 0 where that is unknown."""
     if replay.bound:
         yield from ((b.name, b.local, b.remote, b.line) for b in replay.bound)
     else:
@@ -222,9 +224,9 @@ def _of_socket(
     remote: Endpoint,
     line: int,
 ) -> int | None:
-    """Which connection a socket is: of those with its two ends the last that had begun when it was bound.
+    """Return which connection a socket is: of those with its two ends the last begun when it was bound.
 
-    Where nobody told the time, the first that has no name yet.
+    Where the time is unknown, the first that has no name yet.
     """
     alike = [i for i, c in enumerate(connections) if {c.client, c.server} == {local, remote}]
     bound_ns = replay.calls[line - 1].end_ns if 0 < line <= len(replay.calls) else None
@@ -234,7 +236,7 @@ def _of_socket(
 
 
 def role_of(node: str, connection: Connection) -> Role:
-    """Which end the Erlang node is: the one with its address."""
+    """Return which end the Erlang node is: the one with its address."""
     return Role.SERVER if connection.server.address == node != connection.client.address else Role.CLIENT
 
 
@@ -249,11 +251,10 @@ def judge_replay(
     at_peer: Sequence[Connection] = (),
     roles: Cast | None = None,
 ) -> Assessment:
-    """Judge every connection of one replay, and hold it against what its scenario expects.
+    """Judge every connection of one replay, and compare it with what its scenario expects.
 
     `node` is the Erlang node's address on the test network: whichever end has it is the end under test.
-    `at_peer` are the connections as they were captured at the peer's end, where that is another one. `roles`
-    says who is who, where somebody has found that out already.
+    `at_peer` are the connections as captured at the peer's end, where there is a second capture.
     """
     roles = roles or cast(replay, connections)
     told = _peer_log(connections, peer_reports)
@@ -336,7 +337,7 @@ def _judged(
 
 
 def _same(connection: Connection, at_peer: Sequence[Connection]) -> Connection | None:
-    """The same connection at the peer's end; None where nothing of it came that far."""
+    """Return the same connection at the peer's end; None where nothing of it came that far."""
     ends = {connection.client, connection.server}
     alike = [each for each in at_peer if {each.client, each.server} == ends]
     exact = [each for each in alike if each.client_isn == connection.client_isn]
@@ -356,7 +357,7 @@ def _unseen(scenario: Scenario, capture: CaptureFacts, replay: Replay) -> Verdic
 def _peer_log(
     connections: Sequence[Connection], peer_reports: Sequence[PeerReport]
 ) -> list[PeerReport | None]:
-    """Each connection's report: by the end that connected, in the order in which they were given."""
+    """Return each connection's report: by the end that connected, in the order of the reports."""
     left = list(peer_reports)
     found: list[PeerReport | None] = []
     for connection in connections:
@@ -371,7 +372,7 @@ def _peer_log(
 def tested_peer_report(
     roles: Cast, connections: Sequence[Connection], peer_reports: Sequence[PeerReport]
 ) -> PeerReport | None:
-    """What the peer's application saw of the connection under test; None where it was not heard."""
+    """Return what the peer's application saw of the connection under test; None without a report."""
     if roles.under_test is None:
         return None
     return _peer_log(connections, peer_reports)[roles.under_test]
@@ -390,7 +391,7 @@ def _aborts_ns(connections: Sequence[Connection], node: str) -> Iterator[int]:
 
 
 def _waited(replay: Replay, connection: Connection, node: str) -> bool | None:
-    """Whether the session closed a listener while this connection, never accepted, may have waited for it."""
+    """Return whether the session closed a listener in whose queue this connection may have waited."""
     if role_of(node, connection) is not Role.SERVER:
         return False
     gone = replay.end is SessionEnd.NODE_GONE
@@ -408,7 +409,7 @@ def _held_against(
     every: Sequence[AssessedConnection],
     replay: Replay,
 ) -> tuple[Verdict, tuple[Comparison, ...]]:
-    """The verdict with the doubts that the expectation brings in, and every point that it names."""
+    """Return the verdict with the doubts that the expectation adds, and every point that it names."""
     verdict = _doubted(verdict, _doubts_of_path(scenario, replay, verdict))
     if scenario.varied:
         verdict = _without_gate(verdict, replay, main)
@@ -432,13 +433,13 @@ def _held_against(
 
 
 def _doubted(verdict: Verdict, doubts: Iterable[str]) -> Verdict:
-    """The verdict with more doubts; the same one where there are none, as is the rule."""
+    """Return the verdict with more doubts, or itself where there are none, as is the rule."""
     more = tuple(doubts)
     return replace(verdict, doubts=(*verdict.doubts, *more)) if more else verdict
 
 
 def _doubts_of_path(scenario: Scenario, replay: Replay, verdict: Verdict) -> Iterator[str]:
-    """Whether the wire did what the scenario's rules say; a rule that did not match is named."""
+    """Yield a doubt for each of the scenario's wire rules that was not played."""
     played = replay.wire
     if played is None:
         if scenario.needs_wire:
@@ -454,7 +455,7 @@ def _doubts_of_path(scenario: Scenario, replay: Replay, verdict: Verdict) -> Ite
 
 
 def _wanted(wanted: ConnectionExpectation, every: Sequence[AssessedConnection]) -> AssessedConnection | None:
-    """The connection that an expectation names."""
+    """Return the connection that an expectation names, or None."""
     by_name = (c for c in every if c.name == wanted.variable if wanted.variable)
     return (
         next(by_name, None) if wanted.variable else next(iter(every[wanted.order - 1 : wanted.order]), None)
@@ -462,14 +463,14 @@ def _wanted(wanted: ConnectionExpectation, every: Sequence[AssessedConnection]) 
 
 
 def _unheard(expect: Expectation, found: AssessedConnection | None) -> list[str]:
-    """Where something is expected of the peer's application, not having heard it is a doubt."""
+    """Return a doubt where something is expected of the peer's application and it was not heard."""
     points = (expect.peer_sees, expect.peer_received, expect.peer_received_below, expect.lost)
     silent = found is not None and found.peer_report is None
     return ["the peer's application was not heard"] if silent and any(p is not None for p in points) else []
 
 
 def _without_gate(verdict: Verdict, replay: Replay, main: AssessedConnection | None) -> Verdict:
-    """Where no number of unread bytes was demanded, the closing kernel's own word has to stand for it.
+    """Add doubts where no unread bytes were demanded and the closing kernel did not report them.
 
     With a gate, counters that could not be read may be forgiven; where a parameter is varied, they and the
     state of the receive buffer are all that ties the ending to what was done.
@@ -520,7 +521,7 @@ def _by_watch(frames: Iterable[Frame], replays: Sequence[Replay]) -> Iterator[li
 
 
 def _by_socket(frames: Iterable[Frame], replays: Sequence[Replay]) -> Iterator[list[Connection]]:
-    """Older evidence does not say which frames passed in a replay's time: its sockets tell, in order."""
+    """Yield each replay's connections by its sockets: older evidence does not say which frames are whose."""
     wire = ReplayTracker()
     wire.see(frames)
     left = wire.take()

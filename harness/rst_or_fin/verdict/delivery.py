@@ -1,4 +1,4 @@
-"""What became of the bytes that the end under test sent: the loss statement, "sent N, the peer read M".
+"""Follows the bytes that the end under test sent: the loss statement, "sent N, the peer read M".
 
 How a connection ended says nothing about that: an orderly FIN can follow a part of what was handed over, and
 a RST can come after all of it was read. No opinion on the ending; no expectations.
@@ -34,18 +34,18 @@ class Delivery:
 
     @property
     def sent(self) -> int | None:
-        """What was sent, by the application where that is known, else by the kernel; None: nobody can say."""
+        """What was sent, by the application where that is known, else by the kernel; None if unknown."""
         return self.handed_over if self.encrypted else max(self.handed_over or 0, self.on_wire)
 
     @property
     def lost(self) -> int | None:
-        """What was sent and never read; None where one of the two is not known."""
+        """What was sent and never read; None where one of the two is unknown."""
         if self.read is None or self.sent is None or (self.read < self.sent and not self.is_exact):
             return None
         return max(0, self.sent - self.read)
 
     def __str__(self) -> str:
-        """The statement, with what lies between the two applications only where that adds something."""
+        """Return the statement; what lies between the two applications only where that adds something."""
         if self.encrypted:
             said = "sent an unknown number of bytes" if self.sent is None else f"sent {_bytes(self.sent)}"
             said += f" ({self.on_wire} on the wire, encrypted)"
@@ -90,7 +90,7 @@ def _handed_over(connection: Connection, replay: Replay) -> int | None:
 
 
 def _payload_len(end: End, to: int | None) -> int:
-    """How many bytes of payload lie before a number, the SYN and the FIN not counted."""
+    """Count the payload bytes before a number, the SYN and the FIN not counted."""
     if to is None or end.start is None:
         return 0
     controls = (end.isn is not None) + (end.fin_end is not None and to >= end.fin_end)

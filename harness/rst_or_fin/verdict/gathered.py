@@ -1,4 +1,4 @@
-"""A captured connection's verdict with what was gathered on one of its hosts: counters, tracepoint, sockets.
+"""Judges a captured connection with what was gathered on one of its hosts: counters, traces, sockets.
 
 The rules are those of a replay, and one more: a real host has other connections. Its counters are those of
 the capture only where every RST that it counted was captured.
@@ -84,7 +84,7 @@ def _once(*said: _T) -> tuple[_T, ...]:
 
 
 def _counters(gathered: Gathered, abort: Abort | None) -> tuple[Witness, Collection[str] | None]:
-    """What the counters say, and which of them this connection may have raised; None where that is open."""
+    """Return what the counters say, and which this connection may have raised; None where that is open."""
     raised = {name: count for name, count in (gathered.raised or {}).items() if count > 0}
     says = ", ".join(f"{name.partition(':')[2]} +{count}" for name, count in raised.items()) or "unchanged"
     name = f"the counters of {gathered.address}"
@@ -107,7 +107,7 @@ def _counters(gathered: Gathered, abort: Abort | None) -> tuple[Witness, Collect
 
 
 def _reasons(connection: Connection, role: Role, gathered: Gathered) -> tuple[str, ...] | None:
-    """The kernel's reasons for this end's RSTs; None where the trace has none."""
+    """Return the kernel's reasons for this end's RSTs; None where the trace has none."""
     own, other = connection.endpoint(role), connection.endpoint(role.other)
     told = [r.reason for r in gathered.resets or () if (r.source, r.destination) == (own, other)]
     return tuple(told) or None
@@ -131,7 +131,7 @@ def _cause(
 
 
 def _sockets(connection: Connection, role: Role, lines: Sequence[SocketLine]) -> list[Witness]:
-    """What a socket's receive queue held when it was looked at: before the close, nobody knows how long."""
+    """Return what a socket's receive queue held when looked at, some unknown time before the close."""
     own, other = connection.endpoint(role), connection.endpoint(role.other)
     return [
         Witness(

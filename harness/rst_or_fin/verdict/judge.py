@@ -1,4 +1,4 @@
-"""One connection and its witnesses in, one verdict out. No kernels, no expectations, no clocks.
+"""Judges one connection by its segments and its witnesses. No kernels, no expectations, no clocks.
 
 The wire decides (`reading`: which segments count); the other witnesses corroborate. A witness that
 contradicts the wire makes the verdict inconclusive: it is reported, never averaged away. What packets cannot
@@ -62,6 +62,7 @@ class Verdict:
 
     @property
     def validity(self) -> Validity:
+        """Whether the verdict can be relied on."""
         return Validity.INCONCLUSIVE if self.doubts else Validity.CONCLUSIVE
 
     @property
@@ -71,6 +72,7 @@ class Verdict:
 
     @property
     def peer_ending(self) -> Ending:
+        """How the peer ended."""
         return self.server if self.subject is Role.CLIENT else self.client
 
     @property
@@ -80,6 +82,7 @@ class Verdict:
 
     @property
     def peer_told_apart_by(self) -> str:
+        """What would tell the candidates of the peer's unknown cause apart; empty where it is known."""
         return causes.told_apart_by(self.peer_candidates)
 
 
@@ -182,7 +185,7 @@ def judge(
 def _of_two_ends(
     verdict: Verdict, two_ends: TwoEnds, report: HostReport | None, scripted_peer: bool
 ) -> Verdict:
-    """The verdict with the peer's ending as it left the peer, and with segments as they are shown."""
+    """Return the verdict with the peer's ending as it left the peer, and with segments as shown."""
     subject, far = verdict.subject, two_ends.far
     peer = subject.other
     ending = _ending(far, peer) if far is not None else Ending.NONE
@@ -214,7 +217,7 @@ def _shown(two_ends: TwoEnds, at_end: Connection, role: Role) -> list[int]:
 
 
 def _or_not_sent(cause: Cause | None, role: Role, ending: Ending, two_ends: TwoEnds) -> Cause | None:
-    """The cause of an end's RST; where it sent none, and one was taken in its name: not sent by that end."""
+    """Return the cause of an end's RST; NOT_SENT where it sent none and one was taken in its name."""
     forged = role in two_ends.forged and ending not in (Ending.RST, Ending.FIN_THEN_RST)
     return Cause.NOT_SENT if forged else cause
 
@@ -254,7 +257,7 @@ def _doubts_of_replay(report: HostReport | None, gate: Gate, ends_node: bool) ->
 
 
 def _last_line(replay: Replay) -> int:
-    """The line that was running when the session ended: one that took the node with it has not returned."""
+    """Return the line that ran when the session ended: one that ended the node has not returned."""
     reached = replay.end is SessionEnd.NODE_GONE and not replay.close_returned
     return len(replay.calls) + reached
 
@@ -268,7 +271,7 @@ def _holds(wanted: int | str, measured: int, received: int) -> bool:
 
 
 def _left_open(connection: Connection | None, report: HostReport | None) -> bool:
-    """Whether the watch ended before the connection did: a peer that is not done yet has said nothing."""
+    """Return whether the watch ended before the connection, so that the peer has no report yet."""
     watch = report.replay.watch if report is not None else None
     return connection is not None and watch is not None and watch.left(connection.client, connection.server)
 
@@ -282,7 +285,7 @@ def _doubts_of_peer(peer_report: PeerReport | None, requires_peer_report: bool) 
 def _doubts_of_wire(
     connection: Connection, opposite_a_script: Role | None, *, own: Role | None = None
 ) -> list[str]:
-    """What the segments leave open. `own`: only of that end's; the other's are in another capture."""
+    """Return what the segments leave open. `own`: only of that end's; the others are in another capture."""
     reading, doubts = connection.reading, []
 
     def is_asked(index: int) -> bool:
@@ -317,7 +320,7 @@ def _doubts_of_wire(
 def _doubts_of_end(
     connection: Connection, report: HostReport | None, subject: Role, settle_ms: int
 ) -> list[str]:
-    """Whether the connection had ended when the capture did, or when the watch of it did."""
+    """Return a doubt where the connection had not ended when the capture, or the watch, did."""
     reading = connection.reading
     watch = report.replay.watch if report is not None else None
     if watch is None:
@@ -349,7 +352,7 @@ def _doubts_of_end(
 
 
 def closing_segments(connection: Connection, role: Role) -> list[int]:
-    """Indices of this end's FIN and of the RSTs that count, each as first sent."""
+    """Return the indices of this end's FIN and of the RSTs that count, each as first sent."""
     end = connection.reading.end(connection.endpoint(role))
     reset = end.reset()
     found = [index for index in (end.fin, reset.index if reset else None) if index is not None]
@@ -369,13 +372,13 @@ def _ending(connection: Connection, role: Role) -> Ending:
 
 
 def _deciding(closing: Mapping[Role, Sequence[int]], closer: Role, subject: Role) -> tuple[int, ...]:
-    """What the active closer and the end under test closed with: the first segment, and a RST after it."""
+    """Return what the active closer and the end under test closed with: the first, and a RST after it."""
     own = list(closing[closer]) or list(closing[closer.other][:1])
     return tuple(sorted({*own, *closing[subject]}))
 
 
 def _counting(connection: Connection) -> Connection:
-    """The connection without what decides nothing, for Zeek's word."""
+    """Return the connection without what decides nothing, for Zeek's word."""
     reading = connection.reading
     left_out = {ignored.index for ignored in reading.ignored()}
     if not left_out and not any(segment.rst for segment in connection.segments):
@@ -394,7 +397,7 @@ def _is_before(index: int, reset: Reset | None) -> bool:
 
 
 def _remarks(connection: Connection) -> list[str]:
-    """RSTs that decide nothing, each with the reason, and what that points to."""
+    """Return the RSTs that decide nothing, each with the reason, and what that points to."""
     said = []
     for ignored in connection.reading.ignored():
         segment = connection.segments[ignored.index]
@@ -426,7 +429,7 @@ def _foreign(connection: Connection, index: int, by_ttl: bool) -> str:
 def _cause(
     connection: Connection, role: Role, report: HostReport | None, reasons: Sequence[str] | None
 ) -> tuple[Cause | None, tuple[Cause, ...]]:
-    """Why this end reset the connection, or gave it up; where that is unknown, what it may have been.
+    """Return why this end reset the connection, or gave it up; where unknown, the candidates.
 
     `report` and `reasons` are what its own kernel told.
     """
@@ -448,7 +451,7 @@ def _cause(
 
 
 def _reasons(report: HostReport | None) -> tuple[str, ...] | None:
-    """The kernel's reasons for each RST of the tested socket; None where it gives none."""
+    """Return the kernel's reasons for each RST of the tested socket; None where it gives none."""
     if report is None or report.replay.resets is None:
         return None
     return tuple(reset.reason for reset in report.replay.resets)

@@ -1,4 +1,4 @@
-"""Whether a node that is gone was ended by its own session, as the close line says, or by another hand.
+"""Tells whether a node that is gone was ended by its own session, as the close line says, or otherwise.
 
 Sockets of a process that is killed are closed by its kernel, much as gen_tcp:close/1 closes them: only who
 ended the node tells whether that close is the one that the scenario is about. Pure.
@@ -17,12 +17,12 @@ _KILLS = re.compile(r"\bkill\b.*\bgetpid\b|\bgetpid\b.*\bkill\b", re.DOTALL)
 
 
 def is_evident(source: str) -> bool:
-    """Whether a line of a session says itself that it ends its node."""
+    """Return whether a line of a session says itself that it ends its node."""
     return bool(_HALTS.search(source) or _KILLS.search(source))
 
 
 def doubt(replay: Replay, *, ends_node: bool) -> str:
-    """Say why the close is not known to be the session's; empty where the close line ended the node.
+    """Say why the close is not known to be the session's; "" where the close line ended the node.
 
     For a node that is gone after its close line was reached. `ends_node`: the scenario says that this line
     ends it.
@@ -40,7 +40,7 @@ def doubt(replay: Replay, *, ends_node: bool) -> str:
 
 
 def _by(replay: Replay) -> str:
-    """How the node's process ended, as far as that is known."""
+    """Say how the node's process ended, as far as that is known."""
     status = replay.node_status
     if status is None:
         return ""

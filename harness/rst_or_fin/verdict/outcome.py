@@ -1,4 +1,4 @@
-"""A verdict held against an expectation: as expected, different, or inconclusive.
+"""Compares a verdict with an expectation: as expected, different, or inconclusive.
 
 A boolean would hide the third: an inconclusive verdict is never a pass, and never a difference either.
 """
@@ -16,7 +16,7 @@ from rst_or_fin.verdict.judge import Verdict
 
 
 class Outcome(StrEnum):
-    """What came of holding a verdict against its expectation."""
+    """The result of comparing a verdict with its expectation."""
 
     AS_EXPECTED = "as expected"
     DIFFERS = "differs"
@@ -26,6 +26,7 @@ class Outcome(StrEnum):
 
     @property
     def exit_code(self) -> int:
+        """The exit code of a command whose worst outcome this is."""
         return _EXIT_CODES[self]
 
 
@@ -46,7 +47,7 @@ _NO_RETURN = "did not return"
 class Comparison:
     """One point of an expectation beside what the verdict says of it.
 
-    `holds` is told where the two are not to be the same text: a number within bounds.
+    `holds` is set where the two need not be the same text: a number within bounds.
     """
 
     what: str
@@ -56,13 +57,14 @@ class Comparison:
 
     @property
     def same(self) -> bool:
+        """Whether the expectation is met."""
         return self.expected == self.actual if self.holds is None else self.holds
 
 
 def compare(
     expect: Expectation, verdict: Verdict, replay: Replay | None, peer_report: PeerReport | None
 ) -> tuple[Comparison, ...]:
-    """Every point that the expectation names, beside the verdict's own."""
+    """Return every point that the expectation names, beside the verdict's own."""
     found = (
         *_points(expect, verdict, replay, peer_report),
         *_bounds(expect, verdict, peer_report),
@@ -71,7 +73,7 @@ def compare(
 
 
 def lines(wanted: Iterable[LineExpectation], replay: Replay) -> Iterator[Comparison]:
-    """What is expected of lines beside what they returned and how long they took."""
+    """Yield what is expected of lines beside what they returned and how long they took."""
     for line in wanted:
         number = line.number or replay.close_line
         name = f"line {number}" if line.number else "the close line"
@@ -92,7 +94,7 @@ def lines(wanted: Iterable[LineExpectation], replay: Replay) -> Iterator[Compari
 
 
 def _bounded(least: int | None, most: int | None) -> str:
-    """The bounds in words; empty where there are none."""
+    """Write the bounds; "" where there are none."""
     said = (("at least", least), ("at most", most))
     return ", ".join(f"{word} {bound}" for word, bound in said if bound is not None)
 
@@ -103,7 +105,7 @@ def _within(taken_ms: float, line: LineExpectation) -> bool:
 
 
 def _bounds(expect: Expectation, verdict: Verdict, peer_report: PeerReport | None) -> Iterator[Comparison]:
-    """The points of which a bound is expected: numbers that are the kernel's business."""
+    """Yield the points of which only a bound is expected: the number depends on the kernel."""
     below = expect.peer_received_below
     if below is not None and peer_report is not None:
         yield Comparison(
@@ -146,9 +148,9 @@ def _points(
 def outcome(
     verdict: Verdict, comparisons: Iterable[Comparison], *, race: bool = False, varied: bool = False
 ) -> Outcome:
-    """The outcome of one replay. A race's is neither pass nor fail: only many of them say much.
+    """Return the outcome of one replay; a race's is neither pass nor fail, only many of them tell.
 
-    Nor is that of a scenario whose parameters were `varied`: it says what is, and nothing was expected.
+    Nor is that of a scenario whose parameters were `varied`: nothing was expected of it.
     """
     if verdict.doubts:
         return Outcome.INCONCLUSIVE
@@ -160,7 +162,7 @@ def outcome(
 
 
 def worst(outcomes: Iterable[Outcome]) -> Outcome:
-    """The outcome of many: a difference outweighs a doubt, a doubt outweighs any number of passes."""
+    """Return the outcome of many: a difference outweighs a doubt, a doubt any number of passes."""
     seen = set(outcomes)
     for candidate in (
         Outcome.DIFFERS,

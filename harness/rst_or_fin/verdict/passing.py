@@ -1,4 +1,4 @@
-"""What left and what arrived, in sentences; and what the wire between the hosts leaves open.
+"""Says in sentences what left and what arrived, and what the wire between the hosts leaves open.
 
 Knows the captures of both ends and what the wire's program said; no expectations, no rules' texts.
 """
@@ -18,7 +18,7 @@ _DELAYS = ("delay", "hold")
 
 
 def remarks(two_ends: TwoEnds, report: HostReport | None) -> Iterator[str]:
-    """Whatever did not pass as it was sent, in order; the same segment several times is told once."""
+    """Yield whatever did not pass as it was sent, in order; the same segment several times only once."""
     played = report.replay.wire if report is not None else None
     late = (
         {(a.segment, a.sender) for a in played.actions if a.did in _DELAYS} if played is not None else set()
@@ -45,7 +45,10 @@ def _told(two_ends: TwoEnds, late: Collection[tuple[str, str]]) -> Iterator[str]
 
 
 def _fate(fate: Fate, members: Sequence[Passage], start_ns: int) -> str:
-    """`left at 0.010 s and never arrived`; of several, when the first left and how many there were."""
+    """Say what became of segments; of several, when the first left and how many there were.
+
+    For example `left at 0.010 s and never arrived`.
+    """
     first = members[0]
     at = f"{(first.segment.t_ns - start_ns) / 1e9:.3f} s"
     if fate is Fate.FORGED:
@@ -59,14 +62,14 @@ def _fate(fate: Fate, members: Sequence[Passage], start_ns: int) -> str:
 
 
 def only_peer_holds(report: HostReport, connection: Connection) -> bool:
-    """Whether the peer's host alone still had the connection when the watch ended."""
+    """Return whether only the peer's host still had the connection when the watch ended."""
     played = report.replay.wire
     ends = connection.client, connection.server
     return played is not None and (ends in played.held_by_peer or ends[::-1] in played.held_by_peer)
 
 
 def doubts(played: WirePlayed, passages: Sequence[Passage]) -> Iterator[str]:
-    """Why what passed the wire may not be what the rules say."""
+    """Yield why what passed the wire may not be what the rules say."""
     if played.gone:
         yield f"the wire between the hosts ended in the middle of the replay: {played.gone}"
     if played.dropped:

@@ -1,4 +1,4 @@
-"""What came of a replay in one line: the difference to what was expected, or the doubt, before all else."""
+"""Sums up a replay in one line: the difference from what was expected, or the doubt, comes first."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ENDING = "ending"
 
 
 def reason(judged: Assessment) -> str:
-    """The one line: `expected FIN, got RST: unread data at close`; of what needs no look, how it ended."""
+    """Return the line: `expected FIN, got RST: unread data at close`, or how an expected replay ended."""
     if judged.outcome is Outcome.INCONCLUSIVE:
         return f"inconclusive: {'; '.join(judged.verdict.doubts)}"
     different = [point for point in judged.comparisons if not point.same]
@@ -24,12 +24,12 @@ def reason(judged: Assessment) -> str:
 
 
 def ended(verdict: Verdict) -> str:
-    """How it ended and why, as far as there is a why: `RST: unread data at close`."""
+    """Say how it ended and why, as far as the cause is known: `RST: unread data at close`."""
     return f"{verdict.ending}: {verdict.cause}" if verdict.cause else str(verdict.ending)
 
 
 def _telling(different: Sequence[Comparison]) -> Comparison:
-    """The ending, where that is what differs; the others mostly follow from it."""
+    """Return the ending, where that differs; the other differences mostly follow from it."""
     return next((point for point in different if point.what == _ENDING), different[0])
 
 

@@ -1,4 +1,4 @@
-"""What else the wire shows about a RST: signs that rule causes out or point to one. None of them is a proof.
+"""Finds further signs about a RST that rule causes out or point to one. None of them is a proof.
 
 Every sign is a sentence about one end, in the words of the field.
 """
@@ -84,7 +84,7 @@ def _of_end(connection: Connection, role: Role) -> Iterator[str]:
 
 
 def _windows(connection: Connection, role: Role, before: Sequence[Segment], reset: Segment) -> Iterator[str]:
-    """A window that was closed when the RST left: who offered it had not read."""
+    """Yield a window that was closed when the RST left: whoever offered it had not read."""
     for end, meaning in ((role, "its receive buffer was full"), (role.other, "its peer took no more")):
         last = next((s for s in reversed(before) if connection.role(s) is end and not s.syn), None)
         if last is not None and last.window == 0 and last.has_ack and not last.rst and not last.fin:
@@ -95,7 +95,7 @@ def _windows(connection: Connection, role: Role, before: Sequence[Segment], rese
 def _forgotten(
     connection: Connection, role: Role, before: Sequence[Segment], reset: Segment
 ) -> Iterator[str]:
-    """A bare RST that answers a segment of a connection that its sender no longer knows."""
+    """Yield a bare RST that answers a segment of a connection that its sender no longer knows."""
     asked = next((s for s in reversed(before) if connection.role(s) is not role and s.ack == reset.seq), None)
     if asked is None:
         return
@@ -109,7 +109,7 @@ def _forgotten(
 
 
 def _carried(reset: Segment, name: str) -> Iterator[str]:
-    """Text inside a RST (RFC 9293 section 3.5.3 allows it), and what MPTCP says in one."""
+    """Yield the text inside a RST (RFC 9293 section 3.5.3 allows it), and what MPTCP says in one."""
     if reset.payload_len:
         text = preview(reset.payload, _TEXT_LEN)
         yield f"the RST of {name} carries {reset.payload_len} bytes" + (f": {text}" if text else "")
@@ -124,13 +124,16 @@ def _carried(reset: Segment, name: str) -> Iterator[str]:
 
 
 def _lacks_timestamps(own: Sequence[Segment], reset: Segment) -> bool:
-    """Whether an abort lacks what its end has agreed to send with every segment (RFC 7323 section 3.2)."""
+    """Return whether an abort lacks what its end agreed to send with every segment.
+
+    Source: RFC 7323 section 3.2.
+    """
     plain = [s for s in own if not s.syn and not s.rst]
     return len(plain) > 1 and all(_has(s, _TIMESTAMPS) for s in plain) and not _has(reset, _TIMESTAMPS)
 
 
 def _alerts(connection: Connection, role: Role) -> Iterator[str]:
-    """The last TLS alert of an end that closed: in clear before encryption, else only that there was one."""
+    """Yield the last TLS alert of an end that closed; of an encrypted one only that there was one."""
     if connection.reading.end(connection.endpoint(role)).reset() is None and not _is_closed(connection, role):
         return
     own = [s for s in connection.segments if connection.role(s) is role and s.payload_len]
@@ -154,7 +157,7 @@ def _has(segment: Segment, kind: int) -> bool:
 
 
 def _options(options: bytes) -> Iterator[tuple[int, bytes]]:
-    """Give the options of a segment (RFC 9293 section 3.2), up to the first that makes no sense."""
+    """Yield the options of a segment (RFC 9293 section 3.2), up to the first malformed one."""
     at = 0
     while at < len(options) and options[at] != 0:
         if options[at] == 1:

@@ -1,4 +1,4 @@
-"""What the closing host, its kernel and the peer's application say beside the wire, each held against it.
+"""Compares what the closing host, its kernel and the peer's application report with the wire.
 
 A witness that contradicts the wire is never averaged away: the judge makes a doubt of it.
 """
@@ -40,7 +40,7 @@ class Witness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostReport:
-    """What the closing host told of one connection.
+    """What the closing host reported of one connection.
 
     `socket` is its state right before the close line, None where it was not looked at. `resets_ns` are the
     times of all RSTs that this host sent on any connection of the replay, as captured, and `aborts_ns` those
@@ -65,11 +65,12 @@ class Interval:
 
     @property
     def raised(self) -> dict[str, int]:
+        """By how much each counter grew."""
         before = self.first.counters
         return {name: after - before[name] for name, after in self.last.counters.items() if name in before}
 
     def holds(self, t_ns: int, error_ns: int) -> bool:
-        """Whether something that left at that time may be counted in here."""
+        """Return whether something that left at that time may be counted in here."""
         began, ended = self.first.from_ns, self.last.to_ns
         return (began is None or t_ns >= began - error_ns) and (ended is None or t_ns <= ended + error_ns)
 
@@ -77,8 +78,8 @@ class Interval:
 def interval(readings: Sequence[CounterReading], t_ns: int | None, error_ns: int = 0) -> Interval | None:
     """Return the closest readings around a time, or the first and the last of all for None.
 
-    None where there are not two of them. A time outside all readings is in no interval, unless nobody told
-    when they were taken.
+    None where there are fewer than two. A time outside all readings is in no interval, unless the times of
+    the readings are unknown.
     """
     if len(readings) < 2:
         return None
@@ -115,7 +116,7 @@ def aborts_raised(report: HostReport | None, t_ns: int | None) -> Collection[str
 
 
 def counters(report: HostReport, ending: Ending, t_ns: int | None) -> Witness:
-    """The kernel's counters, in the interval in which the RST left; without a RST, over the whole replay."""
+    """Compare the kernel's counters in the interval in which the RST left, else over the whole replay."""
     name = "the kernel's counters"
     found = interval(report.replay.readings, t_ns if ending in _RESETS else None, report.clock_error_ns)
     if found is None:
@@ -132,10 +133,10 @@ def counters(report: HostReport, ending: Ending, t_ns: int | None) -> Witness:
 
 
 def _counters_agree(raised: Mapping[str, int], ending: Ending, captured: int, *, timed: bool) -> bool | None:
-    """Whether the kernel counts as many RSTs as were captured.
+    """Return whether the kernel counts as many RSTs as were captured.
 
     A kernel that counts more sent one that was not captured; one that counts none sent none of ours. Where
-    nobody told when the counters were read, a RST behind a FIN may have left after that.
+    the times of the readings are unknown, a RST behind a FIN may have left after them.
     """
     if _OUT_RSTS not in raised:
         return None
@@ -149,7 +150,7 @@ def _counters_agree(raised: Mapping[str, int], ending: Ending, captured: int, *,
 def buffer(
     connection: Connection, report: HostReport, gate: Gate, closing: Sequence[int], close: str
 ) -> Witness:
-    """The receive buffer right before the close line, which also checks the gate's instant.
+    """Compare the receive buffer right before the close line, which also checks the gate's instant.
 
     What the close acknowledged must have been counted; where the gate names no number, more may have come in
     between: then the buffer is no witness of the close.
@@ -176,7 +177,7 @@ def buffer(
 
 
 def _acknowledged_len(connection: Connection, index: int) -> int:
-    """How many payload bytes of the other end a segment acknowledges."""
+    """Count the payload bytes of the other end that a segment acknowledges."""
     segment = connection.segments[index]
     peer = connection.reading.end(segment.dst)
     _, acknowledged = connection.relative(segment)
@@ -185,7 +186,7 @@ def _acknowledged_len(connection: Connection, index: int) -> int:
 
 
 def calls(replay: Replay) -> Witness:
-    """What the close line returned."""
+    """Report what the close line returned."""
     if not replay.close_returned:
         return Witness(name="the closing call", says=f"was never reached: {replay.end}", agrees=None)
     call = replay.calls[replay.close_line - 1]
@@ -193,14 +194,14 @@ def calls(replay: Replay) -> Witness:
 
 
 def system_calls(replay: Replay) -> list[Witness]:
-    """What strace saw. It cannot tell a RST from a FIN: both are a plain close(2); that is the point."""
+    """Report what strace saw. It cannot tell a RST from a FIN: both are a plain close(2)."""
     if replay.system_calls is None:
         return []
     return [Witness(name="the system call", says=closing_calls(replay.system_calls), agrees=None)]
 
 
 def tracepoint(reasons: Sequence[str] | None, ending: Ending, cause: Cause | None) -> list[Witness]:
-    """The kernel's own word for why it sent a RST, or that it sent none."""
+    """Compare the kernel's own reason for its RST, or that it sent none, with the ending."""
     if reasons is None:
         return []
     says = f"RST sent: {', then '.join(reasons)}" if reasons else "no RST sent"
@@ -210,9 +211,9 @@ def tracepoint(reasons: Sequence[str] | None, ending: Ending, cause: Cause | Non
 
 
 def peer(peer_report: PeerReport | None, ending: Ending, over: bool) -> Witness:
-    """A peer's end of file needs a FIN, a peer's reset needs a RST; nothing more can be asked of it.
+    """Compare what the peer saw: its end of file needs a FIN, its reset a RST; nothing else is checked.
 
-    Nor can that where the capture ends before the connection does: it may speak of what came later.
+    Neither is where the capture ends before the connection does: the peer may report what came later.
     """
     name = "the peer's application"
     if peer_report is None:
@@ -229,7 +230,7 @@ def peer(peer_report: PeerReport | None, ending: Ending, over: bool) -> Witness:
 
 
 def wire(connection: Connection, name: str, closing: Sequence[int]) -> Witness:
-    """What the capture shows of the end under test."""
+    """Report what the capture shows of the end under test."""
     says = ", then ".join(connection.notation(connection.segments[index]) for index in closing)
     return Witness(name="the wire", says=f"{name} sent {says or 'neither FIN nor RST'}", agrees=True)
 

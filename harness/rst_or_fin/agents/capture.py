@@ -32,7 +32,7 @@ _RECEIVE_BUFFER_LEN = 32 << 20
 
 
 def open_tap(interface: str) -> socket.socket:
-    """A non-blocking AF_PACKET socket that already captures `interface`. Needs CAP_NET_RAW."""
+    """Open a non-blocking AF_PACKET socket that already captures `interface`. Needs CAP_NET_RAW."""
     # Protocol 0 receives nothing: no frame of another interface slips in between socket() and bind().
     tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
     try:
@@ -53,7 +53,7 @@ def _enlarge_buffer(tap: socket.socket) -> None:
 
 
 def drain(tap: socket.socket) -> list[tuple[int, bytes]]:
-    """Everything captured up to now, oldest first, as (nanoseconds since the epoch, frame)."""
+    """Return everything captured up to now, oldest first, as (nanoseconds since the epoch, frame)."""
     taken: list[tuple[int, bytes]] = []
     receive = tap.recvmsg
     while True:
@@ -66,15 +66,16 @@ def drain(tap: socket.socket) -> list[tuple[int, bytes]]:
 
 
 def drops(tap: socket.socket) -> int:
-    """How many frames the kernel dropped since the last call: reading resets the count (packet(7))."""
+    """Count the frames that the kernel dropped since the last call: reading resets the count (packet(7))."""
     _, dropped = struct.unpack("@II", tap.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8))
     return int(dropped)
 
 
 def serve(tap: socket.socket, commands: int, answers: int, *, joined: bool) -> None:
-    """Answer DRAIN and COUNT until their end of file; read the tap into memory when it has something.
+    """Answer DRAIN and COUNT until end of file; read the tap into memory when it has something.
 
-    `joined`: the interface is one end of a wire's cable and goes down with the wire, which tells that itself.
+    `joined`: the interface is one end of a wire's cable and goes down with the wire, which reports that
+    itself.
     """
     taken: list[tuple[int, bytes]] = []
     dropped = 0
@@ -107,6 +108,7 @@ def _write_all(fd: int, data: bytes) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the capture with these arguments (default: the command line's); return the exit status."""
     parser = argparse.ArgumentParser(
         prog="capture",
         description="Capture the interface that carries an address.",

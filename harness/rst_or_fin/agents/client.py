@@ -55,7 +55,7 @@ class Manner:
 
 
 def request(body_len: int) -> bytes:
-    """A GET, or a POST with a body of that many bytes; every byte of it is the same on every host."""
+    """Make a GET, or a POST with a body of `body_len` bytes, the same on every host."""
     if not body_len:
         return b"GET / HTTP/1.1\r\nHost: erlang\r\n\r\n"
     head = b"POST / HTTP/1.1\r\nHost: erlang\r\nContent-Length: %d\r\n\r\n" % body_len
@@ -77,7 +77,7 @@ class Exchange:
         self._trouble = ""
 
     def run(self) -> dict[str, object]:
-        """Do it all; what it came to, as an event."""
+        """Do it all, and return the result as an event."""
         family = socket.AF_INET6 if ":" in self._bind else socket.AF_INET
         with socket.socket(family, socket.SOCK_STREAM) as sock:
             sock.settimeout(_PATIENCE_S)
@@ -124,7 +124,7 @@ class Exchange:
             self._read(sock)
 
     def _write(self, sock: socket.socket | tls.Stream, data: bytes) -> bool:
-        """Whether all of it could be written."""
+        """Write the data; return whether all of it could be written."""
         view = memoryview(data)
         try:
             while view:
@@ -154,18 +154,19 @@ class Exchange:
 
 
 def say(event: dict[str, object]) -> None:
-    """One line, whole: several connections may end at once."""
+    """Print an event as one whole line: several connections may end at once."""
     os.write(sys.stdout.fileno(), json.dumps(event).encode() + b"\n")
 
 
 def serve(bind: str, target: tuple[str, int], manner: Manner) -> None:
-    """One connection for every line on stdin, until its end."""
+    """Make one connection for every line on stdin, until its end."""
     say({"event": "listening", "address": target[0], "port": target[1]})
     for _ in sys.stdin:
         threading.Thread(target=lambda: say(Exchange(bind, target, manner).run()), daemon=True).start()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the client with these arguments (default: the command line's); return the exit status."""
     program = parser("client", "An HTTP client that asks when it is told.", 8080)
     program.add_argument("--target", required=True, metavar="ADDRESS", help="where the server is")
     options = parse(program, "client", arguments)

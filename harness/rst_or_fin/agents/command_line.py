@@ -1,4 +1,4 @@
-"""The command lines of the peers' programs: what every one of them takes, and the options of its kind."""
+"""Parses the command lines of the peers' programs: options common to all, and those of each kind."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .kinds import OPTIONS, WITHOUT_KERNEL, Option, flag
 
 
 def parser(kind: str, description: str, port: int) -> argparse.ArgumentParser:
-    """The parser of that kind's program, which takes no abbreviation. `port` is its default."""
+    """Make the parser of that kind's program, which takes no abbreviation. `port` is its default."""
     made = argparse.ArgumentParser(prog=kind, description=description, allow_abbrev=False)
     made.add_argument("--bind", required=True, help="its address, IPv4 or IPv6")
     made.add_argument("--port", type=int, default=port, help="where the server listens")
@@ -37,7 +37,7 @@ def parser(kind: str, description: str, port: int) -> argparse.ArgumentParser:
 
 
 def parse(program: argparse.ArgumentParser, kind: str, arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The arguments, or the end of the program (exit code 2) where options exclude each other."""
+    """Parse the arguments; exit with status 2 where options exclude each other."""
     options = program.parse_args(arguments)
     for name, option in OPTIONS[kind].items():
         for other in option.excludes:

@@ -1,4 +1,4 @@
-"""The kernel's TCP counters of this network namespace, as /proc/net/netstat and /proc/net/snmp give them.
+"""Reads the kernel's TCP counters of a network namespace from /proc/net/netstat and /proc/net/snmp.
 
 Both files hold pairs of lines, names and then values, each beginning with a group's name ("TcpExt:", "Tcp:").
 """
@@ -9,7 +9,7 @@ from functools import lru_cache
 
 
 def read_all(net: str = "/proc/self/net") -> dict[str, int]:
-    """Every counter of both files by group and name: "TcpExt:TCPAbortOnClose", "Tcp:OutRsts" and so on."""
+    """Read every counter of both files by group and name: "TcpExt:TCPAbortOnClose", "Tcp:OutRsts"."""
     found: dict[str, int] = {}
     for file in ("netstat", "snmp"):
         with open(f"{net}/{file}", encoding="ascii") as table:
@@ -18,7 +18,7 @@ def read_all(net: str = "/proc/self/net") -> dict[str, int]:
 
 
 def waiting(sockstat: str) -> int | None:
-    """How many TCP connections are in TIME_WAIT, of /proc/net/sockstat; None where it does not say."""
+    """Count the TCP connections in TIME_WAIT from /proc/net/sockstat; None where it does not say."""
     for line in sockstat.splitlines():
         words = line.split()
         if words[:1] == ["TCP:"] and "tw" in words:
@@ -38,7 +38,7 @@ def parse(table: str) -> dict[str, int]:
 
 
 def pick(table: bytes, names: tuple[str, ...]) -> dict[str, int]:
-    """Return those of these counters that such a file has; where they stand is remembered."""
+    """Return those of these counters that such a file has; remember where they stand."""
     lines = table.split(b"\n")
     found = {}
     for heads, values in zip(lines[::2], lines[1::2]):  # noqa: B905 (hosts run Python 3.9)

@@ -1,4 +1,4 @@
-"""What a wire is to do with which segment: rules as plain values, read from what a scenario file says. Pure.
+"""Rules for what a wire does with which segment: plain values, read from a scenario file. Pure.
 
 A rule's `segment` is a word (`any`, `payload`, `SYN`, `FIN`, `RST`: whatever else the segment carries) or a
 pattern in the notation that tcpdump prints, as in a script (see `script`): `F.`, `P. 1:486(485)`,
@@ -32,7 +32,7 @@ class Pattern(NamedTuple):
     ack: Optional[int] = None  # noqa: UP045
 
     def fits(self, flags: int, seq: int, payload_len: int, ack: int) -> bool:
-        """Whether a segment with these relative numbers is meant."""
+        """Return whether a segment with these relative numbers is meant."""
         if self.word:
             if self.word == "payload":
                 return payload_len > 0
@@ -74,7 +74,7 @@ class Rule:
     drops: bool = True
 
     def is_due(self, now_ns: int, idle_ns: int) -> bool:
-        """Whether the time is right, in nanoseconds since the SYN and since the last segment."""
+        """Return whether the time is right, in nanoseconds since the SYN and since the last segment."""
         if now_ns < self.after_ns or (self.until_ns and now_ns >= self.until_ns):
             return False
         return idle_ns >= self.idle_ns
@@ -98,7 +98,7 @@ class Random:
 
 
 def pattern(text: str) -> Pattern:
-    """Read a rule's `segment`. Raises script.ScriptError with what is wrong."""
+    """Parse a rule's `segment`. Raises script.ScriptError with what is wrong."""
     if text in WORDS:
         return Pattern(word=text)
     step = script.pattern(text)
@@ -106,12 +106,12 @@ def pattern(text: str) -> Pattern:
 
 
 def rules(said: Sequence[Mapping[str, Any]]) -> tuple[Rule, ...]:
-    """The rules out of a scenario's tables, which have been checked."""
+    """Make the rules from a scenario's tables, which have been checked."""
     return tuple(_rule(each) for each in said)
 
 
 def random(said: Mapping[str, Any]) -> Random:
-    """The random faults out of a scenario's table, which has been checked."""
+    """Make the random faults from a scenario's table, which has been checked."""
     return Random(
         loss=float(said.get("loss", 0)),
         duplicate=float(said.get("duplicate", 0)),

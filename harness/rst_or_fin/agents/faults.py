@@ -1,4 +1,4 @@
-"""A wire's decisions: a frame comes in on one side, and what is to leave on which side comes out. No I/O.
+"""Decides for a wire: a frame comes in on one side, and what leaves on which side comes out. No I/O.
 
 Every TCP connection counts for itself, from its SYN on. The first rule in the file's order that means a
 segment acts on it; all of them count. What belongs to no connection that began since is lost: it is left over
@@ -88,7 +88,7 @@ class Faults:
 
     @property
     def due_ns(self) -> int | None:
-        """When a frame that waits for its time is to leave; None where none does."""
+        """When a frame that waits for its time leaves; None where none waits."""
         while self._due and self._due[0][2].gone:
             heapq.heappop(self._due)
         return self._due[0][0] if self._due else None
@@ -99,7 +99,7 @@ class Faults:
         return sum(not held.gone for _, _, held in self._due)
 
     def take(self, side: int, frame: bytes, now_ns: int) -> list[Out]:
-        """What leaves because a frame came in from that side."""
+        """Return what leaves because a frame came in from that side."""
         heard = tcp_frames.read(frame)
         if heard is None:
             return [Out(1 - side, frame)]
@@ -125,7 +125,7 @@ class Faults:
         return self._pass(flow, role, frame, heard)
 
     def tick(self, now_ns: int) -> list[Out]:
-        """What leaves because its time has come."""
+        """Return what leaves because its time has come."""
         out: list[Out] = []
         while self._due and self._due[0][0] <= now_ns:
             held = heapq.heappop(self._due)[2]
@@ -195,7 +195,7 @@ class Faults:
 
     @staticmethod
     def _forged(rule: Rule, flow: _Flow, to: int) -> list[Out]:
-        """A RST to that role in the other's name, with the number that it expects next, plus the offset."""
+        """Make a RST to that role in the other's name, with the number it expects next plus the offset."""
         spoken = flow.spoken[to]
         if spoken is None:
             return []
@@ -233,7 +233,7 @@ class Faults:
         return []
 
     def _dice(self, flow: _Flow, role: int, heard: Heard) -> tuple[float, ...]:
-        """Four numbers from 0 to 1 that depend on the seed and on the segment alone."""
+        """Return four numbers from 0 to 1 that depend only on the seed and the segment."""
         said = self._notation(flow, role, heard)
         key = f"{ROLES[role]} {said}"
         nth = flow.seen[key] = flow.seen.get(key, 0) + 1

@@ -1,4 +1,4 @@
-"""What the capture and its driver say to each other: records as bytes, whatever carries them. No I/O.
+"""Encodes what the capture and its driver say to each other: records as bytes. No I/O.
 
 capture -> driver: a stream of records, each one kind byte, a 32-bit length (big-endian) and that many bytes:
     R  ready: JSON facts. Sent once, when the capture is already running.
@@ -65,19 +65,22 @@ Record = Union[Ready, Captured, Drained, Counted, Failed]  # noqa: UP007 - Pytho
 
 
 def encode_ready(facts: Mapping[str, object]) -> bytes:
+    """Encode the record that says that the capture runs."""
     return _record(b"R", json.dumps(facts).encode())
 
 
 def encode_failed(error: str) -> bytes:
+    """Encode the record that says why the capture could not start."""
     return _record(b"X", json.dumps({"error": error}).encode())
 
 
 def encode_counted(counters: Mapping[str, int]) -> bytes:
+    """Encode a record of the kernel's counters."""
     return _record(b"C", json.dumps(counters).encode())
 
 
 def encode_drained(frames: Iterable[tuple[int, bytes]], dropped: int, now_ns: int) -> bytes:
-    """One whole answer to DRAIN: the frames as (t_ns, data), then the end record."""
+    """Encode one whole answer to DRAIN: the frames as (t_ns, data), then the end record."""
     parts = [_record(b"F", _TIME.pack(t_ns) + data) for t_ns, data in frames]
     parts.append(_record(b"E", _END.pack(dropped, now_ns)))
     return b"".join(parts)
@@ -88,17 +91,18 @@ def _record(kind: bytes, payload: bytes) -> bytes:
 
 
 class Decoder:
-    """Turns the capture's bytes, however they were cut, into records. `pending`: bytes of an unfinished."""
+    """Decodes the capture's bytes, however they were cut. `pending` counts those of an unfinished record."""
 
     def __init__(self) -> None:
         self._rest = b""
 
     @property
     def pending(self) -> int:
+        """How many bytes belong to an unfinished record."""
         return len(self._rest)
 
     def feed(self, data: bytes) -> list[Record]:
-        """The records that `data` completes. Raises ValueError on bytes that are no record of ours."""
+        """Return the records that `data` completes. Raises ValueError on bytes that are no such record."""
         buffer = self._rest + data
         records = []
         start = 0

@@ -8,7 +8,7 @@ from .proxy import run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The program."""
+    """Run the program; return its exit status."""
     return run("haproxy-proxy", arguments)
 
 

@@ -53,12 +53,13 @@ CustomLog /dev/stderr testimony
 
 
 def configuration(address: str, port: int, folder: str, tls: str = "") -> str:
-    """httpd.conf: one child, everything it writes in that folder, both logs on stderr."""
+    """Write httpd.conf: one child, everything it writes in that folder, both logs on stderr."""
     endpoint = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
     return _CONFIGURATION.format(endpoint=endpoint, folder=folder, modules=_MODULES)
 
 
 def command(path: str) -> list[str]:
+    """Return the command that runs httpd in the foreground with the configuration at `path`."""
     return ["apache2", "-f", path, "-DFOREGROUND"]
 
 
@@ -69,7 +70,7 @@ class Reader:
         self._errors: dict[str, str] = {}
 
     def __call__(self, line: str) -> Listening | Requested | Ended | None:
-        """What a line of either log tells."""
+        """Return the event that a line of either log reports, or None."""
         if line.startswith("{"):
             return requested(line)
         if "AH00489: " in line:  # "configured -- resuming normal operations": it has bound its sockets

@@ -1,4 +1,4 @@
-"""Network interfaces of this host: which one carries an address, and its offloads switched off.
+"""Finds the network interface that carries an address, and switches its offloads off.
 
 With offloads on, a capture shows segments that never crossed a wire and checksums that are not computed yet.
 """
@@ -27,7 +27,7 @@ _OFFLOADS = {
 
 
 def interface_of(address: str) -> str:
-    """The interface that carries `address` (IPv4 or IPv6). Raises LookupError where none does."""
+    """Return the interface that carries `address` (IPv4 or IPv6). Raises LookupError for none."""
     wanted = ipaddress.ip_address(address)
     found = _carrying_v6(wanted.packed) if wanted.version == 6 else _carrying_v4(wanted.packed)
     if found is None:
@@ -55,7 +55,7 @@ def _carrying_v6(packed: bytes) -> str | None:
 
 
 def switch_off_offloads(interface: str) -> dict[str, bool]:
-    """Switch off every offload that would bend a capture, and say what is left: name -> still on.
+    """Switch off every offload that would distort a capture; return what is left: name -> still on.
 
     An interface that does not know an offload, or does not let it be changed, keeps it as it is: look at the
     answer. Raises PermissionError without CAP_NET_ADMIN.
@@ -71,7 +71,7 @@ def switch_off_offloads(interface: str) -> dict[str, bool]:
 
 
 def offloads(interface: str) -> dict[str, bool]:
-    """The offloads of an interface as they are: name -> on. One that it does not know is off."""
+    """Return the offloads of an interface as they are: name -> on. An unknown one is off."""
     state = {}
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         for name, (get_command, _) in _OFFLOADS.items():

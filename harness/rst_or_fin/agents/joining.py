@@ -1,4 +1,4 @@
-"""How a host in a container joins a wire without a network of the engine's: by a veth pair.
+"""Joins a container's host to a wire without one of the engine's networks: by a veth pair.
 
 The wire's program makes both pairs, in its own network namespace, and puts the far end of each into that of a
 host: it finds the process that waits for it there by its command line, in the PID namespace that all three
@@ -19,7 +19,7 @@ _LOOK_EVERY_S = 0.01
 
 
 def join(address: str) -> None:
-    """Wait for this host's end of the wire, and give it that address, such as "198.18.0.3/24".
+    """Wait for this host's end of the wire, and give it an address such as "198.18.0.3/24".
 
     Raises OSError where it does not come in time.
     """
@@ -34,7 +34,7 @@ def join(address: str) -> None:
 
 
 def reach(name: str, address: str) -> None:
-    """Make the interface that leads to the host that waits to join with that address. Raises OSError."""
+    """Make the interface that leads to the host waiting to join with that address. Raises OSError."""
     deadline = time.monotonic() + _PATIENCE_S
     while (pid := _waiting(address)) is None:
         if time.monotonic() > deadline:

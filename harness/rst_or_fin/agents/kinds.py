@@ -1,4 +1,4 @@
-"""What each kind of peer can be told, and how it can say that a connection ended: data, for whoever needs it.
+"""Data on each kind of peer: its options, and how it can say that a connection ended.
 
 The programs take these options on their command line (see `command_line`), a scenario file is checked against
 them before anything is started, and the documentation and the JSON schema list them from here.
@@ -171,10 +171,10 @@ ERRNOS = (
 
 
 def ends(kind: str) -> tuple[str, ...]:
-    """Every way in which a peer of that kind can say that a connection ended."""
+    """Return every way in which a peer of that kind can say that a connection ended."""
     return ENDS[kind] if kind in WITHOUT_KERNEL else (*ENDS[kind], *ERRNOS)
 
 
 def flag(name: str) -> str:
-    """The option as it stands on the program's command line."""
+    """Return the option as it is written on the program's command line."""
     return "--" + name.replace("_", "-")

@@ -54,18 +54,22 @@ _TLS = """ ssl;
 
 
 def configuration(address: str, port: int, folder: str, tls: str = "") -> str:
-    """nginx.conf: one process, everything it writes in that folder, both logs on stderr."""
+    """Write nginx.conf: one process, everything it writes in that folder, both logs on stderr."""
     endpoint = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
     secured = _TLS.format(folder=folder, version=tls) if tls else ""
     return _CONFIGURATION.format(endpoint=endpoint, folder=folder, tls=secured)
 
 
 def command(path: str) -> list[str]:
+    """Return the command that runs nginx with the configuration at `path`."""
     return ["nginx", "-c", path, "-e", "stderr"]
 
 
 def read(line: str) -> Listening | Requested | Ended | None:
-    """What a line of either log tells. It listens before it says which kernel it runs on."""
+    """Return the event that a line of either log reports, or None.
+
+    nginx listens before it logs the kernel it runs on.
+    """
     if line.startswith("{"):
         return requested(line)
     if "[notice]" in line and ": OS: " in line:

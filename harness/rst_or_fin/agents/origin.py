@@ -1,4 +1,4 @@
-"""The HTTP server at the other end of the tested connection: answers, waits, and says how each one ended.
+"""An HTTP server at the other end of the tested connection: answers, waits, reports how each one ended.
 
 It writes one JSON line to stdout when it listens, and one for every connection when that has ended for the
 application:
@@ -32,7 +32,7 @@ _READ_LEN = 65536
 
 
 def listen(address: str, port: int) -> socket.socket:
-    """A listening socket whose connections send at once (TCP_NODELAY is inherited by what it accepts)."""
+    """Open a listening socket whose connections send at once (they inherit its TCP_NODELAY)."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
@@ -78,7 +78,7 @@ class Origin:
         self._left_open: set[int] = set()  # half-open, and reported
 
     def serve(self) -> None:
-        """Serve until `orders` reaches end of file; connections that are open then are closed."""
+        """Serve until `orders` reaches end of file; close the connections that are open then."""
         try:
             self._serve()
         finally:
@@ -131,7 +131,7 @@ class Origin:
             self._ended(connection, _name(error.errno))
 
     def _receive(self, connection: _Connection) -> None:
-        """Take what has come; every request that it completes is one more response to send."""
+        """Read what has come; add a response for every request that it completes."""
         try:
             data = connection.sock.recv(_READ_LEN)
         except BlockingIOError:
@@ -148,13 +148,13 @@ class Origin:
             self._watch(connection)
 
     def _check(self, connection: _Connection) -> None:
-        """After the peer's FIN a read says nothing more; the socket's error does."""
+        """Raise the socket's error, if any: after the peer's FIN a read no longer reports it."""
         error = connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error:
             raise OSError(error, os.strerror(error))
 
     def _flags(self, *, last: bool) -> int:
-        """MSG_EOR: the kernel never appends the next write to this one's segment (tcp_sendmsg_locked).
+        """Return MSG_EOR, so that the kernel starts a new segment for the next write (tcp_sendmsg_locked).
 
         Nor does it join such a segment and the FIN when it sends both again, as it does for other servers
         (tcp_retrans_try_collapse, tcp_skb_can_collapse_to; Linux 6.12): what is written last goes without.
@@ -162,7 +162,7 @@ class Origin:
         return 0 if last and self._behaviour.close_after_response else socket.MSG_EOR
 
     def _send(self, connection: _Connection) -> None:
-        """Send what is due; with everything sent, end the connection if it is time to."""
+        """Send what is due; end the connection once everything is sent, if it is time to."""
         unsent = connection.unsent
         while unsent and connection.due is None:
             write = unsent.popleft()
@@ -259,6 +259,7 @@ def _behaviour(options: argparse.Namespace) -> Behaviour:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the server with these arguments (default: the command line's); return the exit status."""
     program = parser("origin", "An HTTP server that says how connections end.", 80)
     options = parse(program, "origin", arguments)
     if options.clean_offloads:

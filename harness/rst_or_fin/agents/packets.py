@@ -1,4 +1,4 @@
-"""A host that no kernel knows: one address, with a hardware address of its own, on an Ethernet. No I/O.
+"""Builds and reads the frames of a host without a kernel: an address with its own hardware address. No I/O.
 
 Frames in, what they mean out; and frames for what is to be said. It answers who-has for its address itself,
 in ARP (RFC 826) and in neighbour discovery (RFC 4861), so that the kernel of the machine it runs on never
@@ -58,11 +58,11 @@ class Host:
         self._macs: dict[bytes, bytes] = {}  # of those that have spoken to us, by their packed address
 
     def knows(self, address: str) -> bool:
-        """Whether that host's hardware address is known."""
+        """Return whether that host's hardware address is known."""
         return ipaddress.ip_address(address).packed in self._macs
 
     def question(self, address: str) -> bytes:
-        """A frame that asks for that host's hardware address (RFC 826; RFC 4861 section 4.3)."""
+        """Make a frame that asks for that host's hardware address (RFC 826; RFC 4861 section 4.3)."""
         far = ipaddress.ip_address(address)
         if far.version == 4:
             asked = dpkt.arp.ARP(sha=self.mac, spa=self._ip.packed, tha=bytes(6), tpa=far.packed)
@@ -92,7 +92,7 @@ class Host:
             self._macs[said.src] = ethernet.src
 
     def answer(self, frame: bytes) -> bytes | None:
-        """The answer to a question for our hardware address; None where the frame asks no such thing."""
+        """Answer a question for our hardware address; None where the frame asks no such thing."""
         try:
             ethernet = dpkt.ethernet.Ethernet(frame)
         except dpkt.Error:
@@ -134,7 +134,7 @@ class Host:
         return self._frame(ethernet.src, dpkt.ethernet.ETH_TYPE_IP6, packet)
 
     def hear(self, frame: bytes) -> Packet | None:
-        """The TCP segment that a frame brings us; None where it brings none."""
+        """Return the TCP segment that a frame brings us; None where it brings none."""
         try:
             ethernet = dpkt.ethernet.Ethernet(frame)
         except dpkt.Error:
@@ -156,7 +156,7 @@ class Host:
         )
 
     def say(self, packet: Packet) -> bytes:
-        """The frame that carries a segment to an end that has spoken to us before."""
+        """Make the frame that carries a segment to an end that has spoken to us before."""
         far = ipaddress.ip_address(packet.far[0]).packed
         tcp = dpkt.tcp.TCP(
             sport=self.port,

@@ -112,7 +112,7 @@ class Proxy:
         self._listener.start()
 
     def wait_until_open(self) -> None:
-        """Return once it accepts. Raises OSError where it does not."""
+        """Wait until it accepts connections. Raises OSError where it does not."""
         until = time.monotonic() + _START_S
         while True:
             try:
@@ -125,7 +125,7 @@ class Proxy:
                 time.sleep(0.02)
 
     def words(self) -> str:
-        """What it has written since the last time, on one line."""
+        """Return what it has written since the last time, on one line."""
         said, self._said = self._said, []
         return " | ".join(line for line in said if not any(word in line for word in _QUIET))
 
@@ -136,7 +136,7 @@ class Proxy:
 
 
 def _connected() -> socket.socket:
-    """A connection to the proxy. No name is looked up: that takes encodings which a holder cannot load."""
+    """Connect to the proxy, without a name lookup: that takes encodings that a holder cannot load."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     sock.settimeout(_PATIENCE_S)
     try:
@@ -148,7 +148,7 @@ def _connected() -> socket.socket:
 
 
 def ask(body_len: int) -> tuple[str, int]:
-    """Send one request through the proxy: the answer's status, and how many bytes of its body came."""
+    """Send one request through the proxy; return the answer's status and how much of its body came."""
     client = http.client.HTTPConnection(*_OWN)
     try:
         client.sock = _connected()
@@ -169,7 +169,7 @@ def ask(body_len: int) -> tuple[str, int]:
 
 
 def say(event: dict[str, object]) -> None:
-    """One line, whole: several requests may end at once."""
+    """Print an event as one whole line: several requests may end at once."""
     os.write(sys.stdout.fileno(), json.dumps(event).encode() + b"\n")
 
 
@@ -191,7 +191,7 @@ def _asks(proxy: Proxy, own: str, body_len: int) -> None:
 
 
 def run(kind: str, arguments: Sequence[str] | None = None) -> int:
-    """The program for that kind of proxy."""
+    """Run the program for that kind of proxy; return its exit status."""
     made = parser(kind, "A client that asks through a proxy when it is told.", 8080)
     made.add_argument("--target", required=True, metavar="ADDRESS", help="where the server is")
     options = parse(made, kind, arguments)

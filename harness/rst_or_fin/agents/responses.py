@@ -1,4 +1,4 @@
-"""What the origin answers, as data: the published response, and plain ones of any size. No I/O."""
+"""Builds what the origin answers: the published response, and plain ones of any size. No I/O."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PUBLISHED = (_PUBLISHED_HEADER, b"%x\r\n%b\r\n0\r\n\r\n" % (len(_PUBLISHED_PAGE)
 
 
 def plain(body_len: int) -> tuple[bytes, bytes]:
-    """A `200 OK` with a body of that many bytes: (header, body)."""
+    """Make a `200 OK` with a body of `body_len` bytes: (header, body)."""
     header = b"HTTP/1.1 200 OK\r\nServer: origin\r\nContent-Length: %d\r\n\r\n" % body_len
     return header, (b"0123456789abcdef" * (body_len // 16 + 1))[:body_len]
 
@@ -40,10 +40,10 @@ LEAST_LEN = len(_PADDED_HEADER % 0)
 
 
 def exactly(response_len: int) -> tuple[bytes, bytes]:
-    """A `200 OK` of that many bytes in all, LEAST_LEN or more: (header, body).
+    """Make a `200 OK` of that many bytes in all, LEAST_LEN or more: (header, body).
 
-    The length is written with leading zeros (RFC 9110 section 8.6 allows any digits), so that every size
-    can be had: with as many digits as it needs, the header would grow at some of them.
+    The length is written with leading zeros (RFC 9110 section 8.6 allows any digits), so that every size is
+    possible: with as many digits as it needs, the header would grow at some of them.
     """
     body_len = response_len - LEAST_LEN
     if body_len < 0:

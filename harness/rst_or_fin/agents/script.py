@@ -1,4 +1,4 @@
-"""What a scripted peer is to do, as text: one step a line, in the notation that tcpdump prints. Pure.
+"""Parses what a scripted peer does: one step a line, in the notation that tcpdump prints. Pure.
 
     script    = line { NEWLINE line }
     line      = [ step ] [ "#" comment ]
@@ -39,7 +39,7 @@ _LETTERS = "FSRPUEW"
 
 
 class ScriptError(ValueError):
-    """The text is no script. `line` counts from 1; 0 stands for the script as a whole."""
+    """The text is not a valid script. `line` counts from 1; 0 stands for the script as a whole."""
 
     def __init__(self, line: int, why: str) -> None:
         super().__init__(f"line {line}: {why}" if line else why)
@@ -83,12 +83,12 @@ Step = Union[Expect, Send, Wait]  # noqa: UP007
 
 
 def canonical(flags: str) -> str:
-    """The letters in tcpdump's order, the ACK's dot last."""
+    """Return the letters in tcpdump's order, the ACK's dot last."""
     return "".join(letter for letter in _LETTERS + "." if letter in flags)
 
 
 def notation(flags: str, numbers: tuple[int, int] | None, ack: int | None) -> str:
-    """A segment, or a pattern of one, as it is written in a script."""
+    """Write a segment, or a pattern of one, as in a script."""
     text = flags
     if numbers is not None:
         text += f" {numbers[0]}:{numbers[1]}({numbers[1] - numbers[0]})"
@@ -96,7 +96,7 @@ def notation(flags: str, numbers: tuple[int, int] | None, ack: int | None) -> st
 
 
 def written(step: Step) -> str:
-    """The step as a line of a script, in full."""
+    """Write the step as a line of a script, in full."""
     if isinstance(step, Wait):
         return f"wait {_duration(step.duration_s)}"
     text = notation(step.flags, step.range, step.ack)
@@ -109,7 +109,7 @@ def written(step: Step) -> str:
 
 
 def parse(text: str, *, connects: bool = False) -> tuple[Step, ...]:
-    """The steps of a script. Raises ScriptError with the line and what is wrong with it."""
+    """Parse the steps of a script. Raises ScriptError with the line and what is wrong with it."""
     steps, wrong = _read(text, connects)
     if wrong:
         raise wrong[0]
@@ -117,12 +117,12 @@ def parse(text: str, *, connects: bool = False) -> tuple[Step, ...]:
 
 
 def errors(text: str, *, connects: bool = False) -> list[ScriptError]:
-    """Everything that is wrong with a script, in the order of its lines; nothing where `parse` takes it."""
+    """Return everything that is wrong with a script, in the order of its lines."""
     return _read(text, connects)[1]
 
 
 def pattern(text: str) -> Expect:
-    """One segment's pattern, as an expectation has it. Raises ScriptError, of no line, where it is none."""
+    """Parse one segment's pattern into an expectation. Raises ScriptError, without a line."""
     words = text.split()
     if {"within", "unless"} & set(words):
         raise ScriptError(0, "it takes a segment and nothing else, such as `P. 1:19(18) ack 1`")

@@ -1,4 +1,4 @@
-"""One connection of a scripted peer: segments heard in, segments to send out, one outcome. No I/O, no clock.
+"""Plays a script on one connection: segments heard in, segments to send out. No I/O, no clock.
 
 Knows a script's steps (see `script`) and relative numbers; not addresses, nor how a segment travels. Times
 are seconds of whatever clock the caller has.
@@ -32,6 +32,7 @@ class Heard:
 
     @property
     def is_bare_ack(self) -> bool:
+        """Whether it only acknowledges."""
         return self.flags == "." and self.payload_len == 0
 
     def __str__(self) -> str:
@@ -58,21 +59,23 @@ class Player:
 
     @property
     def received(self) -> int:
+        """How many bytes of payload came, repetitions not counted."""
         return self._received_to - 1
 
     @property
     def sent(self) -> int:
+        """How many bytes of payload were sent, repetitions not counted."""
         return self._sent_to - 1
 
     def hear(self, segment: Heard, now_s: float) -> list[Send]:
-        """What to send in answer to a segment; nothing once the script is over."""
+        """Return what to send in answer to a segment; nothing once the script is over."""
         if self.over:
             return []
         self._inbox.append(segment)
         return self._go_on(now_s)
 
     def tick(self, now_s: float) -> list[Send]:
-        """What to send now that time has passed (see `due_s`)."""
+        """Return what to send now that time has passed (see `due_s`)."""
         return [] if self.over else self._go_on(now_s)
 
     def _go_on(self, now_s: float) -> list[Send]:
@@ -114,7 +117,7 @@ class Player:
         return False
 
     def _is_news(self, segment: Heard) -> bool:
-        """Whether it says something that was not heard before: payload, or a control bit at a new place."""
+        """Return whether it says something new: payload, or a control bit at a new place."""
         controls = "".join(letter for letter in segment.flags if letter in "SFR")
         place = (controls, segment.end, segment.payload_len if "R" in controls else 0)
         payload = segment.payload_len > 0 and segment.end > self._received_to

@@ -1,4 +1,4 @@
-"""A TCP peer that sends exactly the segments of a script (see `script`), from an address that no kernel owns.
+"""A TCP peer that sends exactly the segments of a script (see `script`), from an address without a kernel.
 
 It listens on an AF_PACKET socket of the interface that carries --clean-offloads, the host's own address, and
 speaks for --bind, which must be a spare address of the same network. Nothing else answers there, so nothing
@@ -46,7 +46,7 @@ _EPHEMERAL, _EPHEMERAL_COUNT = 49_152, 16_384  # RFC 6335 section 6
 
 
 def open_wire(interface: str) -> socket.socket:
-    """A packet socket for every frame of an interface, also for another hardware address than its own."""
+    """Open a packet socket for every frame of an interface, also to other hardware addresses."""
     wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
     try:
         membership = struct.pack("@iHH8s", socket.if_nametoindex(interface), _PACKET_MR_PROMISC, 0, b"")
@@ -95,7 +95,7 @@ class _Connection:
 
 
 def content(first: int, end: int) -> bytes:
-    """The payload for that range: the same number always carries the same byte, also when it is re-sent."""
+    """Return the payload for that range: each number always carries the same byte, also when re-sent."""
     offset = first % len(_PATTERN)
     count = end - first
     return (_PATTERN * (count // len(_PATTERN) + 2))[offset : offset + count]
@@ -160,7 +160,7 @@ class Scripted:
         self._wire.send(self._host.question(address))
 
     def _connect(self, now_s: float) -> None:
-        """Begin with the script once it is known where to send it to."""
+        """Begin with the script once the address to send to is known."""
         if self._asked_s is None or self._target is None:
             return
         if not self._host.knows(self._target[0]):
@@ -226,6 +226,7 @@ class Scripted:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the peer with these arguments (default: the command line's); return the exit status."""
     return play("scripted", arguments)
 
 

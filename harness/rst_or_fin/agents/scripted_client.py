@@ -11,6 +11,7 @@ from .scripted import play
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the peer with these arguments (default: the command line's); return the exit status."""
     return play("scripted-client", arguments)
 
 

@@ -1,4 +1,4 @@
-"""A real HTTP server in the foreground, and its own log turned into testimony: one JSON line a connection.
+"""Runs a real HTTP server in the foreground and turns its log into reports, one JSON line a connection.
 
 What nginx and httpd have in common; `nginx` and `httpd` know how each is configured and what its lines mean.
 The events are the origin's (see `origin`): "listening" once the server's log says so, then "ended" for every
@@ -57,7 +57,7 @@ class Listening:
 
 
 def requested(line: str) -> Requested:
-    """A line of the access log, in the JSON that both servers are told to write."""
+    """Parse a line of the access log, in the JSON that both servers are told to write."""
     said = json.loads(line)
     return Requested(
         said["connection"],
@@ -69,7 +69,7 @@ def requested(line: str) -> Requested:
 
 
 def name_of(number: str | None) -> str:
-    """An errno as its name; None is no error."""
+    """Return an errno's name; None is no error."""
     return END_OF_FILE if number is None else errno.errorcode.get(int(number), f"errno {number}")
 
 
@@ -81,7 +81,7 @@ class Log:
         self._ended: dict[str, str] = {}
 
     def take(self, told: Requested | Ended) -> dict[str, object] | None:
-        """The event of a connection of which everything is known now; else None."""
+        """Return the event of a connection whose requests and end are now known; else None."""
         if isinstance(told, Ended):
             self._ended.setdefault(told.number, told.end)
         else:
@@ -112,7 +112,7 @@ Read = Callable[[str], "Listening | Requested | Ended | None"]
 
 
 def serve(command: Sequence[str], read: Read, address: str, port: int) -> int:
-    """Run the server until stdin ends (0) or it ends by itself (1, with its last words on stderr)."""
+    """Run the server until stdin ends (0) or it ends by itself (1, with its last output on stderr)."""
     log = Log()
     said: list[str] = []
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as server:
@@ -158,7 +158,10 @@ def main(
     read: Read,
     arguments: Sequence[str] | None = None,
 ) -> int:
-    """The program; `configuration` takes address, port, a folder for all files, and the version of TLS."""
+    """Run the program; return its exit status.
+
+    `configuration` takes address, port, a folder for all files, and the version of TLS.
+    """
     options = parse(parser(name, f"{name}, which says how connections end.", 8080), name, arguments)
     if options.clean_offloads:
         from .interfaces import interface_of, switch_off_offloads

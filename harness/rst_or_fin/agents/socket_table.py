@@ -1,4 +1,4 @@
-"""The kernel's own table of TCP sockets, asked for one connection at a time over sock_diag(7).
+"""Asks the kernel's own table of TCP sockets for one connection at a time, over sock_diag(7).
 
 An open table belongs to the network namespace that it was opened in, whoever asks it afterwards.
 """
@@ -23,14 +23,14 @@ _GONE = (6, 7, 10)
 
 
 def open_table() -> socket.socket:
-    """A socket to ask this namespace's kernel by."""
+    """Open a socket to ask this namespace's kernel by."""
     table = socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, _NETLINK_SOCK_DIAG)
     table.settimeout(_ANSWER_S)
     return table
 
 
 def holds(table: socket.socket, local: tuple[str, int], remote: tuple[str, int]) -> bool:
-    """Whether the kernel still has a connection between these two. Raises OSError where it does not say."""
+    """Return whether the kernel still has a connection between these two. Raises OSError."""
     family = socket.AF_INET6 if ":" in local[0] else socket.AF_INET
     request = struct.pack("=BBBBI", family, socket.IPPROTO_TCP, 0, 0, _ALL_STATES)
     request += (

@@ -1,4 +1,4 @@
-"""TCP segments inside Ethernet frames, for whoever passes frames on: read, damaged, or made anew. No I/O.
+"""TCP segments inside Ethernet frames, for programs that pass frames on: read, damaged, or made. No I/O.
 
 Standard library only, and only what a wire needs: IPv4 and IPv6 without extension headers. Every other frame
 is none of ours.
@@ -45,7 +45,7 @@ class Heard(NamedTuple):
 
 
 def read(frame: bytes) -> Optional[Heard]:  # noqa: UP045 - Python 3.9 runs this too
-    """The TCP segment in a frame; None where there is none, or only a fragment of one."""
+    """Return the TCP segment in a frame; None where there is none, or only a fragment of one."""
     kind = frame[12:14]
     if kind == _IPV4:
         if len(frame) < 54 or frame[23] != _TCP or frame[20] & 0x3F or frame[21]:
@@ -71,30 +71,30 @@ def read(frame: bytes) -> Optional[Heard]:  # noqa: UP045 - Python 3.9 runs this
 
 
 def other_way(ends: bytes) -> bytes:
-    """The same two ends with the other one first."""
+    """Return the same two ends with the other one first."""
     half = (len(ends) - 4) // 2
     return ends[half : 2 * half] + ends[:half] + ends[-2:] + ends[-4:-2]
 
 
 def letters(flags: int) -> str:
-    """The control bits as tcpdump prints them: `S`, `S.`, `P.`, `F.`, `R`."""
+    """Write the control bits as tcpdump prints them: `S`, `S.`, `P.`, `F.`, `R`."""
     return "".join(letter for letter, bit in _LETTERS if flags & bit) or "none"
 
 
 def bits(letters_: str) -> int:
-    """The control bits for such letters."""
+    """Return the control bits for such letters."""
     return sum(bit for letter, bit in _LETTERS if letter in letters_)
 
 
 def corrupted(frame: bytes, heard: Heard) -> bytes:
-    """The frame with another checksum than the right one, so that no TCP takes it."""
+    """Return the frame with a wrong checksum, so that no TCP takes it."""
     at = heard.tcp_at + _CHECKSUM_AT
     (checksum,) = struct.unpack_from("!H", frame, at)
     return frame[:at] + struct.pack("!H", checksum ^ 0x5555) + frame[at + 2 :]
 
 
 def answer(frame: bytes, heard: Heard, *, flags: int, seq: int, ack: int, ttl: int) -> bytes:
-    """A bare segment to the sender of that frame, in the name of the end that it was sent to.
+    """Make a bare segment to the sender of that frame, in the name of the end that it was sent to.
 
     As Linux sends a RST on behalf of no socket: IP ID 0, not to be fragmented, no TCP options.
     """
@@ -114,7 +114,7 @@ def answer(frame: bytes, heard: Heard, *, flags: int, seq: int, ack: int, ttl: i
 
 
 def _sum(data: bytes) -> int:
-    """The Internet checksum (RFC 1071)."""
+    """Compute the Internet checksum (RFC 1071)."""
     data += b"\0" * (len(data) % 2)
     total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:

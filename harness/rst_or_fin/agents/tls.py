@@ -1,4 +1,4 @@
-"""What the peers that speak TLS share: their certificate from stdin, a context, and the secrets for evidence.
+"""What the peers that speak TLS share: certificate from stdin, context, and secrets for the evidence.
 
 The certificate and its key come as the first line on stdin, one JSON object of two PEM texts, so that no
 process list and no container's configuration shows them. The secrets of every handshake are told in NSS's
@@ -26,7 +26,7 @@ Say = Callable[[dict[str, object]], None]
 
 
 def read_credentials(stdin: int) -> dict[str, str]:
-    """The first line on stdin; what follows it is left there."""
+    """Read the first line on stdin, and nothing after it. Raises EOFError without one."""
     line = b""
     while not line.endswith(b"\n"):
         byte = os.read(stdin, 1)
@@ -38,7 +38,7 @@ def read_credentials(stdin: int) -> dict[str, str]:
 
 
 def written(credentials: dict[str, str], folder: str) -> tuple[str, str]:
-    """The certificate and its key as files of that folder, which is nobody else's: their paths."""
+    """Write the certificate and its key to files in a private folder; return their paths."""
     paths = (os.path.join(folder, "certificate.pem"), os.path.join(folder, "key.pem"))
     texts = (credentials["certificate"], credentials["key"])
     for path, text in zip(paths, texts):  # noqa: B905 (Python 3.9 has no `strict`)
@@ -59,7 +59,7 @@ class KeyLog:
         self._lock = threading.Lock()
 
     def tell(self) -> None:
-        """Tell what was added since the last time."""
+        """Report the secrets that were added since the last time."""
         with self._lock:
             try:
                 with open(self.path, "rb") as file:
@@ -74,7 +74,7 @@ class KeyLog:
 
 
 def context(purpose: ssl.Purpose, version: str, log: KeyLog) -> ssl.SSLContext:
-    """A context that speaks that version and no other. A client of it believes any certificate."""
+    """Make a context that speaks only that version. A client with it accepts any certificate."""
     made = ssl.SSLContext(
         ssl.PROTOCOL_TLS_SERVER if purpose is ssl.Purpose.CLIENT_AUTH else ssl.PROTOCOL_TLS_CLIENT
     )
@@ -102,6 +102,7 @@ class Stream:
         self._tls = made.wrap_bio(self._incoming, self._outgoing, server_side=server_side)
 
     def fileno(self) -> int:
+        """Return the socket's file descriptor."""
         return self._raw.fileno()
 
     def handshake(self) -> None:
@@ -109,20 +110,20 @@ class Stream:
         self._done(self._tls.do_handshake)
 
     def recv(self, length: int) -> bytes:
-        """As a socket's: empty at the other end's close_notify. Raises OSError, EndOfFileError."""
+        """Receive as from a socket: empty at the other end's close_notify. Raises OSError, EndOfFileError."""
         try:
             return self._done(lambda: self._tls.read(length))
         except ssl.SSLZeroReturnError:
             return b""
 
     def send(self, data: bytes | memoryview) -> int:
-        """Send one record at most; how many bytes of the data it has."""
+        """Send at most one record; return how many bytes of the data it holds."""
         count = self._tls.write(data[:_RECORD_LEN])
         self._flush()
         return count
 
     def say_close_notify(self) -> None:
-        """Send close_notify, and wait for no answer (RFC 8446 section 6.1)."""
+        """Send close_notify without waiting for an answer (RFC 8446 section 6.1)."""
         with contextlib.suppress(OSError):  # no answer yet, or the connection is gone: the next read tells
             try:
                 self._tls.unwrap()
@@ -153,7 +154,7 @@ class Stream:
 
 
 def name_of(error: OSError) -> str:
-    """What the kernel calls it, or OpenSSL."""
+    """Return the error's name in the kernel or in OpenSSL."""
     if isinstance(error, ssl.SSLError):
         return error.reason or "SSL error"
     return errno.errorcode.get(error.errno or 0, f"errno {error.errno}")

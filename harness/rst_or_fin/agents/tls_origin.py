@@ -32,7 +32,7 @@ _READ_LEN = 65536
 
 @dataclass(frozen=True)
 class Manner:
-    """How it answers, and who closes. `without_close_notify`: it closes the TCP and says nothing before."""
+    """How it answers, and who closes. `without_close_notify`: it closes the TCP connection without one."""
 
     response: bytes
     think_s: float = 0.0
@@ -50,7 +50,7 @@ class Exchange:
         self._received = self._sent = 0
 
     def run(self, context: ssl.SSLContext, log: tls.KeyLog) -> dict[str, object]:
-        """Do it all; what it came to, as an event."""
+        """Do it all, and return the result as an event."""
         self._raw.settimeout(_PATIENCE_S)
         with self._raw:
             end = self._ended(tls.Stream(self._raw, context, server_side=True), log)
@@ -91,7 +91,7 @@ class Exchange:
         return CLOSED if self._manner.close_after_response else CLOSE_NOTIFY
 
     def _is_asked(self, stream: tls.Stream) -> bool:
-        """Read a request; False where the other end says close_notify before it is whole."""
+        """Read a request; return False where the other end sends close_notify before it is whole."""
         asked = b""
         while not asked.endswith(REQUEST_END):
             data = stream.recv(_READ_LEN)
@@ -103,7 +103,7 @@ class Exchange:
 
 
 def say(event: dict[str, object]) -> None:
-    """One line, whole: several connections may end at once."""
+    """Print an event as one whole line: several connections may end at once."""
     os.write(sys.stdout.fileno(), json.dumps(event).encode() + b"\n")
 
 
@@ -117,6 +117,7 @@ def serve(listener: socket.socket, context: ssl.SSLContext, log: tls.KeyLog, man
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the server with these arguments (default: the command line's); return the exit status."""
     program = parser("tls-origin", "An HTTPS server that says how connections end.", 443)
     options = parse(program, "tls-origin", arguments)
     if options.clean_offloads:

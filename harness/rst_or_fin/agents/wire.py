@@ -48,7 +48,7 @@ _STEP_NS = 1_000_000  # poll(2) takes milliseconds
 
 
 def open_port(interface: str) -> socket.socket:
-    """A packet socket for every frame that comes in at an interface, and for what is to leave there."""
+    """Open a packet socket for every frame that comes in at an interface, and to send frames there."""
     port = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
     try:
         with contextlib.suppress(OSError):
@@ -77,6 +77,7 @@ class Wire:
         self._dropped = 0
 
     def serve(self) -> None:
+        """Pass frames until the orders end."""
         poll = select.poll()
         sides = {port.fileno(): side for side, port in enumerate(self._ports)}
         for fd in (self._orders, *sides):
@@ -99,7 +100,7 @@ class Wire:
         return max(0, -(-(due_ns - time.monotonic_ns()) // _STEP_NS))
 
     def _carry(self, side: int) -> int:
-        """Pass on what lies in one port's queue, a batch at most: how many frames that were."""
+        """Pass on what is in one port's queue, a batch at most; return how many frames that were."""
         port, take = self._ports[side], self._faults.take
         for count in range(_BATCH):
             try:
@@ -120,7 +121,7 @@ class Wire:
                 self._dropped += 1
 
     def _obey(self, said: bytes) -> bool:
-        """Do what the driver says; False once it has said its last."""
+        """Carry out the driver's orders; return False once they have ended."""
         *lines, self._rest = (self._rest + said).split(b"\n")
         for line in lines:
             order = json.loads(line)
@@ -160,6 +161,7 @@ class Wire:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the wire with these arguments (default: the command line's); return the exit status."""
     parser = argparse.ArgumentParser(
         prog="wire", description="Pass frames between two interfaces.", allow_abbrev=False
     )

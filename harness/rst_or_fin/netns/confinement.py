@@ -1,4 +1,4 @@
-"""What a node on this machine may touch: nothing but a scratch folder, as a user who owns nothing.
+"""Confines a node on this machine to a scratch folder, as a user who owns nothing.
 
 A scenario is a program. Whoever plays it gives it no more than this: a file system that is read-only, empty
 folders in place of `/tmp` and `/run` (where other programs' sockets lie), processes, semaphores and a host
@@ -23,9 +23,9 @@ _OTHERS_MAY_PASS = 0o001
 
 
 def confine(user: int | None, needed: Sequence[str]) -> None:
-    """Shut this process, and what it starts, in; `needed` are the files and folders that it has to reach.
+    """Confine this process and its children; `needed` are the files and folders that it must reach.
 
-    `user` is who to become, None to stay who one is. Must be process 1 of a PID namespace, with the right to
+    `user` is who to become, None to stay the same. Must be process 1 of a PID namespace, with the right to
     mount. Raises OSError with the kernel's reason, or with what `user` may not read.
     """
     namespaces.unshare(namespaces.CLONE_NEWNS | namespaces.CLONE_NEWIPC | namespaces.CLONE_NEWUTS)
@@ -47,14 +47,14 @@ def confine(user: int | None, needed: Sequence[str]) -> None:
 
 
 def leave_cookie(cookie: str) -> None:
-    """Put the node's cookie where no process list shows it, and nobody but its user reads it."""
+    """Write the node's cookie where no process list shows it, and only its user can read it."""
     fd = os.open(f"{SCRATCH}/{_COOKIE}", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
     os.write(fd, cookie.encode())
     os.close(fd)
 
 
 def outlive(program: int) -> int:
-    """Reap whatever ends, as process 1 has to, until that child has: its status, 128 + N for signal N."""
+    """Reap processes, as process 1 must, until that child ends; return its status, 128 + N for signal N."""
     while True:
         pid, status = os.wait()
         if pid == program:
@@ -69,7 +69,7 @@ def _emptied() -> Iterator[str]:
 
 
 def _closed(needed: Sequence[str]) -> Iterator[str]:
-    """The folders on the way to what is needed through which only their owner may pass."""
+    """Yield the folders on the way to what is needed through which only their owner may pass."""
     for path in needed:
         parts = path.split("/")[1:-1]
         for depth in range(1, len(parts) + 1):
@@ -80,7 +80,7 @@ def _closed(needed: Sequence[str]) -> Iterator[str]:
 
 
 def _empty(folder: str, options: str, needed: Sequence[str]) -> None:
-    """Cover a folder by an empty one, in which only what is needed is seen."""
+    """Cover a folder with an empty one that shows only what is needed."""
     below = [path for path in needed if path.startswith(folder + "/")]
     kept = [(path, os.open(path, os.O_PATH | os.O_CLOEXEC)) for path in below if os.path.exists(path)]
     mounts.mount("tmpfs", folder, mounts.NOSUID | mounts.NODEV, options)

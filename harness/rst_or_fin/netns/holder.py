@@ -34,6 +34,7 @@ _F_SETPIPE_SZ = 1031
 
 
 def main() -> int:
+    """Hold what the order asks for until the driver is gone; return the exit status."""
     channel = socket.socket(fileno=0)
     order = receive_order(channel)
     if order is None:
@@ -77,7 +78,7 @@ def _step(name: str) -> Iterator[None]:
 
 
 def _watch_of(driver: int) -> int | None:
-    """A file descriptor that becomes readable when the driver dies, where this Python offers one.
+    """Return a file descriptor that becomes readable when the driver dies, where Python offers one.
 
     The channel's end of file is late when a process that the driver forked holds a copy of the driver's end.
     """
@@ -88,7 +89,7 @@ def _watch_of(driver: int) -> int | None:
 
 
 def _make_namespaces() -> str:
-    """A network and a PID namespace, in a user namespace where it takes that: "root" or "user"."""
+    """Make a network and a PID namespace; return "user" if a user namespace was needed, or "root"."""
     wanted = namespaces.CLONE_NEWNET | namespaces.CLONE_NEWPID
     try:
         namespaces.unshare(wanted)
@@ -99,7 +100,7 @@ def _make_namespaces() -> str:
 
 
 class _Inner:
-    """PID 1 in there: it wires the two hosts, starts their programs, and then waits for somebody's end."""
+    """PID 1 of the namespaces: it wires the two hosts, starts their programs, and waits for an end."""
 
     def __init__(self, order: Order, channel: socket.socket, driver: int | None, kind: str) -> None:
         self._order = order
@@ -155,7 +156,7 @@ class _Inner:
         self._wait(children)
 
     def _join(self, link: Netlink, addresses: Sequence[str]) -> dict[str, object]:
-        """Set up this host's end of the wire; what is to be known of it."""
+        """Set up this host's end of the wire; return its facts."""
         from rst_or_fin.agents.interfaces import switch_off_offloads
 
         unpinned = _pin(self._order.sysctls)
@@ -193,7 +194,7 @@ class _Inner:
         os.close(inputs)
 
     def _start_wire(self, client_host: int) -> list[int]:
-        """Put a network between the two hosts, and start its program: the ends of its log and its input."""
+        """Put a network between the hosts and start its program; return the ends of its log and input."""
         namespaces.unshare(namespaces.CLONE_NEWNET)
         self._wire_host = _own_network()  # with it both hosts' interfaces would go
         with Netlink() as link:
@@ -206,11 +207,11 @@ class _Inner:
         return [*ends]
 
     def _start_server(self) -> tuple[int, int]:
-        """Start the server, if there is one: the ends of its log and of its standard input."""
+        """Start the server, if any; return the ends of its log and of its standard input."""
         return self._start("server", self._order.server, self._order.server_arguments)
 
     def _start(self, name: str, module: str, said: Sequence[str]) -> tuple[int, int]:
-        """Start a module's program in the network that this process is in; none where `module` is empty."""
+        """Start a module's program in this process's network, unless `module` is empty."""
         order = self._order
         arguments = list(said)
         if self._nobody is not None:
@@ -232,7 +233,7 @@ class _Inner:
         return log, orders
 
     def _wait(self, children: int) -> None:
-        """Until the driver is gone: knock at the node until it opens, listen to the programs, bury them."""
+        """Wait until the driver is gone: meanwhile try to reach the node, listen to programs, reap them."""
         poll = select.poll()
         poll.register(self._channel, select.POLLIN)
         poll.register(children, select.POLLIN)
@@ -254,7 +255,7 @@ class _Inner:
             knocking = knocking and not self._try_connect()
 
     def _try_connect(self) -> bool:
-        """Hand a connection to the node's distribution port out, if it listens already."""
+        """Hand out a connection to the node's distribution port, if it listens already."""
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as connection:
             try:
                 connection.connect(("127.0.0.1", self._order.node_port))
@@ -264,7 +265,7 @@ class _Inner:
         return True
 
     def _reap(self) -> None:
-        """Reap every process that has ended, orphans too, and tell the driver of the programs among them."""
+        """Reap every process that has ended, orphans too, and report the programs among them."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -278,26 +279,26 @@ class _Inner:
 
 
 def _tap() -> int:
-    """A file descriptor of a capture of this host's end of the wire."""
+    """Open a capture of this host's end of the wire; return its file descriptor."""
     from rst_or_fin.agents.capture import open_tap
 
     return open_tap(_INTERFACE).detach()
 
 
 def _socket_table() -> int:
-    """A file descriptor to ask this namespace's kernel for its TCP sockets by."""
+    """Open this namespace's table of TCP sockets; return its file descriptor."""
     from rst_or_fin.agents.socket_table import open_table
 
     return open_table().detach()
 
 
 def _own_network() -> int:
-    """A file descriptor that keeps the network namespace that this process is in."""
+    """Return a file descriptor that keeps this process's network namespace."""
     return os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 
 
 def _pin(sysctls: dict[str, str]) -> list[str]:
-    """Set these of this network namespace; the names of those that are not there, or read-only."""
+    """Set sysctls of this network namespace; return the names of those missing or read-only."""
     unpinned = []
     for name, value in sysctls.items():
         try:

@@ -1,4 +1,4 @@
-"""What driver and holder say to each other over a SOCK_SEQPACKET socket: one object a packet.
+"""Passes messages between driver and holder over a SOCK_SEQPACKET socket: one object a packet.
 
 Marshalled, not JSON: both ends are the same interpreter, and the import of json is time that the node waits.
 
@@ -51,20 +51,22 @@ class Order(NamedTuple):
 
 
 def send_order(channel: socket.socket, order: Order) -> None:
+    """Send the order."""
     channel.send(marshal.dumps([*order]))
 
 
 def receive_order(channel: socket.socket) -> Order | None:
-    """The order; None where the driver is already gone."""
+    """Receive the order; None where the driver is already gone."""
     packet = channel.recv(_PACKET_MAX)
     return Order(*marshal.loads(packet)) if packet else None
 
 
 def send(channel: socket.socket, message: dict[str, Any], fds: Sequence[int] = ()) -> None:
+    """Send a message with these file descriptors."""
     socket.send_fds(channel, [marshal.dumps(message)], fds)
 
 
 def receive(channel: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
-    """The next message and the file descriptors that came with it; None at the end of file."""
+    """Receive the next message and its file descriptors; None at the end of file."""
     packet, fds, _, _ = socket.recv_fds(channel, _PACKET_MAX, _FDS_MAX, socket.MSG_CMSG_CLOEXEC)
     return (marshal.loads(packet), fds) if packet else None

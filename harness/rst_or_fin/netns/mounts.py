@@ -1,4 +1,4 @@
-"""mount(2) and mount_setattr(2), which Python has no names for."""
+"""Calls mount(2) and mount_setattr(2), which Python does not offer."""
 
 from __future__ import annotations
 
@@ -37,24 +37,24 @@ class _MountAttr(ctypes.Structure):
 
 
 def mount(kind: str, target: str, flags: int, options: str = "") -> None:
-    """A new file system of that kind over `target`. Raises OSError, as all of these do."""
+    """Mount a new file system of that kind at `target`. Raises OSError, as all of these do."""
     _mount(kind, target, kind, flags, options)
 
 
 def bind(source: str, target: str) -> None:
-    """`source`, with all that is mounted in it, at `target` too."""
+    """Make `source`, with all that is mounted in it, appear at `target` too."""
     _mount(source, target, "", _BIND | _REC)
 
 
 def make_private(target: str) -> None:
-    """Nothing that is mounted there from now on is seen outside this mount namespace, or the other way."""
+    """Keep later mounts at `target` from spreading out of this mount namespace, or into it."""
     _mount("", target, "", _REC | _PRIVATE)
 
 
 def make_read_only(root: str) -> None:
-    """Everything that is mounted there, at any depth: read-only, and no program in it gains privileges.
+    """Make everything mounted there read-only, at any depth, and let no program gain privileges.
 
-    mount_setattr(2) is in Linux 5.12; before that, and where a filter knows it not, mount by mount.
+    mount_setattr(2) is in Linux 5.12; before that, and where a filter does not know it, mount by mount.
     """
     attributes = _MountAttr(attr_set=_ATTR_RDONLY | _ATTR_NOSUID)
     try:
@@ -76,7 +76,7 @@ def make_read_only(root: str) -> None:
 
 
 def remount_read_only() -> None:
-    """As make_read_only("/"), by one remount for each line of mountinfo (proc_pid_mountinfo(5))."""
+    """Do make_read_only("/") by a remount for each line of mountinfo (proc_pid_mountinfo(5))."""
     with open("/proc/self/mountinfo", "rb") as table:
         rows = [line.split() for line in table]
     for row in rows:

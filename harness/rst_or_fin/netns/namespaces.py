@@ -1,4 +1,4 @@
-"""The system calls that Python 3.11 has no names for: namespaces, and who dies or is bounded with whom."""
+"""Makes system calls that Python 3.11 does not offer: namespaces, and limits on processes."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 def unshare(flags: int) -> None:
-    """unshare(2). Raises OSError."""
+    """Give this process new namespaces, of the kinds in `flags`. Raises OSError."""
     checked(libc.unshare(flags), "unshare")
 
 
 def enter_network(namespace: int) -> None:
-    """setns(2) into the network namespace behind a file descriptor. Raises OSError."""
+    """Enter the network namespace behind a file descriptor by setns(2). Raises OSError."""
     checked(libc.setns(namespace, CLONE_NEWNET), "setns")
 
 
 @contextmanager
 def children_in_own_processes() -> Iterator[None]:
-    """Every child that is forked meanwhile is in a PID namespace of its own. Raises OSError.
+    """Fork every child meanwhile into a PID namespace of its own. Raises OSError.
 
     The first one is its process 1: when it ends, the kernel ends all others in there (pid_namespaces(7)).
     """
@@ -48,7 +48,10 @@ def children_in_own_processes() -> Iterator[None]:
 
 
 def unshare_as_user(flags: int) -> None:
-    """unshare(2) inside a user namespace that keeps one's own uid and gid: all that a plain user may map."""
+    """Call unshare(2) in a user namespace that keeps the caller's uid and gid.
+
+    That is all a plain user may map.
+    """
     uid, gid = os.geteuid(), os.getegid()  # asked afterwards, they are nobody's until they are mapped
     unshare(flags | CLONE_NEWUSER)
     _write("/proc/self/setgroups", "deny")  # the kernel's condition for writing gid_map (user_namespaces(7))
@@ -57,7 +60,7 @@ def unshare_as_user(flags: int) -> None:
 
 
 def may_become(uid: int) -> bool:
-    """Whether root here can turn into that user: not where a user namespace around us does not map it."""
+    """Return whether root can become that user here: not where a user namespace does not map it."""
     with open("/proc/self/uid_map", encoding="ascii") as mapped, open("/proc/self/setgroups") as groups:
         ranges = [[int(number) for number in line.split()] for line in mapped]
         return any(first <= uid < first + count for first, _, count in ranges) and groups.read() == "allow\n"
@@ -69,7 +72,7 @@ def die_with_parent() -> None:
 
 
 def renounce_privileges() -> None:
-    """Nothing that this process executes from now on has or gains privileges, whoever the user is."""
+    """Keep whatever this process executes from now on from having or gaining privileges."""
     checked(libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl")
     capability = 0
     while libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0) == 0:

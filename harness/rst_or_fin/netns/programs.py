@@ -1,4 +1,4 @@
-"""A program that the holder started: its process, and its last words, which tell why it ended."""
+"""Runs a program for the holder, and keeps its last output, which tells why it ended."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Program:
         os.close(errors)
 
     def listen(self) -> bool:
-        """Take what it wrote to standard error since; False once it has closed that."""
+        """Take what it wrote to standard error since; return False once it has closed that."""
         try:
             while words := os.read(self.errors, 65536):
                 self._last_words = (self._last_words + words)[-_LAST_WORDS_LEN:]
@@ -55,7 +55,7 @@ class Program:
         return False
 
     def exit_message(self, status: int) -> dict[str, Any]:
-        """The message "ended" for a wait status."""
+        """Make the message "ended" for a wait status."""
         self.listen()
         code = os.waitstatus_to_exitcode(status)
         return {

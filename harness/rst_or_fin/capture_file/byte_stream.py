@@ -33,7 +33,7 @@ class ByteStream:
         return len(self.data) - self.at
 
     def fill(self, count: int) -> bool:
-        """Have at least `count` unread bytes in the window; False where the stream ends before that."""
+        """Have at least `count` unread bytes in the window; return False where the stream ends first."""
         available = len(self.data) - self.at
         if available >= count:
             return True
@@ -46,7 +46,7 @@ class ByteStream:
         return available >= count
 
     def skip(self, count: int) -> bool:
-        """Pass over `count` bytes without holding them; False where the stream ends before that."""
+        """Skip `count` bytes without holding them; return False where the stream ends first."""
         while count > (available := len(self.data) - self.at):
             count -= available
             self._base += len(self.data)
@@ -57,7 +57,7 @@ class ByteStream:
         return True
 
     def rest(self) -> Iterator[bytes]:
-        """Every unread byte, in chunks. Raises DamageError where the source breaks off."""
+        """Yield every unread byte, in chunks. Raises DamageError where the source breaks off."""
         if self.at < len(self.data):
             yield self.data[self.at :]
         while chunk := self._next():
@@ -66,7 +66,7 @@ class ByteStream:
             raise DamageError(self.broken)
 
     def _next(self) -> bytes:
-        """The next chunk that holds anything; nothing at the end."""
+        """Return the next chunk that holds anything; b"" at the end."""
         try:
             return next(filter(None, self._chunks), b"")
         except DamageError as error:

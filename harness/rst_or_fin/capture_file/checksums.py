@@ -1,4 +1,4 @@
-"""The Internet checksum (RFC 1071): whether a header or a segment is what left its sender.
+"""Verifies the Internet checksum (RFC 1071): whether a header or a segment is what left its sender.
 
 The ones' complement sum of 16-bit words is the number that they form, modulo 65535: 2^16 leaves 1. Python
 computes that for a whole segment at once.
@@ -13,7 +13,7 @@ _FIELD_AT = 16  # bytes from the start of a TCP header
 
 
 def fits(header: bytes) -> bool:
-    """Tell whether an even number of bytes, not all of them 0, fits the checksum that stands among them."""
+    """Return whether an even number of bytes, not all of them 0, fits the checksum among them."""
     return int.from_bytes(header, "big") % _ONES == 0
 
 

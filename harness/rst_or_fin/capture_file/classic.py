@@ -33,7 +33,7 @@ class _Header:
 
 
 def records(stream: ByteStream, notes: FileNotes) -> Iterator[Record]:
-    """Read the header, then give every record. Raises CaptureError, at once, where the header is cut off."""
+    """Read the header, then yield every record. Raises CaptureError, at once, for a header cut off."""
     if not stream.fill(HEADER_LEN):
         raise CaptureError(
             f"the capture is cut off inside its header ({stream.available} of {HEADER_LEN} bytes)",

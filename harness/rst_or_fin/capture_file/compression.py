@@ -1,4 +1,4 @@
-"""Compressed captures, unpacked as they come and never held whole: gzip, bzip2, xz and zstd.
+"""Unpacks compressed captures as they come, never held whole: gzip, bzip2, xz and zstd.
 
 zstd is in Python's standard library from 3.14 on; before that the package `backports.zstd` is the same.
 """
@@ -34,7 +34,7 @@ class _Member(Protocol):
 
 
 class _Gzip:
-    """zlib's decompressor with the manners of the other ones."""
+    """zlib's decompressor with the interface of the others."""
 
     def __init__(self) -> None:
         self._inner = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
@@ -100,9 +100,9 @@ _LONGEST_MAGIC = 6
 
 
 def unpacked(stream: ByteStream) -> ByteStream:
-    """Give the stream as it was before it was compressed; itself where it never was.
+    """Yield the stream uncompressed, or as it is where it never was compressed.
 
-    Raises CaptureError where it is in a format that this Python cannot unpack.
+    Raises CaptureError where its format is one that this Python cannot unpack.
     """
     stream.fill(_LONGEST_MAGIC)
     begin = stream.data[stream.at : stream.at + _LONGEST_MAGIC]

@@ -1,4 +1,4 @@
-"""What can be wrong with a file: no capture at all, or one that cannot be read to its end."""
+"""Describes what can be wrong with a file: no capture at all, or one that breaks off."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rst_or_fin.errors import UsageError
 
 
 class CaptureError(UsageError):
-    """The bytes are no capture that can be read: foreign, or cut off inside their header."""
+    """The bytes are not a readable capture: foreign, or cut off inside their header."""
 
 
 class DamageError(Exception):
@@ -31,9 +31,9 @@ class Damage:
 
 
 def the_end(at: int, left: int, broken: str) -> Damage | None:
-    """Say what is wrong with an end that leaves `left` bytes over; None where it leaves nothing.
+    """Say what is wrong with an end that leaves `left` bytes over; None where it leaves none.
 
-    `broken` is what the source of the bytes says of its own end; empty where that is none of its making.
+    `broken` is what the source of the bytes says of its own end, or "".
     """
     if broken:
         return Damage(what=broken, at=at + left, cut_short=True)
@@ -43,7 +43,7 @@ def the_end(at: int, left: int, broken: str) -> Damage | None:
 
 
 def lying_lengths(at: int, captured_len: int, wire_len: int) -> Damage:
-    """Say that a record's lengths cannot be: more captured than there was, or more than any capture holds."""
+    """Say that a record's lengths are impossible: more captured than there was, or than can be."""
     return Damage(what=f"damaged: a record of {captured_len} bytes for a frame of {wire_len}", at=at)
 
 

@@ -1,4 +1,4 @@
-"""From records to TCP segments: one layer after the other is taken off until TCP is there."""
+"""Turns records into TCP segments: takes off one layer after the other until TCP is there."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Decoder:
             self.icmp_errors.append(error)
 
     def _unwrapped(self, packet: Packet, kind: int) -> int:
-        """Take layers off down to one that is not known here, TCP above all; give its kind."""
+        """Take off layers down to one that is unknown here, above all TCP; return its kind."""
         layers = self._layers
         for _ in _DEPTHS:
             if kind not in layers:

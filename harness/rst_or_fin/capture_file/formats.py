@@ -1,4 +1,4 @@
-"""Which format a file is in, by its first bytes, and its records whichever it is."""
+"""Recognises a file's format by its first bytes, and reads its records."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _FOREIGN = {
 
 
 def records(chunks: Iterable[bytes], notes: FileNotes) -> Iterator[Record]:
-    """Give the records of a capture file, whose bytes come in `chunks`, in file order.
+    """Yield the records of a capture file, whose bytes come in `chunks`, in file order.
 
-    Holds one record and one chunk at a time. Raises CaptureError, at once, where the file is no capture;
+    Holds one record and one chunk at a time. Raises CaptureError, at once, where the file is not a capture;
     one that cannot be read to its end just ends, and `notes.damage` says why.
     """
     stream = unpacked(ByteStream(chunks))

@@ -1,4 +1,4 @@
-"""ICMP errors that quote a TCP segment: somebody on the way, or the host itself, refused to deliver it.
+"""Reads ICMP errors that quote a TCP segment: a router, or the host itself, refused to deliver it.
 
 RFC 792 and RFC 4443 section 3.1. What is quoted ends 8 bytes into the TCP header at the least: the two ports,
 and the sequence number.
@@ -50,7 +50,7 @@ class IcmpError(NamedTuple):
 
 
 def read(packet: Packet, kind: int, frame_no: int) -> IcmpError | None:
-    """Read the ICMP message at hand; None where it is no such error, or quotes too little."""
+    """Read the ICMP message at hand; None where it is not such an error, or quotes too little."""
     data, at = packet.data, packet.at
     wanted = _UNREACHABLE if kind == ICMP else _UNREACHABLE6
     if len(data) < at + 8 or data[at] != wanted:

@@ -1,4 +1,4 @@
-"""IPv4 and IPv6 headers, and what stands between them and TCP (RFC 791, RFC 8200)."""
+"""Steps over IPv4 and IPv6 headers, and what stands between them and TCP (RFC 791, RFC 8200)."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def routing(packet: Packet) -> int:
 
 
 def _readdress(packet: Packet, addresses: bytes) -> None:
-    """Take other addresses for a packet's, where they are two of the same kind."""
+    """Replace a packet's addresses, where the new ones are two of the same kind."""
     if len(addresses) == len(packet.addresses):
         packet.addresses = addresses
 
@@ -128,7 +128,7 @@ def authentication(packet: Packet) -> int:
 
 
 def ipv6_fragment(packet: Packet) -> int:
-    """Step over a fragment header; one that is the only fragment is none (RFC 6946)."""
+    """Step over a fragment header; an only fragment is not fragmented (RFC 6946)."""
     following = packet.data[packet.at]
     bits, ident = struct.unpack_from("!2xHI", packet.data, packet.at)
     packet.at += 8

@@ -1,4 +1,4 @@
-"""From a frame to the IP packet in it: link layers, and the tags, labels and sessions between them and IP.
+"""Steps from a frame to its IP packet: link layers, and the tags, labels and sessions above them.
 
 Link layers are as https://www.tcpdump.org/linktypes.html describes them.
 """
@@ -48,6 +48,7 @@ def _ethertype(packet: Packet, header_len: int) -> int:
 
 
 def ethernet(packet: Packet) -> int:
+    """Step over an Ethernet header."""
     return _ethertype(packet, 14)
 
 
@@ -89,6 +90,7 @@ def llc(packet: Packet) -> int:
 
 
 def fddi(packet: Packet) -> int:
+    """Step over an FDDI header."""
     packet.at += 13
     return LLC
 
@@ -123,12 +125,14 @@ def infiniband(packet: Packet) -> int:
 
 
 def linux_cooked(packet: Packet) -> int:
+    """Step over the header of Linux's cooked captures (LINKTYPE_LINUX_SLL)."""
     packet.at += 16
     protocol = packet.u16(-2)
     return LLC if protocol == _COOKED_LLC else protocol
 
 
 def linux_cooked_v2(packet: Packet) -> int:
+    """Step over the second version of that header (LINKTYPE_LINUX_SLL2)."""
     protocol = packet.u16(0)
     packet.at += 20
     return LLC if protocol == _COOKED_LLC else protocol
@@ -154,6 +158,7 @@ def directed_ppp(packet: Packet) -> int:
 
 
 def cisco_hdlc(packet: Packet) -> int:
+    """Step over Cisco's HDLC header."""
     packet.at += 4
     return packet.u16(-2)
 

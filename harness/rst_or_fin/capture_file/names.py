@@ -1,4 +1,4 @@
-"""What the kinds of packet are called that no TCP segment was found in."""
+"""Names the kinds of packet in which no TCP segment was found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checksums that no network card had filled in yet when they were captured. Pure.
+"""Recognises checksums that no network card had filled in when they were captured. Pure.
 
 A host that leaves checksums to its card hands them to a capture on itself as they are: wrong, all of them.
 One wrong checksum among right ones is damage: nobody received that segment.
@@ -45,7 +45,7 @@ class Offloads:
         return found if self._is_right is None else {host for host in found if not self._is_right(host)}
 
     def forgiven(self, segments: Iterable[Segment]) -> Iterator[Segment]:
-        """Give the segments, those with a checksum that was left to a card as such."""
+        """Yield the segments, those whose checksum was left to a card marked as such."""
         right, wrong = self._right, self._wrong
         for segment in segments:
             if segment.checksum is Checksum.GOOD:

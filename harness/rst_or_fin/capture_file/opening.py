@@ -1,4 +1,4 @@
-"""Capture files on disk and on standard input, as chunks of bytes: the package's only door to the world."""
+"""Opens capture files and standard input as chunks of bytes: the package's only I/O."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ for _name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
 
 
 def open_captures(paths: Sequence[str | Path], *, payload_kept: int = LARGEST_PAYLOAD) -> Reading:
-    """Read capture files as one capture, in the order of time; `-` is standard input, read while it grows.
+    """Read capture files as one capture, in the order of time; `-` is standard input, read as it grows.
 
-    Raises UsageError where one cannot be opened or is no capture.
+    Raises UsageError where one cannot be opened or is not a capture.
     """
     for path in paths:
         _check(path, alone=len(paths) == 1)
@@ -89,7 +89,7 @@ def _file(path: Path) -> Iterator[bytes]:
 
 
 def _first_of_pipe(path: Path, descriptor: int) -> bytes:
-    """Read what a pipe's writer has written by now, having waited until there is one.
+    """Read what a pipe's writer has written by now, after waiting for a writer.
 
     A read of a pipe says end of file where nobody has it open for writing, and fails where somebody has
     (pipe(7)).
@@ -107,7 +107,7 @@ def _first_of_pipe(path: Path, descriptor: int) -> bytes:
 
 
 def _chunks(read: Callable[[int], bytes]) -> Iterator[bytes]:
-    """Read to the end. Raises DamageError where the disk, say, gives up in the middle."""
+    """Read to the end. Raises DamageError where, for example, the disk fails in the middle."""
     try:
         while chunk := read(_CHUNK):
             yield chunk

@@ -1,4 +1,4 @@
-"""The pcapng format (draft-ietf-opsawg-pcapng): what its blocks say of interfaces, packets and drops.
+"""Reads the pcapng format (draft-ietf-opsawg-pcapng): interfaces, packets and drops.
 
 Read are section headers, interfaces, packets in all three kinds of block, drop counters and comments. Names,
 secrets, journal entries and anybody's own blocks are passed over.
@@ -55,9 +55,9 @@ class _Interface:
 
 
 def records(stream: ByteStream, notes: FileNotes) -> Iterator[Record]:
-    """Read the first section header, then give every record.
+    """Read the first section header, then yield every record.
 
-    Raises CaptureError, at once, where that header is none.
+    Raises CaptureError, at once, where that header is not valid.
     """
     reader = _Reader(stream, notes)
     reader.begin()
@@ -83,7 +83,7 @@ class _Reader:
         self._t_ns = 0
 
     def begin(self) -> None:
-        """Read the first section header. Raises CaptureError where it is cut off or none that is known."""
+        """Read the first section header. Raises CaptureError where it is cut off or unknown."""
         try:
             _, body = next(self._unread)
             self._section(body)
@@ -94,7 +94,7 @@ class _Reader:
             ) from error
 
     def records(self) -> Iterator[Record]:
-        """Give every record up to the end, or up to where nothing makes sense any more."""
+        """Yield every record up to the end, or up to where the bytes make no sense."""
         try:
             for kind, body in self._unread:
                 record = self._take[kind](body)
@@ -157,7 +157,7 @@ class _Reader:
         return self._stamped(interface, _STAMPED[self._blocks.order].unpack_from(body), body)
 
     def _stamped(self, interface: _Interface, head: tuple[int, ...], body: bytes) -> Record:
-        """Read what both kinds of packet with a time stamp share."""
+        """Read what both kinds of packet with a time stamp have in common."""
         _, high, low, captured_len, wire_len = head
         self._t_ns = (high << 32 | low) * 1_000_000_000 // interface.ticks_per_s + interface.offset_ns
         options_at = 20 + captured_len + -captured_len % 4
@@ -170,7 +170,7 @@ class _Reader:
         return self._record(interface, body[20 : 20 + captured_len], captured_len, wire_len, comments)
 
     def _simple_packet(self, body: bytes) -> Record:
-        """Read a packet of the first interface that has no time stamp: it gets the last packet's."""
+        """Read a packet of the first interface, without a time stamp: it gets the last packet's."""
         interface = self._at(0)
         (wire_len,) = struct.unpack_from(self._blocks.order + "I", body)
         captured_len = min(wire_len, interface.snap_len or wire_len)

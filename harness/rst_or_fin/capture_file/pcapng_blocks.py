@@ -1,4 +1,4 @@
-"""The frame that every pcapng block stands in, and its options (draft-ietf-opsawg-pcapng, section 3)."""
+"""Reads the blocks that make up pcapng, and their options (draft-ietf-opsawg-pcapng, section 3)."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _OPTION_HEADS = {order: struct.Struct(order + "HH") for order in "<>"}
 
 
 class Blocks:
-    """The blocks of a stream, one after the other. `order` is the section's byte order, as `struct` has it.
+    """The blocks of a stream, one after the other. `order` is the section's byte order, as for `struct`.
 
-    Only blocks of the `wanted` kinds are held; all others are passed over. `at` is where the last block
-    begins; `damage` says, once there is no further one, whether the file should have gone on.
+    Only blocks of the `wanted` kinds are held; all others are skipped. `at` is where the last block begins;
+    `damage` says, once there is no further one, whether the file should have gone on.
     """
 
     def __init__(self, stream: ByteStream, wanted: Container[int]) -> None:
@@ -36,7 +36,7 @@ class Blocks:
         self._wanted = wanted
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
-        """Give (kind, body) of every wanted block."""
+        """Yield (kind, body) of every wanted block."""
         stream = self._stream
         try:
             while stream.fill(_SHORTEST_BLOCK):
@@ -89,7 +89,7 @@ class Blocks:
 
 
 def options(order: str, body: bytes, at: int) -> Iterator[tuple[int, bytes]]:
-    """Give (code, value) of the options from byte `at` of a block's body on, as far as they make sense."""
+    """Yield (code, value) of the options from byte `at` of a block's body on, while they make sense."""
     head = _OPTION_HEADS[order]
     while at + 4 <= len(body):
         code, length = head.unpack_from(body, at)
@@ -106,5 +106,5 @@ def number(order: str, value: bytes, *, signed: bool = False) -> int:
 
 
 def text(value: bytes) -> str:
-    """Read an option's value as text; what is no UTF-8 is replaced."""
+    """Read an option's value as text, with bytes that are not UTF-8 replaced."""
     return value.decode("utf-8", "replace")

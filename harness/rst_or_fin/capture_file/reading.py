@@ -1,4 +1,4 @@
-"""A capture's TCP segments, read as they are asked for, and what else it says once it is at its end."""
+"""Reads a capture's TCP segments as they are asked for, and what else it says by its end."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Reading:
         return self._segments
 
     def records(self) -> Iterator[tuple[int, Record]]:
-        """Give the records themselves with their numbers, in place of the segments in them."""
+        """Yield the records themselves with their numbers, instead of the segments in them."""
         yield from enumerate(self._records, start=1)
 
     @property
@@ -117,7 +117,7 @@ class Reading:
                 yield segment
 
     def _read(self, sources: Sequence[Source]) -> Iterator[Record]:
-        """Give every record: of one file as it comes, of several in the order of time."""
+        """Yield every record: of one file as it comes, of several in the order of time."""
         if len(sources) == 1:
             return self._file(sources[0])
         begins = ((_begin_ns(source), number) for number, source in enumerate(sources))
@@ -136,7 +136,7 @@ class Reading:
             self._breaks.append(Break(why=f"{name}{notes.damage}", after_frame=self.frames))
 
     def _merged(self, sources: Iterable[tuple[float, int, Source]]) -> Iterator[Record]:
-        """Give always the earliest record; a file is not opened before its first record is due."""
+        """Yield always the earliest record; a file is not opened before its first record is due."""
         heads: list[_Head] = []
         for begin_ns, number, source in sources:
             yield from _up_to(begin_ns, heads)
@@ -145,7 +145,7 @@ class Reading:
 
 
 def read(chunks: Iterable[bytes], *, payload_kept: int = LARGEST_PAYLOAD) -> Reading:
-    """Read one capture whose bytes come in `chunks`. Raises CaptureError, at once, where they are none."""
+    """Read one capture whose bytes come in `chunks`. Raises CaptureError, at once, if it is not one."""
     return Reading([Source(name="", open=lambda: chunks)], payload_kept=payload_kept)
 
 
@@ -158,13 +158,13 @@ def _opened(source: Source, notes: FileNotes) -> Iterator[Record]:
 
 
 def _begin_ns(source: Source) -> float:
-    """Look up when a file's first frame came; one that holds none comes last."""
+    """Return when a file's first frame came; one without frames comes last."""
     record = next(_opened(source, FileNotes()), None)
     return inf if record is None else record.t_ns
 
 
 def _up_to(until_ns: float, heads: list[_Head]) -> Iterator[Record]:
-    """Give the records before a point in time."""
+    """Yield the records before a point in time."""
     while heads and heads[0][0] < until_ns:
         _, number, record, records = heappop(heads)
         yield record

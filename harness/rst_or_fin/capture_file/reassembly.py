@@ -1,4 +1,4 @@
-"""IP datagrams from their fragments, put together as a receiver does: within bounds, never from overlaps."""
+"""Reassembles IP datagrams from their fragments as a receiver does: bounded, never from overlaps."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _Datagram:
         return self.held == self.length
 
     def add(self, start: int, piece: bytes, *, last: bool) -> bool:
-        """Put a fragment in; False where it contradicts what is there (RFC 5722; Linux since 4.19)."""
+        """Add a fragment; return False where it contradicts another (RFC 5722; Linux since 4.19)."""
         end = start + len(piece)
         at = bisect_left(self.starts, start)
         if self.pieces.get(start) == piece:
@@ -66,7 +66,7 @@ class Reassembly:
         return self.lost + sum(len(datagram.starts) for datagram in self._waiting.values())
 
     def join(self, packet: Packet) -> int:
-        """Keep a fragment; once the last one is there, put the whole in its place and say what it is."""
+        """Keep a fragment; once the last one is there, put the whole in its place and return its kind."""
         ident, protocol, start, more = packet.fragment
         piece = packet.data[packet.at : packet.end]
         if len(piece) < packet.end - packet.at:
@@ -91,7 +91,7 @@ class Reassembly:
         return IP_PROTOCOL | datagram.protocol
 
     def _make_room(self, now_ns: int) -> None:
-        """Give up what waits too long, and the oldest where there is too much."""
+        """Drop what has waited too long, and the oldest where there is too much."""
         while self._waiting:
             key, oldest = next(iter(self._waiting.items()))
             crowded = self._held > _MOST_BYTES or len(self._waiting) >= _MOST_DATAGRAMS

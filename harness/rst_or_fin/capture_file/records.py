@@ -1,4 +1,4 @@
-"""What every capture format boils down to: records, and what a file says besides them."""
+"""What every capture format is read into: records, and what a file says besides them."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ class Comments:
         self._room = _COMMENTS_LEN
 
     def add(self, texts: Iterable[str], frame_no: int = 0) -> None:
+        """Add comments about a frame, or about the whole capture (0), as far as there is room."""
         for text in texts:
             if len(text) <= self._room:
                 self._room -= len(text)

@@ -1,4 +1,4 @@
-"""A TCP header as a segment (RFC 9293, section 3.1)."""
+"""Reads a TCP header as a segment (RFC 9293, section 3.1)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ADDRESSES_KEPT = 4_096
 
 
 def segment(packet: Packet, frame_no: int, payload_kept: int) -> Segment | None:
-    """Read the segment at hand, and keep that many bytes of its payload; None where its lengths cannot be.
+    """Read the segment at hand, and keep that many bytes of its payload; None for impossible lengths.
 
     Raises struct.error where it is cut off.
     """
@@ -53,14 +53,14 @@ def segment(packet: Packet, frame_no: int, payload_kept: int) -> Segment | None:
 
 
 def ends_of(addresses: bytes, ports: bytes) -> tuple[Endpoint, Endpoint]:
-    """Name both ends, from their addresses and ports as they stand in headers."""
+    """Return both ends, from their addresses and ports as they stand in headers."""
     src, dst, _ = _ends(addresses, ports)
     return src, dst
 
 
 @lru_cache(maxsize=_ENDPOINTS_KEPT)
 def _ends(addresses: bytes, ports: bytes) -> tuple[Endpoint, Endpoint, int]:
-    """Name both ends, and sum up what the pseudo header says besides the length."""
+    """Return both ends, and the sum of what the pseudo header says besides the length."""
     half = len(addresses) // 2
     src = Endpoint(_text(addresses[:half]), int.from_bytes(ports[:2], "big"))
     dst = Endpoint(_text(addresses[half:]), int.from_bytes(ports[2:], "big"))

@@ -1,4 +1,4 @@
-"""From one IP packet to the packet inside it: GRE and what it carries, and tunnels over UDP."""
+"""Steps from one IP packet to the packet inside it: GRE and what it carries, and tunnels over UDP."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ def gre(packet: Packet) -> int:
 
 
 def erspan(packet: Packet) -> int:
+    """Step over ERSPAN type II."""
     packet.at += 8
     return ETHERNET
 
@@ -54,7 +55,7 @@ def erspan_iii(packet: Packet) -> int:
 
 
 def redirected(packet: Packet) -> int:
-    """Step over WCCP's redirect header, which version 1 has not."""
+    """Step over WCCP's redirect header, which version 1 does not have."""
     if packet.data[packet.at] >> 4 != 4:
         packet.at += 4
     return IPV4
@@ -83,7 +84,7 @@ def udp(packet: Packet) -> int:
 
 
 def vxlan(packet: Packet) -> int:
-    """Step over VXLAN (RFC 7348); without the flag that its network identifier is valid it is none."""
+    """Step over VXLAN (RFC 7348); without the flag for a valid network identifier it is something else."""
     flags = packet.data[packet.at]
     packet.at += 8
     return ETHERNET if flags & 0x08 else OTHER_UDP
@@ -119,7 +120,7 @@ def gtp_u(packet: Packet) -> int:
 
 
 def teredo(packet: Packet) -> int:
-    """Step over Teredo's authentication and origin, where they are there (RFC 4380, section 5.1.1)."""
+    """Step over Teredo's authentication and origin, where present (RFC 4380, section 5.1.1)."""
     data = packet.data
     if packet.u16(0) == 1:
         packet.at += 13 + data[packet.at + 2] + data[packet.at + 3]

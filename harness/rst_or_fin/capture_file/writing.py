@@ -1,4 +1,4 @@
-"""Frames as a capture file: classic pcap, Ethernet, nanosecond time stamps."""
+"""Writes frames as a capture file: classic pcap, Ethernet, nanosecond time stamps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A testbed: two hosts and one wire between them, ready for replays. What every kind of it offers."""
+"""A testbed: two hosts and one wire between them, ready for replays. The interface of every kind."""
 
 from __future__ import annotations
 
@@ -58,41 +58,41 @@ class Testbed(Protocol):
         """The program that stands between the two hosts; None where nothing does."""
 
     def drain(self, timeout_s: float = 0.0) -> list[Frame]:
-        """Every frame since the last drain, complete up to this call.
+        """Return every frame since the last drain, complete up to this call.
 
         Where there is none yet, waits up to `timeout_s` for the first.
         """
 
     def dropped(self) -> int:
-        """How many frames the kernel dropped from the capture since it began."""
+        """Return how many frames the kernel dropped from the capture since it began."""
 
     @property
     def bindings(self) -> Mapping[str, str]:
-        """What a session knows beyond the addresses: Erlang terms as text, by their variables' names."""
+        """What a session gets besides the addresses: Erlang terms as text, by their variables' names."""
 
     def secrets(self) -> list[str]:
-        """The lines of TLS key log that the peer has told since the last time."""
+        """Return the lines of TLS key log that the peer has reported since the last time."""
 
     @property
     def shares_clock(self) -> bool:
-        """Whether the node's kernel is the one that the capture's time stamps come from."""
+        """Whether the capture's time stamps come from the node's kernel."""
 
     def now_ns(self) -> int:
-        """The capture's clock when it was last drained, or later, in nanoseconds since the epoch."""
+        """Return the capture's clock when last drained, or later, in nanoseconds since the epoch."""
 
     def holds(self, one: Endpoint, other: Endpoint) -> bool | None:
-        """Whether the kernel of either host still has the connection between these two, TIME_WAIT aside.
+        """Return whether either host's kernel still has this connection, TIME_WAIT aside.
 
         None where a kernel cannot be asked.
         """
 
     def node_holds(self, one: Endpoint, other: Endpoint) -> bool | None:
-        """The same of the node's host alone."""
+        """Return the same of the node's host alone."""
 
     def counters(self) -> Mapping[str, int]:
-        """The kernel's counters of the node's network namespace, read from beside the node.
+        """Return the kernel's counters of the node's network namespace, read from beside the node.
 
-        For what a node that is gone cannot tell any more, and where that costs less than to ask the node.
+        For a node that is gone, and where that costs less than to ask the node.
         """
 
     @property
@@ -100,38 +100,41 @@ class Testbed(Protocol):
         """Whether `counters` costs less than to ask the node."""
 
     def check(self) -> None:
-        """Raise MachineError, with its last words, where a program but the node has ended."""
+        """Raise MachineError, with its last output, where a program other than the node has ended."""
 
     def node_status(self) -> int | None:
-        """How the process of a node that is gone ended: its exit code, or minus the signal's number.
+        """Return how a node that is gone ended: its exit code, or minus the signal's number.
 
-        None where nobody tells.
+        None where that is unknown.
         """
 
     def ports_waiting(self) -> int | None:
-        """How many of the node's host's connections are in TIME_WAIT; None where nobody tells."""
+        """Return how many connections of the node's host are in TIME_WAIT; None where unknown."""
 
     def start_peer(self) -> None:
-        """Tell a peer that is a client to connect: one line, whatever it says, on its stdin."""
+        """Tell a peer that is a client to connect, by a line on its stdin."""
 
     def peer_report(self, client: Endpoint, timeout_s: float) -> PeerReport | None:
-        """What the peer's application saw of the connection from `client`, once it has ended there."""
+        """Return what the peer's application saw of the connection from `client`, once it ended there.
+
+        None where it did not within `timeout_s`.
+        """
 
     def system_calls(self, local: Endpoint, remote: Endpoint) -> tuple[SystemCall, ...] | None:
-        """Those of the node's socket between these two, complete up to this call; None where nobody asked."""
+        """Return those of the node's socket between these two up to now; None where not recorded."""
 
     def resets(self, local: Endpoint, remote: Endpoint) -> tuple[Reset, ...] | None:
-        """Why the node's kernel sent its RSTs from `local` to `remote`; None where it does not say."""
+        """Return why the node's kernel sent its RSTs from `local` to `remote`; None where unknown."""
 
     def facts(self) -> dict[str, object]:
-        """What the manifest records: runtime, image digests, kernel and tool versions, sysctls."""
+        """Return what the manifest records: runtime, image digests, kernel and tool versions, sysctls."""
 
     def close(self) -> None:
         """End everything that this testbed started. May be called twice."""
 
 
 def credentials_for(server: Server, peer: str, node: str) -> Credentials | None:
-    """Certificates for hosts with these addresses, where the peer speaks TLS."""
+    """Make certificates for hosts with these addresses, where the peer speaks TLS; else None."""
     if not peers.tls_version(server):
         return None
     from rst_or_fin.testbed import credentials  # 60 ms, for those who need it

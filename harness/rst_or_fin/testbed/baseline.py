@@ -1,4 +1,4 @@
-"""What the local runtime's own namespaces allow at most: a plain socket client in the node's place."""
+"""Measures what the local runtime's namespaces allow at most: a plain client in the node's place."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LOG_LEN = 4096
 
 
 def seconds(repeat: int) -> dict[str, float]:
-    """How long `repeat` plain replays take there: "unread" and "drained". Raises as a LocalTestbed does."""
+    """Measure how long `repeat` plain replays take: "unread" and "drained". Raises as a LocalTestbed."""
     place = local.place_of(family=4)
     order = local.order_for(runtime.find(None), "", Server(), place, "inet")
     client = [sys.executable, "-m", "rst_or_fin.agents.baseline", place.own, "80", str(_PORT), str(repeat)]

@@ -39,7 +39,7 @@ class CaptureClient:
         )
 
     def drain(self) -> list[Frame]:
-        """Take everything captured up to now, oldest first: one round trip, in which it drains its tap."""
+        """Return everything captured up to now, oldest first: one round trip, in which it drains its tap."""
         taken: list[Frame] = []
         for record in self._answers(frames.DRAIN):
             if isinstance(record, frames.Captured):

@@ -1,4 +1,4 @@
-"""A container's standard streams over one socket of the engine's API: bytes in, bytes out, bounded waits.
+"""Reads and writes a container's standard streams over one socket of the engine's API, with bounds.
 
 The engine multiplexes stdout and stderr into one stream (Docker Engine API, "Attach to a container"): each
 chunk has a header of eight bytes, the stream's number first and the chunk's length (big-endian) last.
@@ -42,6 +42,7 @@ class ContainerStdio:
         self._ended = False
 
     def fileno(self) -> int:
+        """Return the socket's file descriptor."""
         return self._socket.fileno()
 
     @property
@@ -50,7 +51,7 @@ class ContainerStdio:
         return self._stderr.decode("utf-8", "replace").strip()
 
     def write(self, data: bytes, timeout_s: float) -> None:
-        """Hand `data` to the program's stdin. Raises MachineError where it is gone."""
+        """Write `data` to the program's stdin. Raises MachineError where it is gone."""
         try:
             self._socket.settimeout(timeout_s)
             self._socket.sendall(data)
@@ -59,7 +60,7 @@ class ContainerStdio:
             raise self._gone() from error
 
     def read(self, timeout_s: float) -> bytes:
-        """What the program wrote to stdout since the last read; waits up to `timeout_s` for something.
+        """Return what the program wrote to stdout since the last read; wait up to `timeout_s`.
 
         Empty where nothing came. Raises MachineError where the program has ended.
         """
@@ -83,6 +84,7 @@ class ContainerStdio:
             self._buffer += data
 
     def close(self) -> None:
+        """Close the streams."""
         self._response.close()
         self._socket.close()
 
@@ -111,7 +113,7 @@ class ContainerStdio:
         )
 
     def _how(self) -> str:
-        """How the container ended, as far as the engine knows yet."""
+        """Say how the container ended, as far as the engine knows yet."""
         from docker.errors import DockerException
 
         try:

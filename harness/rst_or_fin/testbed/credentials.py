@@ -1,4 +1,4 @@
-"""A certificate authority for one testbed, and a certificate of each host: what TLS between them needs.
+"""Makes a certificate authority for one testbed, and certificates of both hosts, for TLS between them.
 
 Made with `cryptography`: ECDSA on P-256, signed by an authority that nothing outside the testbed trusts, and
 forgotten with it. (trustme would be shorter, but makes the alternative names critical, which OTP 25 refuses
@@ -42,7 +42,7 @@ class _Signer:
 
 
 def make(peer: str, node: str) -> Credentials:
-    """Credentials for hosts with these addresses."""
+    """Make credentials for hosts with these addresses."""
     authority = _Signer(name=_name("rst-or-fin test authority"), key=ec.generate_private_key(ec.SECP256R1()))
     root = _certificate(authority, authority, address="")
     of_peer, of_node = (
@@ -64,7 +64,7 @@ def make(peer: str, node: str) -> Credentials:
 
 
 def _certificate(subject: _Signer, issuer: _Signer, *, address: str) -> x509.Certificate:
-    """The subject's certificate: for a host with that address, or else for an authority."""
+    """Make the subject's certificate: for a host with that address, or "" for an authority."""
     now = datetime.now(UTC)
     is_authority = not address
     usage = {**dict.fromkeys(_USES, False), **_SIGNS, "key_cert_sign": is_authority}
@@ -94,5 +94,5 @@ def _private(signer: _Signer, encoding: Encoding) -> bytes:
 
 
 def _binary(data: bytes) -> str:
-    """The bytes as Erlang writes a binary."""
+    """Write the bytes as an Erlang binary."""
     return f"<<{','.join(map(str, data))}>>"

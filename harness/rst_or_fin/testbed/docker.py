@@ -131,22 +131,26 @@ class DockerTestbed:
 
     @property
     def link(self) -> Link:
+        """The control link to the Erlang node."""
         return self._link
 
     @property
     def server(self) -> Endpoint:
+        """Where the server listens on the test network."""
         return self._server
 
     @property
     def client_address(self) -> str:
+        """The node's address on the test network."""
         return self._client_address
 
     @property
     def wire(self) -> WireProgram | None:
+        """The program between the hosts, or None."""
         return self._wire
 
     def drain(self, timeout_s: float = 0.0) -> list[Frame]:
-        """As the protocol says. Each try is one round trip to the capture, which drains its tap for it."""
+        """Drain the capture; each try is one round trip to it."""
         deadline = time.monotonic() + timeout_s
         while True:
             taken = self._capture.drain()
@@ -154,42 +158,52 @@ class DockerTestbed:
                 return taken
 
     def dropped(self) -> int:
+        """Return the capture's count."""
         return self._capture.dropped
 
     @property
     def bindings(self) -> Mapping[str, str]:
+        """The certificates, as Erlang terms, where the peer speaks TLS."""
         return self._credentials.bindings if self._credentials is not None else {}
 
     def secrets(self) -> list[str]:
+        """Return new lines of the peer's TLS key log."""
         return self._peer_log.secrets()
 
     @property
     def shares_clock(self) -> bool:
+        """Whether the node runs on the host's kernel."""
         return not self._own_kernel
 
     def now_ns(self) -> int:
+        """Return the clock of the capture's last drain."""
         return self._capture.now_ns
 
     def holds(self, one: Endpoint, other: Endpoint) -> bool | None:
+        """Return None: the hosts' kernels are not asked."""
         return None
 
     def node_holds(self, one: Endpoint, other: Endpoint) -> bool | None:
+        """Return None: the node's kernel is not asked."""
         return None
 
     @property
     def counters_at_hand(self) -> bool:
+        """False: a container is slower to ask than the node."""
         return False
 
     def counters(self) -> Mapping[str, int]:
+        """Read the counters from the capture, or from the guest of a kernel image."""
         if self._own_kernel:
             return self._guest.counters()
         return self._capture.counters()
 
     def check(self) -> None:
+        """Read the server's log, which fails where it has ended."""
         self._peer_log.feed(self._server_log.read(0.0))
 
     def node_status(self) -> int | None:
-        """As the protocol says. The shell around the node tells it; that of a kernel's guest does not."""
+        """Read it from the shell around the node; a kernel's guest does not report it."""
         deadline = time.monotonic() + _LAST_WORDS_TIMEOUT_S
         said = b""
         try:
@@ -203,7 +217,7 @@ class DockerTestbed:
         return None
 
     def ports_waiting(self) -> int | None:
-        """As the protocol says. A guest's kernel has ports of its own, and is not asked."""
+        """Read it in the node's container; a guest's kernel is not asked."""
         if self._own_kernel:
             return None
         with engine.calls("reading the node's socket statistics"):
@@ -211,9 +225,11 @@ class DockerTestbed:
             return counters.waiting(self._client.api.exec_start(order["Id"]).decode("ascii", "replace"))
 
     def start_peer(self) -> None:
+        """Write the line to the server's standard input."""
         self._server_log.write(b"connect\n", _ANSWER_TIMEOUT_S)
 
     def peer_report(self, client: Endpoint, timeout_s: float) -> PeerReport | None:
+        """Read the server's log until the report is there."""
         deadline = time.monotonic() + timeout_s
         while client not in self._peer_log:
             remaining = deadline - time.monotonic()
@@ -223,7 +239,7 @@ class DockerTestbed:
         return self._peer_log.take(client)
 
     def system_calls(self, local: Endpoint, remote: Endpoint) -> tuple[SystemCall, ...] | None:
-        """As the protocol says. strace writes a call's line before the call returns to the node."""
+        """Read strace's file: it has a call's line before the call returns to the node."""
         if self._recording is None:
             return None
         with engine.calls("reading what strace wrote"):
@@ -235,13 +251,15 @@ class DockerTestbed:
         return self._recording.take(local, remote)
 
     def resets(self, local: Endpoint, remote: Endpoint) -> tuple[Reset, ...] | None:
-        """As the protocol says. The host's own kernel is not asked: its tracepoint is the whole machine's."""
+        """Ask the guest; the host's own tracepoint is the whole machine's, and is not read."""
         return self._guest.resets(local, remote) if self._own_kernel else None
 
     def facts(self) -> dict[str, object]:
+        """Return a copy of the facts."""
         return dict(self._facts)
 
     def close(self) -> None:
+        """Remove the containers and networks."""
         self._undo.close()
 
     # Building: whatever was made is taken down again by _undo, in reverse
@@ -317,7 +335,7 @@ class DockerTestbed:
         return images.with_applications(name, applications)
 
     def _rights(self) -> dict[str, Any]:
-        """What the node's container gets beyond its confinement: nothing, but for a kernel of its own."""
+        """Return what the node's container gets beyond its confinement: only for a kernel of its own."""
         if not self._own_kernel:
             return {}
         from rst_or_fin.engine import kernel_images, kvm
@@ -338,7 +356,10 @@ class DockerTestbed:
         )
 
     def _make_test_network(self, family: int) -> tuple[str, str]:
-        """The network's id, and what its addresses begin with: in 198.18.0.0/15 (RFC 2544) or fd00::/8."""
+        """Make the network; return its id and what its addresses begin with.
+
+        They are in 198.18.0.0/15 (RFC 2544) or fd00::/8.
+        """
         import docker.errors
         import docker.types
 
@@ -397,7 +418,7 @@ class DockerTestbed:
         return attached
 
     def _own_net(self, control: str) -> _Net:
-        """A network namespace of the node's own, with its distribution port published."""
+        """Return a network namespace of the node's own, with its distribution port published."""
         return {
             "network": control,
             "sysctls": PINNED_SYSCTLS,
@@ -459,7 +480,7 @@ class DockerTestbed:
     # is bridged there is filtered, on a host that has br_netfilter, by subnet.
 
     def _start_wire(self, image: str, control: str, family: int, prefix: str) -> tuple[str, str]:
-        """Start captures and wire: the containers whose network namespaces are the node's and the peer's."""
+        """Start captures and wire; return the containers that hold the node's and the peer's network."""
         length = 64 if family == 6 else 24
         addresses = [f"{prefix}{number}" for number in (3, 4)]
         sysctls = {**PINNED_SYSCTLS, **(_WITH_IPV6 if family == 6 else {})}
@@ -549,7 +570,7 @@ class DockerTestbed:
         return attached
 
     def _link_to(self, node: str) -> Link:
-        """The link, as soon as the node answers: docker-proxy accepts long before the node listens."""
+        """Link as soon as the node answers: docker-proxy accepts long before the node listens."""
         bindings = self._client.api.port(node, _DIST_PORT)
         address = ("127.0.0.1", int(bindings[0]["HostPort"]))
         deadline = time.monotonic() + _START_TIMEOUT_S
@@ -580,7 +601,7 @@ class DockerTestbed:
 
 
 def _capturing(address: str, join_length: int = 0) -> list[str]:
-    """The command line of a capture; with a prefix length it waits for a wire, and has its address there."""
+    """Return the command line of a capture; with a prefix length it joins a wire with that address."""
     joining = ["--join", f"{address}/{join_length}"] if join_length else []
     return [
         *("python3", "-m", "agents.capture", "--address", address, *joining),

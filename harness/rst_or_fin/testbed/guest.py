@@ -1,4 +1,4 @@
-"""What the guest of a kernel image says beside its node: its kernel's counters, and why it sent a RST.
+"""Reads what a kernel image's guest reports beside its node: counters, and why it sent a RST.
 
 Its lines come on the container's standard output (what they are: containers/kernel/root/init).
 """
@@ -24,9 +24,11 @@ _KEPT_RESETS = 1000  # nobody asks for those of the control link
 class Lines(Protocol):
     """A program's standard streams, as `testbed.container_stdio.ContainerStdio` has them."""
 
-    def write(self, data: bytes, timeout_s: float) -> None: ...
+    def write(self, data: bytes, timeout_s: float) -> None:
+        """Write to the program's standard input."""
 
-    def read(self, timeout_s: float) -> bytes: ...
+    def read(self, timeout_s: float) -> bytes:
+        """Return what the program wrote, waiting up to `timeout_s`."""
 
 
 class Guest:
@@ -43,26 +45,25 @@ class Guest:
         self._tells = True
 
     def feed(self, said: bytes) -> None:
-        """Take in what somebody else has read of the container's standard output."""
+        """Take in what another reader took from the container's standard output."""
         *lines, self._rest = (self._rest + said).split(b"\n")
         for line in lines:
             self._take(line.decode("ascii", "replace"))
 
     def accelerator(self) -> str:
-        """What QEMU runs the guest on: "kvm" or "tcg"."""
+        """Return what QEMU runs the guest on: "kvm" or "tcg"; "" where it does not say."""
         self._hear_until(lambda: bool(self._accelerator))
         return self._accelerator
 
     def counters(self) -> Mapping[str, int]:
-        """The guest's counters when its node has ended; it says them then. Empty where that does not come."""
+        """Return the counters that the guest reports when its node ends; empty where they do not come."""
         self._hear_until(lambda: bool(self._counters))
         return self._counters
 
     def resets(self, local: Endpoint, remote: Endpoint) -> tuple[Reset, ...] | None:
-        """Every RST that the guest's kernel sent from `local` to `remote` until now, each given out once.
+        """Return the RSTs that the guest's kernel sent from `local` to `remote`, each only once.
 
-        None where its tracepoint gives no reasons, or lost events. Raises MachineError where no
-        answer comes.
+        None where its tracepoint gives no reasons, or lost events. Raises MachineError where no answer comes.
         """
         if not self._tells:
             return None

@@ -1,4 +1,4 @@
-"""The driver's end of a holder: start one, hear from it within bounds, end it with everything it holds."""
+"""Drives a holder: starts one, hears from it within bounds, ends it with everything it holds."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ class HolderProcess:
             undo.pop_all()
 
     def wait_for(self, event: str, timeout_s: float) -> tuple[dict[str, Any], list[int]]:
-        """The next message, which must be that one, with its file descriptors.
+        """Return the next message, which must be that event, with its file descriptors.
 
-        Raises MachineError when something else came, or nothing in time.
+        Raises MachineError when another came, or none in time.
         """
         heard = self._hear(timeout_s)
         if heard is None:
@@ -59,12 +59,12 @@ class HolderProcess:
         return message, fds
 
     def news(self, timeout_s: float) -> dict[str, Any] | None:
-        """The next message that nobody waits for, such as a program's end; None where none comes in time."""
+        """Return the next message that is not waited for, such as a program's end; None for none in time."""
         heard = self._hear(timeout_s)
         return None if heard is None else heard[0]
 
     def complain(self, timeout_s: float) -> None:
-        """Raise MachineError if word of a program's end comes within that time."""
+        """Raise MachineError if a program's end is reported within that time."""
         message = self.news(timeout_s)
         if message is not None:
             raise trouble(message)
@@ -87,7 +87,7 @@ class HolderProcess:
             self._process.wait()
 
     def _hear(self, timeout_s: float) -> tuple[dict[str, Any], list[int]] | None:
-        """The next message ("gone" at the end of file); None when there is none in time."""
+        """Return the next message ("gone" at the end of file); None when there is none in time."""
         poll = select.poll()
         poll.register(self._channel, select.POLLIN)
         if not poll.poll(max(0.0, timeout_s) * 1000):
@@ -114,7 +114,7 @@ def _start(channel: int) -> subprocess.Popen[bytes]:
 
 
 def trouble(message: dict[str, Any]) -> MachineError:
-    """What a message that nobody hoped for means to the user, with the remedy."""
+    """Turn an unexpected holder message into an error with a remedy."""
     if message["event"] == "ended":
         said = message["output"].splitlines()[-1:] or ["it said nothing"]
         if said[0].startswith(confinement.REFUSED):
@@ -139,12 +139,12 @@ def trouble(message: dict[str, Any]) -> MachineError:
 
 
 def _how(status: int) -> str:
-    """How a process ended, as a person says it: with status 2, by SIGKILL."""
+    """Say how a process ended: with status 2, by SIGKILL."""
     return f"with status {status}" if status >= 0 else f"by {signal.Signals(-status).name}"
 
 
 def _remedy(number: int) -> str:
-    """What to do where namespaces are refused with this errno (unshare(2), user_namespaces(7))."""
+    """Say what to do where namespaces are refused with this errno (unshare(2), user_namespaces(7))."""
     if number in (errno.ENOSPC, errno.EUSERS):
         limits = " ".join(f"user.max_{kind}_namespaces=10000" for kind in ("user", "net", "pid"))
         return f"as root: sysctl {limits}, {_DOCKER}"

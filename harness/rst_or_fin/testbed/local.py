@@ -96,10 +96,10 @@ class LocalTestbed:
         backend: str = "inet",
         family: int = 4,
     ) -> Self:
-        """A testbed that is ready. `otp`: "bundled" or "system"; None is the one that has what is needed.
+        """Open a testbed. `otp`: "bundled" or "system"; None is the one that has what is needed.
 
-        Raises MachineError where this machine refuses namespaces or a program does not start,
-        UsageError where the local runtime has no such OTP or server.
+        Raises MachineError where this machine refuses namespaces or a program does not start, UsageError
+        where the local runtime has no such OTP or server.
         """
         return cls(hosts or Hosts(), otp, backend, family)
 
@@ -111,21 +111,26 @@ class LocalTestbed:
 
     @property
     def link(self) -> Link:
+        """The control link to the Erlang node."""
         return self._link
 
     @property
     def server(self) -> Endpoint:
+        """Where the server listens on the test network."""
         return self._server
 
     @property
     def client_address(self) -> str:
+        """The node's address on the test network."""
         return self._client_address
 
     @property
     def wire(self) -> WireProgram | None:
+        """The program between the hosts, or None."""
         return self._wire
 
     def drain(self, timeout_s: float = 0.0) -> list[Frame]:
+        """Drain the tap."""
         taken = self._taken()
         if not taken and timeout_s > 0 and _readable(self._tap.fileno(), timeout_s):
             taken = self._taken()
@@ -139,10 +144,12 @@ class LocalTestbed:
             raise of_machine(error, "capturing") or error from error
 
     def dropped(self) -> int:
+        """Count what the kernel dropped from the tap."""
         self._dropped += capture.drops(self._tap)
         return self._dropped
 
     def counters(self) -> Mapping[str, int]:
+        """Read the counters from the namespace's open files."""
         found: dict[str, int] = {}
         for fd in self._counter_files:
             found |= counters.pick(os.pread(fd, _PROC_FILE_LEN, 0), COUNTERS)
@@ -150,41 +157,50 @@ class LocalTestbed:
 
     @property
     def counters_at_hand(self) -> bool:
+        """True: their files are open here."""
         return True
 
     @property
     def bindings(self) -> Mapping[str, str]:
+        """The certificates, as Erlang terms, where the peer speaks TLS."""
         return self._credentials.bindings if self._credentials is not None else {}
 
     def secrets(self) -> list[str]:
+        """Return new lines of the peer's TLS key log."""
         return self._peer_log.secrets()
 
     @property
     def shares_clock(self) -> bool:
+        """True: there is only this machine's kernel."""
         return True
 
     def now_ns(self) -> int:
+        """Return this machine's clock."""
         return time.time_ns()
 
     def holds(self, one: Endpoint, other: Endpoint) -> bool | None:
+        """Ask both namespaces' socket tables."""
         command, peer = self._sorted(one, other)
         return socket_table.holds(self._node_table, command, peer) or socket_table.holds(
             self._server_table, peer, command
         )
 
     def node_holds(self, one: Endpoint, other: Endpoint) -> bool | None:
+        """Ask the socket table of the node's namespace."""
         return socket_table.holds(self._node_table, *self._sorted(one, other))
 
     def _sorted(self, one: Endpoint, other: Endpoint) -> tuple[Endpoint, Endpoint]:
         return (one, other) if one.address == self._client_address else (other, one)
 
     def check(self) -> None:
+        """Raise where the server, or another program than the node, has ended."""
         self._hear(0.0)
         self._complain(_LAST_WORDS_TIMEOUT_S if self._log_ended else 0.0)
         if self._log_ended:
             raise MachineError("the server ended in the middle of the run", "run it again")
 
     def node_status(self) -> int | None:
+        """Wait for the holder's word of the node's end."""
         deadline = time.monotonic() + _LAST_WORDS_TIMEOUT_S
         while self._node_status is None and (remaining := deadline - time.monotonic()) > 0:
             if not self._complain(remaining):
@@ -192,9 +208,11 @@ class LocalTestbed:
         return self._node_status
 
     def ports_waiting(self) -> int | None:
+        """Read it from the node's /proc/net/sockstat."""
         return counters.waiting(os.pread(self._sockstat, _PROC_FILE_LEN, 0).decode())
 
     def start_peer(self) -> None:
+        """Write the line to the server's standard input."""
         try:
             os.write(self._orders, b"connect\n")
         except BrokenPipeError:
@@ -202,6 +220,7 @@ class LocalTestbed:
             self.check()
 
     def peer_report(self, client: Endpoint, timeout_s: float) -> PeerReport | None:
+        """Read the server's log until the report is there."""
         deadline = time.monotonic() + timeout_s
         while client not in self._peer_log:
             remaining = deadline - time.monotonic()
@@ -210,15 +229,17 @@ class LocalTestbed:
         return self._peer_log.take(client)
 
     def system_calls(self, local: Endpoint, remote: Endpoint) -> None:
-        """Record none: that takes the `strace` axis, which needs containers."""
+        """Return None: recording takes the `strace` axis, which needs containers."""
 
     def resets(self, local: Endpoint, remote: Endpoint) -> None:
-        """Tell nothing: this kernel's tracepoint is the whole machine's."""
+        """Return None: this kernel's tracepoint is the whole machine's."""
 
     def facts(self) -> dict[str, object]:
+        """Return a copy of the facts."""
         return dict(self._facts)
 
     def close(self) -> None:
+        """End the holder and all that it holds."""
         self._undo.close()
 
     # Setting up: what the holder does meanwhile, in the order in which it is done
@@ -253,7 +274,7 @@ class LocalTestbed:
         return dict(wired["facts"])
 
     def _wire_of(self, tap: int, log: int, orders: int) -> WireProgram:
-        """The wire's program, as soon as it passes frames."""
+        """Return the wire's program, as soon as it passes frames."""
         far = self._undo.enter_context(socket.socket(fileno=tap))
         lines = self._undo.enter_context(_Pipes(log, orders))
 
@@ -266,7 +287,7 @@ class LocalTestbed:
         return wire
 
     def _hear(self, timeout_s: float) -> bool:
-        """Take in what the server has logged; False when that is nothing in this time."""
+        """Take in what the server has logged; return False when there is nothing in this time."""
         if not _readable(self._log, timeout_s):
             return False
         log = os.read(self._log, _READ_LEN)
@@ -275,11 +296,11 @@ class LocalTestbed:
         return bool(log)
 
     def _complain(self, timeout_s: float) -> bool:
-        """Raise MachineError where word comes that another program than the node has ended.
+        """Raise MachineError where a program other than the node is reported to have ended.
 
-        A wire that is gone makes replays inconclusive, and is no trouble of this machine's.
+        A wire that is gone makes replays inconclusive, and is not this machine's fault.
 
-        Returns whether word of the node's end came.
+        Returns whether the node's end was reported.
         """
         message = self._held.news(timeout_s)
         if message is None:
@@ -324,7 +345,7 @@ def _frames(captured: Sequence[tuple[int, bytes]]) -> list[Frame]:
 
 
 def probe() -> str:
-    """Set up everything but the programs, and take it down: "root" or "user", as which it can be done.
+    """Set up everything but the programs, and take it down; return "root" or "user", as which it worked.
 
     Raises MachineError with the remedy where it cannot.
     """
@@ -339,7 +360,7 @@ def probe() -> str:
 
 
 def place_of(family: int) -> peers.Place:
-    """The addresses of every local testbed: each has namespaces of its own, so they are always free."""
+    """Return the addresses of every local testbed: in its own namespaces they are always free."""
     return peers.Place(own=_SERVER[family], spare=_SPARE[family], node=_CLIENT[family])
 
 
@@ -351,9 +372,9 @@ def order_for(
     backend: str,
     code: Sequence[str] = (),
 ) -> Order:
-    """What the holder is to set up for that server and a node on that Erlang; it may read `code`.
+    """Make the holder's order for that server and a node on that Erlang; it may read `code`.
 
-    Raises UsageError for a server of which this machine lacks the program.
+    Raises UsageError for a server whose program this machine lacks.
     """
     kind = peers.kind_of(server)
     if kind.image not in _RUNNABLE and not (kind.program and shutil.which(kind.program)):

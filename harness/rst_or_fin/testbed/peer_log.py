@@ -1,4 +1,4 @@
-"""What the server's log says of connections, line by line (see agents/origin.py). No I/O."""
+"""Reads what the server's log reports of connections, line by line (see agents/origin.py). No I/O."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class PeerLog:
         self._secrets: list[str] = []
 
     def feed(self, log: bytes) -> None:
-        """Take in more of the log. Raises ValueError on a line that is no JSON."""
+        """Take in more of the log. Raises ValueError on a line that is not JSON."""
         *lines, self._rest = (self._rest + log).split(b"\n")
         for line in lines:
             event = json.loads(line)
@@ -40,7 +40,7 @@ class PeerLog:
                 self._heard.setdefault(peer, deque()).append(peer_report)
 
     def secrets(self) -> list[str]:
-        """The lines of key log that were told since the last time."""
+        """Return the lines of key log that were reported since the last time."""
         told, self._secrets = self._secrets, []
         return told
 
@@ -48,7 +48,7 @@ class PeerLog:
         return peer in self._heard or (isinstance(peer, Endpoint) and _any_port(peer) in self._heard)
 
     def take(self, peer: Endpoint) -> PeerReport | None:
-        """What was said of the first connection from `peer`; None where nothing was. It is forgotten then."""
+        """Return the report on the first connection from `peer`, and forget it; None for none."""
         if peer not in self._heard:
             peer = _any_port(peer)
         told = self._heard.get(peer)
@@ -61,5 +61,5 @@ class PeerLog:
 
 
 def _any_port(peer: Endpoint) -> Endpoint:
-    """How a peer is told of whose port nobody knows: a proxy's connections."""
+    """Return the end as reported where its port is unknown: a proxy's connections."""
     return Endpoint(peer.address, 0)

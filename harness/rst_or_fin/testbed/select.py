@@ -1,4 +1,4 @@
-"""Which kind of testbed a command gets: the one asked for, or the best that this machine has."""
+"""Selects the testbed that a command gets: the one asked for, or the best that this machine has."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class Runtime:
 
 
 def choose(options: argparse.Namespace, progress: Progress, own: Sequence[str] = ()) -> Runtime:
-    """The runtime to use, after `--runtime`, `--otp`, `--backend`, `--family` and `--kernel`.
+    """Choose the runtime by `--runtime`, `--otp`, `--backend`, `--family` and `--kernel`.
 
-    auto takes Docker where an engine answers and its images can be had, else the local one, and says in one
-    line which and why; in another, that `own`, the files that are not the catalogue's, are then played
-    on this machine itself. What killed runs left in the temporary folder goes before. Raises
-    MachineError where none can be had.
+    auto takes Docker where an engine answers and its images are available, else the local one, and says in
+    one line which and why; in another, that `own`, the files that are not the catalogue's, are then played on
+    this machine itself. Removes what killed runs left in the temporary folder before. Raises MachineError
+    where no runtime is available.
     """
     own_files.sweep()
     strace = getattr(options, "strace", False)  # not every command has it
@@ -122,7 +122,7 @@ def _local_lacks(otp: str | None, hosts: Hosts) -> str:
 
 
 def _demand_images(otp: str) -> None:
-    """Raises MachineError where the images are neither there nor to be had."""
+    """Raise MachineError where the images neither exist nor can be made."""
     from rst_or_fin.engine import base_images, images
     from rst_or_fin.engine import client as engine
 

@@ -1,4 +1,4 @@
-"""The driver's end of a wire that breaks on purpose: tells its program the rules, and hears what it did.
+"""Drives a wire that breaks on purpose: tells its program the rules, and hears what it did.
 
 What the program is told and says is in agents/wire.py. Once it is gone, nothing passes between the hosts any
 more; that is remembered, and every replay from then on says so.
@@ -24,14 +24,16 @@ _START_TIMEOUT_S = 30.0
 class Lines(Protocol):
     """A program's standard streams. Both raise MachineError or OSError where it is gone."""
 
-    def write(self, data: bytes, timeout_s: float) -> None: ...
+    def write(self, data: bytes, timeout_s: float) -> None:
+        """Write to the program's standard input."""
 
-    def read(self, timeout_s: float) -> bytes: ...
+    def read(self, timeout_s: float) -> bytes:
+        """Return what the program wrote, waiting up to `timeout_s`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fenced:
-    """Nothing lies in the wire's queues; `pending` frames wait for their time, `lost` it had no room for."""
+    """What a fence found: `pending` frames wait for their time, for `lost` ones the wire had no room."""
 
     pending: int
     lost: int
@@ -68,13 +70,13 @@ class WireProgram:
         self._actions.clear()
 
     def fence(self) -> Fenced | None:
-        """Let everything pass that is on its way; None where the wire is gone."""
+        """Let everything pass that is on its way; return None where the wire is gone."""
         self._tell({"do": "fence"})
         event = None if self.gone else self._hear({"fenced"}, _ANSWER_TIMEOUT_S)
         return None if event is None else Fenced(pending=event["pending"], lost=event["dropped"])
 
     def take(self) -> tuple[WireAction, ...]:
-        """What the wire did since the last `await_playing`, as far as it was heard."""
+        """Return what the wire did since the last `play`, as far as it was heard."""
         actions, self._actions = self._actions, []
         return tuple(actions)
 

@@ -1,1 +1,1 @@
-"""One file a command: wiring between the rooms, and what is printed. Imported only when it is called."""
+"""One file a command: connects the layers below, and prints. Imported only when it is called."""

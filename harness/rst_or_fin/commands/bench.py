@@ -36,6 +36,7 @@ _Result = TypeVar("_Result")
 
 
 def bench(options: argparse.Namespace) -> int:
+    """Measure cold and warm runs, or the judge, and print the times."""
     if options.captures:
         bench_captures()
         return EXIT_AS_EXPECTED
@@ -56,7 +57,7 @@ def bench(options: argparse.Namespace) -> int:
 
 
 def _cold(options: argparse.Namespace, runtime: str, folder: Path) -> None:
-    """From the command to both verdicts, a process each; in turn with it, what it cannot do without."""
+    """Time each cold run from the command to both verdicts, interleaved with its unavoidable costs."""
     command = [*_PROGRAM, "reproduce", "--runtime", runtime, "--out", str(folder / "cold")]
     for axis in ("otp", "backend", "family", "kernel"):
         chosen = getattr(options, axis)
@@ -148,42 +149,55 @@ class Timed:
         self.system_calls, self.resets = bed.system_calls, bed.resets
 
     def drain(self, timeout_s: float = 0.0) -> list[Frame]:
+        """Time the wait for the capture."""
         return self._spend("waiting for the capture", lambda: self._bed.drain(timeout_s))
 
     def peer_report(self, client: Endpoint, timeout_s: float) -> PeerReport | None:
+        """Time the wait for the peer's report."""
         return self._spend("waiting for the peer's word", lambda: self._bed.peer_report(client, timeout_s))
 
     def dropped(self) -> int:
+        """Pass on."""
         return self._bed.dropped()
 
     def now_ns(self) -> int:
+        """Pass on."""
         return self._bed.now_ns()
 
     def holds(self, one: Endpoint, other: Endpoint) -> bool | None:
+        """Time the question to the kernels."""
         return self._spend("asking the kernels", lambda: self._bed.holds(one, other))
 
     def node_holds(self, one: Endpoint, other: Endpoint) -> bool | None:
+        """Pass on."""
         return self._bed.node_holds(one, other)
 
     def counters(self) -> Mapping[str, int]:
+        """Pass on."""
         return self._bed.counters()
 
     def check(self) -> None:
+        """Pass on."""
         self._bed.check()
 
     def node_status(self) -> int | None:
+        """Pass on."""
         return self._bed.node_status()
 
     def ports_waiting(self) -> int | None:
+        """Pass on."""
         return self._bed.ports_waiting()
 
     def start_peer(self) -> None:
+        """Pass on."""
         self._bed.start_peer()
 
     def facts(self) -> dict[str, Any]:
+        """Pass on."""
         return self._bed.facts()
 
     def close(self) -> None:
+        """Pass on."""
         self._bed.close()
 
     def _spend(self, what: str, call: Callable[[], _Result]) -> _Result:

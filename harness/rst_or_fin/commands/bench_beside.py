@@ -1,4 +1,4 @@
-"""The judge on a capture file beside other programs that tell connections apart: time and memory of each."""
+"""Runs the judge on a capture file beside other programs that tell connections apart: time and memory."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _write(path: Path, segments: Iterator[Segment]) -> None:
 
 
 def _frame(segment: Segment, number: int) -> Frame:
-    """The segment over IPv4 and Ethernet, its checksums right, one every 100 us."""
+    """Wrap the segment in IPv4 and Ethernet, with correct checksums, one every 100 us."""
     addresses = IPv4Address(segment.src.address).packed + IPv4Address(segment.dst.address).packed
     tcp = struct.pack(
         "!HHIIBBHHH",
@@ -73,6 +73,6 @@ def _frame(segment: Segment, number: int) -> Frame:
 
 
 def _filled(data: bytes, at: int, pseudo: bytes) -> bytes:
-    """The bytes with their Internet checksum filled in (RFC 1071)."""
+    """Return the bytes with their Internet checksum filled in (RFC 1071)."""
     whole = pseudo + data + bytes(len(data) & 1)
     return data[:at] + struct.pack("!H", 0xFFFF - int.from_bytes(whole, "big") % 0xFFFF) + data[at + 2 :]

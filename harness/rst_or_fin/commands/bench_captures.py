@@ -1,4 +1,4 @@
-"""How long judging takes as captures grow: segments of several shapes, from 10,000 to a million."""
+"""Measures judging as captures grow: segments of several shapes, from 10,000 to a million."""
 
 from __future__ import annotations
 

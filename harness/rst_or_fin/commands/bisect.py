@@ -36,7 +36,7 @@ _RELEASES: Mapping[str, Callable[[], Sequence[str]]] = {
 
 
 def bisect(options: argparse.Namespace) -> int:
-    """Exit code 0 where a place is found, 1 where nothing changes, 3 where some releases say nothing."""
+    """Search for the change; exit with 0 where found, 1 for no change, 3 where some releases say nothing."""
     entry = scenario_files.find(options.scenario).under(options.wire)
     _check(entry, options)
     if options.axis == "kernel":
@@ -79,8 +79,9 @@ def _asking(
     folders: list[Path],
     stack: ExitStack,
 ) -> _Ask:
-    """Return what plays a release and tells what was seen; `asked` keeps it, empty where it says nothing;
-    `folders` are where its evidence lies.
+    """Return a function that plays a release and says what was seen.
+
+    `asked` keeps the answers, empty where a release says nothing; `folders` keeps where its evidence is.
     """
     combination = Combination(
         runtime="docker",
@@ -132,7 +133,7 @@ def _document(
 
 
 def _known(change: Change[str] | None, axis: str) -> list[tuple[kernels.Change, str]]:
-    """Return the known kernel changes that lie in that place, each with the upstream release that had it."""
+    """Return the known kernel changes in that place, each with the upstream release that has it."""
     if change is None or axis != "kernel":
         return []
     return [
@@ -153,7 +154,7 @@ def _check(entry: scenario_files.Entry, options: argparse.Namespace) -> None:
 
 
 def between(releases: Sequence[str], first: str, last: str, axis: str) -> list[str]:
-    """The releases from one to the other. Raises UsageError where there is none of that name, or no way."""
+    """Return the releases from one to the other. Raises UsageError for an unknown one or a wrong order."""
     for release in (first, last):
         if release not in releases:
             near = difflib.get_close_matches(release, releases, n=3, cutoff=0.3) or releases

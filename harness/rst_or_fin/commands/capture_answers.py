@@ -1,4 +1,4 @@
-"""What `judge` answers of a capture: a first screen, one JSON document, or one JSON object a connection."""
+"""Prints what `judge` finds in a capture: a first screen, a JSON document, or a JSON line a connection."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rst_or_fin.tcp.ending import Validity
 
 
 def judge_capture(options: argparse.Namespace) -> int:
-    """Judge somebody else's capture: only the wire speaks, and nothing is expected."""
+    """Judge a foreign capture: it has only the wire's evidence, and nothing is expected."""
     wanted, live = selected(options), is_live(options.paths)
     kind = _Lines if options.json_lines else _Document if options.json else _Screen
     answer = kind(wanted, live, names(options.paths))
@@ -41,7 +41,7 @@ def judge_capture(options: argparse.Namespace) -> int:
 
 
 class _Screen:
-    """The first screen. Of a capture that is still growing each connection is told as it ends."""
+    """The first screen. Each connection of a capture that is still growing is printed as it ends."""
 
     def __init__(self, wanted: Selection, live: bool, name: str) -> None:
         self.seen = Overview()
@@ -50,7 +50,7 @@ class _Screen:
         self._told: dict[int, str] = {}  # what was told for now, by number
 
     def use(self, cases: Iterator[Case]) -> None:
-        """Take in all cases, in place of those that were taken in before."""
+        """Take in all cases, replacing those taken in before."""
         self.seen = Overview()
         for case in cases:
             if self._wanted.takes(case):
@@ -58,7 +58,7 @@ class _Screen:
                 self._take(case)
 
     def finish(self, capture: JudgedCapture) -> None:
-        """Say what there is to be said at the capture's end."""
+        """Print what can be said at the capture's end."""
         if self.seen.total == 1 and self._last is not None:
             print(capture_text.detail(self._last, palette()))
             for said in capture_text.of_capture(capture):
@@ -67,7 +67,7 @@ class _Screen:
         print(capture_text.overview(self.seen, capture, self._name, palette()))
 
     def tell(self, case: Case) -> None:
-        """Tell a case of a growing capture for now."""
+        """Print a case of a growing capture as it stands."""
         if self._wanted.takes(case):
             self._told[case.number] = capture_text.line(case)
             print(capture_text.line(case, palette()), flush=True)
@@ -107,11 +107,11 @@ class _Document(_Screen):
         self._records.append((case.number, msgspec.Raw(msgspec.json.encode(record))))
 
     def tell(self, case: Case) -> None:
-        """A document holds nothing that may still change."""
+        """Print nothing: a document holds only what no longer changes."""
 
 
 class _Lines(_Document):
-    """One JSON object a connection and line, as they end where the capture can be read only once."""
+    """One JSON object a connection and line, printed as they end if the capture can be read only once."""
 
     def finish(self, capture: JudgedCapture) -> None:
         for _, record in sorted(self._records, key=lambda record: record[0]):

@@ -1,4 +1,4 @@
-"""`report dump.pcap`: the first screen of a capture, or one connection of it, in the format of others."""
+"""`report dump.pcap`: the first screen of a capture, or one connection of it, in another format."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _PREVIEW_LEN = 61  # bytes of each payload that a ladder shows, and one more
 
 
 def content(options: argparse.Namespace) -> bytes:
-    """Write the report. Raises UsageError where this format holds no such thing."""
+    """Write the report. Raises UsageError where this format cannot hold it."""
     formats = _OVERVIEWS if options.connection is None else _CONNECTIONS
     if options.format not in formats:
         if options.format in _CONNECTIONS:

@@ -1,4 +1,4 @@
-"""What somebody gathered on the closing host beside a capture: read, and held against its connections."""
+"""Reads what was gathered on the closing host beside a capture, and compares it with its connections."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ _NAMED_MAX = 6  # hosts in an error
 
 
 def are_given(options: argparse.Namespace) -> bool:
+    """Return whether the command line names any such file."""
     return bool(options.counters or options.trace or options.sockets)
 
 
 class Witnesses:
     """The witnesses of one host, for every case of a capture.
 
-    Raises UsageError where a file is none of its kind, or where it is open which host they are of.
+    Raises UsageError where a file is not of its kind, or where it is open which host they are of.
     """
 
     def __init__(self, options: argparse.Namespace) -> None:
@@ -58,7 +59,7 @@ class Witnesses:
         )
 
     def heard(self, cases: Iterator[Case]) -> Iterator[Case]:
-        """Give the cases with what these witnesses say."""
+        """Yield the cases with what these witnesses say."""
         for case in cases:
             ends = frozenset((case.connection.client, case.connection.server))
             found = corroborated(
@@ -93,7 +94,7 @@ class Witnesses:
         )
 
     def _only_host(self) -> str:
-        """The one host that resets connections in the capture."""
+        """Return the one host that resets connections in the capture. Raises UsageError for others."""
         hosts = sorted(self._aborts)
         if len(hosts) != 1:
             several = f"{len(hosts)} hosts reset connections" if hosts else "no host resets a connection"

@@ -1,4 +1,4 @@
-"""Captures for the commands that read them: opened, judged, and chosen from."""
+"""Opens, judges and selects from captures, for the commands that read them."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ def selected(options: argparse.Namespace) -> Selection:
 
 
 def is_capture(paths: Sequence[str]) -> bool:
-    """Whether these are captures rather than evidence folders."""
+    """Return whether these are captures rather than evidence folders."""
     return all(path == STANDARD_INPUT or (Path(path).exists() and not Path(path).is_dir()) for path in paths)
 
 
 def is_live(paths: Sequence[str]) -> bool:
-    """Whether the capture can be read only once, and may be growing."""
+    """Return whether the capture can be read only once, and may be growing."""
     return list(paths) == [STANDARD_INPUT] or not Path(paths[0]).is_file()
 
 
 def names(paths: Sequence[str]) -> str:
-    """What to call these captures in a heading."""
+    """Return what to call these captures in a heading."""
     first = "standard input" if paths[0] == STANDARD_INPUT else Path(paths[0]).name
     return first if len(paths) == 1 else f"{first} and {len(paths) - 1} more"
 
@@ -54,7 +54,7 @@ def judge_captures(
     provisional: Callable[[Case], None] | None = None,
     only_counted: bool = False,
 ) -> JudgedCapture:
-    """Judge captures as one; `use` gets all cases, again from the first where the capture's end says so.
+    """Judge captures as one; `use` gets all cases, again from the first where the end requires it.
 
     `provisional` gets, of a capture that is growing, each case a few seconds after its end. `only_counted`:
     no more is wanted of plain connections than how many there are. Of a large file `use` does not get these

@@ -19,7 +19,7 @@ from rst_or_fin.storage.scenario_files import ScenarioError
 
 
 def check(options: argparse.Namespace) -> int:
-    """Tell everything that is wrong with each file, a line each. Nothing is started, whatever is in them."""
+    """Print everything that is wrong with each file, a line each. Nothing is started."""
     code = EXIT_AS_EXPECTED
     for name in options.scenarios:
         faults = _faults(name)

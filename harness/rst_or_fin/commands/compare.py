@@ -26,8 +26,10 @@ from rst_or_fin.storage.find_runs import find_runs
 
 
 def compare(options: argparse.Namespace) -> int:
-    """Exit code 1 where a difference is unexplained, else 3 where a run was inconclusive or a cell of a
-    matrix was in trouble, else 2 where no two runs played the same, else 0.
+    """Compare the runs, print the differences, and return the exit code.
+
+    1 where a difference is unexplained, else 3 where a run was inconclusive or a cell of a matrix failed,
+    else 2 where no two runs played the same, else 0.
     """
     folders = dict.fromkeys(folder for given in options.runs for folder in find_runs(Path(given)))
     unplayed = [place for given in options.runs for place in cache.unplayed(Path(given))]

@@ -1,4 +1,4 @@
-"""Where text goes: results to stdout, progress to stderr; colour only where a person looks at a terminal."""
+"""Writes results to stdout and progress to stderr; colour only on a terminal."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ _progress = Progress()
 
 
 def set_verbosity(verbosity: Verbosity) -> None:
-    """Say more or less from now on: what -q and -v ask for."""
+    """Print more or less from now on: what -q and -v ask for."""
     _progress.verbosity = verbosity
 
 
 def is_quiet() -> bool:
-    """Whether only what was found is to be told, a line each."""
+    """Return whether only results are wanted, a line each."""
     return _progress.verbosity is Verbosity.QUIET
 
 
 def is_verbose() -> bool:
-    """Whether what is mostly of no interest is to be told as well."""
+    """Return whether details of little interest are wanted as well."""
     return _progress.verbosity is Verbosity.VERBOSE
 
 
 def palette() -> Palette:
-    """Colours where stdout is a terminal that wants them (https://no-color.org), nothing otherwise."""
+    """Return colours where stdout is a terminal that wants them (https://no-color.org), else none."""
     wanted = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     return COLOURS if wanted else PLAIN
 
 
 def columns() -> int:
-    """How wide a line may be: the terminal's width (or $COLUMNS), or what suits a file."""
+    """Return how wide a line may be: the terminal's width (or $COLUMNS), or what suits a file."""
     return shutil.get_terminal_size((WIDTH, 24)).columns
 
 
 def updates_a_line() -> bool:
-    """Whether progress is one line that is updated, rather than a log."""
+    """Return whether progress is one line that is updated, rather than a log."""
     return _progress.updates
 
 
@@ -56,15 +56,16 @@ def show(text: str = "") -> None:
 
 
 def progress(line: object) -> None:
-    """One line of progress, for a person or a log; a build's chatter within a step is for the verbose."""
+    """Print a line of progress, a build's own output only with --verbose."""
     _progress.say(line)
 
 
 def counting(total: int | None, what: str) -> AbstractContextManager[Callable[[], None]]:
-    """Tell how far a long job is; call what is given for each of them that is done."""
+    """Show how far a long job is; yield what to call after each step."""
     return _progress.counting(total, what)
 
 
 def print_json(value: Any) -> None:
+    """Print a JSON document."""
     _progress.clear()
     print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())

@@ -20,7 +20,7 @@ from rst_or_fin.tcp.ending import Ending
 
 
 def list_scenarios(options: argparse.Namespace) -> int:
-    """The scenarios of the catalogue that pass every filter, by theme."""
+    """Print the scenarios of the catalogue that pass every filter, by theme."""
     scenarios = [scenario_files.find(name).scenario for name in scenario_files.names()]
     themes = scenario_files.THEMES
     wanted = None if options.theme is None else options.theme.lower()
@@ -53,7 +53,7 @@ def list_scenarios(options: argparse.Namespace) -> int:
 
 
 def explain(options: argparse.Namespace) -> int:
-    """Everything that a scenario file says, in the order in which a reader asks for it."""
+    """Print everything that a scenario file says, in the order in which a reader asks for it."""
     scenario = scenario_files.find(options.scenario).scenario
     show(terminal.heading(scenario, palette(), width=columns()))
     for title, lines in (
@@ -73,7 +73,7 @@ def explain(options: argparse.Namespace) -> int:
 
 
 def _ending(text: str) -> Ending:
-    """As a person types it: `fin then rst`, `fin-then-rst`."""
+    """Parse an ending as typed: `fin then rst`, `fin-then-rst`. Raises UsageError."""
     for ending in Ending:
         if ending.lower() == text.lower().replace("-", " "):
             return ending
@@ -81,7 +81,7 @@ def _ending(text: str) -> Ending:
 
 
 def _endings(scenario: Scenario) -> list[Ending]:
-    """The one it has as a rule, then those that it has on some axes."""
+    """Return the ending it has as a rule, then those that it has on some axes."""
     expected = [scenario.expect.ending, *(variant.expect.ending for variant in scenario.variants)]
     return list(dict.fromkeys(expected))
 
@@ -115,7 +115,7 @@ def _variant(variant: Variant) -> tuple[str, list[str]]:
 
 
 def _when(when: When) -> str:
-    """The condition in words: `with OTP >=29 and backend socket`."""
+    """Write the condition in words: `with OTP >=29 and backend socket`."""
     axes = (
         ("OTP", when.otp),
         ("backend", when.backend),

@@ -1,4 +1,4 @@
-"""`help`: the pages that a person writes scenarios with, in the terminal; of the whole program, --help."""
+"""`help`: shows the pages about writing scenarios, in the terminal; for the options there is --help."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LINK = re.compile(r"\[([^\]]*)\]\(([^)]*)\)")
 
 
 def help_page(options: argparse.Namespace) -> int:
-    """Print the page; without a name, the pages there are."""
+    """Print the page; without a name, the list of pages."""
     if options.topic is None:
         show("pages: `rst-or-fin help NAME`; every command: `rst-or-fin COMMAND --help`\n")
         show("\n".join(f"  {name:<10}  {what}" for name, what in TOPICS.items()))
@@ -40,7 +40,7 @@ def help_page(options: argparse.Namespace) -> int:
 
 
 def _lines(markdown: str) -> Iterator[str]:
-    """The page without what only a browser or a generator needs: marks, links' targets, tables' frames."""
+    """Yield the page without what only a browser needs: marks, links' targets, tables' frames."""
     fenced = False
     paragraph: list[str] = []
     for line in _COMMENT.sub("", markdown).splitlines():
@@ -62,7 +62,7 @@ def _lines(markdown: str) -> Iterator[str]:
 
 
 def _filled(paragraph: list[str]) -> Iterator[str]:
-    """A paragraph, or an item of a list, filled to the terminal's width."""
+    """Yield a paragraph, or an item of a list, filled to the terminal's width."""
     if paragraph:
         item = _ITEM.match(paragraph[0])
         text = _LINK.sub(r"\1", " ".join(paragraph)).replace("**", "")
@@ -74,6 +74,6 @@ def _filled(paragraph: list[str]) -> Iterator[str]:
 
 
 def _row(line: str) -> str:
-    """A row of a table as columns side by side."""
+    """Write a row of a table as columns side by side."""
     cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", _LINK.sub(r"\1", line).strip("|"))]
     return "  " + "  ".join(cell.replace("\\", "") for cell in cells if cell)

@@ -35,7 +35,7 @@ def import_capture(options: argparse.Namespace) -> int:
 
 
 def _path(out: Path, each: Imported, *, several: bool) -> Path:
-    """The file itself, or where there are several one that names its cause."""
+    """Return the file's path; of several files, one that names its cause."""
     if not several or each.cause is None:
         return out
     cause = str(each.cause).replace(" ", "-")
@@ -43,7 +43,7 @@ def _path(out: Path, each: Imported, *, several: bool) -> Path:
 
 
 def _check(path: Path, each: Imported) -> None:
-    """Raise UsageError where there is such a file already, or a scenario cannot have its name."""
+    """Raise UsageError where such a file exists already, or a scenario cannot have its name."""
     name = path.name.removesuffix(SUFFIX)
     why = name_fault(name) if name else "a name is missing"
     if why:

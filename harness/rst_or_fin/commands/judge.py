@@ -11,6 +11,7 @@ from rst_or_fin.errors import UsageError
 
 
 def judge(options: argparse.Namespace) -> int:
+    """Judge an evidence folder again, or captures."""
     first = Path(options.paths[0])
     if len(options.paths) == 1 and first.is_dir():
         return _folder(first, options)

@@ -13,11 +13,12 @@ from rst_or_fin.testbed.select import DEFAULT_OTP
 
 
 def kernels_command(options: argparse.Namespace) -> int:
+    """Run `kernels list` or `kernels build`."""
     return list_kernels(options) if options.action == "list" else build(options)
 
 
 def list_kernels(options: argparse.Namespace) -> int:
-    """What the configured suites offer, oldest first, and which known changes each has."""
+    """Print what the configured suites offer, oldest first, and which known changes each has."""
     client = engine.connect()
     offered = kernels.offers(client, progress, refresh=options.refresh)
     known = kernels.catalogue()
@@ -58,9 +59,9 @@ def list_kernels(options: argparse.Namespace) -> int:
 
 
 def build(options: argparse.Namespace) -> int:
-    """Make the images of these kernels, or of the default set; one that is there and up to date stays.
+    """Make the images of these kernels, or of the default set; those up to date stay.
 
-    One that cannot be made keeps no other from being made; the exit code is then that of the last such one.
+    A failed one does not keep others from being made; the exit code is then that of the last failure.
     """
     client = engine.connect()
     wanted = options.kernels or kernels.catalogue().default

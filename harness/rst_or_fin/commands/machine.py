@@ -31,7 +31,7 @@ class Finding:
 
 
 def doctor(options: argparse.Namespace) -> int:
-    """Look, say, and exit with 0 where at least one runtime works here, 4 where none does."""
+    """Print what works here; exit with 0 where at least one runtime works, 4 where none does."""
     findings = list(_findings())
     works = {finding.what: finding.works for finding in findings}
     usable = (works["Docker Engine"] and works["images"]) or works["network namespaces"]
@@ -57,7 +57,7 @@ def doctor(options: argparse.Namespace) -> int:
 
 
 def _findings() -> Iterator[Finding]:
-    """Look at one thing after another. An engine that does not answer is asked once."""
+    """Yield one finding after another. An engine that does not answer is asked once."""
     yield _python()
     engine = _checked("Docker Engine", _engine)
     yield engine
@@ -71,7 +71,7 @@ def _findings() -> Iterator[Finding]:
 
 
 def _checked(what: str, check: Callable[[], Finding]) -> Finding:
-    """What a check finds; where this system lacks what it imports, that."""
+    """Return what a check finds, or that this system lacks what it imports."""
     try:
         return check()
     except ImportError as error:
@@ -80,9 +80,10 @@ def _checked(what: str, check: Callable[[], Finding]) -> Finding:
 
 
 def clean(options: argparse.Namespace) -> int:
-    """Remove what runs left that are not alive any more, and what builds that failed did.
+    """Remove what ended runs and failed builds left.
 
-    With --images every image of ours goes, of other versions and the stages of builds, too. Says what went.
+    With --images every image of ours is removed, also of other versions and the stages of builds. Prints what
+    was removed.
     """
     from rst_or_fin.engine import client as engine
 
@@ -100,7 +101,7 @@ def clean(options: argparse.Namespace) -> int:
 
 
 def _clean_images(client: docker.DockerClient, *, everything: bool) -> bool:
-    """Remove images and say which; whether there were any. Raises MachineError where they stay."""
+    """Remove images and print which; return whether there were any. Raises MachineError if they stay."""
     from rst_or_fin.engine import image_locks, images
 
     with image_locks.removing() as nobody_uses_them:
@@ -177,7 +178,7 @@ def _namespaces() -> Finding:
 
 
 def _capture(*, namespaces: bool, containers: bool) -> Finding:
-    """Both runtimes capture by themselves: in a container with NET_RAW, or in a namespace of their own."""
+    """Say where a capture works: both runtimes do it themselves, in a container or a namespace."""
     where = [name for name, fine in (("in containers", containers), ("in namespaces", namespaces)) if fine]
     return Finding(
         what="capture",

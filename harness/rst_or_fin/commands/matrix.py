@@ -41,6 +41,7 @@ from rst_or_fin.testbed.select import DEFAULT_OTP, choose
 
 
 def matrix(options: argparse.Namespace) -> int:
+    """Play the matrix, print its table, and return the exit code of the worst cell."""
     entries = [
         scenario_files.find(name).under(options.wire)
         for name in options.scenarios or scenario_files.PUBLISHED_PAIR
@@ -81,7 +82,7 @@ def matrix(options: argparse.Namespace) -> int:
 
 
 def _tell(record: Record, place: str) -> None:
-    """A line for every cell where a log is written; on a terminal only for those that need a look."""
+    """Print a line for every cell where a log is written; on a terminal only for those to look at."""
     if not updates_a_line() or is_verbose() or matrix_table.needs_a_look(record):
         progress(f"{place} {matrix_table.line(record)}")
 
@@ -95,7 +96,7 @@ def _print(summary: Summary, options: argparse.Namespace) -> None:
 
 
 def settled_runtime(options: argparse.Namespace, own: Sequence[str] = ()) -> str:
-    """The runtime's name: of a cluster's machines each chooses for itself, where nothing was asked for."""
+    """Return the runtime's name; a cluster's machines choose for themselves where none is asked for."""
     if options.scheduler or options.runtime != "auto":
         return str(options.runtime)
     kernel = options.kernel[0] if options.kernel else None
@@ -104,7 +105,7 @@ def settled_runtime(options: argparse.Namespace, own: Sequence[str] = ()) -> str
 
 
 def combinations(options: argparse.Namespace, runtime: str) -> list[Combination]:
-    """Every combination of what was asked for on the axes. Raises UsageError for a release that is none."""
+    """Return every combination of the axes asked for. Raises UsageError for an unknown release."""
     releases = options.otp or ["" if runtime == "local" else DEFAULT_OTP]
     if runtime == "docker":
         for release in releases:

@@ -36,13 +36,14 @@ _REPLAYS_IN_JSON = 1000
 
 
 def reproduce(options: argparse.Namespace) -> int:
-    """The main job: the published pair, a RST and a FIN."""
+    """Play the published pair, a RST and a FIN: the main job."""
     return _play(
         [scenario_files.find(name).under(options.wire) for name in scenario_files.PUBLISHED_PAIR], options
     )
 
 
 def run(options: argparse.Namespace) -> int:
+    """Play the named scenarios."""
     entries = [scenario_files.find(name).under(options.wire) for name in options.scenarios]
     return _play(side_by_side(entries, lambda entry: entry.scenario.hosts), options)
 
@@ -100,7 +101,7 @@ class _Played:
             progress(f"{self._entry.scenario.name}, replay {judged.replay.index}: {visible(reason(judged))}")
 
     def end(self) -> None:
-        """The scenario has been played as often as was asked for."""
+        """Note that the scenario has been played as often as was asked for, and show it."""
         outcome, name = self._tally.outcome, self._entry.scenario.name
         self.outcomes.append(outcome)
         self.folders.append(self.folder)
@@ -116,7 +117,7 @@ class _Played:
             self._show_tally()
 
     def interrupted(self) -> None:
-        """Show what a run that ends too early has come to: its replays so far, and where they are."""
+        """Show what a run that ends too early has: its replays so far, and where they are."""
         if not self._tally.total:
             return
         if self._options.json:
@@ -127,7 +128,7 @@ class _Played:
             self._show_tally()
 
     def sum_up(self) -> None:
-        """What all of them come to; of several scenarios once more why which of them need a look."""
+        """Show the overall outcome; of several scenarios again why some need a look."""
         overall = worst(self.outcomes)
         if self._options.json:
             print_json({"format": 1, "outcome": overall, "runs": self._records})
@@ -178,7 +179,7 @@ def _record(entry: Entry, folder: Path, tally: terminal.Tally, kept: Sequence[As
 
 
 def distribution(tally: terminal.Tally) -> list[dict[str, Any]]:
-    """The endings of the conclusive replays as shares, each with its 95 % Wilson interval."""
+    """Return the endings of the conclusive replays as shares, with 95 % Wilson intervals."""
     return [
         {"ending": ending, "count": s.count, "of": s.total, "share": s.value, "low": s.low, "high": s.high}
         for ending, s in shares(tally.conclusive).items()

@@ -1,4 +1,4 @@
-"""What a person waits by: one line that is updated on a terminal, plain lines every 10 s elsewhere.
+"""Shows progress: one line that is updated on a terminal, plain lines every 10 s elsewhere.
 
 Everything goes to stderr, so that stdout holds the results alone.
 """
@@ -30,7 +30,7 @@ class Verbosity(IntEnum):
 
 
 class Progress:
-    """One stream to wait by. `now_s` is a clock that never goes back."""
+    """One stream for progress. `now_s` is a clock that never goes back."""
 
     def __init__(
         self,
@@ -45,14 +45,14 @@ class Progress:
         self._drawn = False
 
     def say(self, line: object) -> None:
-        """A line that stays. A build's chatter within a step is for the verbose; the quiet hear nothing."""
+        """Print a line that stays: a build's output only if verbose, nothing if quiet."""
         if self.verbosity < (Verbosity.VERBOSE if getattr(line, "detail", False) else Verbosity.NORMAL):
             return
         self.clear()
         print(f"rst-or-fin: {line}", file=self._out, flush=True)
 
     def clear(self) -> None:
-        """Take the updated line away, before anything else is printed."""
+        """Remove the updated line, before anything else is printed."""
         if self._drawn:
             self._out.write(ERASE)
             self._out.flush()
@@ -60,7 +60,7 @@ class Progress:
 
     @contextmanager
     def counting(self, total: int | None, what: str) -> Iterator[Callable[[], None]]:
-        """Count up to `total` (None: nobody knows); call what is given for each that is done."""
+        """Count up to `total` (None: unknown); yield what to call after each step."""
         count = _Count(total, what, self._now_s())
         due_s = count.begun_s + (_REDRAW_S if self.updates else _PLAIN_EVERY_S)
 
@@ -93,12 +93,12 @@ class Progress:
 
     @property
     def updates(self) -> bool:
-        """Whether a person looks at a terminal that can take a line back."""
+        """Whether the stream is a terminal that can update a line."""
         return self._out.isatty() and os.environ.get("TERM") != "dumb"
 
 
 class _Count:
-    """How many of how many, and since when: since the first one, as what went before was making ready."""
+    """How many of how many, and since when: since the first one, as preparation came before."""
 
     def __init__(self, total: int | None, what: str, begun_s: float) -> None:
         self.done = 0
@@ -107,13 +107,13 @@ class _Count:
         self._what = what
 
     def add(self, now_s: float) -> None:
-        """One more is done."""
+        """Count one more."""
         self.done += 1
         if self.done == 1:
             self.begun_s = now_s
 
     def line(self, now_s: float) -> str:
-        """`1,234 of 10,000 replays, 512 a second, 17 s left`."""
+        """Write `1,234 of 10,000 replays, 512 a second, 17 s left`."""
         of = "" if self._total is None else f" of {self._total:,}"
         told = f"{self.done:,}{of} {visible(self._what)}"
         if self.done < 2:
@@ -127,7 +127,7 @@ class _Count:
 
 
 def _duration(seconds: float) -> str:
-    """`17 s`, `3 min`, `1 h 20 min`."""
+    """Write `17 s`, `3 min`, `1 h 20 min`."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

@@ -25,7 +25,10 @@ _WARM_UP = 20  # replays until a fresh node and a fresh server take about as lon
 
 
 def cures(options: argparse.Namespace) -> int:
-    """Play the cases and their remedies; exit as the worst does (a remedy that fails as claimed is none)."""
+    """Play the cases and their remedies; return the exit code of the worst outcome.
+
+    A remedy that fails as its scenario claims counts as no remedy.
+    """
     remedies = [entry.under(options.wire) for entry in _remedies(options.scenarios)]
     cases = {
         entry.scenario.before: scenario_files.find(entry.scenario.before).under(options.wire)
@@ -73,7 +76,7 @@ def cures(options: argparse.Namespace) -> int:
 
 
 def _remedies(names: Sequence[str]) -> list[Entry]:
-    """The named ones, or all that the catalogue has; those for one case stand together."""
+    """Return the named remedies, or all of the catalogue; those for one case stand together."""
     chosen = [scenario_files.find(name) for name in names or scenario_files.names()]
     for entry in chosen:
         if names and not entry.scenario.before:
@@ -87,7 +90,7 @@ def _remedies(names: Sequence[str]) -> list[Entry]:
 def _found(
     remedies: Sequence[Entry], cases: dict[str, Entry], played: dict[str, list[Assessment]]
 ) -> list[Cure]:
-    """Those of which both were played, the ones that help first."""
+    """Return the remedies of which both sides were played, the ones that help first."""
     pairs = [(cases[entry.scenario.before].scenario.name, entry.scenario.name) for entry in remedies]
     found = [
         cure((before, played[before]), (after, played[after]))

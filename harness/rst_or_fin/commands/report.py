@@ -1,4 +1,4 @@
-"""`report`: stored evidence, judged anew, in the format that somebody else reads. No Docker, no root."""
+"""`report`: stored evidence, judged anew, in formats for others. No Docker, no root."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from rst_or_fin.storage.find_runs import find_runs, newest_run
 
 
 def report(options: argparse.Namespace) -> int:
-    """Print or write the report; what the verdicts are does not change the exit code, `judge` does that."""
+    """Print or write the report; the verdicts do not change the exit code, as they do with `judge`."""
     if options.runs and not options.last and is_capture(options.runs):
         from rst_or_fin.commands import capture_reports
 
@@ -38,7 +38,7 @@ def report(options: argparse.Namespace) -> int:
 
 
 def _given(options: argparse.Namespace) -> list[Path]:
-    """The folders that were named, or with --last the newest in the one that was (default: runs)."""
+    """Return the named folders, or with --last the newest in the named one (default: runs)."""
     if options.last:
         return [newest_run(Path(folder)) for folder in options.runs or ["runs"]]
     if not options.runs:
@@ -127,7 +127,7 @@ def _only(runs: Sequence[Run], options: argparse.Namespace) -> Run:
 
 
 def _ladder(run: Run, options: argparse.Namespace) -> Ladder:
-    """The ladder of the replay that was asked for, or else of the one that needs a look most."""
+    """Return the ladder of the replay asked for, else of the one that most needs a look."""
     index, everything = options.replay, options.everything
     if index is None:
         return ladder(run.scenario, run.groups()[0].first, everything=everything, key_log=run.secrets)

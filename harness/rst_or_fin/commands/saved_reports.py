@@ -14,7 +14,7 @@ from rst_or_fin.storage.load_run import load_run
 
 
 def check_report_options(options: argparse.Namespace) -> None:
-    """Raises UsageError where a file's folder is not there: that is said before anything is played."""
+    """Raise UsageError where a report's folder does not exist, before anything is played."""
     for name in (options.html, options.junit):
         if name is not None and not Path(name).parent.is_dir():
             raise UsageError(f"there is no folder {visible(str(Path(name).parent))}", "make it first")
@@ -41,7 +41,7 @@ def write_reports(options: argparse.Namespace, folders: Iterable[Path]) -> None:
 
 
 def read_run(folder: Path) -> Run:
-    """One evidence folder for reports. Raises UsageError where it is none, or holds no replay."""
+    """Read one evidence folder for reports. Raises UsageError for none, or one without a replay."""
     run = _read(folder)
     if not run.judgements:
         raise UsageError(f"{folder} holds no replay: the run ended before its first one did", "run it again")
@@ -49,7 +49,7 @@ def read_run(folder: Path) -> Run:
 
 
 def write(path: Path, content: bytes, option: str = "--out") -> None:
-    """Write a report. Raises MachineError where that cannot be done."""
+    """Write a report. Raises MachineError where that fails."""
     try:
         path.write_bytes(content)
     except OSError as error:

@@ -25,7 +25,7 @@ _RESULT = "sweep.json"
 
 
 def sweep(options: argparse.Namespace) -> int:
-    """Play the scenario at one value after another; exit as the worst of the points does."""
+    """Play the scenario at one value after another; return the exit code of the worst point."""
     entry = scenario_files.find(options.scenario).under(options.wire)
     _check(entry, options)
     root = evidence_folder.new_folder(Path(options.out), f"sweep-{entry.scenario.name}")

@@ -26,9 +26,9 @@ EXIT_SKIP = 125  # "cannot be tested": git-bisect(1), "bisect run"
 
 
 def test_kernel(options: argparse.Namespace) -> int:
-    """Exit code 0 where every scenario ends as expected, 1 where one differs, 125 where nothing can be said.
+    """Play on the kernel; exit with 0 if all is as expected, 1 if one differs, 125 if it cannot be said.
 
-    Nothing is kept: no evidence, and no image that was not there before. Trouble of any kind is 125: another
+    Nothing is kept: no evidence, and no image that was not there before. An error of any kind is 125: another
     exit code up to 127 would call the kernel bad.
     """
     try:

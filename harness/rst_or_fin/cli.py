@@ -96,11 +96,11 @@ _UNWINDING = tuple(
 
 
 class _TerminatedError(BaseException):
-    """SIGTERM or SIGHUP: unwinds like Ctrl-C does, so that everything is taken down."""
+    """SIGTERM or SIGHUP: unwinds as Ctrl-C does, so that everything is taken down."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code. Whatever it prints, no control character is among it."""
+    """Run one command and return its exit code. No control character is printed, whatever it prints."""
     before = sys.stdout, sys.stderr
     _take_any_text(sys.stdout)
     _take_any_text(sys.stderr)
@@ -142,7 +142,7 @@ def _main(arguments: Sequence[str] | None) -> int:
 
 
 def _is_there(module: str) -> bool:
-    """Whether this Python has a module that only some systems have."""
+    """Return whether this Python has a module that only some systems have."""
     try:
         return find_spec(module) is not None
     except ModuleNotFoundError:
@@ -150,13 +150,13 @@ def _is_there(module: str) -> bool:
 
 
 def _take_any_text(stream: TextIO) -> None:
-    """Show as an escape what a stream's encoding lacks (a code page of Windows, ASCII), rather than fail."""
+    """Escape what a stream's encoding lacks (a code page of Windows, ASCII), rather than fail."""
     if isinstance(stream, TextIOWrapper) and not stream.encoding.lower().startswith("utf"):
         stream.reconfigure(errors="backslashreplace")
 
 
 def _prepare(options: argparse.Namespace) -> None:
-    """Say more or less, as -q and -v ask for; see that reports have where to go before anything starts."""
+    """Set the verbosity that -q and -v ask for, and check where reports go before anything starts."""
     if getattr(options, "quiet", False) or getattr(options, "verbose", False):
         from rst_or_fin.commands import console
         from rst_or_fin.commands.progress import Verbosity
@@ -169,7 +169,7 @@ def _prepare(options: argparse.Namespace) -> None:
 
 
 def _reader_left() -> bool:
-    """Whether nobody reads our output any more; where a system cannot say, that is the likely reason."""
+    """Return whether the reader of our output is gone; where a system cannot say, assume so."""
     if not hasattr(select, "poll"):
         return True
     poll = select.poll()
@@ -187,13 +187,13 @@ def _told(error: RstOrFinError) -> int:
 
 
 def _say(line: str) -> None:
-    """Complain, if there is somewhere to: what cannot be said must not change the exit code."""
+    """Print a complaint where possible: if it cannot be printed, the exit code must stay the same."""
     with suppress(OSError, ValueError):
         print(line, file=sys.stderr, flush=True)
 
 
 def _mistaken(error: Exception, command_line: Sequence[str]) -> int:
-    """Say in one line that this program is wrong, and where the details lie."""
+    """Say in one line that this program is at fault, and where the details are."""
     what = visible(f"{type(error).__name__}: {error}")
     _say(f"rst-or-fin: a mistake in rst-or-fin itself: {clipped(what, _MISTAKE_LEN)}")
     _say(f"  remedy: please report it{_details(error, command_line)}")
@@ -201,7 +201,7 @@ def _mistaken(error: Exception, command_line: Sequence[str]) -> int:
 
 
 def _details(error: Exception, command_line: Sequence[str]) -> str:
-    """Write the details into a file that was not there before and that nobody else reads; where it is."""
+    """Write the details into a new file that only this user can read; return its path."""
     told = [
         f"rst-or-fin {__version__}, Python {sys.version}\n{visible(shlex.join(command_line))}\n",
         *traceback.format_exception(error),
@@ -216,7 +216,7 @@ def _details(error: Exception, command_line: Sequence[str]) -> str:
 
 
 def _command(name: str) -> Callable[[argparse.Namespace], int]:
-    """The command of that name. Imported only now: `--help` must not load an SDK."""
+    """Import and return the command of that name, not earlier: `--help` must not load an SDK."""
     if name not in _ANYWHERE and not _is_there("fcntl"):
         raise MachineError(
             f"`{name}` needs Linux",
@@ -230,7 +230,7 @@ def _command(name: str) -> Callable[[argparse.Namespace], int]:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says in one line what is wrong, as everything here does, and where the help is."""
+    """Says in one line what is wrong, as every error here, and where the help is."""
 
     def error(self, message: str) -> NoReturn:
         print(f"rst-or-fin: {visible(_nearest(message))}", file=sys.stderr)
@@ -239,7 +239,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _nearest(message: str) -> str:
-    """The message with the nearest of the words that there are, in place of a long list of them."""
+    """Replace a long list of choices in the message by the nearest word."""
     found = re.fullmatch(r"(.*: invalid choice: '(.*)') \(choose from (.*)\)", message, re.DOTALL)
     if found is None:
         return message
@@ -408,7 +408,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_selection(parser: argparse.ArgumentParser) -> None:
-    """What of a capture is asked for."""
+    """Add the options that select connections of a capture."""
     chosen = parser.add_argument_group("of captures, only connections")
     chosen.add_argument("--connection", type=_count, metavar="N", help="with that number, in full")
     chosen.add_argument("--host", metavar="ADDRESS", help="with that address at either end")
@@ -425,7 +425,7 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
 
 
 def _one_of(words: type[Word]) -> Callable[[str], Word]:
-    """An argument that is one of these words, in whatever case."""
+    """Make an argument type for one of these words, in whatever case."""
 
     def parse(text: str) -> Word:
         for word in words:
@@ -514,7 +514,7 @@ def _add_cell_options(parser: argparse.ArgumentParser, out: str) -> None:
 
 
 def _listed(*choices: str) -> Callable[[str], list[str]]:
-    """An argument that is a list, separated by commas, each item once."""
+    """Make an argument type for a list, separated by commas, each item once."""
 
     def parse(text: str) -> list[str]:
         items = list(dict.fromkeys(item.strip() for item in text.split(",")))
@@ -528,7 +528,7 @@ def _listed(*choices: str) -> Callable[[str], list[str]]:
 
 
 def _faults(text: str) -> RandomFaults:
-    """Random faults, as `--wire` has them."""
+    """Parse random faults, as `--wire` has them."""
     from rst_or_fin.agents.script import ScriptError
     from rst_or_fin.scenario.wire import parse_random
 
@@ -565,7 +565,7 @@ def _add_reports(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_saying(parser: argparse.ArgumentParser) -> None:
-    """How much is said beside the results."""
+    """Add the options for how much is printed besides the results."""
     how_much = parser.add_mutually_exclusive_group()
     how_much.add_argument("-q", "--quiet", action="store_true", help="a line a scenario, and no progress")
     how_much.add_argument("-v", "--verbose", action="store_true", help="every replay, and what a build says")

@@ -1,6 +1,4 @@
-"""Where the data files lie that are no Python (Erlang sources, container folders, scenarios), and where what
-was found out about this machine is kept.
-"""
+"""Finds the data files (Erlang sources, containers, scenarios), and remembers facts of this machine."""
 
 from __future__ import annotations
 
@@ -18,15 +16,15 @@ Name = Literal["erlang", "containers", "scenarios", "docs"]
 
 
 def path(name: Name) -> Path:
-    """The folder of that name: carried inside an installed wheel, beside the package in a checkout."""
+    """Return the folder of that name: carried inside an installed wheel, beside the package in a checkout."""
     packed = _PACKAGE / "_data" / name
     return packed if packed.is_dir() else _PACKAGE.parent.parent / name
 
 
 def remembered(name: str) -> tuple[str, float] | None:
-    """What was found out about this machine under that name, and how many seconds ago; None: nothing yet.
+    """Return what was remembered of this machine under that name, and its age in seconds; None for nothing.
 
-    It lies in this user's cache folder (XDG Base Directory Specification).
+    It is in this user's cache folder (XDG Base Directory Specification).
     """
     path = _cache() / name
     try:
@@ -36,7 +34,7 @@ def remembered(name: str) -> tuple[str, float] | None:
 
 
 def remember(name: str, text: str) -> None:
-    """Keep that for later, as a whole or not at all. It can be found out again: a full disk is no error."""
+    """Keep that for later, whole or not at all. A full disk is no error: it can be found out again."""
     path = _cache() / name
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Parts of a stored run as Markdown, for marked blocks that cog (cogapp) keeps up to date in any document.
+"""Shows parts of a stored run as Markdown, for marked blocks that cog (cogapp) keeps up to date.
 
     <!-- [[[cog print(session("runs/FOLDER")) ]]] -->
     <!-- [[[end]]] -->
@@ -27,18 +27,18 @@ __all__ = ["case", "ladder", "mermaid", "session", "trace", "verdict", "witnesse
 
 
 def case(folder: str | Path) -> str:
-    """All of it, as `rst-or-fin judge FOLDER` prints it."""
+    """Return all of it, as `rst-or-fin judge FOLDER` prints it."""
     return _fenced(terminal.case(*read(folder)), "text")
 
 
 def session(folder: str | Path) -> str:
-    """The Erlang session with the node's answers, as a shell shows it."""
+    """Return the Erlang session with the node's answers, as a shell shows it."""
     _, judged = read(folder)
     return _fenced(terminal.session(judged.replay.calls), "erl")
 
 
 def trace(folder: str | Path) -> str:
-    """The connection in tcpdump's notation; empty where nothing was captured."""
+    """Return the connection in tcpdump's notation; "" where nothing was captured."""
     _, judged = read(folder)
     if judged.connection is None:
         return ""
@@ -50,17 +50,17 @@ def trace(folder: str | Path) -> str:
 
 
 def ladder(folder: str | Path) -> str:
-    """The sequence diagram as plain text."""
+    """Return the sequence diagram as plain text."""
     return _fenced(ladder_text.render(_laid_out(folder)), "text")
 
 
 def mermaid(folder: str | Path) -> str:
-    """The sequence diagram for where Mermaid is rendered, such as on GitHub."""
+    """Return the sequence diagram for where Mermaid is rendered, such as on GitHub."""
     return _fenced(ladder_mermaid.render(_laid_out(folder)), "mermaid")
 
 
 def verdict(folder: str | Path) -> str:
-    """The verdict in one line, then what its segments mean and what is doubtful."""
+    """Return the verdict in one line, then what its segments mean and what is doubtful."""
     _, judged = read(folder)
     lines = [f"**{escaped(terminal.headline(judged))}**", ""]
     lines += [f"- {escaped(meaning)}" for meaning in marked(judged).values()]
@@ -69,12 +69,12 @@ def verdict(folder: str | Path) -> str:
 
 
 def witnesses(folder: str | Path) -> str:
-    """What each witness said, and whether it agrees with the wire."""
+    """Return what each witness said, and whether it agrees with the wire."""
     return _fenced(terminal.witnesses(read(folder)[1].verdict), "text")
 
 
 def svg(folder: str | Path, name: str) -> str:
-    """The sequence diagram as a drawing of its own; `name` tells its ids from others' in a page."""
+    """Return the sequence diagram as a drawing; `name` tells its ids from others' in a page."""
     return ladder_svg.render(_laid_out(folder), name)
 
 
@@ -84,7 +84,7 @@ def _laid_out(folder: str | Path) -> Ladder:
 
 
 def read(folder: str | Path) -> tuple[Scenario, Assessment]:
-    """The scenario as it stands at the run's axes, and the run's first replay, judged anew."""
+    """Return the scenario as it applies on the run's axes, and the run's first replay, judged anew."""
     played = cache.read(Path(folder))
     if not played.judgements:
         raise UsageError(f"{folder} holds no replay: the run ended before its first one did", "run it again")

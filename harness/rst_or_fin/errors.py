@@ -1,4 +1,4 @@
-"""What can go wrong for the person at the terminal: one sentence, one remedy, one exit code each."""
+"""Errors for the person at the terminal: one sentence, one remedy, one exit code each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EXIT_MISTAKE = 70  # EX_SOFTWARE of sysexits(3): a mistake in this program
 
 
 class RstOrFinError(Exception):
-    """Something the user can act on. `str()` says what is wrong; `remedy` says what to do about it."""
+    """An error that the user can act on. `str()` says what is wrong, `remedy` what to do about it."""
 
     exit_code: ClassVar[int] = EXIT_ENVIRONMENT
 
@@ -43,7 +43,7 @@ class UnparsableError(UsageError):
 
 
 class InconclusiveError(RstOrFinError):
-    """What was asked for rests on a verdict that cannot be relied on."""
+    """What was asked for depends on a verdict that cannot be relied on."""
 
     exit_code: ClassVar[int] = EXIT_INCONCLUSIVE
 
@@ -91,7 +91,7 @@ _OF_THE_MACHINE = {
 
 
 def of_machine(error: BaseException, doing: str = "") -> MachineError | None:
-    """Return what an error of a system call says of this machine; None where it says nothing of it.
+    """Return the error of this machine that a system call's error means; None where it means none.
 
     `doing` is what was being done, for the sentence's beginning.
     """

@@ -1,4 +1,4 @@
-"""Text from outside, made safe to look at: nothing in it moves a cursor, hides, or turns a line around.
+"""Makes text from outside safe to look at: nothing in it moves a cursor, hides, or turns a line around.
 
 Peers, captures and evidence folders are other people's. Control characters, bidirectional overrides,
 surrogates and what XML 1.0 forbids (section 2.2) are shown as escapes; each format escapes its own marks
@@ -19,9 +19,9 @@ _COLOUR = re.compile(r"(\x1b\[(?:[012]|3[123])m)")
 
 
 def printed(text: str, *, colours: bool = False) -> str:
-    """The text as it may be printed: lines, in which everything that does not print is \\uXXXX.
+    r"""Return the text as it may be printed: each character that does not print as \\uXXXX.
 
-    That is what JSON calls such a character, so a document stays the same document. `colours` leaves the
+    That is how JSON writes such a character, so a document stays the same document. `colours` leaves the
     palette's codes alone.
     """
     if all(line.isprintable() for line in text.split("\n")):
@@ -31,9 +31,9 @@ def printed(text: str, *, colours: bool = False) -> str:
 
 
 class EscapingStream:
-    """Standard output or error, to which no control character gets through, whoever wrote it.
+    """Standard output or error, to which no control character gets through, from wherever.
 
-    Colours, and what takes back the line that begins with `erase`, get through to a terminal alone.
+    Colours, and what takes back the line that begins with `erase`, get through only to a terminal.
     """
 
     def __init__(self, stream: TextIO, erase: str = "") -> None:
@@ -41,6 +41,7 @@ class EscapingStream:
         self._erase = erase
 
     def write(self, text: str) -> int:
+        """Write the text, escaped; return its length."""
         terminal = self._stream.isatty()
         erased = self._erase if terminal and self._erase and text.startswith(self._erase) else ""
         self._stream.write(erased + printed(text[len(erased) :], colours=terminal))
@@ -51,27 +52,27 @@ class EscapingStream:
 
 
 def visible(text: str) -> str:
-    """The text on one line, with everything that does not print as an escape."""
+    """Return the text on one line, with everything that does not print as an escape."""
     return text if text.isprintable() else "".join(c if c.isprintable() else _escape(c) for c in text)
 
 
 def visible_lines(text: str) -> list[str]:
-    """The text's own lines (at least one), each of them visible; a tab becomes blanks."""
+    """Return the text's own lines (at least one), each of them visible; a tab becomes blanks."""
     return [visible(line.expandtabs(4)) for line in text.replace("\r\n", "\n").split("\n")]
 
 
 def clipped(text: str, width: int) -> str:
-    """At most `width` characters; where something was left out, the last of them says so."""
+    """Return at most `width` characters; the last is an ellipsis where something was left out."""
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def wrapped(text: str, width: int, indent: str = "") -> list[str]:
-    """The text's lines cut at `width`, at a blank where one is near; cut lines go on after `indent`."""
+    """Cut the text's lines at `width`, at a blank where one is near; cut lines go on after `indent`."""
     return [part for line in visible_lines(text) for part in _cut(line, width, indent)]
 
 
 def preview(payload: bytes, width: int) -> str:
-    """The first line of a payload; bytes that are not printable ASCII as dots."""
+    """Return the first line of a payload; bytes that are not printable ASCII as dots."""
     line = payload[: width + 1].partition(b"\n")[0].rstrip(b"\r")
     return clipped("".join(chr(byte) if 32 <= byte < 127 else "." for byte in line), width)
 
@@ -89,7 +90,7 @@ def _spelled(text: str) -> str:
 
 
 def _unit_codes(character: str) -> str:
-    """As JSON writes a character in ASCII (RFC 8259 section 7): its UTF-16 code units."""
+    """Write a character as JSON does in ASCII (RFC 8259 section 7): its UTF-16 code units."""
     units = character.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 

@@ -1,4 +1,4 @@
-"""Files and folders of this user's own: nobody else's is opened, followed, emptied or taken for ours.
+"""Makes files and folders that are this user's alone: no other's is opened, followed or emptied.
 
 The temporary folder is everybody's, so whoever was there first may have prepared any name in it: a link to
 a file of ours, a folder of theirs. What is not plainly ours is refused.
@@ -23,7 +23,7 @@ Kind = Literal["locks", "scratch"]
 
 
 def private_folder(kind: Kind) -> Path:
-    """Return this user's folder of that kind in the temporary folder (mode 0700), made where it is missing.
+    """Return this user's folder of that kind in the temporary folder (mode 0700), made where missing.
 
     Raises MachineError where the name is taken by a link, by another user, or is open to others.
     """
@@ -55,7 +55,7 @@ def open_lock(kind: Kind, name: str) -> int:
 
 @contextmanager
 def temporary_folder(purpose: str) -> Iterator[Path]:
-    """A folder that is gone in the end; that of a process that was killed goes with the next `sweep`."""
+    """Yield a folder that is removed at the end; that of a killed process goes with the next `sweep`."""
     shelf = private_folder("scratch")
     with _alone(shelf):  # or a sweep could come between
         place = Path(tempfile.mkdtemp(prefix=f"{purpose}-", dir=shelf))
@@ -77,7 +77,7 @@ class Swept:
 
 
 def sweep() -> list[Swept]:
-    """Remove the temporary folders of processes that are gone; return what went."""
+    """Remove the temporary folders of processes that are gone; return what was removed."""
     if not hasattr(os, "geteuid"):  # a system on which nothing is played
         return []
     shelf = _place("scratch")
@@ -103,7 +103,7 @@ def _swept(place: Path) -> Swept | None:
 
 
 def _locked(folder: Path) -> int | None:
-    """A file descriptor that holds a folder's lock; None where another process does."""
+    """Return a file descriptor that holds a folder's lock; None where another process does."""
     import fcntl  # not everywhere where captures are judged
 
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -117,7 +117,7 @@ def _locked(folder: Path) -> int | None:
 
 @contextmanager
 def _alone(shelf: Path) -> Iterator[None]:
-    """Nobody else makes or sweeps folders there meanwhile; that takes others milliseconds."""
+    """Keep other processes from making or sweeping folders there meanwhile; they wait milliseconds."""
     import fcntl
 
     fd = os.open(shelf, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -131,7 +131,7 @@ def _alone(shelf: Path) -> Iterator[None]:
 def replace(path: Path, content: bytes) -> None:
     """Put a new file in the place of `path`, whole or not at all; a link there is replaced, not followed.
 
-    Raises OSError, and leaves then what was there.
+    Raises OSError and then leaves what was there.
     """
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
     try:
@@ -145,7 +145,7 @@ def replace(path: Path, content: bytes) -> None:
 
 
 def _not_ours(found: os.stat_result) -> str:
-    """Say why this is no private folder of ours; "" where it is one."""
+    """Say why this is not a private folder of ours; "" where it is one."""
     if stat.S_ISLNK(found.st_mode):
         return "is a symbolic link"
     if not stat.S_ISDIR(found.st_mode):

@@ -1,4 +1,4 @@
-"""Scenario files as pytest items: drop a `close.scenario.toml` into a repository and have a test.
+"""Collects scenario files as pytest items: a `close.scenario.toml` in a repository is a test.
 
 `pytest scenarios/` plays every scenario it finds, on one testbed for as long as they agree on the server.
 Options: --runtime, --otp, --backend, --family, --kernel (as `rst-or-fin run` has them) and --evidence DIR.
@@ -28,6 +28,7 @@ _EVIDENCE = "rst-or-fin-evidence"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of the testbed and of the evidence."""
     group = parser.getgroup("rst-or-fin", "RST or FIN: scenarios of how a TCP connection ends")
     group.addoption("--runtime", choices=("auto", "docker", "local"), default="auto", help="the testbed")
     group.addoption("--otp", default=None, metavar="RELEASE", help="Erlang/OTP release of the node")
@@ -40,11 +41,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Collect a scenario file; None for any other."""
     return ScenarioFile.from_parent(parent, path=file_path) if file_path.name.endswith(_SUFFIX) else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Scenarios that need the same server stand together, so that they share a testbed."""
+    """Put scenarios that need the same server together, so that they share a testbed."""
     scenarios = [item for item in items if isinstance(item, ScenarioItem)]
     if scenarios:
         from rst_or_fin.runner.pool import side_by_side
@@ -54,15 +56,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
+    """Close the testbed."""
     beds = config.stash.get(_BEDS, None)
     if beds is not None:
         beds.discard()
 
 
 class ScenarioFile(pytest.File):
-    """One scenario file; one that is not right is a collection error with all that is wrong in it."""
+    """One scenario file; an invalid one is a collection error with all that is wrong in it."""
 
     def collect(self) -> Iterator[pytest.Item]:
+        """Yield the file's scenario."""
         from rst_or_fin.errors import RstOrFinError
         from rst_or_fin.storage import scenario_files
 
@@ -83,6 +87,7 @@ class ScenarioItem(pytest.Item):
         self.entry = entry
 
     def runtest(self) -> None:
+        """Play the scenario and raise where it does not end as expected."""
         from rst_or_fin.errors import RstOrFinError
         from rst_or_fin.evidence.records import SessionEnd
         from rst_or_fin.runner import replay
@@ -116,6 +121,7 @@ class ScenarioItem(pytest.Item):
             raise UnexpectedEndingError(judged)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """Show the connection and the witnesses of an unexpected ending."""
         if isinstance(excinfo.value, UnexpectedEndingError):
             return _unexpected(self.path, self.entry.scenario, excinfo.value.judged)
         if isinstance(excinfo.value, NotPlayedError):
@@ -123,6 +129,7 @@ class ScenarioItem(pytest.Item):
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Name the item for pytest's reports."""
         return self.path, 0, f"scenario: {self.name}"
 
     def _beds(self) -> TestbedPool:
@@ -163,7 +170,7 @@ class NotPlayedError(Exception):
 
 
 def _unexpected(path: Path, scenario: Scenario, judged: Assessment) -> ReprExceptionInfo:
-    """The whole case, and why it needs a look."""
+    """Show the whole case, and why it needs a look."""
     from rst_or_fin.report import fitting, terminal
     from rst_or_fin.verdict.reason import reason
 
@@ -172,7 +179,7 @@ def _unexpected(path: Path, scenario: Scenario, judged: Assessment) -> ReprExcep
 
 
 def _failure(path: Path, why: str, shown: str) -> ReprExceptionInfo:
-    """A failure that pytest shows once; `why` stands in its short summary and is JUnit's message.
+    """Make a failure that pytest shows once; `why` is in its short summary and JUnit's message.
 
     Of pytest's own kind, because only these pass from a process of pytest-xdist to the next.
     """

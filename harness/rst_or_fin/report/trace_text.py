@@ -56,9 +56,9 @@ def trace_lines(
 
 
 def passed(passage: Passage, start_ns: int) -> str:
-    """Say what became of a segment on its way:
+    """Say what became of a segment on its way.
 
-    `arrived 0.031948`, `never arrived`, `not sent by that end`.
+    One of `arrived 0.031948`, `never arrived`, `not sent by that end`.
     """
     if passage.fate is not Fate.ARRIVED or passage.arrived_ns is None:
         return str(passage.fate)
@@ -86,7 +86,7 @@ def long_name(connection: Connection, role: Role, node: Role | None) -> str:
 
 
 def _told(connection: Connection, gap: range, names: dict[Role, str]) -> str:
-    """Say in one line what a run of segments held.
+    """Say in one line what a run held.
 
     For example `… 212 segments, 302,000 bytes peer > node …`.
     """

@@ -45,12 +45,13 @@ pre {{ line-height: 1.35; }}
 
 
 def setup(app: Sphinx) -> None:
+    """Connect what the pages need to Sphinx's events."""
     app.connect("doctree-resolved", _inline_ladders)
     app.connect("html-page-context", _lay_out, priority=900)  # after the theme has had its say
 
 
 def _inline_ladders(app: Sphinx, doctree: nodes.document, name: str) -> None:
-    """A drawing inside the page has text that can be selected, and follows the page's light and dark."""
+    """Inline the drawings: their text can be selected, and they follow the page's light and dark."""
     for image in list(doctree.findall(nodes.image)):
         if "ladders/" in image["uri"]:
             svg = (Path(app.srcdir) / image["uri"]).read_text(encoding="utf-8")
@@ -59,7 +60,7 @@ def _inline_ladders(app: Sphinx, doctree: nodes.document, name: str) -> None:
 
 
 def _lay_out(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
-    """Our style; and where a drawing or a wide table needs the room, no table of contents beside it."""
+    """Add our style; where a drawing or a wide table needs the room, leave out the table of contents."""
     context["metatags"] = context.get("metatags", "") + f"<style>{_STYLE}</style>"
     if "ladder-frame" in context.get("body", "") or page == "results":
         context["furo_hide_toc"] = True

@@ -1,4 +1,4 @@
-"""What our pages tell a reader to type: the real parser takes every command, the harmless ones are run."""
+"""Checks what our pages tell a reader to type: parses every command, and runs the harmless ones."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _PLACEHOLDER = re.compile(r"[A-Z]+(\.\.\.)?|\[.*|.*\]|\.\.\.")
 
 
 def faults(pages: list[Path]) -> Iterator[str]:
-    """What of our pages does not parse, names no scenario or target, or fails."""
+    """Yield what in our pages does not parse, names no scenario or target, or fails."""
     runnable: dict[str, Path] = {}
     article = ""
     for page in pages:
@@ -62,7 +62,7 @@ def faults(pages: list[Path]) -> Iterator[str]:
 
 
 def _wrong_examples(tokens: list[Token]) -> Iterator[str]:
-    """Whole scenarios and Python that nothing would take."""
+    """Yield whole scenarios and Python that would not be accepted."""
     for text in _fences(tokens, "toml"):
         if "claim =" in text:
             for problem in check.problems(text, "example.scenario.toml"):
@@ -79,7 +79,7 @@ def _fences(tokens: list[Token], *kinds: str) -> list[str]:
 
 
 def _commands(tokens: list[Token]) -> Iterator[tuple[str, bool]]:
-    """Every command in the page; True where it is a line of a block, which a reader may paste."""
+    """Yield every command in the page; True where it is a line of a block, which a reader may paste."""
     for text in _fences(tokens, *_SHELL):
         for line in text.replace("\\\n", " ").splitlines():
             bare = line.strip().removeprefix("$ ").removeprefix(".venv/bin/")
@@ -97,7 +97,7 @@ def _flat(tokens: list[Token]) -> Iterator[Token]:
 
 
 def _fault(words: list[str]) -> str:
-    """Why nobody could type this; empty where one can."""
+    """Return why this cannot be typed, or ""."""
     if words[0] == "make":
         makefile = Path("Makefile").read_text(encoding="utf-8")
         known = re.findall(r"^([a-z-]+):", makefile, re.MULTILINE)
@@ -124,7 +124,7 @@ def _known(name: str) -> bool:
 
 @contextlib.contextmanager
 def _sandbox(article: str) -> Iterator[None]:
-    """A folder that has what our pages speak of: evidence, a run, a capture, a scenario, an article."""
+    """Make a folder with what our pages speak of: evidence, a run, a capture, a scenario, an article."""
     root = Path.cwd()
     with tempfile.TemporaryDirectory(prefix="rst-or-fin-docs-") as name:
         place = Path(name)

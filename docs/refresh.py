@@ -33,6 +33,7 @@ _ABOUT_BLOCKS = Path("docs/embedding.md")  # shows the marks themselves, and so 
 
 
 def main() -> int:
+    """Refresh, check or store, as the command line says; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--keep", type=Path, metavar="MATRIX.json")
@@ -72,7 +73,7 @@ def _stale(pages: list[Path]) -> Iterator[str]:
 
 
 def _schema() -> str:
-    """What `rst-or-fin schema` prints."""
+    """Return what `rst-or-fin schema` prints."""
     return msgspec.json.format(msgspec.json.encode(schema()), indent=2).decode() + "\n"
 
 

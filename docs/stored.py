@@ -1,4 +1,4 @@
-"""What is stored for the documentation: does it hold, and is it of today's scenarios?"""
+"""Stores what the documentation needs, and checks that it holds and is of today's scenarios."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def keep(path: Path, name: str) -> int:
 
 
 def contradictions() -> Iterator[str]:
-    """Evidence that is judged otherwise today, cells of other scenarios than today's, scenarios left out."""
+    """Yield evidence that is judged otherwise today, cells of changed scenarios, scenarios left out."""
     for folder in sorted(path.parent for path in EVIDENCE.glob("*/manifest.json")):
         told = [json.loads(line) for line in (folder / "verdicts.jsonl").read_text("utf-8").splitlines()]
         found = [json.loads(msgspec.json.encode(each.record())) for each in cache.read(folder).judgements]
@@ -87,13 +87,13 @@ _UNUSED: tuple[object, ...] = (None, [], {}, "", False)
 
 
 def _digest(scenario: Scenario) -> str:
-    """Of what is played and what is expected; wording may change without a new run."""
+    """Return a digest of what is played and expected; wording may change without a new run."""
     plain = msgspec.json.decode(msgspec.json.encode(msgspec.structs.replace(scenario, **_SAID)))
     return hashlib.sha256(msgspec.json.encode(_used(plain))).hexdigest()[:16]
 
 
 def _used(value: Any) -> Any:
-    """The same without the later fields that are not used."""
+    """Return the value without the later fields that are not used."""
     if isinstance(value, dict):
         used = {name: _used(each) for name, each in value.items()}
         return {name: each for name, each in used.items() if name not in _LATER or each not in _UNUSED}
@@ -101,4 +101,5 @@ def _used(value: Any) -> Any:
 
 
 def summaries() -> list[Summary]:
+    """Read the stored matrices."""
     return [msgspec.json.decode(path.read_bytes(), type=Summary) for path in sorted(DATA.glob("*.json"))]

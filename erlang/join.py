@@ -43,6 +43,7 @@ def _code(text: str) -> str:
 
 
 def main() -> int:
+    """Write the script, or check it with --check; return the exit status."""
     paths = sorted((FOLDER / "src").glob("*.?rl"), key=lambda path: (path.suffix != ".hrl", path.stem))
     script = joined({path.name: path.read_text(encoding="utf-8") for path in paths})
     if "--check" not in sys.argv[1:]:

@@ -12,12 +12,12 @@ from rst_or_fin.report import capture_text, times
 
 
 def captured(path: str, number: int) -> str:
-    """What `judge --connection` prints."""
+    """Show what `judge --connection` prints."""
     return f"```text\n{capture_text.detail(_case(path, number))}\n```"
 
 
 def imported(path: str, number: int, cause: str) -> str:
-    """The scenario that `import` writes for one candidate."""
+    """Show the scenario that `import` writes for one candidate."""
     case = _case(path, number)
     source = Source(case=case, where=Path(path).name, when=times.date_time(case.first_ns))
     found = import_case(source, end_to_play(case), payload=None)

@@ -8,7 +8,7 @@ from docs.blocks.words import table
 
 
 def causes() -> str:
-    """Every cause with its proof, its disproof, and what the closing host's kernel says of it."""
+    """List every cause with its proof, its disproof, and what the closing host's kernel says of it."""
     rows = [
         [
             f"`{row.cause}`",

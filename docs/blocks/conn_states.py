@@ -8,17 +8,19 @@ from docs.blocks.words import table
 
 
 def meanings() -> str:
+    """List the words with their meanings."""
     return table(("word", "meaning"), [[f"`{word}`", meaning] for word, meaning in MEANING.items()])
 
 
 def states() -> str:
+    """List the states of an end."""
     return table(
         ("state", "what was seen of the end"), [[f"`{name}`", seen] for name, seen in STATES.items()]
     )
 
 
 def transitions() -> str:
-    """What each event does; an end or a state left blank is any."""
+    """List what each event does; an end or a state left blank is any."""
     rows = [
         [
             _any_of(row.event),
@@ -34,7 +36,7 @@ def transitions() -> str:
 
 
 def words() -> str:
-    """Which word is for which two states; a state left blank is any."""
+    """List which word is for which two states; a state left blank is any."""
     rows = [[_any_of(row.client), _any_of(row.server), _also(row), f"`{row.word}`"] for row in WORDS]
     return table(("client", "server", "and", "word"), rows)
 

@@ -20,13 +20,13 @@ _MEANING = {
 
 
 def counters() -> str:
-    """Every counter that is read around a close."""
+    """List every counter that is read around a close."""
     rows = ((f"`{name.partition(':')[2]}`", name.partition(":")[0], _MEANING[name]) for name in COUNTERS)
     return table(("counter", "group", "raised by"), rows)
 
 
 def reasons() -> str:
-    """The tracepoint's reasons, with the causes that they go with."""
+    """List the tracepoint's reasons, with the causes that they go with."""
     found: dict[str, list[str]] = {}
     for row in CAUSES:
         for reason in reasons_of(row.cause):

@@ -17,7 +17,7 @@ from docs.blocks.words import table
 
 
 def expected_values() -> str:
-    """Every point of an expectation with the values that it can have."""
+    """List every point of an expectation with the values that it can have."""
     ends = dict.fromkeys(end for kind in ENDS.values() for end in kind)
     rows = (
         ("`ending`", "what the end under test does", _words(Ending)),
@@ -40,13 +40,13 @@ def expected_values() -> str:
 
 
 def script_grammar() -> str:
-    """The grammar of a scripted peer, with what its words mean."""
+    """Show the grammar of a scripted peer, with what its words mean."""
     _, _, told = inspect.getdoc(script).partition("\n\n")  # type: ignore[union-attr]
     return f"```text\n{told}\n```"
 
 
 def pytest_options() -> str:
-    """What the plugin adds to pytest's command line."""
+    """List what the plugin adds to pytest's command line."""
     parser = pytest.Parser(_ispytest=True)
     pytest_plugin.pytest_addoption(parser)
     group = parser.getgroup("rst-or-fin")

@@ -12,7 +12,7 @@ from docs.blocks.words import table
 
 
 def peers() -> str:
-    """A section for every kind."""
+    """Write a section for every kind."""
     return "\n\n".join("\n\n".join(_section(kind)) for kind in KINDS)
 
 

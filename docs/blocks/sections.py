@@ -1,4 +1,4 @@
-"""The catalogue's pages: what each scenario claims, why it ends so, what to do, and what was seen."""
+"""Writes the catalogue's pages: what each scenario claims, why it ends so, what to do, what was seen."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ _OVER_BEFORE = (
 
 
 def by_theme(up: str = "") -> str:
-    """Every scenario, by theme: its ending and its claim."""
+    """List every scenario, by theme: its ending and its claim."""
     lines = []
     in_order = sorted(scenarios(), key=lambda s: scenario_files.THEMES.index(theme_of(s)))
     for name, members in groupby(in_order, key=theme_of):
@@ -100,7 +100,7 @@ def by_theme(up: str = "") -> str:
 
 
 def theme(name: str) -> str:
-    """One section a scenario of that theme."""
+    """Write a section for each scenario of that theme."""
     sections = [_section(each) for each in scenarios() if theme_of(each) == name]
     if not sections:
         raise ValueError(f"no scenario has the theme {name!r}")
@@ -108,7 +108,7 @@ def theme(name: str) -> str:
 
 
 def drawing(name: str, up: str = "") -> str:
-    """The ladder of a stored run; `make docs` draws the file."""
+    """Show the ladder of a stored run; `make docs` draws the file."""
     return f"![{escaped(ladder(*read(EVIDENCE / name)).title)}]({up}ladders/{name}.svg)"
 
 
@@ -167,7 +167,7 @@ def _peer(scenario: Scenario) -> Iterator[str]:
 
 
 def _wire(scenario: Scenario) -> Iterator[str]:
-    """What happens to segments between the hosts, a line a rule."""
+    """Yield what happens to segments between the hosts, a line for each rule."""
     if scenario.rules:
         yield from ("The wire:", "", *(f"- {each.told}" for each in scenario.rules), "")
 

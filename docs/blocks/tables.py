@@ -1,4 +1,4 @@
-"""What the stored matrices (docs/data/*.json, written by `make docs-data`) come to, as tables."""
+"""Sums up the stored matrices (docs/data/*.json, written by `make docs-data`) as tables."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DATA = Path("docs/data")
 
 @cache
 def records() -> tuple[Record, ...]:
-    """Every stored cell."""
+    """Read every stored cell."""
     return tuple(
         record
         for path in sorted(DATA.glob("*.json"))
@@ -28,7 +28,7 @@ def records() -> tuple[Record, ...]:
 
 
 def results() -> str:
-    """Every scenario on every OTP and backend that was stored without a kernel of its own."""
+    """Tabulate every scenario on every OTP and backend stored without a kernel of its own."""
     ordered = sorted(
         (record for record in records() if not record.combination.kernel), key=lambda r: r.combination.order
     )
@@ -42,7 +42,7 @@ def results() -> str:
 
 
 def surprises() -> str:
-    """Where the stored cells of one scenario did not all end alike, and what the scenario says to that."""
+    """List where the stored cells of a scenario ended differently, and what it says to that."""
     lines = []
     for scenario in scenarios():
         cells = [r for r in records() if r.scenario == scenario.name and r.endings]
@@ -54,7 +54,7 @@ def surprises() -> str:
 
 
 def kernels() -> str:
-    """Every kernel that stored cells ran on, oldest first, by the scenarios whose ending may change there."""
+    """Tabulate every kernel of stored cells, oldest first, by the scenarios whose ending may change."""
     chosen = {record.scenario for record in records() if record.combination.kernel}
     shown = [scenario for scenario in scenarios() if scenario.name in chosen]
     rows = []
@@ -70,7 +70,7 @@ def _ended(cells: Sequence[Record], scenario: Scenario) -> str:
 
 
 def cures() -> str:
-    """Each remedy with its case, as the stored cells ended."""
+    """Tabulate each remedy with its case, as the stored cells ended."""
     rows = []
     for after in sorted((s for s in scenarios() if s.before), key=lambda s: s.before):
         before = next(s for s in scenarios() if s.name == after.before)
@@ -81,7 +81,7 @@ def cures() -> str:
 
 
 def counted(cells: Sequence[Record]) -> str:
-    """How the stored cells of one scenario ended, the commonest first; which ones did so where few did."""
+    """Say how the stored cells of one scenario ended, the commonest first; where few did, which."""
     ended: dict[str, list[Record]] = {}
     for record in cells:
         ended.setdefault("/".join(record.endings) or str(record.mark), []).append(record)

@@ -23,26 +23,27 @@ _LINKS = (
 
 @cache
 def scenarios() -> tuple[Scenario, ...]:
-    """The catalogue, in alphabetical order."""
+    """Return the catalogue, in alphabetical order."""
     return tuple(scenario_files.find(name).scenario for name in scenario_files.names())
 
 
 def theme_of(scenario: Scenario) -> str:
+    """Return the theme under which the pages show a scenario."""
     return PUBLISHED if scenario.name in scenario_files.PUBLISHED_PAIR else scenario.theme
 
 
 def slug(words: str) -> str:
-    """A theme's file name."""
+    """Return the name of a theme's file."""
     return words.replace(" ", "-").lower()
 
 
 def to(scenario: Scenario, up: str = "catalogue/") -> str:
-    """A link to the scenario's section; `up` is the way from the page to the catalogue's folder."""
+    """Link to the scenario's section; `up` is the way from the page to the catalogue's folder."""
     return f"[{scenario.name}]({up}{slug(theme_of(scenario))}.md#{scenario.name})"
 
 
 def when(condition: When) -> str:
-    """The condition in words: `with OTP >=29 and the backend socket`."""
+    """Write the condition in words: `with OTP >=29 and the backend socket`."""
     axes = (
         ("OTP", condition.otp),
         ("the backend", condition.backend),
@@ -55,7 +56,7 @@ def when(condition: When) -> str:
 
 
 def linked(source: str) -> str:
-    """A source with its standard or its commit as a link."""
+    """Write a source with its standard or its commit as a link."""
     for pattern, target in _LINKS:
         found = pattern.search(source)
         if found:
@@ -65,5 +66,6 @@ def linked(source: str) -> str:
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Write a Markdown table; cells must be escaped already."""
     lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])

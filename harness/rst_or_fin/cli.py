@@ -270,33 +270,31 @@ def _parser() -> argparse.ArgumentParser:
     _add_strace(run)
     _add_all(run)
 
-    sweep = commands.add_parser(
-        "sweep", help="vary one parameter of a scenario, and find where one ending becomes another"
-    )
+    sweep = commands.add_parser("sweep", help="vary one parameter to find where the ending changes")
     sweep.add_argument("scenario", metavar="SCENARIO", help="a scenario that has [parameters]")
     sweep.add_argument("--vary", metavar="NAME", required=True, help="the parameter to vary")
     sweep.add_argument("--from", dest="low", type=int, metavar="A", required=True, help="its first value")
     sweep.add_argument("--to", dest="high", type=int, metavar="B", required=True, help="its last value")
     sweep.add_argument(
-        "--points", type=_count, metavar="N", help="look at N values, evenly spread, rather than bisect"
+        "--points", type=_count, metavar="N", help="play N evenly spread values instead of bisecting"
     )
     _add_play_options(sweep)
 
     _add_matrix(commands.add_parser("matrix", help="replay scenarios at every combination of the axes"))
 
-    compare = commands.add_parser("compare", help="what differs between stored runs, and whether it is known")
+    compare = commands.add_parser("compare", help="show how stored runs differ, and whether that is known")
     compare.add_argument("runs", nargs="+", metavar="RUN", help="an evidence folder, or a folder of these")
     compare.add_argument("--format", choices=("text", "json", "markdown", "html"), default="text")
     compare.add_argument("--out", metavar="FILE", help="write to FILE instead of stdout")
 
-    _add_bisect(commands.add_parser("bisect", help="find the first release whose outcome is another"))
+    _add_bisect(commands.add_parser("bisect", help="find the first release whose outcome differs"))
     _add_test_kernel(
         commands.add_parser(
-            "test-kernel", help="scenarios on a bzImage: exit 0, 1 or 125, for git bisect run"
+            "test-kernel", help="test a bzImage by scenarios: exit 0, 1 or 125, for git bisect"
         )
     )
 
-    cures = commands.add_parser("cures", help="each remedy before and after: does it help, what does it cost")
+    cures = commands.add_parser("cures", help="show each remedy before and after: whether it helps, its cost")
     cures.add_argument(
         "scenarios", nargs="*", metavar="SCENARIO", help="scenarios with `before` (default: all there are)"
     )
@@ -310,37 +308,50 @@ def _parser() -> argparse.ArgumentParser:
     judge.add_argument("--json", action="store_true", help="print JSON")
     _add_all(judge)
     judge.add_argument(
-        "--json-lines", action="store_true", help="of captures: one JSON object a connection and line"
+        "--json-lines", action="store_true", help="for captures: one JSON object per connection and line"
     )
     _add_selection(judge)
-    gathered = judge.add_argument_group("of captures, what was gathered on the closing host")
+    gathered = judge.add_argument_group("evidence gathered on a capture's closing host")
     gathered.add_argument(
-        "--counters", nargs=2, metavar=("BEFORE", "AFTER"), help="nstat -az, or /proc/net/netstat and snmp"
+        "--counters",
+        nargs=2,
+        metavar=("BEFORE", "AFTER"),
+        help="output of nstat -az, or /proc/net/netstat and snmp",
     )
-    gathered.add_argument("--trace", metavar="FILE", help="what the tracepoint tcp:tcp_send_reset wrote")
-    gathered.add_argument("--sockets", metavar="FILE", help="ss -tn, from before the close")
-    gathered.add_argument("--closing-host", metavar="ADDRESS", help="whose they are, where several reset")
+    gathered.add_argument("--trace", metavar="FILE", help="output of the tracepoint tcp:tcp_send_reset")
+    gathered.add_argument("--sockets", metavar="FILE", help="output of ss -tn, from before the close")
+    gathered.add_argument(
+        "--closing-host", metavar="ADDRESS", help="the host they are from, where several reset"
+    )
     judge.add_argument("--write", action="store_true", help="replace the folder's verdicts.jsonl")
 
-    importing = commands.add_parser("import", help="a connection of a capture as a scenario that replays it")
+    importing = commands.add_parser(
+        "import", help="turn a connection of a capture into a scenario that replays it"
+    )
     importing.add_argument("paths", nargs="+", metavar="FILE", help="capture files")
     importing.add_argument(
-        "--connection", type=_count, metavar="N", required=True, help="its number (`judge` lists them)"
+        "--connection",
+        type=_count,
+        metavar="N",
+        required=True,
+        help="the connection's number (`judge` lists them)",
     )
-    importing.add_argument("--out", metavar="FILE", required=True, help="my.scenario.toml")
+    importing.add_argument(
+        "--out", metavar="FILE", required=True, help="the scenario to write: my.scenario.toml"
+    )
     importing.add_argument(
         "--end",
         choices=("client", "server"),
-        help="the end to be played (default: who reset, or closed first)",
+        help="the end to play (default: the one that reset, or closed first)",
     )
     importing.add_argument(
         "--payload",
         action=argparse.BooleanOptionalAction,
-        help="keep what was sent, or send as many other bytes (default: kept where it is plain HTTP)",
+        help="keep the captured data, or send as many other bytes (default: keep plain HTTP)",
     )
 
     report = commands.add_parser(
-        "report", help="stored evidence or a capture as a page, a ladder, or test results"
+        "report", help="show evidence or a capture as a page, ladder, or test results"
     )
     report.add_argument("--last", action="store_true", help="the newest run, sweep or matrix in runs/")
     report.add_argument(
@@ -357,51 +368,55 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--out", metavar="FILE", help="write to FILE instead of stdout")
     _add_all(report)
     report.add_argument(
-        "--replay", type=int, metavar="INDEX", help="whose ladder to draw (text, svg, mermaid)"
+        "--replay", type=int, metavar="INDEX", help="the replay whose ladder to draw (text, svg, mermaid)"
     )
 
     listing = commands.add_parser("list", help="list the scenarios")
-    listing.add_argument("words", nargs="*", metavar="WORD", help="only those whose name or claim has it")
+    listing.add_argument(
+        "words", nargs="*", metavar="WORD", help="only those whose name or claim contains it"
+    )
     listing.add_argument("--theme", metavar="THEME", help="only those of one theme (`list` shows them)")
     listing.add_argument(
         "--ending",
         metavar="ENDING",
-        help="only those that end so on some axis: RST, FIN, 'FIN then RST', none",
+        help="only those that end like this on some axis: RST, FIN, 'FIN then RST', none",
     )
     listing.add_argument("--json", action="store_true", help="print JSON")
 
-    explain = commands.add_parser("explain", help="a scenario's claim, sources, session and expectation")
-    explain.add_argument("scenario", metavar="SCENARIO")
+    explain = commands.add_parser("explain", help="show a scenario's claim, sources, session and expectation")
+    explain.add_argument("scenario", metavar="SCENARIO", help="a name (see `list`) or a .toml file")
 
     check = commands.add_parser("check", help="say what is wrong with scenario files; nothing is started")
     check.add_argument("scenarios", nargs="+", metavar="FILE", help="a .toml file, or a scenario's name")
 
-    new = commands.add_parser("new", help="write a scenario to begin with, with comments")
+    new = commands.add_parser("new", help="write a scenario to start from, with comments")
     new.add_argument("name", metavar="NAME", help="the file is NAME.scenario.toml")
 
-    commands.add_parser("schema", help="the JSON schema of scenario files, for editors")
+    commands.add_parser("schema", help="print the JSON schema of scenario files, for editors")
 
-    topic = commands.add_parser("help", help="pages to read in the terminal: scenarios, servers, ci, ...")
-    topic.add_argument("topic", nargs="?", metavar="PAGE", help="which page (without: the list of them)")
+    topic = commands.add_parser("help", help="show a page in the terminal: scenarios, servers, ci, ...")
+    topic.add_argument("topic", nargs="?", metavar="PAGE", help="the page (default: a list of the pages)")
 
-    _add_kernels(commands.add_parser("kernels", help="kernels that a node can boot: list them, make images"))
+    _add_kernels(
+        commands.add_parser("kernels", help="list kernels that a node can boot, and make their images")
+    )
 
     doctor = commands.add_parser(
-        "doctor", help="say what this machine can do, and the remedy where it cannot"
+        "doctor", help="say what works on this machine, and how to fix what does not"
     )
     doctor.add_argument("--json", action="store_true", help="print JSON")
 
     clean = commands.add_parser("clean", help="remove what killed runs left behind")
     clean.add_argument("--images", action="store_true", help="remove the images as well")
 
-    bench = commands.add_parser(
-        "bench", help="time it: cold start, warm replays a second, where the time goes"
-    )
+    bench = commands.add_parser("bench", help="measure cold start, warm replays per second, where time goes")
     bench.add_argument(
         "--repeat", type=_count, default=200, metavar="N", help="warm replays of each scenario"
     )
     bench.add_argument(
-        "--captures", action="store_true", help="time the judge on captures up to a million segments instead"
+        "--captures",
+        action="store_true",
+        help="measure the judge on captures of up to a million segments instead",
     )
     _add_testbed_options(bench)
     return parser
@@ -409,18 +424,21 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_selection(parser: argparse.ArgumentParser) -> None:
     """Add the options that select connections of a capture."""
-    chosen = parser.add_argument_group("of captures, only connections")
-    chosen.add_argument("--connection", type=_count, metavar="N", help="with that number, in full")
-    chosen.add_argument("--host", metavar="ADDRESS", help="with that address at either end")
-    chosen.add_argument("--port", type=_port, metavar="N", help="with that port at either end")
+    chosen = parser.add_argument_group("only these connections of a capture")
+    chosen.add_argument("--connection", type=_count, metavar="N", help="with this number, in full")
+    chosen.add_argument("--host", metavar="ADDRESS", help="with this address at either end")
+    chosen.add_argument("--port", type=_port, metavar="N", help="with this port at either end")
     chosen.add_argument(
-        "--ending", type=_one_of(Ending), metavar="ENDING", help="that an end ended so: RST, FIN, ..."
+        "--ending", type=_one_of(Ending), metavar="ENDING", help="where an end ended like this: RST, FIN, ..."
     )
     chosen.add_argument(
-        "--cause", type=_one_of(Cause), metavar="CAUSE", help="with that cause, proved or possible"
+        "--cause", type=_one_of(Cause), metavar="CAUSE", help="with this cause, proved or possible"
     )
     chosen.add_argument(
-        "--between", nargs=2, metavar="TIME", help="in that time: 11:39:07 (UTC), or with a date in ISO 8601"
+        "--between",
+        nargs=2,
+        metavar="TIME",
+        help="between these times: 11:39:07 (UTC), or with a date in ISO 8601",
     )
 
 
@@ -438,7 +456,7 @@ def _one_of(words: type[Word]) -> Callable[[str], Word]:
 
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) < 1 << 16):
-        raise argparse.ArgumentTypeError(f"{text!r} is no port from 0 to 65535")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
     return int(text)
 
 
@@ -462,16 +480,16 @@ def _add_matrix(parser: argparse.ArgumentParser) -> None:
         "--backend", type=_listed("inet", "socket"), metavar="A,B", default=["inet"], help="default: inet"
     )
     parser.add_argument("--family", type=_listed("4", "6"), metavar="A,B", default=["4"], help="default: 4")
-    parser.add_argument("--jobs", type=_count, metavar="N", help="testbeds at a time (default: one a core)")
+    parser.add_argument("--jobs", type=_count, metavar="N", help="testbeds at a time (default: one per core)")
     parser.add_argument(
-        "--scheduler", metavar="ADDRESS", help="play on the Dask cluster whose scheduler is there: tcp://..."
+        "--scheduler", metavar="ADDRESS", help="play on the Dask cluster of the scheduler at tcp://..."
     )
     parser.add_argument("--format", choices=("text", "markdown", "json"), default="text")
     _add_cell_options(parser, "runs/matrix")
 
 
 def _add_test_kernel(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("bzimage", metavar="BZIMAGE", help="as `make bzImage` makes it")
+    parser.add_argument("bzimage", metavar="BZIMAGE", help="a kernel built by `make bzImage`")
     parser.add_argument(
         "scenarios", nargs="+", metavar="SCENARIO", help="a name (see `list`) or a .toml file"
     )
@@ -483,9 +501,11 @@ def _add_test_kernel(parser: argparse.ArgumentParser) -> None:
 def _add_bisect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("scenario", metavar="SCENARIO", help="a name (see `list`) or a .toml file")
     parser.add_argument("--from", dest="since", metavar="A", required=True, help="the release to start from")
-    parser.add_argument("--to", dest="until", metavar="B", required=True, help="a later one that differs")
     parser.add_argument(
-        "--axis", choices=("kernel", "otp"), default="kernel", help="whose releases (default: kernel)"
+        "--to", dest="until", metavar="B", required=True, help="a later release whose outcome differs"
+    )
+    parser.add_argument(
+        "--axis", choices=("kernel", "otp"), default="kernel", help="the axis to search (default: kernel)"
     )
     parser.add_argument(
         "--kernel", metavar="NAME", help="the node's kernel, with --axis otp (default: the host's)"
@@ -494,7 +514,7 @@ def _add_bisect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backend", choices=("inet", "socket"), default="inet", help="default: inet")
     parser.add_argument("--family", choices=("4", "6"), default="4", help="default: 4")
     parser.add_argument(
-        "--all", action="store_true", help="play every release between, and tell every place where it changes"
+        "--all", action="store_true", help="play every release in between, and list every change"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(jobs=1, scheduler=None)
@@ -505,9 +525,9 @@ def _add_cell_options(parser: argparse.ArgumentParser, out: str) -> None:
     _add_wire(parser)
     parser.add_argument("--repeat", type=_count, default=1, metavar="N", help="play each cell N times")
     parser.add_argument(
-        "--limit", type=_count, default=120, metavar="S", help="seconds a cell may take (120)"
+        "--limit", type=_count, default=120, metavar="S", help="seconds a cell may take (default: 120)"
     )
-    parser.add_argument("--again", action="store_true", help="play also what --out holds already")
+    parser.add_argument("--again", action="store_true", help="play again what --out already holds")
     _add_reports(parser)
     _add_saying(parser)
     parser.add_argument("--out", metavar="DIR", default=out, help=f"where evidence goes (default: {out})")
@@ -560,26 +580,30 @@ def _add_play_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_reports(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--html", metavar="FILE", help="write a page of what was played, too")
-    parser.add_argument("--junit", metavar="FILE", help="write the outcomes as JUnit XML, too")
+    parser.add_argument("--html", metavar="FILE", help="also write an HTML page of what was played")
+    parser.add_argument("--junit", metavar="FILE", help="also write the outcomes as JUnit XML")
 
 
 def _add_saying(parser: argparse.ArgumentParser) -> None:
     """Add the options for how much is printed besides the results."""
     how_much = parser.add_mutually_exclusive_group()
-    how_much.add_argument("-q", "--quiet", action="store_true", help="a line a scenario, and no progress")
-    how_much.add_argument("-v", "--verbose", action="store_true", help="every replay, and what a build says")
+    how_much.add_argument(
+        "-q", "--quiet", action="store_true", help="print one line per scenario, and no progress"
+    )
+    how_much.add_argument(
+        "-v", "--verbose", action="store_true", help="print every replay, and the output of builds"
+    )
 
 
 def _add_all(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--all", dest="everything", action="store_true", help="leave nothing out of long traces and results"
+        "--all", dest="everything", action="store_true", help="show long traces and results in full"
     )
 
 
 def _add_strace(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--strace", action="store_true", help="record the tested socket's system calls too (docker only)"
+        "--strace", action="store_true", help="also record the tested socket's system calls (docker only)"
     )
 
 
@@ -609,11 +633,16 @@ def _add_testbed_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_kernels(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    listing = actions.add_parser("list", help="what the configured Debian suites offer")
+    listing = actions.add_parser("list", help="list what the configured Debian suites offer")
     listing.add_argument("--refresh", action="store_true", help="ask the package archive again")
     listing.add_argument("--json", action="store_true", help="print JSON")
     build = actions.add_parser("build", help="make node images with these kernels")
-    build.add_argument("kernels", nargs="*", metavar="KERNEL", help="default: the default set")
+    build.add_argument(
+        "kernels",
+        nargs="*",
+        metavar="KERNEL",
+        help="releases, series or bzImage files (default: the default set)",
+    )
     build.add_argument("--otp", metavar="RELEASE", help="Erlang/OTP release of the node (default: 27)")
 
 

@@ -38,4 +38,4 @@ def test_the_table_shows_the_remedies_that_do_not_help(command: Command, client:
 
 def test_what_is_no_remedy_is_refused(command: Command) -> None:
     done = command("cures", "recv-then-close")
-    assert (done.returncode, "is no remedy" in done.stderr) == (2, True)
+    assert (done.returncode, "is not a remedy" in done.stderr) == (2, True)

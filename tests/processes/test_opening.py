@@ -113,14 +113,14 @@ def test_a_pipe_that_nobody_writes_to_is_not_waited_for_without_end(
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     monkeypatch.setattr(opening, "_WRITER_S", 0.1)
-    with pytest.raises(UsageError, match="nobody writes to the pipe"):
+    with pytest.raises(UsageError, match="no program writes to the pipe"):
         list(open_captures([fifo]))
 
 
 def test_what_is_no_capture_is_named(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("hello")
-    with pytest.raises(UsageError, match=r"notes\.txt: the capture is no pcap or pcapng file"):
+    with pytest.raises(UsageError, match=r"notes\.txt: the capture is not a pcap or pcapng file"):
         open_captures([path])
 
 

@@ -46,7 +46,7 @@ CASES: dict[str, tuple[list[str], str]] = {
     "a matrix that takes one scenario twice": (
         ["matrix", "recv-then-close", "recv-then-close", "--runtime", "local"], "two scenarios are called"
     ),
-    "a cure that is none": (["cures", "close-with-unread-response"], "response is no remedy"),
+    "a cure that is none": (["cures", "close-with-unread-response"], "response is not a remedy"),
     "a report's format that is nearly one": (["report", "x", "--format", "htm"], "did you mean `html`?"),
     "a replay that is no number": (["report", "x", "--replay", "first"], "invalid int value: 'first'"),
     "a report of nothing": (["report"], "no run is named"),
@@ -56,7 +56,7 @@ CASES: dict[str, tuple[list[str], str]] = {
     "a capture that is not there": (["judge", "nowhere.pcap"], "nowhere.pcap: no such file"),
     "a theme that is none": (["list", "--theme", "opera"], "no scenario has the theme 'opera'"),
     "an ending that is none": (["list", "--ending", "BANG"], "there is no ending 'BANG'"),
-    "words that no scenario has": (["list", "xylophone"], "no scenario is all of that"),
+    "words that no scenario has": (["list", "xylophone"], "no scenario matches all of that"),
     "a scenario that is none": (["explain", "recv-than-close"], "no scenario is called 'recv-than-close'"),
     "a page that is none": (["help", "opera"], "there is no page 'opera'"),
     "an action that is none": (["kernels", "bild"], "did you mean `build`?"),

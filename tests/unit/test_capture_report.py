@@ -74,7 +74,9 @@ def test_a_pcapng_holds_the_frames_of_one_connection(dump: Path, capfd: pytest.C
     assert (found["capture"]["frames"], found["connections"][0]["conn_state"]) == (12, "SF")
 
 
-@pytest.mark.parametrize(("kind", "why"), [("svg", "--connection N"), ("junit", "a capture is no junit")])
+@pytest.mark.parametrize(
+    ("kind", "why"), [("svg", "--connection N"), ("junit", "a capture cannot be reported as junit")]
+)
 def test_what_a_format_cannot_hold_is_wrong_usage(
     kind: str, why: str, dump: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -172,7 +172,7 @@ def test_a_failed_step_is_shown_without_the_engines_own_words_and_colours() -> N
         ("E: Unable to locate package linux-image-6.12.58+deb12-cloud-amd64", "kernels list --refresh"),
         ("E: Version '6.12.58-1' for 'linux-image-x' was not found", "kernels list --refresh"),
         ("W: GPG error: NO_PUBKEY 0E98404D386FA1D9", "debian-archive-keyring"),
-        ("E: something else", "last words"),
+        ("E: something else", "last output"),
     ],
 )
 def test_a_failed_step_names_the_remedy(line: str, remedy: str) -> None:

@@ -267,7 +267,7 @@ def test_a_file_that_is_no_kernel_is_refused_before_anything_is_played(
     no_images: None, tmp_path: Path
 ) -> None:
     (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8")
-    with pytest.raises(UsageError, match="is no kernel to boot"):
+    with pytest.raises(UsageError, match="is not a kernel to boot"):
         cells.settled_kernels([str(tmp_path / "photo.jpg")], "docker", print)
 
 
@@ -332,7 +332,7 @@ def test_of_a_users_modules_those_of_a_virtual_network_card_go_along(tmp_path: P
 
 def test_a_file_that_is_no_kernel_is_refused_with_its_name(tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff")
-    with pytest.raises(UsageError, match=r"photo\.jpg is no kernel to boot"):
+    with pytest.raises(UsageError, match=r"photo\.jpg is not a kernel to boot"):
         kernel_images.own(tmp_path / "photo.jpg")
 
 

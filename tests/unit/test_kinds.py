@@ -62,4 +62,4 @@ def test_the_program_refuses_what_is_out_of_range(
     most = OPTIONS[kind][name].most
     with pytest.raises(SystemExit):
         command_line.parser(kind, "", 80).parse_args([f"{flag(name)}={most + 1}"])
-    assert f"argument {flag(name)}: '{most + 1}' is no whole number" in capsys.readouterr().err
+    assert f"argument {flag(name)}: '{most + 1}' is not a whole number" in capsys.readouterr().err

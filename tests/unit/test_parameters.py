@@ -74,7 +74,7 @@ def test_the_default_given_by_hand_is_no_variation() -> None:
 @pytest.mark.parametrize(
     ("table", "says"),
     [
-        ("[parameters]\nread = 1\n", "parameters.read: is no Erlang variable"),
+        ("[parameters]\nread = 1\n", "parameters.read: is not an Erlang variable"),
         ("[parameters]\nPort = 1\n", "parameters.Port: every session has a variable of that name"),
         (
             "[parameters]\nRead = 1.5\n",
@@ -82,7 +82,7 @@ def test_the_default_given_by_hand_is_no_variation() -> None:
         ),
         ("[parameters]\nRead = 2147483648\n", "is wanted, not the number 2147483648"),
         ("[parameters]\nRead = true\n", "is wanted, not the Boolean true"),
-        ("[parameters]\nRead = 1\n", '{ parameter = "Response" }: there is none; it has Read'),
+        ("[parameters]\nRead = 1\n", '{ parameter = "Response" }: there is no such parameter; it has Read'),
         (TABLE + "Idle = 1\n", "parameters.Idle: neither the session nor an option or gate uses it"),
         ("parameters = 3\n", "`parameters` is not a table"),
         ("given = { Read = 3 }\n" + TABLE, "unknown field `given`"),

@@ -69,7 +69,7 @@ def test_it_solves_the_equation_that_wilson_gives(counted: tuple[int, int]) -> N
 
 @pytest.mark.parametrize(("count", "total"), [(0, 0), (2, 1), (-1, 3)])
 def test_what_is_no_count_is_refused(count: int, total: int) -> None:
-    with pytest.raises(ValueError, match="is no share"):
+    with pytest.raises(ValueError, match="is not a share"):
         share(count, total)
 
 

@@ -174,7 +174,7 @@ def test_a_session_that_has_no_such_line_is_the_users_to_mend() -> None:
 
 
 def test_an_event_that_is_none_is_not_passed_over() -> None:
-    with pytest.raises(LinkError, match="an event that is none"):
+    with pytest.raises(LinkError, match="an unknown event"):
         _collected((Atom("dance"), 1))
 
 

@@ -21,7 +21,7 @@ def test_faults_are_told_as_they_are_written() -> None:
     ("text", "why"),
     [
         ("los=0.1", "the names are: loss"),
-        ("loss", "is none of NAME=NUMBER"),
+        ("loss", "is not NAME=NUMBER"),
         ("loss=0.1 loss=0.2", "`loss` appears twice"),
         ("loss=2", "<= 1"),
         ("delay_ms=-1", ">= 0"),

@@ -55,7 +55,7 @@ def _number(option: Option) -> Callable[[str], int]:
         number = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else -1
         if not option.least <= number <= option.most:
             raise argparse.ArgumentTypeError(
-                f"{text!r} is no whole number from {option.least} to {option.most} ({option.unit})"
+                f"{text!r} is not a whole number from {option.least} to {option.most} ({option.unit})"
             )
         return number
 

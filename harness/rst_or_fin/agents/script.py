@@ -200,7 +200,7 @@ def _send(
 
 def _flags(line: int, text: str) -> str:
     if not _FLAGS.fullmatch(text):
-        raise ScriptError(line, f"{text!r} are no flags as tcpdump prints them, such as `S.`, `P.` or `.`")
+        raise ScriptError(line, f"{text!r} are not flags as tcpdump prints them, such as `S.`, `P.` or `.`")
     if len(set(text)) != len(text):
         raise ScriptError(line, f"a flag appears twice in {text!r}")
     return canonical(text)
@@ -209,7 +209,7 @@ def _flags(line: int, text: str) -> str:
 def _range(line: int, text: str) -> tuple[int, int]:
     found = _RANGE.fullmatch(text)
     if found is None:
-        raise ScriptError(line, f"{text!r} is no range, such as `1:19(18)`")
+        raise ScriptError(line, f"{text!r} is not a range, such as `1:19(18)`")
     first, end, count = (int(part) for part in found.groups())
     if end - first != count:
         raise ScriptError(line, f"{text!r} does not add up: from {first} to {end} it is {end - first} bytes")
@@ -235,14 +235,14 @@ def _bounded(line: int, name: str, text: str | None, most: int) -> int | None:
     if text is None:
         return None
     if not _NUMBER.fullmatch(text) or int(text) > most:
-        raise ScriptError(line, f"`{name} {text}` is no number from 0 to {most}")
+        raise ScriptError(line, f"`{name} {text}` is not a number from 0 to {most}")
     return int(text)
 
 
 def _seconds(line: int, text: str) -> float:
     found = _DURATION.fullmatch(text)
     if found is None:
-        raise ScriptError(line, f"{text!r} is no duration, such as `50ms` or `2s`")
+        raise ScriptError(line, f"{text!r} is not a duration, such as `50ms` or `2s`")
     seconds = int(found.group(1)) / (1000 if found.group(2) == "ms" else 1)
     if seconds > _MAX_WAIT_S:
         raise ScriptError(line, f"{text!r} is too long: {_MAX_WAIT_S:.0f}s at most")

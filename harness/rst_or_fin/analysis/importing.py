@@ -145,7 +145,7 @@ class _Writer:
             self._close()
         if len(self._script) > MOST_LINES:
             raise UsageError(
-                f"the script has {len(self._script)} lines, {MOST_LINES} are possible",
+                f"the script has {len(self._script)} lines, at most {MOST_LINES} are possible",
                 "import a shorter connection of the same kind",
             )
         return _file(self._head(), self._session, self._gate(), self._server(), self._expectation())

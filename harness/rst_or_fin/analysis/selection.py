@@ -85,7 +85,7 @@ def moment(text: str) -> Moment:
     if of_day:
         hours, minutes, seconds = (int(part or 0) for part in of_day.groups()[:3])
         if hours > 24 or minutes > 59 or seconds > 60:
-            raise UsageError(f"{text!r} is no time of the day", _REMEDY)
+            raise UsageError(f"{text!r} is not a time of day", _REMEDY)
         return Moment((hours * 3600 + minutes * 60 + seconds) * 1_000_000_000 + _fraction_ns(of_day[4]), True)
     if _EPOCH.fullmatch(text):
         whole, _, fraction = text.partition(".")
@@ -93,7 +93,7 @@ def moment(text: str) -> Moment:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"{text!r} is no time", _REMEDY) from None
+        raise UsageError(f"{text!r} is not a time", _REMEDY) from None
     found = found if found.tzinfo is not None else found.replace(tzinfo=UTC)
     return Moment(int(found.timestamp()) * 1_000_000_000 + found.microsecond * 1000, False)
 
@@ -103,7 +103,7 @@ def host(text: str) -> str:
     try:
         return str(ip_address(text))
     except ValueError:
-        raise UsageError(f"{text!r} is no IP address", "a capture knows no host names") from None
+        raise UsageError(f"{text!r} is not an IP address", "captures hold no host names") from None
 
 
 def _fraction_ns(digits: str | None) -> int:

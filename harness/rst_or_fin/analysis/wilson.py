@@ -36,7 +36,7 @@ class Share:
 def share(count: int, total: int) -> Share:
     """Compute the 95 % Wilson interval of a count. Raises ValueError where it is not one out of `total`."""
     if not 0 <= count <= total or total == 0:
-        raise ValueError(f"{count} of {total} is no share")
+        raise ValueError(f"{count} of {total} is not a share")
     z2 = _Z_95**2
     centre = (count + z2 / 2) / (total + z2)
     reach = _Z_95 / (total + z2) * sqrt(count * (total - count) / total + z2 / 4)

@@ -45,7 +45,7 @@ def _no_capture(magic: bytes, broken: str) -> CaptureError:
     name, remedy = _FOREIGN.get(
         magic,
         (
-            f"no pcap or pcapng file: it begins with {magic.hex(' ')}",
+            f"not a pcap or pcapng file: it begins with {magic.hex(' ')}",
             "give a file that tcpdump -w or Wireshark wrote; editcap -F pcapng IN OUT converts others",
         ),
     )

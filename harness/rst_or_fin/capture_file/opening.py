@@ -103,7 +103,7 @@ def _first_of_pipe(path: Path, descriptor: int) -> bytes:
         if first:
             return first
         time.sleep(_LOOK_EVERY_S)
-    raise UsageError(f"nobody writes to the pipe {path}", "start its writer, or give a capture file")
+    raise UsageError(f"no program writes to the pipe {path}", "start its writer, or give a capture file")
 
 
 def _chunks(read: Callable[[int], bytes]) -> Iterator[bytes]:

@@ -154,7 +154,7 @@ class Timed:
 
     def peer_report(self, client: Endpoint, timeout_s: float) -> PeerReport | None:
         """Time the wait for the peer's report."""
-        return self._spend("waiting for the peer's word", lambda: self._bed.peer_report(client, timeout_s))
+        return self._spend("waiting for the peer's report", lambda: self._bed.peer_report(client, timeout_s))
 
     def dropped(self) -> int:
         """Pass on."""

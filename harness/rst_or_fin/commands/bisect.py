@@ -53,7 +53,7 @@ def bisect(options: argparse.Namespace) -> int:
         except UndecidedEndError as error:
             raise InconclusiveError(
                 f"{entry.scenario.name} says nothing conclusive on {options.axis} {error}",
-                "see the line above; play it anew with --again, or choose other ends with --from and --to",
+                "see the line above; play it again with --again, or choose other ends with --from and --to",
             ) from error
     write_reports(options, folders)
     if options.json:
@@ -158,7 +158,7 @@ def between(releases: Sequence[str], first: str, last: str, axis: str) -> list[s
     for release in (first, last):
         if release not in releases:
             near = difflib.get_close_matches(release, releases, n=3, cutoff=0.3) or releases
-            raise UsageError(f"no {axis} release {release!r} here", f"there is {', '.join(near)}")
+            raise UsageError(f"no {axis} release {release!r} here", f"choose {', '.join(near)}")
     start, end = releases.index(first), releases.index(last)
     if start >= end:
         raise UsageError(

@@ -38,7 +38,9 @@ def content(options: argparse.Namespace) -> bytes:
             raise UsageError(
                 f"{options.format} holds one connection of a capture", "name it with --connection N"
             )
-        raise UsageError(f"a capture is no {options.format}", f"choose {', '.join(_CONNECTIONS)}")
+        raise UsageError(
+            f"a capture cannot be reported as {options.format}", f"choose {', '.join(_CONNECTIONS)}"
+        )
     if options.connection is None:
         return _overview(options)
     case = one_case(options.runs, options.connection, payload_kept=_PREVIEW_LEN)

@@ -36,7 +36,7 @@ def list_scenarios(options: argparse.Namespace) -> int:
         and (ending is None or ending in _endings(scenario))
     ]
     if not chosen:
-        raise UsageError("no scenario is all of that", "`rst-or-fin list` names them all")
+        raise UsageError("no scenario matches all of that", "`rst-or-fin list` names them all")
     if options.json:
         print_json([_record(scenario) for scenario in chosen])
         return 0

@@ -52,7 +52,7 @@ def _check(path: Path, each: Imported) -> None:
         raise UsageError(f"{visible(str(path))} exists already", "choose another name with --out")
     wrong = check.problems(each.text, path.name)
     if wrong:
-        raise AssertionError(f"what was imported is no scenario: {wrong[0].told(path.name)}")
+        raise AssertionError(f"what was imported is not a valid scenario: {wrong[0].told(path.name)}")
 
 
 def _write(path: Path, text: str) -> None:

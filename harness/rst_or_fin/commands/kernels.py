@@ -50,7 +50,7 @@ def list_kernels(options: argparse.Namespace) -> int:
         print(f"{mark} {offer.release:<12} {offer.suite:<20} {offer.version:<28} {changes}".rstrip())
     print("\n* in the default set (containers/kernels.toml)")
     if gone:
-        print(f"of the default set not offered any more: {', '.join(gone)}")
+        print(f"of the default set, no longer offered: {', '.join(gone)}")
     if not all(offer.whole for offer in offered):
         print("- offered without its modules: it could drive no network card")
     for change in known.changes:

@@ -81,7 +81,7 @@ def _remedies(names: Sequence[str]) -> list[Entry]:
     for entry in chosen:
         if names and not entry.scenario.before:
             raise UsageError(
-                f"{entry.scenario.name} is no remedy: it names no case with `before`",
+                f"{entry.scenario.name} is not a remedy: it names no case with `before`",
                 "`rst-or-fin list --theme cures` names those there are",
             )
     return sorted((e for e in chosen if e.scenario.before), key=lambda entry: entry.scenario.before)

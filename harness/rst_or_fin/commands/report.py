@@ -139,7 +139,7 @@ def _ladder(run: Run, options: argparse.Namespace) -> Ladder:
 
 def _print(content: bytes, kind: str) -> None:
     if kind == "pcapng" and sys.stdout.isatty():
-        raise UsageError("a pcapng is no text for a terminal", "write it to a file with --out FILE")
+        raise UsageError("pcapng is binary, not text for a terminal", "write it to a file with --out FILE")
     if kind != "pcapng":
         sys.stdout.write(content.decode())
         return

@@ -63,13 +63,15 @@ def failure(image: str, step: str, said: Iterable[str]) -> MachineError:
             "the configured package archive does not carry this release (any more): use a mirror that does"
         )
     elif _GONE.search(text):
-        remedy = "the archive has this package no more; `rst-or-fin kernels list --refresh` shows what it has"
+        remedy = (
+            "the archive no longer has this package; `rst-or-fin kernels list --refresh` shows what it has"
+        )
     elif _UNTRUSTED.search(text):
         remedy = "install a newer debian-archive-keyring: the archive's key is unknown here or has expired"
     elif _UNREACHABLE.search(text):
-        remedy = "the package archive can't be reached: see to the network or the proxy, then run again"
+        remedy = "the package archive can't be reached: check the network or the proxy, then run again"
     else:
-        remedy = "the lines above are the step's last words"
+        remedy = "the lines above are the step's last output"
     shown = "".join(f"\n    {line}" for line in lines if not line.startswith(_VERDICT))
     what = verdict or f"{step} failed."
     return MachineError(f"The image {image} could not be made: {what}{shown}", remedy)

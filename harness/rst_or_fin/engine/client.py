@@ -133,7 +133,7 @@ def _unreachable(error: BaseException) -> MachineError:
     if any("timed out" in str(reason) for reason in reasons):
         return MachineError(
             f"The Docker Engine gave no answer in {_FIRST_ANSWER_S:g} s, though {where} takes connections.",
-            "see whether `docker version` answers; start the engine anew, or point DOCKER_HOST at another",
+            "see whether `docker version` answers; restart the engine, or point DOCKER_HOST at another",
         )
     return MachineError(f"No Docker Engine answers at {where}: {error}", _START_IT)
 

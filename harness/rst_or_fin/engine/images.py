@@ -239,7 +239,7 @@ def otp_releases() -> list[str]:
 def check_otp(release: str) -> None:
     """Raise UsageError unless there is a node of that OTP release."""
     if release not in otp_releases():
-        raise UsageError(f"there is no image of OTP {release}", f"there is {', '.join(otp_releases())}")
+        raise UsageError(f"there is no image of OTP {release}", f"one of: {', '.join(otp_releases())}")
 
 
 def ensure(client: docker.DockerClient, which: str | Image, tell: Tell = lambda line: None) -> str:
@@ -414,7 +414,7 @@ def _reference(client: docker.DockerClient, name: str) -> str:
     found = present(client, name)
     named = [tag for tag in client.images.get(found).tags if tag.startswith(row(name).tag)] if found else []
     if not named:
-        raise MachineError(f"The image {name} went away meanwhile.", "run it again")
+        raise MachineError(f"The image {name} has gone meanwhile.", "run it again")
     return max(named, key=len)  # the one that has its digest in it
 
 

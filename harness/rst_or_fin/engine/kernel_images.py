@@ -119,7 +119,7 @@ def own(path: Path) -> str:
     trouble = trouble_with(content)
     if trouble:
         raise UsageError(
-            f"{path} is no kernel to boot: {trouble}.", "name a bzImage, as `make bzImage` makes it"
+            f"{path} is not a kernel to boot: {trouble}.", "name a bzImage, as `make bzImage` makes it"
         )
     files = [images.context_file("own/bzImage", path)]
     modules = path.parent / "modules"

@@ -250,6 +250,6 @@ def _ask_archive(client: docker.DockerClient, tell: Tell) -> str:
         last = (complaint.strip().splitlines() or ["it said nothing"])[-1]
         raise MachineError(
             f"The package archive did not tell which kernels it has: {last}",
-            "see to the network or the proxy, then run again; kernel images that are there are not affected",
+            "check the network or the proxy, then run again; kernel images that are there are not affected",
         )
     return said

@@ -46,5 +46,5 @@ def parse(line: str) -> Reset | None:
 def _endpoint(text: str) -> Endpoint:
     found = _ENDPOINT.fullmatch(text)
     if found is None:
-        raise ValueError(f"{text!r} is no address and port")
+        raise ValueError(f"{text!r} is not an address and a port")
     return Endpoint(str(ip_address(found["address"])), int(found["port"]))

@@ -121,7 +121,7 @@ def unplayed(folder: Path) -> list[Unseen]:
     try:
         summary = msgspec.json.decode(table.read_bytes(), type=Summary)
     except (OSError, msgspec.DecodeError) as error:
-        raise UsageError(f"{table} is no table of a matrix: {error}", "play the matrix again") from error
+        raise UsageError(f"{table} is not the table of a matrix: {error}", "play the matrix again") from error
     return [
         Unseen(
             scenario=record.scenario,

@@ -103,7 +103,7 @@ def _check_kernel(asked: str, running: str) -> None:
     if not same_kernel(asked, running):
         raise MachineError(
             f"the testbed runs kernel {running}, not the {asked} that was asked for",
-            "make its image anew: `rst-or-fin kernels build`",
+            "rebuild its image: `rst-or-fin kernels build`",
         )
 
 

@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
     made_with = (_FOLDER / "arguments").read_text().splitlines()
     backend = backend_of(list(arguments), made_with)
     if backend is None:
-        return _fail("the node in this image was started with other arguments: build the image anew")
+        return _fail("the node in this image was started with other arguments: rebuild the image")
     interfaces = bridge.interfaces()
     if len(interfaces) > qemu.NICS:
         return _fail(f"the guest has {qemu.NICS} network cards, this container {len(interfaces)} networks")

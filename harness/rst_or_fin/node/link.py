@@ -185,7 +185,7 @@ class Link:
         if left_s <= 0 or not self._inbox.fill(left_s):
             raise LinkTimeoutError(
                 f"the Erlang node did not answer within {timeout_s:g} s",
-                "A longer time-out may do, if the node is busy or the machine is.",
+                "If the node or the machine is busy, a longer time-out may do.",
             )
 
     def _take_frame(self) -> None:

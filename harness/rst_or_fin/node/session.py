@@ -265,7 +265,7 @@ def _with_application(error: str) -> str:
 
 def _foreign(event: Event) -> LinkError:
     return LinkError(
-        f"the Erlang node sent an event that is none: {event!r}",
+        f"the Erlang node sent an unknown event: {event!r}",
         "The node runs another version of session_node.escript: rebuild its image.",
     )
 

@@ -47,7 +47,7 @@ class When(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def __post_init__(self) -> None:
         for condition in (*self.otp, *self.kernel):
             if not is_comparison(condition):
-                raise ValueError(f"{condition!r} is no comparison of versions, such as '>=6.12.57 <6.13'")
+                raise ValueError(f"{condition!r} is not a comparison of versions, such as '>=6.12.57 <6.13'")
 
     def holds(self, axes: Axes) -> bool:
         """Return whether the condition holds on these axes."""

@@ -79,7 +79,7 @@ def faults(document: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
     lost = [(path, name) for path, name in references if name not in defaults]
     for path, name in lost:
         known = f"it has {_listed(defaults)}{did_you_mean(name, defaults)}"
-        yield path, f"{{ parameter = {shown(name)} }}: there is none; {known}"
+        yield path, f"{{ parameter = {shown(name)} }}: there is no such parameter; {known}"
     if lost:
         return  # what nobody uses may be what was meant
     used = {name for _, name in references} | set(_WORD.findall(str(document.get("session", ""))))
@@ -98,7 +98,7 @@ def _checked(document: Mapping[str, Any]) -> dict[str, int]:
 
 def _faults(name: str, value: Any) -> Iterator[str]:
     if not _NAME.fullmatch(name):
-        yield "is no Erlang variable: a capital, then letters, digits, underscores"
+        yield "is not an Erlang variable: a capital, then letters, digits, underscores"
     if name in _BOUND_BEFORE:
         yield "every session has a variable of that name already"
     if type(value) is not int or not -MOST <= value <= MOST:

@@ -41,7 +41,7 @@ def options(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit
 
 def _unknown(name: str, kind: str) -> str:
     if name.replace("-", "_") in RESERVED:
-        return f"`{name}` is told to the program by whoever starts it, and cannot be set"
+        return f"`{name}` is set by what starts the program, and cannot be set here"
     known = OPTIONS[kind]
     others = [other for other in OPTIONS if name in OPTIONS[other]]
     near = f" (it is one of {' and '.join(others)})" if others else did_you_mean(name, known)

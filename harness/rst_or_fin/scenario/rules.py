@@ -160,7 +160,7 @@ def _closing_segment(value: Any, path: Path, table: Mapping[str, Any]) -> Iterat
     elif value:
         why = _segment_fault(value)
         if why:
-            yield at(path, f"{shown(value)} is no closing segment, {example}: {why}")
+            yield at(path, f"{shown(value)} is not a closing segment, {example}: {why}")
 
 
 def _segment_fault(text: str) -> str:

@@ -134,7 +134,7 @@ def parse_random(text: str) -> RandomFaults:
         name, equals, value = word.partition("=")
         if name not in RandomFaults.__struct_fields__ or not equals:
             known = ", ".join(RandomFaults.__struct_fields__)
-            raise ScriptError(0, f"{word!r} is none of NAME=NUMBER; the names are: {known}")
+            raise ScriptError(0, f"{word!r} is not NAME=NUMBER; the names are: {known}")
         if name in said:
             raise ScriptError(0, f"`{name}` appears twice")
         said[name] = value

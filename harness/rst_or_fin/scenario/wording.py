@@ -66,7 +66,7 @@ def not_wanted(wanted: str, value: object) -> str:
 def not_known(value: object, known: Iterable[object]) -> str:
     """Make the sentence about a value that is not among the known ones."""
     words = [str(each) for each in known]
-    return f"{named(value)} is none of: {', '.join(words)}{did_you_mean(value, words)}"
+    return f"{named(value)} is not one of: {', '.join(words)}{did_you_mean(value, words)}"
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:

@@ -49,7 +49,7 @@ class HolderProcess:
         if heard is None:
             raise MachineError(
                 f"the local runtime said nothing for {timeout_s:g} s, waiting until it is {event}",
-                f"run it again on a machine less busy, {_DOCKER}",
+                f"run it again on a less busy machine, {_DOCKER}",
             )
         message, fds = heard
         if message["event"] != event:
@@ -133,7 +133,7 @@ def trouble(message: dict[str, Any]) -> MachineError:
             f"{doing} failed: {message['error']}", f"see `rst-or-fin doctor`, {_DOCKER}"
         )
     return MachineError(
-        f"the local runtime's holder is {message['event']}: another hand ended it, or lack of memory",
+        f"the local runtime's holder is {message['event']}: it was ended from outside, or memory ran out",
         "run it again; see what it wrote above, if anything",
     )
 

@@ -6,7 +6,7 @@ writes one JSON line to stdout at the start, and one for every connection when t
     {"event": "ended", "peer": ["10.0.0.3", 40000], "received": 0, "sent": 145408, "end": "ECONNRESET",
      "trouble": "", "t_ns": ...}
 The first says that it listens to its stdin, and where it will connect. `peer` is the end that connected, as
-in every server's testimony: here, its own. `received` and `sent` count what the application read and what its
+in every server's report: here, its own. `received` and `sent` count what the application read and what its
 writes took. `end` is how the first thing that failed failed, an errno's name, or "end of file" where nothing
 did. Over TLS the counts are of the application, and `end` may be "close_notify" or the name of an error of
 OpenSSL; the secrets of each handshake are told as well (see `tls`). It leaves when its stdin reaches end of

@@ -73,7 +73,7 @@ class _Flow:
 
 
 class Faults:
-    """The decisions for one set of rules. `events` are what was done since somebody last took them."""
+    """The decisions for one set of rules. `events` are what was done since they were last taken."""
 
     def __init__(self, rules: Sequence[Rule] = (), random: Random | None = None, salt: str = "") -> None:
         self._rules = tuple(enumerate(rules))

@@ -1,4 +1,4 @@
-"""Apache httpd at the other end of the tested connection, and its logs as testimony (see `logged`).
+"""Apache httpd at the other end of the tested connection, and its logs as reports (see `server_log`).
 
 Its access log is silent about what happens after a response: its own verdict, %X, is "+" for a reset and for
 an ordinary end alike, because the response had been handed to the kernel. The error log is not: mod_dumpio

@@ -38,7 +38,7 @@ def reach(name: str, address: str) -> None:
     deadline = time.monotonic() + _PATIENCE_S
     while (pid := _waiting(address)) is None:
         if time.monotonic() > deadline:
-            raise TimeoutError(f"nobody waits for a wire with the address {address}")
+            raise TimeoutError(f"no host waits for a wire with the address {address}")
         time.sleep(_LOOK_EVERY_S)
     with Netlink() as link:
         link.make_veth_to(name, INTERFACE, pid)

@@ -144,7 +144,7 @@ OPTIONS: dict[str, dict[str, Option]] = {
     "haproxy-proxy": _PROXY,
 }
 
-# Told to a program by whoever starts it, and by nobody else.
+# Set only by what starts the program.
 RESERVED = ("bind", "port", "target", "clean_offloads", "drop_to_uid")
 
 # How a connection can have ended for the peer's application: so, or with an error of the kernel's.

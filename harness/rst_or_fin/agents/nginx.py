@@ -1,4 +1,4 @@
-"""nginx at the other end of the tested connection, and its logs as testimony (see `logged`).
+"""nginx at the other end of the tested connection, and its logs as reports (see `server_log`).
 
 An idle connection's end stands in the error log at level info, with the errno of the read where it had one:
 "closed keepalive connection" and "closed keepalive connection (104: Connection reset by peer)"

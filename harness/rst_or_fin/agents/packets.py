@@ -80,7 +80,7 @@ class Host:
         return self._frame(b"\x33\x33" + group[-4:], dpkt.ethernet.ETH_TYPE_IP6, packet)
 
     def learn(self, frame: bytes) -> None:
-        """Note the hardware address of whoever answers such a question, or asks one."""
+        """Note the hardware address of the host that answers such a question, or asks one."""
         try:
             ethernet = dpkt.ethernet.Ethernet(frame)
         except dpkt.Error:

@@ -152,7 +152,7 @@ def ask(body_len: int) -> tuple[str, int]:
     client = http.client.HTTPConnection(*_OWN)
     try:
         client.sock = _connected()
-        with contextlib.suppress(ConnectionError):  # of a body that nobody wants: the answer may be there
+        with contextlib.suppress(ConnectionError):  # of an unwanted body: the answer may be there
             if body_len:
                 client.request("POST", "/", body=(b"0123456789abcdef" * (body_len // 16 + 1))[:body_len])
             else:

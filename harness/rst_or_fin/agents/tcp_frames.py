@@ -1,7 +1,7 @@
 """TCP segments inside Ethernet frames, for programs that pass frames on: read, damaged, or made. No I/O.
 
 Standard library only, and only what a wire needs: IPv4 and IPv6 without extension headers. Every other frame
-is none of ours.
+is passed on unread.
 """
 
 from __future__ import annotations

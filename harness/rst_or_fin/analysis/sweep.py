@@ -1,6 +1,6 @@
 """One parameter of a scenario varied: what was seen at each value, and where one ending turns into another.
 
-Pure: made of judged replays. How the values are chosen is `search`'s business.
+Pure: made of judged replays. How the values are chosen is `threshold`'s business.
 """
 
 from __future__ import annotations

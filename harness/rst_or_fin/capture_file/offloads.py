@@ -1,7 +1,7 @@
 """Recognises checksums that no network card had filled in when they were captured. Pure.
 
 A host that leaves checksums to its card hands them to a capture on itself as they are: wrong, all of them.
-One wrong checksum among right ones is damage: nobody received that segment.
+One wrong checksum among right ones is damage: no receiver took that segment.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from rst_or_fin.errors import UsageError
 
 STANDARD_INPUT = "-"
 _CHUNK = 262_144  # bytes
-_WRITER_S = 30.0  # how long a named pipe is waited for until somebody writes to it
+_WRITER_S = 30.0  # how long a named pipe is given to get a writer
 _LOOK_EVERY_S = 0.05
 _READ_AT_ONCE = os.O_RDONLY  # and without waiting, where a system knows of that: Windows does not
 for _name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
@@ -91,7 +91,7 @@ def _file(path: Path) -> Iterator[bytes]:
 def _first_of_pipe(path: Path, descriptor: int) -> bytes:
     """Read what a pipe's writer has written by now, after waiting for a writer.
 
-    A read of a pipe says end of file where nobody has it open for writing, and fails where somebody has
+    A read of a pipe says end of file where no process has it open for writing, and fails where one has
     (pipe(7)).
     """
     deadline = time.monotonic() + _WRITER_S

@@ -1,7 +1,7 @@
 """Reads the pcapng format (draft-ietf-opsawg-pcapng): interfaces, packets and drops.
 
 Read are section headers, interfaces, packets in all three kinds of block, drop counters and comments. Names,
-secrets, journal entries and anybody's own blocks are passed over.
+secrets, journal entries and custom blocks are skipped.
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ class Reading:
 
     @property
     def comments(self) -> tuple[Comment, ...]:
-        """What somebody wrote into a pcapng file."""
+        """The comments in a pcapng file."""
         return tuple(self._comments.kept)
 
     def _decoded(self, records: Iterator[Record]) -> Iterator[Segment]:

@@ -29,7 +29,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
 
 class Comment(NamedTuple):
-    """What somebody wrote into a capture about one frame, or about the whole of it: `frame_no` is 0."""
+    """A comment in a capture on one frame, or on the whole of it: `frame_no` is then 0."""
 
     frame_no: int
     text: str

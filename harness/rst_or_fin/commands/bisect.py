@@ -1,4 +1,4 @@
-"""`bisect`: the first release on one axis whose outcome is another than that of the first one."""
+"""`bisect`: finds the first release on one axis whose outcome differs from the first one's."""
 
 from __future__ import annotations
 

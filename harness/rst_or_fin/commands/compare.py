@@ -1,4 +1,4 @@
-"""`compare`: what differs between stored runs, and whether anybody knows why. No Docker, no root."""
+"""`compare`: shows how stored runs differ, and whether that is known. No Docker, no root."""
 
 from __future__ import annotations
 

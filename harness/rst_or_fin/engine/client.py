@@ -47,7 +47,7 @@ def connect(timeout_s: float = 60) -> docker.DockerClient:
 
     oldest = ".".join(map(str, OLDEST_API))
     try:
-        # The SDK would ask for the version by itself, but leaks its socket where nobody answers.
+        # The SDK would ask for the version by itself, but leaks its socket where there is no answer.
         first_s = min(timeout_s, _FIRST_ANSWER_S)
         with closing(docker.from_env(timeout=first_s, version=oldest)) as probe:  # type: ignore[arg-type]
             _try_connect(probe)
@@ -221,7 +221,7 @@ def process_lives(pid: int, started: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True  # somebody else's, hidden from us by hidepid (proc(5)): never take it for dead
+        return True  # another user's, hidden from us by hidepid (proc(5)): never take it for dead
     return False  # a zombie of ours
 
 
@@ -244,7 +244,7 @@ def living_runs(
     lives: Callable[[int, int], bool],
     now_s: float,
 ) -> frozenset[str]:
-    """Return the runs among the resources' that somebody still drives.
+    """Return the runs, among those of the resources, that a process still drives.
 
     Where the owner can be looked up (same boot, same PID namespace) the process decides. Elsewhere a running
     container does: containers stop by themselves when their driver goes away.

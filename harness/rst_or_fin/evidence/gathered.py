@@ -1,4 +1,4 @@
-"""What somebody gathered on the closing host with stock tools, as text: counters and sockets. Pure.
+"""Reads what was gathered on the closing host with stock tools, as text: counters, sockets. Pure.
 
 The tracepoint's lines are read by `tracepoint`.
 """

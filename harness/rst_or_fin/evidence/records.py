@@ -1,6 +1,6 @@
 """What one replay leaves behind: the witnesses' reports, before they are judged.
 
-Plain records, no I/O. `store` writes and reads them, `judge` weighs them, `report` shows them.
+Plain records, no I/O. `storage` writes and reads them, `verdict` weighs them, `report` shows them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ COUNTERS = (
 class Call:
     """One line of the Erlang session: its source, the result as the shell prints it, and how long it took.
 
-    `t_ns` is when it began, on the capture's clock; None where nobody told.
+    `t_ns` is when it began, on the capture's clock; None if unknown.
     """
 
     source: str
@@ -119,7 +119,7 @@ class Moment(StrEnum):
 class CounterReading:
     """The kernel's counters of the closing host's network namespace, as they stood at one moment.
 
-    They were read between `from_ns` and `to_ns` on the capture's clock; None where nobody told.
+    They were read between `from_ns` and `to_ns` on the capture's clock; None if unknown.
     """
 
     moment: Moment
@@ -204,11 +204,11 @@ class Replay:
     were looked at right before it. `bound` are all connected sockets that lines bound to variables,
     `listening` those that listened or did; `sent` has what was handed to them. `readings` are in order of
     time. `wire` is what a wire with rules did (None where nothing stood between the hosts).
-    `system_calls` are those of the socket under test, as strace shows them (None where nobody asked);
+    `system_calls` are those of the socket under test, as strace shows them (None if not recorded);
     `resets` the RSTs that its kernel sent for it, with the kernel's reasons (None where it gives none).
     `error` is the Erlang error of a line that crashed, or what ended the session otherwise. `node_status` is
     how the process of a node that is gone ended: its exit code, or minus the number of the signal (None
-    where nobody told).
+    if unknown).
     """
 
     index: int

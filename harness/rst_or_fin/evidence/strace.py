@@ -20,7 +20,7 @@ TRACED = (
     *("connect", "accept", "accept4", "setsockopt", "shutdown", "close"),
     *("sendto", "sendmsg", "write", "writev", "recvfrom", "recvmsg", "read", "readv"),
 )
-_KEPT_LIVES = 64  # closed sockets remembered until somebody asks for them
+_KEPT_LIVES = 64  # closed sockets remembered until they are asked for
 _KEPT_CALLS = 500  # of one socket: the control link's never ends
 
 _LINE = re.compile(r"(?P<thread>\d+)\s+(?P<s>\d+)\.(?P<us>\d{6}) (?P<text>.*)")

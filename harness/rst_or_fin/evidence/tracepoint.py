@@ -15,8 +15,8 @@ from ipaddress import ip_address
 
 from rst_or_fin.tcp.segment import Endpoint
 
-MARK = "tracing_mark_write: "  # before what somebody else wrote into the trace (trace_marker)
-LOST = "[LOST "  # in a line that stands for events that were overwritten before anybody read them
+MARK = "tracing_mark_write: "  # before text that was written into the trace (trace_marker)
+LOST = "[LOST "  # in a line that stands for events that were overwritten before they were read
 
 _LINE = re.compile(r"\btcp_send_reset: .*\bsrc=(?P<src>\S+) dest=(?P<dest>\S+) .*\breason=(?P<reason>\w+)")
 _ENDPOINT = re.compile(r"\[?(?P<address>[0-9a-fA-F.:]+?)\]?:(?P<port>\d+)")

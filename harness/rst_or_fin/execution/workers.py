@@ -389,7 +389,7 @@ def _sweep() -> None:
 def main() -> None:
     """Play a group read from stdin, and write its results to stdout."""
     with os.fdopen(os.dup(1), "wb") as answer:
-        os.dup2(2, 1)  # whatever is printed meanwhile is no part of the answer
+        os.dup2(2, 1)  # keep what is printed meanwhile out of the answer
         group, steps = pickle.load(sys.stdin.buffer)
         pickle.dump(GroupSupervisor(group, steps).play(), answer)
 

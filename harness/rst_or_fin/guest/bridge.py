@@ -1,6 +1,6 @@
 """The wires between this container's network and the guest's: each interface is bridged to a TAP.
 
-The interface keeps its IP addresses, so that whoever captures finds it by those; but as a port of a bridge
+The interface keeps its IP addresses, so that a capture finds it by those; but as a port of a bridge
 that has none and answers no ARP it hands every frame on. Its hardware address goes to the guest: no ARP cache
 may lead to the container's own kernel, which takes frames for its address from any interface.
 """

@@ -2,7 +2,7 @@
 
 `python3 -m guest.start ARGUMENTS` takes the arguments that a plain node's `erl` would get, its cookie from
 $HOME/.erlang.cookie, and the sysctls that a testbed pins from this container. Every interface of the
-container becomes one of the guest: whoever speaks to the container's addresses is answered by the guest.
+container becomes one of the guest: the guest answers on the container's addresses.
 
 It ends when its standard input does. What is written there until then are orders to the guest's /init, and
 what that says of its node and its kernel is written to standard output (containers/kernel/root/init has

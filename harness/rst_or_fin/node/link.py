@@ -51,9 +51,9 @@ def encoded(term: Term) -> Encoded:
 
 
 class Link:
-    """One controller's end of a distribution link, over a socket that somebody else connected.
+    """One controller's end of a distribution link, over a socket that its caller connected.
 
-    Events of several refs may interleave: each waits for whoever asks for its ref. A ref is open from `send`
+    Events of several refs may interleave: each is kept until its ref is asked for. A ref is open from `send`
     to `release`; what arrives for one that is not open is late, and dropped. Not for several threads.
     """
 

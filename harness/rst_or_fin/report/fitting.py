@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-WIDTH = 100  # columns, where nobody looks through a terminal: a file, a pipe, a document
+WIDTH = 100  # columns, where the output is not a terminal: a file, a pipe, a document
 NARROWEST = 40  # columns; below that nothing would be readable
 
 _SGR = re.compile("\x1b\\[[0-9;]*m")

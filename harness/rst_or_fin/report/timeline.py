@@ -1,7 +1,7 @@
 """Places the calls of a session on the capture's clock: as measured, or by what they caused.
 
 A call's own start time (`Call.t_ns`) is used where the evidence has one and the wire does not contradict it:
-a guest kernel's clock is another than the capture's. Otherwise causality places the call: a connect right
+a guest kernel's clock is not the capture's. Otherwise causality places the call: a connect right
 before its SYN, a send right before its data, the close right before the closing segment, a wait until what
 it waits for has come; durations fill in the rest.
 """

@@ -81,7 +81,7 @@ def faults(document: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
         known = f"it has {_listed(defaults)}{did_you_mean(name, defaults)}"
         yield path, f"{{ parameter = {shown(name)} }}: there is no such parameter; {known}"
     if lost:
-        return  # what nobody uses may be what was meant
+        return  # an unused parameter may be the one that was meant
     used = {name for _, name in references} | set(_WORD.findall(str(document.get("session", ""))))
     for name in defaults:
         if _NAME.fullmatch(name) and name not in used:
@@ -132,7 +132,7 @@ def _references(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
 
 def _replaced(table: Any, values: Mapping[str, int]) -> Any:
     if not isinstance(table, dict):
-        return table  # whoever checks the document's types says so
+        return table  # the check of the document's types says so
     return {
         key: values[value["parameter"]] if _is_reference(value) else value for key, value in table.items()
     }

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 
 _WIDEST = 60  # characters of a value that are shown
-_LONGEST = 60  # nobody meant one of ours by a longer word, and comparing takes its square
+_LONGEST = 60  # a longer word is not meant for a known one, and comparing takes its square
 _MOST_COMPARED = 200
 _MOST_BITS = 64
 

@@ -1,4 +1,4 @@
-"""Reads a file that somebody names: a regular one, and no more of it than anybody needs."""
+"""Reads a file that the user names: only a regular one, and only up to a bound."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def read(path: Path, most_bytes: int) -> bytes:
     no file can have that name (a NUL in it).
     """
     _demand_regular(os.stat(path).st_mode)  # opening a device may do more than open it
-    # Without waiting: by now it could be a pipe that nobody writes to.
+    # Without waiting: by now it could be a pipe without a writer.
     descriptor = os.open(path, _READ_AT_ONCE)
     with open(descriptor, "rb") as file:
         status = os.fstat(descriptor)

@@ -1,7 +1,7 @@
 """Joins two captures of one connection, one at each end: what left, what arrived, and what was forged.
 
 A segment is followed from the capture at its sender's end to the one at its receiver's. What arrives and
-never left was made on the way: it is taken for nobody's. No opinion on how the connection ended.
+never left was made on the way: it counts for neither end. No opinion on how the connection ended.
 """
 
 from __future__ import annotations

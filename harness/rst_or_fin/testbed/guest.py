@@ -18,7 +18,7 @@ from rst_or_fin.evidence.tracepoint import Reset
 from rst_or_fin.tcp.segment import Endpoint
 
 _ANSWER_TIMEOUT_S = 10.0
-_KEPT_RESETS = 1000  # nobody asks for those of the control link
+_KEPT_RESETS = 1000  # those of the control link are never asked for
 
 
 class Lines(Protocol):

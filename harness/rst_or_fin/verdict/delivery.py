@@ -18,7 +18,7 @@ from rst_or_fin.tcp.ending import Role
 class Delivery:
     """Bytes of payload on their way from the application of one end to that of the other.
 
-    `handed_over` is what the session gave to be sent (None where nobody counted, as of what a library sends),
+    `handed_over` is what the session gave to be sent (None where it was not counted, as with a library),
     `on_wire` what was captured of it, each byte once, `acknowledged` what the peer's kernel has taken,
     `read` what the peer's application says that it read (None where it was not heard). Where they are
     `encrypted`, what is on the wire is more than what the applications count, and cannot be held against it.
@@ -70,7 +70,7 @@ def delivery(
 ) -> Delivery:
     """Return what became of the bytes that this end sent.
 
-    What a client behind a proxy got is none of this connection's. `replay` is the session of the host at
+    What a client behind a proxy received is not counted. `replay` is the session of the host at
     this end, `peer_report` what the other end's application said.
     """
     own = connection.reading.end(connection.endpoint(role))

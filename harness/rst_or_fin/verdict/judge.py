@@ -1,6 +1,6 @@
 """Judges one connection by its segments and its witnesses. No kernels, no expectations, no clocks.
 
-The wire decides (`reading`: which segments count); the other witnesses corroborate. A witness that
+The wire decides (`acceptance`: which segments count); the other witnesses corroborate. A witness that
 contradicts the wire makes the verdict inconclusive: it is reported, never averaged away. What packets cannot
 say (unread data and a zero linger look alike) is taken from the closing host's own counters, or left unknown
 (`causes`).
@@ -105,7 +105,7 @@ def judge(
 ) -> Verdict:
     """Judge one connection.
 
-    `report` is what the closing host told (None for somebody else's capture), `peer_report` what its peer's
+    `report` is what the closing host told (None for a foreign capture), `peer_report` what its peer's
     application saw, `gate` what must have been true of the receive buffer right before the close.
     `requires_peer_report`: nothing can be concluded where the peer's application was not heard.
     `scripted_peer`: no kernel keeps that end's numbers. `settle_ms` is how long the wire was watched after

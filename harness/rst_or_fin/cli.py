@@ -201,7 +201,7 @@ def _mistaken(error: Exception, command_line: Sequence[str]) -> int:
 
 
 def _details(error: Exception, command_line: Sequence[str]) -> str:
-    """Write the details into a new file that only this user can read; return its path."""
+    """Write the details into a new file that only this user can read; return words that say where."""
     told = [
         f"rst-or-fin {__version__}, Python {sys.version}\n{visible(shlex.join(command_line))}\n",
         *traceback.format_exception(error),

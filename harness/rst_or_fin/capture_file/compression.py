@@ -100,7 +100,7 @@ _LONGEST_MAGIC = 6
 
 
 def unpacked(stream: ByteStream) -> ByteStream:
-    """Yield the stream uncompressed, or as it is where it never was compressed.
+    """Return the stream uncompressed, or as it is where it never was compressed.
 
     Raises CaptureError where its format is one that this Python cannot unpack.
     """

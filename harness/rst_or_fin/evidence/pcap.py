@@ -25,7 +25,7 @@ class CutOffError(CaptureError):
 
 
 def frames(capture: bytes) -> Iterator[tuple[int, Frame]]:
-    """Return every record of a capture as (link type, frame), in file order.
+    """Yield every record of a capture as (link type, frame), in file order.
 
     Raises CaptureError where the bytes are no capture, are damaged, or end in the middle of a record.
     """
@@ -46,7 +46,7 @@ def whole_records(capture: bytes) -> bytes:
 
 
 def segments(capture: bytes) -> Iterator[Segment]:
-    """Return the TCP segments of a capture, in the order they were seen; skip everything else.
+    """Yield the TCP segments of a capture, in the order they were seen; skip everything else.
 
     Raises CaptureError as `frames` does.
     """

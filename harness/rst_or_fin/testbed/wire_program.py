@@ -64,7 +64,7 @@ class WireProgram:
         self._tell({"do": "play", "replay": replay, **order})
 
     def await_playing(self) -> None:
-        """Wait until the rules asked for are played; what the wire did before is no deed of theirs."""
+        """Wait until the ordered rules are played, and forget what the wire did before."""
         if not self.gone:
             self._hear({"playing"}, _ANSWER_TIMEOUT_S)
         self._actions.clear()

@@ -59,10 +59,11 @@ class PlainConnections:
     hosts: frozenset[int]
 
     def begun_before(self, frame_no: int) -> int:
+        """Count the connections that began before that frame."""
         return int(np.searchsorted(self.begun, frame_no))
 
     def is_right(self, address: str) -> bool:
-        """Whether that host sent a segment with a right checksum on one of them."""
+        """Return whether that host sent a segment with a right checksum on one of them."""
         return ":" not in address and int(IPv4Address(address)) in self.hosts
 
 
@@ -77,6 +78,7 @@ class Sifted:
     damage: Damage | None
 
     def reading(self, payload_kept: int) -> SiftedReading:
+        """Return the second reading, without the plain connections; keep that much of each payload."""
         return SiftedReading(self, payload_kept)
 
 
@@ -156,7 +158,7 @@ class _Pairs:
         self._numbers = np.empty(0, dtype=np.uint32)
 
     def numbers(self, keys: Column, low: Column, high: Column) -> Column:
-        """Number pairs by their keys, each once and in order. Two pairs of one key are not plain."""
+        """Return numbers for pairs by their keys, in order. Two pairs with one key are not plain."""
         at = np.searchsorted(self._keys, keys)
         known = np.zeros(len(keys), dtype=bool)
         inside = at < len(self._keys)
@@ -326,7 +328,7 @@ class _Sifting:
         )
 
     def _hosts(self) -> Column:
-        """The hosts that sent a right checksum on a plain connection."""
+        """Return the hosts that sent a right checksum on a plain connection."""
         pairs = self._pairs
         plain_ones = ~pairs.general
         ends = np.append(pairs.low[plain_ones & pairs.good_low], pairs.high[plain_ones & pairs.good_high])
@@ -338,7 +340,7 @@ _NEVER = np.iinfo(np.int64).max
 
 
 def _reused(pair: Column, isn: Column, client: Column) -> Column:
-    """The pairs whose connections may be taken for one another: by their numbers, or by who opens them."""
+    """Return the pairs whose connections may be confused: by their numbers, or by who opens them."""
     order = np.lexsort((isn, pair))
     pair, isn, client = pair[order], isn[order], client[order]
     same = pair[1:] == pair[:-1]
@@ -347,7 +349,7 @@ def _reused(pair: Column, isn: Column, client: Column) -> Column:
 
 
 def _keys(low: Column, high: Column) -> Column:
-    """A number for each pair, all but certainly another one for another pair (Fibonacci hashing)."""
+    """Return a number for each pair, all but certainly another for each (Fibonacci hashing)."""
     mixed = (low * np.uint64(0x9E3779B97F4A7C15)) ^ (high * np.uint64(0xC2B2AE3D27D4EB4F))
     found: Column = mixed ^ (mixed >> np.uint64(29))
     return found

@@ -160,7 +160,7 @@ def _likely(data: bytes, at: int) -> tuple[Column, Column]:
 
 
 def is_whole(block: Block) -> bool:
-    """Whether no record lies about its lengths."""
+    """Return whether no record lies about its lengths."""
     return _is_whole(_rows(block, RECORD_LEN).view(_HEAD)[:, 0])
 
 
@@ -208,7 +208,7 @@ def _times_ns(found: Column, how: Layout) -> Column:
 
 
 def _rows(block: Block, length: int) -> Column:
-    """The first bytes of every record, as many of each, whatever follows it."""
+    """Return the first bytes of every record, as many of each, whatever follows it."""
     padded = np.frombuffer(block.data + bytes(length), dtype=np.uint8)
     return np.lib.stride_tricks.sliding_window_view(padded, length)[block.starts]
 
@@ -249,7 +249,7 @@ def _fields(how: Layout) -> np.dtype[Any]:
 
 
 def _is_simple(found: Column, how: Layout) -> Column:
-    """Whether a frame holds TCP under a plain header of IPv4, and was captured up to the payload at least."""
+    """Return which frames hold TCP under a plain IPv4 header, captured at least up to the payload."""
     header_len = found["bits"].astype(np.int64) >> 12 << 2
     simple: Column = (
         (found["captured"] >= how.ip_at + _IP_LEN + header_len)

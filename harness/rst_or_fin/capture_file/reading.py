@@ -33,7 +33,8 @@ class Times(Protocol):
 
     def __len__(self) -> int: ...
     def __getitem__(self, index: int) -> int: ...
-    def searchsorted(self, value: int, /, side: Literal["right"]) -> SupportsInt: ...
+    def searchsorted(self, value: int, /, side: Literal["right"]) -> SupportsInt:
+        """Return how many of the times are not later than `value`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

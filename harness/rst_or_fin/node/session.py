@@ -87,7 +87,7 @@ def begin(
 def order(
     *, session: str, bindings: Mapping[str, str], close_line: int, line_timeout_s: float, live: bool = True
 ) -> Encoded:
-    """What `begin` sends, for those who send it often."""
+    """Encode what `begin` sends, for callers that send it often."""
     line_timeout_ms = round(line_timeout_s * 1000)
     return encoded((Atom("play"), session, dict(bindings), close_line, line_timeout_ms, live))
 

@@ -217,7 +217,7 @@ class End:
         return self.sent_to > self.payload_to
 
     def leaps_to(self, reset: Reset) -> bool:
-        """Whether nothing of it was captured but a RST, beyond what its peer acknowledged first."""
+        """Return whether a RST is all that was captured of it, beyond what its peer acknowledged first."""
         if self.syn is not None or self.payload_to is not None or self.start is None:
             return False
         return reset.seq > self.start

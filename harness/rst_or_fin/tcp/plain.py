@@ -96,7 +96,7 @@ def find(among: Segments) -> Found:
 
 
 def _before(latest: _Column) -> _Column:
-    """The latest one before each segment, from the latest one up to it; -1: there is none."""
+    """Return the latest one before each segment, from the latest one up to it; -1 for none."""
     return np.concatenate((np.array([-1], dtype=np.int32), latest[:-1]))
 
 

@@ -91,7 +91,7 @@ obey(Command, From, Ref, Play, Queue, Last) ->
     From ! answer(Command, Ref),
     serve(Play, Queue, Last).
 
-answer(counters, Ref) -> {Ref, counters, reading()};
+answer(counters, Ref) -> {Ref, counters, whole_reading()};
 answer({sysctls, Names}, Ref) -> {Ref, sysctls, sysctls(Names)};
 answer(ping, Ref) ->
     ok = close_to_networks(),
@@ -137,7 +137,7 @@ begun(Forms, Bindings, Close, Ref) ->
     {Session, Monitor} = spawn_roomy(session),
     true = group_leader(self(), Session),
     ok = forget(),
-    Begun = {begun, reading()},
+    Begun = {begun, whole_reading()},
     Session ! {play, self(), Ref, Forms, Bindings, Close},
     #play{session = Session, monitor = Monitor, ref = Ref, forms = Forms, close = Close, held = [Begun]}.
 prepared(Key) ->
@@ -196,6 +196,10 @@ reading() ->
     {ok, One} = file:pread(Netstat, 0, ?PROC_MAX),
     {ok, Other} = file:pread(Snmp, 0, ?PROC_MAX),
     {FromNs, os:system_time(nanosecond), [One, Other]}.
+whole_reading() ->
+    Snmp6 = snmp6(get(snmp6_file)),
+    {FromNs, ToNs, Files} = reading(),
+    {FromNs, ToNs, Files ++ [Snmp6]}.
 files(undefined) ->
     {ok, Netstat} = file:open("/proc/net/netstat", [read, raw, binary]),
     {ok, Snmp} = file:open("/proc/net/snmp", [read, raw, binary]),
@@ -203,6 +207,16 @@ files(undefined) ->
     {Netstat, Snmp};
 files(Files) ->
     Files.
+
+snmp6(undefined) ->
+    Opened = file:open("/proc/net/snmp6", [read, raw, binary]),
+    _ = put(snmp6_file, Opened),
+    snmp6(Opened);
+snmp6({ok, File}) ->
+    {ok, Content} = file:pread(File, 0, ?PROC_MAX),
+    Content;
+snmp6({error, enoent}) ->
+    <<>>.
 
 %%% node_facts.erl
 

@@ -5,7 +5,7 @@ from rst_or_fin.embedding import case, ladder, mermaid, session, trace, verdict,
 from docs.blocks.captures import captured, imported
 from docs.blocks.causes import causes
 from docs.blocks.conn_states import meanings, states, transitions, words
-from docs.blocks.counters import counters, reasons
+from docs.blocks.counters import counters, noise, reasons, uses
 from docs.blocks.expectations import expected_values, pytest_options, script_grammar
 from docs.blocks.peers import peers
 from docs.blocks.sections import by_theme, drawing, theme
@@ -25,6 +25,7 @@ __all__ = [
     "ladder",
     "meanings",
     "mermaid",
+    "noise",
     "peers",
     "pytest_options",
     "reasons",
@@ -36,6 +37,7 @@ __all__ = [
     "theme",
     "trace",
     "transitions",
+    "uses",
     "verdict",
     "witnesses",
     "words",

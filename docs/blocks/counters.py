@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from rst_or_fin.evidence.records import COUNTERS
+from rst_or_fin.evidence.counters import JUDGED, NOISE, Counter
 from rst_or_fin.tcp.causes import CAUSES, reasons_of
 
 from docs.blocks.words import table
 
-_MEANING = {
-    "TcpExt:TCPAbortOnClose": "a RST because data lay unread at the close",
-    "TcpExt:TCPAbortOnData": "a RST because the linger time was zero, or because data came after the close",
-    "TcpExt:TCPAbortOnLinger": "a RST because the peer's FIN did not come within TCP_LINGER2",
-    "TcpExt:TCPAbortOnTimeout": "given up after retransmissions, keepalive probes or TCP_USER_TIMEOUT",
-    "TcpExt:TCPAbortOnMemory": "a RST because there was no memory left for the socket",
-    "Tcp:OutRsts": "RSTs sent, for whatever reason",
-    "Tcp:EstabResets": "connections that went from ESTABLISHED or CLOSE_WAIT straight to CLOSED",
-    "Tcp:RetransSegs": "segments sent again",
-}
-
 
 def counters() -> str:
-    """List every counter that is read around a close."""
-    rows = ((f"`{name.partition(':')[2]}`", name.partition(":")[0], _MEANING[name]) for name in COUNTERS)
+    """Every counter that the judge is given."""
+    rows = ((f"`{_short(c)}`", c.name.partition(":")[0], c.raised_by) for c in JUDGED)
     return table(("counter", "group", "raised by"), rows)
+
+
+def uses() -> str:
+    """What each of them is used for, and why it is compared or not."""
+    rows = ((f"`{_short(c)}`", c.judged, _compared(c)) for c in JUDGED)
+    return table(("counter", "the judge", "`compare`"), rows)
+
+
+def noise() -> str:
+    """The counters that two equal closes may differ in."""
+    return table(("left out as noise", "because"), ((n.what, n.why) for n in NOISE))
+
+
+def _short(counter: Counter) -> str:
+    return counter.name.partition(":")[2]
+
+
+def _compared(counter: Counter) -> str:
+    return f"{'must be equal' if counter.equal else 'not compared'}: {counter.because}"
 
 
 def reasons() -> str:

@@ -95,7 +95,7 @@ obey(Command, From, Ref, Play, Queue, Last) ->
     serve(Play, Queue, Last).
 
 -spec answer(term(), ref()) -> tuple().
-answer(counters, Ref) -> {Ref, counters, kernel_counters:reading()};
+answer(counters, Ref) -> {Ref, counters, kernel_counters:whole_reading()};
 answer({sysctls, Names}, Ref) -> {Ref, sysctls, node_facts:sysctls(Names)};
 answer(ping, Ref) ->
     ok = distribution_port:close_to_networks(),
@@ -146,7 +146,7 @@ begun(Forms, Bindings, Close, Ref) ->
     {Session, Monitor} = session_node:spawn_roomy(session),
     true = group_leader(self(), Session),
     ok = sent_bytes:forget(),
-    Begun = {begun, kernel_counters:reading()},
+    Begun = {begun, kernel_counters:whole_reading()},
     Session ! {play, self(), Ref, Forms, Bindings, Close},
     #play{session = Session, monitor = Monitor, ref = Ref, forms = Forms, close = Close, held = [Begun]}.
 

@@ -286,6 +286,12 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("runs", nargs="+", metavar="RUN", help="an evidence folder, or a folder of these")
     compare.add_argument("--format", choices=("text", "json", "markdown", "html"), default="text")
     compare.add_argument("--out", metavar="FILE", help="write to FILE instead of stdout")
+    compare.add_argument(
+        "--counters",
+        choices=("close", "all"),
+        default="close",
+        help="all: also which of the kernel's other counters move in one place and not in another",
+    )
 
     _add_bisect(commands.add_parser("bisect", help="find the first release whose outcome differs"))
     _add_test_kernel(

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from rst_or_fin.errors import UsageError
-from rst_or_fin.evidence.records import COUNTERS, Moment, Replay, SessionEnd
+from rst_or_fin.evidence.counters import COUNTERS
+from rst_or_fin.evidence.records import Moment, Replay, SessionEnd
 from rst_or_fin.node import session
 from rst_or_fin.node.link import Atom
 

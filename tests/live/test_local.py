@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rst_or_fin.agents import frames
+from rst_or_fin.agents import counters, frames
 from rst_or_fin.capture_file.frame import Frame
 from rst_or_fin.errors import MachineError, RstOrFinError, UsageError
 from rst_or_fin.evidence.records import PeerReport, SessionEnd
@@ -253,15 +253,15 @@ def test_of_a_connection_that_never_was_nothing_is_said(bed: LocalTestbed) -> No
 
 
 def test_the_counters_can_be_read_from_beside_the_node(bed: LocalTestbed) -> None:
-    before = bed.counters()["TcpExt:TCPAbortOnClose"]
+    before = counters.parse(bed.counter_tables())["TcpExt:TCPAbortOnClose"]
     for _ in range(3):
         play(bed, UNREAD)
-    assert bed.counters()["TcpExt:TCPAbortOnClose"] - before == 3
+    assert counters.parse(bed.counter_tables())["TcpExt:TCPAbortOnClose"] - before == 3
 
 
 def test_the_counters_are_those_that_the_node_reads(bed: LocalTestbed) -> None:
     inside = session.counters(bed.link).counters
-    assert {name: bed.counters()[name] for name in inside} == inside
+    assert counters.pick(bed.counter_tables(), tuple(inside)) == inside
 
 
 def test_the_sysctls_are_pinned_on_the_node(bed: LocalTestbed) -> None:
@@ -385,7 +385,10 @@ def test_a_testbed_that_does_not_come_up_leaves_nothing() -> None:
 def test_a_node_that_dies_ends_the_replay_and_nothing_else() -> None:
     with LocalTestbed.open() as bed:
         replay = play(bed, UNREAD.replace("gen_tcp:close(Sock)", "erlang:halt(1)"))
-        assert (replay.end, bed.counters()["Tcp:OutRsts"] > 0) == (SessionEnd.NODE_GONE, True)
+        assert (replay.end, counters.parse(bed.counter_tables())["Tcp:OutRsts"] > 0) == (
+            SessionEnd.NODE_GONE,
+            True,
+        )
 
 
 def test_a_server_that_dies_leaves_the_wire_as_it_is() -> None:

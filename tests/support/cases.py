@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from rst_or_fin.evidence.counters import COUNTERS
 from rst_or_fin.evidence.records import (
-    COUNTERS,
     Call,
     CaptureFacts,
     CounterReading,

@@ -10,7 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rst_or_fin.analysis.compare import COUNTERS, ComparedRun, Findings, Unseen, compare, observe
+from rst_or_fin.analysis.counters import moves
 from rst_or_fin.commands.compare import _FORMATS
+from rst_or_fin.evidence.counters import COUNTERS as READ
+from rst_or_fin.evidence.counters import JUDGED, MUST_BE_EQUAL, NOISE, is_noise
 from rst_or_fin.evidence.records import CaptureFacts, Gate, PeerReport
 from rst_or_fin.report import differences, differences_html
 from rst_or_fin.scenario.axes import Axes, When
@@ -234,6 +237,72 @@ def test_a_counter_alone_makes_a_difference() -> None:
     other = replace(judged, replay=replace(judged.replay, readings=(before, more)))
     ran = run(KNOWN)
     assert found(ran, replace(ran, judgements=(other,))).differences[0].points == (COUNTERS,)
+
+
+def counted(kernel: str, *changes: dict[str, int] | None) -> ComparedRun:
+    """A run on that kernel, a replay for each of these changes of the counters."""
+    ran = run(KNOWN, axes=Axes(kernel=kernel, otp="27"))
+    [judged] = ran.judgements
+    replays = (replace(judged, replay=replace(judged.replay, changed=change)) for change in changes)
+    return replace(ran, judgements=tuple(replays))
+
+
+ADVERTISED = {"TcpExt:TCPWantZeroWindowAdv": 1}
+
+
+def test_a_counter_that_moves_in_one_place_alone_is_told_with_both_places() -> None:
+    [each] = moves([counted(OLD, ADVERTISED, ADVERTISED), counted(NEW, {}, {}, {})])
+    assert [(m.counter, m.by, m.where, m.replays, m.not_where, m.still) for m in each.moves] == [
+        ("TcpExt:TCPWantZeroWindowAdv", "+1", f"kernel {OLD}", 2, f"kernel {NEW}", 3)
+    ]
+
+
+def test_a_counter_that_moves_in_some_replays_of_one_place_is_timing() -> None:
+    [each] = moves([counted(OLD, ADVERTISED, {}), counted(NEW, {}, {})])
+    assert (each.moves, each.unsteady) == ((), ("TcpExt:TCPWantZeroWindowAdv",))
+
+
+@pytest.mark.parametrize("name", ["Tcp:InSegs", "IpExt:InOctets", "Ip6OutTransmits", "TcpExt:DelayedACKs"])
+def test_a_counter_of_packets_is_noise_whatever_the_kernel(name: str) -> None:
+    [each] = moves([counted(OLD, {name: 1}), counted(NEW, {})])
+    assert (each.moves, each.noise) == ((), (name,))
+
+
+def test_what_moves_everywhere_is_not_told() -> None:
+    [each] = moves([counted(OLD, {"Tcp:ActiveOpens": 1}), counted(NEW, {"Tcp:ActiveOpens": 1})])
+    assert each.moves == ()
+
+
+def test_evidence_without_the_other_counters_is_said_to_have_none() -> None:
+    [each] = moves([counted(OLD, None), counted(NEW, {})])
+    assert (each.moves, each.unrecorded) == ((), 1)
+
+
+def test_one_place_alone_has_nothing_to_be_told_apart_from() -> None:
+    assert moves([counted(OLD, ADVERTISED), counted(OLD, {})]) == []
+
+
+@pytest.mark.parametrize("form", list(_FORMATS))
+def test_every_format_has_the_counters_that_were_asked_for(form: str) -> None:
+    runs = [counted(OLD, ADVERTISED), counted(NEW, {})]
+    assert "TCPWantZeroWindowAdv" in _FORMATS[form](compare(runs), moves(runs))
+
+
+@pytest.mark.parametrize("form", list(_FORMATS))
+def test_no_format_has_counters_that_nobody_asked_for(form: str) -> None:
+    assert "TCPWantZeroWindowAdv" not in _FORMATS[form](compare([counted(OLD, ADVERTISED), counted(NEW, {})]))
+
+
+def test_every_counter_that_is_judged_has_its_reasons() -> None:
+    assert [c.name for c in JUDGED if not (c.raised_by and c.judged and c.because)] == []
+
+
+def test_every_rule_of_noise_has_its_reason() -> None:
+    assert [noise.pattern for noise in NOISE if not noise.why] == []
+
+
+def test_what_must_be_equal_is_read_and_is_no_noise() -> None:
+    assert (set(READ) >= MUST_BE_EQUAL, [name for name in MUST_BE_EQUAL if is_noise(name)]) == (True, [])
 
 
 def test_how_much_had_arrived_at_the_close_counts_only_where_a_scenario_states_it() -> None:

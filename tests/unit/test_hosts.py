@@ -235,7 +235,7 @@ def test_an_address_that_nobody_carries_is_named() -> None:
 
 
 def test_counters_are_named_by_group() -> None:
-    table = "TcpExt: SyncookiesSent TCPAbortOnClose\nTcpExt: 1 7\nIpExt: InOctets\nIpExt: 9\n"
+    table = b"TcpExt: SyncookiesSent TCPAbortOnClose\nTcpExt: 1 7\nIpExt: InOctets\nIpExt: 9\n"
     assert counters.parse(table) == {
         "TcpExt:SyncookiesSent": 1,
         "TcpExt:TCPAbortOnClose": 7,
@@ -247,6 +247,24 @@ def test_only_the_counters_that_are_wanted_and_there_are_picked() -> None:
     table = b"TcpExt: SyncookiesSent TCPAbortOnClose\nTcpExt: 1 7\nIpExt: InOctets\nIpExt: 9\n"
     names = ("IpExt:InOctets", "TcpExt:TCPAbortOnClose", "Tcp:OutRsts")
     assert counters.pick(table, names) == {"TcpExt:TCPAbortOnClose": 7, "IpExt:InOctets": 9}
+
+
+def test_what_changed_is_told_by_how_much_and_an_ipv6_counter_by_its_own_name() -> None:
+    before = b"Tcp: CurrEstab OutRsts\nTcp: 3 4\nUdp: InDatagrams\nUdp: 1\nIp6InReceives   \t7\n"
+    after = b"Tcp: CurrEstab OutRsts\nTcp: 2 4\nUdp: InDatagrams\nUdp: 1\nIp6InReceives   \t19\n"
+    assert counters.changed(before, after) == {"Tcp:CurrEstab": -1, "Ip6InReceives": 12}
+
+
+@pytest.mark.parametrize("before", [b"", b"IcmpMsg: OutType3\nIcmpMsg: 2\n"])
+def test_a_counter_that_was_not_there_before_was_none(before: bytes) -> None:
+    """The kernel names a type of ICMP message once it has counted one."""
+    after = b"IcmpMsg: InType3 OutType3\nIcmpMsg: 1 2\n"
+    assert counters.changed(before, after)["IcmpMsg:InType3"] == 1
+
+
+def test_the_namespaces_counters_are_read_whole() -> None:
+    names = counters.parse(counters.read())
+    assert {"TcpExt:TCPAbortOnClose", "Tcp:OutRsts", "Ip6InReceives"} <= set(names)
 
 
 def test_the_hosts_programs_import_nothing_of_the_harness() -> None:

@@ -49,8 +49,14 @@ FRAMES = [frame(s) for s in segments(CASES["the published abort: closed with eve
 FILES = ("manifest.json", "scenario.toml", "capture.pcap", "transcript.jsonl", "counters.jsonl", "peer.jsonl")
 LINE_FILES = ("transcript.jsonl", "counters.jsonl", "peer.jsonl")
 
+
+def _counting(changed: dict[str, int] | None, **given: Any) -> Replay:
+    return replace(replay(**given), changed=changed)
+
+
 replays = st.builds(
-    replay,
+    _counting,
+    st.none() | st.dictionaries(st.text(), st.integers(-9, 2**40)),
     unread=st.integers(0, 2**40),
     received=st.integers(0, 2**40),
     raised=st.dictionaries(st.sampled_from(["Tcp:OutRsts", "TcpExt:TCPAbortOnClose"]), st.integers(0, 9)),

@@ -95,7 +95,7 @@ def serve(tap: socket.socket, commands: int, answers: int, *, joined: bool) -> N
         dropped += drops(tap)
         for order in orders or b"":
             if order == frames.COUNT[0]:
-                _write_all(answers, frames.encode_counted(counters.read_all()))
+                _write_all(answers, frames.encode_counted(counters.read()))
             elif order == frames.DRAIN[0]:
                 _write_all(answers, frames.encode_drained(taken, dropped, time.time_ns()))
                 taken = []

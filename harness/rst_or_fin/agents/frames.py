@@ -4,7 +4,7 @@ capture -> driver: a stream of records, each one kind byte, a 32-bit length (big
     R  ready: JSON facts. Sent once, when the capture is already running.
     F  a frame: t_ns (64 bit, nanoseconds since the epoch), then the frame as captured.
     E  end of a drain: how many frames the kernel dropped so far, and the time now (64 bit each).
-    C  the kernel's TCP counters of the namespace: JSON.
+    C  the kernel's counters of the namespace: the text of `counters.read`.
     X  the capture could not start: JSON {"error": ...}. Nothing follows it.
 driver -> capture: the byte DRAIN, answered with every frame since the last drain, then one E. End of file:
 leave.
@@ -50,9 +50,9 @@ class Drained(NamedTuple):
 
 
 class Counted(NamedTuple):
-    """The kernel's counters by name, such as "Tcp:OutRsts"."""
+    """The kernel's counters of the namespace, as `counters.read` gives them."""
 
-    counters: Mapping[str, int]
+    tables: bytes
 
 
 class Failed(NamedTuple):
@@ -74,9 +74,8 @@ def encode_failed(error: str) -> bytes:
     return _record(b"X", json.dumps({"error": error}).encode())
 
 
-def encode_counted(counters: Mapping[str, int]) -> bytes:
-    """Encode a record of the kernel's counters."""
-    return _record(b"C", json.dumps(counters).encode())
+def encode_counted(tables: bytes) -> bytes:
+    return _record(b"C", tables)
 
 
 def encode_drained(frames: Iterable[tuple[int, bytes]], dropped: int, now_ns: int) -> bytes:
@@ -127,5 +126,5 @@ def _decode(kind: bytes, payload: bytes) -> Record:
     if kind == b"R":
         return Ready(json.loads(payload))
     if kind == b"C":
-        return Counted(json.loads(payload))
+        return Counted(payload)
     return Failed(str(json.loads(payload)["error"]))

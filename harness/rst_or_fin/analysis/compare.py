@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+from rst_or_fin.evidence.counters import MUST_BE_EQUAL
 from rst_or_fin.evidence.records import Moment
 from rst_or_fin.scenario.axes import Axes, version
 from rst_or_fin.scenario.model import Expectation, Scenario, Variant
@@ -32,8 +33,6 @@ CLOSING = "closing segment"
 DECIDED_BY = "decided by"
 COUNTERS = "counters at the close"
 
-# How often something was sent again depends on the machine's load, not on how a connection is closed.
-_NOT_COMPARED = ("Tcp:RetransSegs",)
 # What the shell prints of ports, processes and references has another number every time.
 _IDENTITY = re.compile(r"#(?:Port|Ref|Fun)<[^>]*>|<\d+\.\d+\.\d+>")
 
@@ -152,7 +151,7 @@ def compare(runs: Iterable[ComparedRun], unplayed: Iterable[Unseen] = ()) -> Fin
         if why:
             set_aside.append(SetAside(run=run, why=why))
         if run.conclusive and not run.scenario.race:
-            by_scenario.setdefault(_identity(run.scenario), []).append(run)
+            by_scenario.setdefault(identity(run.scenario), []).append(run)
     differences, same, in_part, alone = [], [], [], []
     for members in by_scenario.values():
         ways = _ways(members)
@@ -170,7 +169,7 @@ def compare(runs: Iterable[ComparedRun], unplayed: Iterable[Unseen] = ()) -> Fin
         in_part=tuple(sorted(in_part, key=lambda part: part.scenario.name)),
         alone=tuple(sorted(alone, key=lambda s: s.name)),
         set_aside=tuple(set_aside),
-        span=span([run.axes for run in everything], _varying([run.axes for run in everything])),
+        span=span([run.axes for run in everything], varying([run.axes for run in everything])),
     )
 
 
@@ -229,7 +228,8 @@ def span(axes: Sequence[Axes], names: Iterable[str]) -> str:
 # What belongs together, and what is left out
 
 
-def _identity(scenario: Scenario) -> object:
+def identity(scenario: Scenario) -> object:
+    """Return what two runs must share to be compared: the session, its values and the server."""
     server = scenario.server
     options = tuple(sorted((name, str(value)) for name, value in server.options.items()))
     given = tuple(sorted(scenario.given.items()))
@@ -304,7 +304,7 @@ def _counters(judged: Assessment) -> str:
     raised = (
         f"{name.partition(':')[2]} +{after[name] - before[name]}"
         for name in sorted(after)
-        if name in before and after[name] != before[name] and name not in _NOT_COMPARED
+        if name in before and after[name] != before[name] and name in MUST_BE_EQUAL
     )
     return ", ".join(raised) or "unchanged"
 
@@ -351,8 +351,8 @@ def _as_expected(run: ComparedRun) -> bool:
 
 def _difference(ways: Sequence[tuple[dict[str, str], list[ComparedRun]]]) -> Difference:
     base = ways[0][1]
-    axes = _telling_apart([members for _, members in ways])
-    shown = axes if axes is not None else _varying([run.axes for _, members in ways for run in members])
+    axes = telling_apart([[run.axes for run in members] for _, members in ways])
+    shown = axes if axes is not None else varying([run.axes for _, members in ways for run in members])
     behaviours = tuple(
         Behaviour(
             points=points,
@@ -389,17 +389,18 @@ def _reference(base: Sequence[ComparedRun], members: Sequence[ComparedRun]) -> s
     return "; ".join(sorted((ours | theirs) - {""} if "" in ours else ours))
 
 
-def _telling_apart(ways: Sequence[Sequence[ComparedRun]]) -> tuple[str, ...] | None:
+def telling_apart(ways: Sequence[Sequence[Axes]]) -> tuple[str, ...] | None:
     """Return the smallest set of axes that separates all behaviours, or None."""
     for size in range(1, len(AXES) + 1):
         for names in combinations(AXES, size):
-            seen = [{_projected(run.axes, names) for run in members} for members in ways]
+            seen = [{_projected(axes, names) for axes in way} for way in ways]
             if sum(map(len, seen)) == len(set().union(*seen)):
                 return names
     return None
 
 
-def _varying(axes: Sequence[Axes]) -> tuple[str, ...]:
+def varying(axes: Sequence[Axes]) -> tuple[str, ...]:
+    """Return the axes on which these are not all the same."""
     return tuple(name for name in AXES if len({getattr(a, name) for a in axes}) > 1)
 
 

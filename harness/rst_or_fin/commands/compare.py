@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
 from rst_or_fin.analysis.compare import Findings, is_doubtful
 from rst_or_fin.analysis.compare import compare as find
+from rst_or_fin.analysis.counters import Moves, moves
 from rst_or_fin.commands.console import columns, palette
 from rst_or_fin.errors import (
     EXIT_AS_EXPECTED,
@@ -33,8 +35,9 @@ def compare(options: argparse.Namespace) -> int:
     """
     folders = dict.fromkeys(folder for given in options.runs for folder in find_runs(Path(given)))
     unplayed = [place for given in options.runs for place in cache.unplayed(Path(given))]
-    found = find((cache.read(folder) for folder in folders), unplayed)
-    content = _FORMATS[options.format](found)
+    runs = [cache.read(folder) for folder in folders]
+    found = find(runs, unplayed)
+    content = _FORMATS[options.format](found, moves(runs) if options.counters == "all" else None)
     if options.out is None:
         sys.stdout.write(fitted(content, columns()) if options.format == "text" else content)
         sys.stdout.flush()
@@ -48,24 +51,36 @@ def compare(options: argparse.Namespace) -> int:
     return EXIT_AS_EXPECTED if compared else EXIT_USAGE
 
 
-def _text(found: Findings) -> str:
-    return differences.text(found, palette()) + "\n"
+_Moves = Sequence[Moves] | None
 
 
-def _json(found: Findings) -> str:
-    return msgspec.json.format(msgspec.json.encode(differences.document(found)), indent=2).decode() + "\n"
+def _text(found: Findings, others: _Moves = None) -> str:
+    return differences.text(found, palette(), others) + "\n"
 
 
-def _html(found: Findings) -> str:
+def _json(found: Findings, others: _Moves = None) -> str:
+    document = msgspec.json.encode(differences.document(found, others))
+    return msgspec.json.format(document, indent=2).decode() + "\n"
+
+
+def _markdown(found: Findings, others: _Moves = None) -> str:
+    return differences.markdown(found, others)
+
+
+def _html(found: Findings, others: _Moves = None) -> str:
     from rst_or_fin.report import differences_html
 
-    return differences_html.render(found) + "\n"
+    return differences_html.render(found, others) + "\n"
 
 
-_FORMATS: dict[str, Callable[[Findings], str]] = {
+class _Format(Protocol):
+    def __call__(self, found: Findings, others: _Moves = None) -> str: ...
+
+
+_FORMATS: dict[str, _Format] = {
     "text": _text,
     "json": _json,
-    "markdown": differences.markdown,
+    "markdown": _markdown,
     "html": _html,
 }
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from rst_or_fin.evidence.records import COUNTERS
+from rst_or_fin.evidence.counters import COUNTERS
 from rst_or_fin.evidence.tracepoint import Reset, parse
 from rst_or_fin.tcp.segment import Endpoint
 

@@ -19,19 +19,6 @@ from rst_or_fin.tcp.segment import Endpoint
 MOST_BYTES = 2**31 - 1  # relative sequence numbers go no further
 Length = Annotated[int, msgspec.Meta(ge=0, le=MOST_BYTES)]
 
-# The kernel's counters that tell why a RST was sent: /proc/net/netstat (TcpExt) and /proc/net/snmp (Tcp)
-# of the closing host's network namespace (Documentation/networking/snmp_counter.rst, Linux 6.12).
-COUNTERS = (
-    "TcpExt:TCPAbortOnClose",
-    "TcpExt:TCPAbortOnData",
-    "TcpExt:TCPAbortOnLinger",
-    "TcpExt:TCPAbortOnTimeout",
-    "TcpExt:TCPAbortOnMemory",
-    "Tcp:OutRsts",
-    "Tcp:EstabResets",
-    "Tcp:RetransSegs",
-)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
@@ -206,9 +193,10 @@ class Replay:
     time. `wire` is what a wire with rules did (None where nothing stood between the hosts).
     `system_calls` are those of the socket under test, as strace shows them (None if not recorded);
     `resets` the RSTs that its kernel sent for it, with the kernel's reasons (None where it gives none).
-    `error` is the Erlang error of a line that crashed, or what ended the session otherwise. `node_status` is
-    how the process of a node that is gone ended: its exit code, or minus the number of the signal (None
-    if unknown).
+    `changed` are all counters of the closing host's network namespace that changed between the session's
+    begin and the settled end, by how much (None where they were not read at both). `error` is the Erlang
+    error of a line that crashed, or what ended the session otherwise. `node_status` is how the process of a
+    node that is gone ended: its exit code, or minus the number of the signal (None where nobody told).
     """
 
     index: int
@@ -226,6 +214,7 @@ class Replay:
     system_calls: tuple[SystemCall, ...] | None = None
     resets: tuple[Reset, ...] | None = None
     node_status: int | None = None
+    changed: Mapping[str, int] | None = None
 
     def reading(self, moment: Moment) -> CounterReading | None:
         """Return the counters as they were read at that moment; None where they were not."""

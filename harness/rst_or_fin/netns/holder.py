@@ -145,9 +145,7 @@ class _Inner:
             tap = _tap()
             node_table = _socket_table()
         # An open file of /proc/net belongs to the namespace that it was opened in, whoever reads it.
-        counters = [
-            os.open(f"/proc/self/net/{file}", os.O_RDONLY) for file in ("netstat", "snmp", "sockstat")
-        ]
+        counters = [_open_counters(file) for file in ("netstat", "snmp", "snmp6", "sockstat")]
         facts = {"namespaces": self._kind, "node_host": client_facts, "server_host": server_facts}
         handed_out = [tap, log, orders, node_table, server_table, *counters, *server_tap, *wire_ends]
         send(self._channel, {"event": "wired", "facts": facts}, handed_out)
@@ -276,6 +274,14 @@ class _Inner:
             for program in self._programs:
                 if program.pid == pid:
                     send(self._channel, program.exit_message(status))
+
+
+def _open_counters(file: str) -> int:
+    """Open a file of the kernel's counters; an empty one in place of what a kernel without IPv6 lacks."""
+    try:
+        return os.open(f"/proc/self/net/{file}", os.O_RDONLY)
+    except FileNotFoundError:
+        return os.open(os.devnull, os.O_RDONLY)
 
 
 def _tap() -> int:

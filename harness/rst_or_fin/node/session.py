@@ -17,8 +17,8 @@ A command is sent as `{From, Ref, Command}`; every string in it and in an event 
         | {unparsable, LineNo, Why}
 
 A Reading is {FromNs, ToNs, [Netstat, Snmp]}, the times being those of the node's kernel, and the two what it
-had in /proc/net/netstat and /proc/net/snmp. Bound are the connected sockets that the line bound to variables,
-as {Name, Local, Remote}; SocketStates those of them that are open, as {Name, Local, Remote, Received, Unread,
+had in /proc/net/netstat and /proc/net/snmp; the first reading and the one that is asked for have snmp6, too.
+Bound are the connected sockets that the line bound to variables, as {Name, Local, Remote}; SocketStates those of them that are open, as {Name, Local, Remote, Received, Unread,
 State}; Listening those that listen or did, as {Name, Local, Closed}; Sent the bytes handed to each connected
 socket, as {Local, Remote, Bytes}, told again where they are others. An address is the tuple that Erlang has
 for it.
@@ -37,8 +37,8 @@ from typing import Any, cast
 
 from rst_or_fin.agents import counters as proc_counters
 from rst_or_fin.errors import LinkError, LinkLostError, LinkTimeoutError, UnparsableError
+from rst_or_fin.evidence.counters import COUNTERS
 from rst_or_fin.evidence.records import (
-    COUNTERS,
     BoundSocket,
     Call,
     CounterReading,
@@ -100,14 +100,16 @@ def collect(
     on_call: Callable[[Call], None] | None = None,
     meanwhile: Callable[[], None] | None = None,
     between: Callable[[], object] | None = None,
+    on_begun: Callable[[bytes], None] | None = None,
 ) -> Replay:
     """Gather a play's events until it ends; `index` is the caller's number for it.
 
     `timeout_s` is how long each next event may take. `on_call` gets every Call as it arrives; `meanwhile` is
-    called now and then while none does, `between` after some have come, while the node plays on. A node that
-    is gone ends the Replay. Raises UnparsableError, LinkTimeoutError.
+    called now and then while none does, `between` after some have come, while the node plays on; `on_begun`
+    gets the text of all counters as the session began. A node that is gone ends the Replay. Raises
+    UnparsableError, LinkTimeoutError.
     """
-    replay = _Gathering(on_call)
+    replay = _Gathering(on_call, on_begun)
     try:
         replay.take_all(_next_event(link, ref, timeout_s, meanwhile))
         while replay.end is None:
@@ -156,12 +158,12 @@ def ask_counters(link: Link) -> bytes:
     return link.send(Atom("counters"))
 
 
-def told_counters(link: Link, ref: bytes, moment: Moment) -> CounterReading:
+def told_counters(link: Link, ref: bytes, moment: Moment) -> tuple[CounterReading, bytes]:
     """Return the answer to `ask_counters`. Raises LinkLostError where the node is gone, LinkTimeoutError."""
     try:
         match link.next_event(ref, _ANSWER_S):
             case ("counters", reading):
-                return _reading(moment, reading)
+                return _reading(moment, reading), _tables(reading)
             case event:
                 raise _foreign(event)
     finally:
@@ -171,8 +173,11 @@ def told_counters(link: Link, ref: bytes, moment: Moment) -> CounterReading:
 class _Gathering:
     """A Replay in the making."""
 
-    def __init__(self, on_call: Callable[[Call], None] | None) -> None:
+    def __init__(
+        self, on_call: Callable[[Call], None] | None, on_begun: Callable[[bytes], None] | None
+    ) -> None:
         self._on_call = on_call
+        self._on_begun = on_begun
         self._calls: list[Call] = []
         self._close_line = 0
         self._closing_source = ""
@@ -197,6 +202,8 @@ class _Gathering:
         match event:
             case ("begun", reading):
                 self._readings.append(_reading(Moment.BEGUN, reading))
+                if self._on_begun is not None:
+                    self._on_begun(_tables(reading))
             case ("line", _, source, printed, duration_us, start_ns, bound):
                 self._call(_text(source), _text(printed), duration_us, start_ns)
                 self._bound += [_bound_socket(socket, len(self._calls)) for socket in bound]
@@ -298,9 +305,13 @@ def _sent_bytes(told: tuple[Any, ...]) -> SentBytes:
 
 
 def _reading(moment: Moment, reading: Any, names: tuple[str, ...] = COUNTERS) -> CounterReading:
-    from_ns, to_ns, (netstat, snmp) = reading
+    from_ns, to_ns, (netstat, snmp, *_) = reading
     numbers = proc_counters.pick(netstat, names) | proc_counters.pick(snmp, names)
     return CounterReading(moment=moment, counters=numbers, from_ns=from_ns, to_ns=to_ns)
+
+
+def _tables(reading: Any) -> bytes:
+    return b"".join(reading[2])
 
 
 def _endpoint(pair: tuple[tuple[int, ...], int]) -> Endpoint:

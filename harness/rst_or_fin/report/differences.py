@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rst_or_fin.analysis.compare import Behaviour, Difference, Findings, SetAside, Unseen
+from rst_or_fin.analysis.counters import Moves
 from rst_or_fin.escaping import visible
+from rst_or_fin.report import counter_moves
 from rst_or_fin.report.markdown import escaped
 from rst_or_fin.report.palette import PLAIN, Palette
 
@@ -16,7 +18,7 @@ ABSENT = "-"
 _WIDTH = 100
 
 
-def text(found: Findings, palette: Palette = PLAIN) -> str:
+def text(found: Findings, palette: Palette = PLAIN, moves: Sequence[Moves] | None = None) -> str:
     """Render the findings for a terminal."""
     lines = [f"{palette.bold}{headline(found)}{palette.plain}"]
     for difference in found.differences:
@@ -37,10 +39,11 @@ def text(found: Findings, palette: Palette = PLAIN) -> str:
                     subsequent_indent="      ",
                 )
     rest = list(remainder(found))
-    return "\n".join([*lines, "", *map(visible, rest)])
+    others = [] if moves is None else ["", *counter_moves.text(moves)]
+    return "\n".join([*lines, "", *map(visible, rest), *others])
 
 
-def markdown(found: Findings) -> str:
+def markdown(found: Findings, moves: Sequence[Moves] | None = None) -> str:
     """Render the findings as a Markdown document."""
     lines = ["# What differs", "", escaped(headline(found)), ""]
     for difference in found.differences:
@@ -52,10 +55,26 @@ def markdown(found: Findings) -> str:
             lines.append("| " + " | ".join(escaped(cell) for cell in (name, *values)) + " |")
         lines.append("")
     lines += [line for rest in remainder(found) for line in (f"- {escaped(rest)}",)]
+    if moves is not None:
+        lines += ["", f"## {counter_moves.TITLE}", ""]
+        lines += [line for each in counter_moves.telling(moves) for line in _moves(each)]
+        lines += [f"- {escaped(line)}" for line in counter_moves.conclusion(moves)]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def document(found: Findings) -> dict[str, Any]:
+def _moves(each: Moves) -> Iterator[str]:
+    yield from (f"### {escaped(each.scenario)}", "")
+    if each.moves:
+        yield "| " + " | ".join(counter_moves.HEADS) + " |"
+        yield "|" + " --- |" * len(counter_moves.HEADS)
+        for row in counter_moves.rows(each):
+            yield "| " + " | ".join(map(escaped, row)) + " |"
+        yield ""
+    yield from (f"- {escaped(line)}" for line in counter_moves.rest(each))
+    yield ""
+
+
+def document(found: Findings, moves: Sequence[Moves] | None = None) -> dict[str, Any]:
     """Return what `compare --format json` prints."""
     return {
         "format": 1,
@@ -94,6 +113,7 @@ def document(found: Findings) -> dict[str, Any]:
             {"scenario": aside.run.scenario.name, "evidence": aside.run.source, "why": aside.why}
             for aside in found.set_aside
         ],
+        **({} if moves is None else {"counters": counter_moves.document(moves)}),
     }
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from rst_or_fin.analysis.compare import Findings
+from rst_or_fin.analysis.counters import Moves
 from rst_or_fin.escaping import visible_lines
-from rst_or_fin.report import differences
+from rst_or_fin.report import counter_moves, differences
 
 
-def render(found: Findings) -> str:
+def render(found: Findings, moves: Sequence[Moves] | None = None) -> str:
     """Render the page: autoescape is on, and control characters in whatever is put into it are shown."""
     environment = Environment(
         loader=PackageLoader("rst_or_fin.report", "page"), autoescape=True, undefined=StrictUndefined
@@ -34,6 +37,16 @@ def render(found: Findings) -> str:
             for difference in found.differences
         ],
         rest=list(differences.remainder(found)),
+        counters={"title": counter_moves.TITLE, "heads": counter_moves.HEADS},
+        moves=[
+            {
+                "name": each.scenario,
+                "rows": list(counter_moves.rows(each)),
+                "rest": list(counter_moves.rest(each)),
+            }
+            for each in counter_moves.telling(moves or ())
+        ],
+        conclusion=[] if moves is None else list(counter_moves.conclusion(moves)),
         tones={"RST": "rst", "FIN then RST": "rst", "FIN": "fin"},
     )
 

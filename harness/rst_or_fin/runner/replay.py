@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from rst_or_fin import __version__
+from rst_or_fin.agents import counters
 from rst_or_fin.engine.kernels import running_release
 from rst_or_fin.errors import LinkError, LinkLostError
+from rst_or_fin.evidence.counters import COUNTERS
 from rst_or_fin.evidence.records import (
-    COUNTERS,
     Call,
     CaptureFacts,
     CounterReading,
@@ -98,7 +99,10 @@ def run(
             cue = _cue(scenario, bed, on_call)
             assert ref is not None
             between = partial(recorder.peek, bed) if play.may_be_watched else None
-            replay = session.collect(bed.link, ref, index, play.patience_s, cue, bed.check, between)
+            begun: list[bytes] = []
+            replay = session.collect(
+                bed.link, ref, index, play.patience_s, cue, bed.check, between, begun.append
+            )
             settled = settle(scenario, bed, recorder)
             watch = Watch(
                 first_frame=recorder.first_frame,
@@ -122,7 +126,7 @@ def run(
                 with suppress(LinkLostError):  # the node is gone, as will be seen
                     ref = play.begin()  # it plays while this one is judged
             seen = {"watch": watch, "wire": played, **inside}
-            replay = clock.on_ours(_with_last_words(bed, replay, told, seen, gone=gone))
+            replay = clock.on_ours(_with_last_words(bed, replay, told, seen, begun, gone=gone))
             peer_reports = settled.peer_reports
             with _undisturbed():
                 writer.secrets(bed.secrets())
@@ -248,7 +252,10 @@ def _patience_s(scenario: Scenario) -> float:
     return scenario.line_timeout_ms / 1000 * lines + _SESSION_SLACK_S
 
 
-def _settled(bed: Testbed, *, node_gone: bool) -> CounterReading | bytes:
+_Settled = tuple[CounterReading, bytes]  # what is picked out of all counters, and the text of all of them
+
+
+def _settled(bed: Testbed, *, node_gone: bool) -> _Settled | bytes:
     """Read the counters once the wire has settled, or ask the node for them and return the ref."""
     if not node_gone and not bed.counters_at_hand:
         with suppress(LinkLostError):
@@ -257,11 +264,19 @@ def _settled(bed: Testbed, *, node_gone: bool) -> CounterReading | bytes:
 
 
 def _with_last_words(
-    bed: Testbed, replay: Replay, settled: CounterReading | bytes, seen: Mapping[str, Any], *, gone: bool
+    bed: Testbed,
+    replay: Replay,
+    settled: _Settled | bytes,
+    seen: Mapping[str, Any],
+    begun: Sequence[bytes],
+    *,
+    gone: bool,
 ) -> Replay:
     """Return the replay with these counters too, from the node or, if it is gone, from beside it.
 
-    Also asks how a node that is gone ended, and for local ports where none was free.
+    `seen` is what was seen of it beside the node, by the names of a Replay; `begun` the text of all counters
+    as the session began, empty where the node never told. A node that is gone by then is asked after, and so
+    are the local ports where none was free.
     """
     if isinstance(settled, bytes):
         try:
@@ -269,7 +284,9 @@ def _with_last_words(
         except LinkError as error:
             gone = gone or isinstance(error, LinkLostError)
             settled = _beside(bed)
-    replay = replace(replay, readings=(*replay.readings, settled), **seen)
+    reading, tables = settled
+    changed = counters.changed(begun[0], tables) if begun and tables else None
+    replay = replace(replay, readings=(*replay.readings, reading), changed=changed, **seen)
     if gone:
         replay = replace(
             replay,
@@ -282,15 +299,16 @@ def _with_last_words(
     return replay
 
 
-def _beside(bed: Testbed) -> CounterReading:
+def _beside(bed: Testbed) -> _Settled:
     from_ns = bed.now_ns()
-    after = bed.counters()
-    return CounterReading(
+    tables = bed.counter_tables()
+    reading = CounterReading(
         moment=Moment.SETTLED,
-        counters={name: after[name] for name in COUNTERS if name in after},
+        counters=counters.pick(tables, COUNTERS),
         from_ns=from_ns,
         to_ns=bed.now_ns(),
     )
+    return reading, tables
 
 
 def _inside_view(bed: Testbed, tested: Connection | None) -> dict[str, Any]:

@@ -110,6 +110,7 @@ class _Counters(msgspec.Struct, frozen=True, kw_only=True):
     bound: tuple[BoundSocket, ...] = ()
     listening: tuple[ListeningSocket, ...] = ()
     sent: tuple[SentBytes, ...] = ()
+    changed: dict[str, int] | None = None
 
 
 class _Peer(msgspec.Struct, frozen=True, kw_only=True):
@@ -253,6 +254,7 @@ class Writer:
                 bound=replay.bound,
                 listening=replay.listening,
                 sent=replay.sent,
+                changed=None if replay.changed is None else dict(replay.changed),
             ),
         )
         self._line(_PEER, _Peer(index=replay.index, tested=tested, every=tuple(peer_reports)))
@@ -364,6 +366,7 @@ def read(folder: Path) -> Evidence:
                 bound=counted.bound,
                 listening=counted.listening,
                 sent=counted.sent,
+                changed=counted.changed,
                 watch=watches.get(transcript.index),
                 wire=played.get(transcript.index),
                 system_calls=system_calls.get(transcript.index),

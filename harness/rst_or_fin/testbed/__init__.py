@@ -89,15 +89,15 @@ class Testbed(Protocol):
     def node_holds(self, one: Endpoint, other: Endpoint) -> bool | None:
         """Return the same of the node's host alone."""
 
-    def counters(self) -> Mapping[str, int]:
-        """Return the kernel's counters of the node's network namespace, read from beside the node.
+    def counter_tables(self) -> bytes:
+        """The kernel's counters of the node's network namespace as text, read from beside the node.
 
         For a node that is gone, and where that costs less than to ask the node.
         """
 
     @property
     def counters_at_hand(self) -> bool:
-        """Whether `counters` costs less than to ask the node."""
+        """Whether `counter_tables` costs less than to ask the node."""
 
     def check(self) -> None:
         """Raise MachineError, with its last output, where a program other than the node has ended."""

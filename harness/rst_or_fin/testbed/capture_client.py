@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from rst_or_fin.agents import frames
 from rst_or_fin.capture_file.frame import Frame
@@ -49,12 +49,12 @@ class CaptureClient:
                 break
         return taken
 
-    def counters(self) -> Mapping[str, int]:
+    def counter_tables(self) -> bytes:
         """Read the counters of the network namespace that it captures in."""
         for record in self._answers(frames.COUNT):
             if isinstance(record, frames.Counted):
-                return record.counters
-        return {}
+                return record.tables
+        return b""
 
     def _answers(self, order: bytes) -> Iterator[frames.Record]:
         self._stdio.write(order, _ANSWER_TIMEOUT_S)

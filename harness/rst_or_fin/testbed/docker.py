@@ -192,11 +192,11 @@ class DockerTestbed:
         """False: a container is slower to ask than the node."""
         return False
 
-    def counters(self) -> Mapping[str, int]:
+    def counter_tables(self) -> bytes:
         """Read the counters from the capture, or from the guest of a kernel image."""
         if self._own_kernel:
-            return self._guest.counters()
-        return self._capture.counters()
+            return self._guest.counter_tables()
+        return self._capture.counter_tables()
 
     def check(self) -> None:
         """Read the server's log, which fails where it has ended."""

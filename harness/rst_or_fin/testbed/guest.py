@@ -8,10 +8,9 @@ from __future__ import annotations
 import base64
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Protocol
 
-from rst_or_fin.agents import counters
 from rst_or_fin.errors import MachineError
 from rst_or_fin.evidence import tracepoint
 from rst_or_fin.evidence.tracepoint import Reset
@@ -38,7 +37,7 @@ class Guest:
         self._log = log
         self._rest = b""
         self._accelerator = ""
-        self._counters: Mapping[str, int] = {}
+        self._counter_tables = b""
         self._resets: deque[Reset] = deque(maxlen=_KEPT_RESETS)
         self._fences = 0
         self._answered = ""
@@ -55,10 +54,10 @@ class Guest:
         self._hear_until(lambda: bool(self._accelerator))
         return self._accelerator
 
-    def counters(self) -> Mapping[str, int]:
-        """Return the counters that the guest reports when its node ends; empty where they do not come."""
-        self._hear_until(lambda: bool(self._counters))
-        return self._counters
+    def counter_tables(self) -> bytes:
+        """The guest's counters when its node has ended; it says them then. Empty where that does not come."""
+        self._hear_until(lambda: bool(self._counter_tables))
+        return self._counter_tables
 
     def resets(self, local: Endpoint, remote: Endpoint) -> tuple[Reset, ...] | None:
         """Return the RSTs that the guest's kernel sent from `local` to `remote`, each only once.
@@ -92,7 +91,7 @@ class Guest:
     def _take(self, line: str) -> None:
         kind, _, text = line.partition(" ")
         if kind == "counters":
-            self._counters = counters.parse(base64.b64decode(text).decode("ascii"))
+            self._counter_tables = base64.b64decode(text)
         elif kind == "accelerator":
             self._accelerator = text
         elif kind == "untraced":

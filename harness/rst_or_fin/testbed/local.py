@@ -22,7 +22,7 @@ from rst_or_fin import data_files
 from rst_or_fin.agents import capture, counters, socket_table
 from rst_or_fin.capture_file.frame import Frame
 from rst_or_fin.errors import LinkError, MachineError, UsageError, of_machine
-from rst_or_fin.evidence.records import COUNTERS, PeerReport
+from rst_or_fin.evidence.records import PeerReport
 from rst_or_fin.netns import confinement
 from rst_or_fin.netns.messages import Order
 from rst_or_fin.node import command
@@ -42,7 +42,7 @@ _SERVER = {4: "198.18.0.4", 6: "2001:2::4"}
 _SPARE = {4: "198.18.0.5", 6: "2001:2::5"}
 _NODE_PORT = 4370
 _WIRE = "rst_or_fin.agents.wire"
-_FDS = 8  # that the holder hands out in any case; those of a wire come after them
+_FDS = 9  # that the holder hands out in any case; those of a wire come after them
 _RUNNABLE = ("peer", "scripted")  # the images of which this machine has all that the program needs
 _SET_UP_TIMEOUT_S = 10.0
 _NODE_TIMEOUT_S = 30.0
@@ -148,12 +148,8 @@ class LocalTestbed:
         self._dropped += capture.drops(self._tap)
         return self._dropped
 
-    def counters(self) -> Mapping[str, int]:
-        """Read the counters from the namespace's open files."""
-        found: dict[str, int] = {}
-        for fd in self._counter_files:
-            found |= counters.pick(os.pread(fd, _PROC_FILE_LEN, 0), COUNTERS)
-        return found
+    def counter_tables(self) -> bytes:
+        return b"".join(os.pread(fd, _PROC_FILE_LEN, 0) for fd in self._counter_files)
 
     @property
     def counters_at_hand(self) -> bool:

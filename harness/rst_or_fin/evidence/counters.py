@@ -1,0 +1,140 @@
+"""Which of the kernel's counters count for what: each with its reason, as one table.
+
+All of them are evidence. The judge is given some; of these most must be the same wherever a close goes the
+same way. Of the rest some are noise by what they count, whatever kernel counts it. The counters are Linux's
+(Documentation/networking/snmp_counter.rst, 6.12); a kernel that lacks one raises it nowhere.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counter:
+    """A counter that the judge is given: what raises it, what for, and why it is compared or not."""
+
+    name: str
+    raised_by: str
+    judged: str
+    equal: bool
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noise:
+    """Counters that differ between two equal closes: in words, by a pattern of their whole names, and why."""
+
+    what: str
+    pattern: re.Pattern[str]
+    why: str
+
+
+_OF_A_CAUSE = "proves its cause"
+_ONE_EACH = "the close alone raises it, once for each connection"
+
+JUDGED = (
+    Counter(
+        name="TcpExt:TCPAbortOnClose",
+        raised_by="a RST because data lay unread at the close",
+        judged=_OF_A_CAUSE,
+        equal=True,
+        because=_ONE_EACH,
+    ),
+    Counter(
+        name="TcpExt:TCPAbortOnData",
+        raised_by="a RST because the linger time was zero, or because data came after the close",
+        judged=_OF_A_CAUSE,
+        equal=True,
+        because=_ONE_EACH,
+    ),
+    Counter(
+        name="TcpExt:TCPAbortOnLinger",
+        raised_by="a RST because the peer's FIN did not come within TCP_LINGER2",
+        judged=_OF_A_CAUSE,
+        equal=True,
+        because=_ONE_EACH,
+    ),
+    Counter(
+        name="TcpExt:TCPAbortOnTimeout",
+        raised_by="given up after retransmissions, keepalive probes or TCP_USER_TIMEOUT",
+        judged=_OF_A_CAUSE,
+        equal=True,
+        because=_ONE_EACH,
+    ),
+    Counter(
+        name="TcpExt:TCPAbortOnMemory",
+        raised_by="a RST because there was no memory left for the socket",
+        judged=_OF_A_CAUSE,
+        equal=True,
+        because=_ONE_EACH,
+    ),
+    Counter(
+        name="Tcp:OutRsts",
+        raised_by="RSTs sent, for whatever reason",
+        judged="is held against the RSTs in the capture",
+        equal=True,
+        because="how many RSTs there are is how the close went",
+    ),
+    Counter(
+        name="Tcp:EstabResets",
+        raised_by="connections that went from ESTABLISHED or CLOSE_WAIT straight to CLOSED",
+        judged="is shown with the verdict",
+        equal=True,
+        because="a close that goes this way goes through no FIN_WAIT",
+    ),
+    Counter(
+        name="Tcp:RetransSegs",
+        raised_by="segments sent again",
+        judged="is shown with the verdict",
+        equal=False,
+        because="how often something is sent again depends on the machine's load",
+    ),
+)
+
+NOISE = (
+    Noise(
+        what="packets, segments and bytes: `Tcp:InSegs`, `IpExt:OutOctets`, `Ip6OutTransmits`",
+        pattern=re.compile(
+            r"Tcp:(In|Out)Segs|Ip(6|:|Ext:)(In|Out)(\w*(Octets|Pkts)|Receives|Delivers|Requests|Transmits)"
+        ),
+        why="how many packets and bytes there were depends on which ACKs were delayed, and on repetitions",
+    ),
+    Noise(
+        what="ways to handle a segment: `TcpExt:TCPPureAcks`, `TcpExt:TCPHPHits`, `TcpExt:DelayedACKs`",
+        pattern=re.compile(
+            r"TcpExt:(DelayedACK\w*|TCPHP\w+|TCPPureAcks|TCPDelivered|TCPOrigDataSent|TCPAutoCorking"
+            r"|TCP\w*Coalesce|TCPBacklog\w*|TCPHystart\w*|TCPPrequeue\w*|TCPRcvCollapsed)"
+        ),
+        why="on which path, in which pieces and with which ACK a segment was handled is scheduling",
+    ),
+    Noise(
+        what="repetitions, and what tells of them: `Tcp:RetransSegs`, `TcpExt:TCPDSACKRecv`",
+        pattern=re.compile(
+            r"Tcp:RetransSegs|TcpExt:(TCP\w*Retrans\w*|TCPTimeouts|TCPLossProbe\w*|TCP\w*D?S[Aa][Cc][Kk]\w*"
+            r"|TCPSpuriousRTOs|TCPLossUndo|TCP\w*Reorder)"
+        ),
+        why="how often something is sent again depends on the machine's load",
+    ),
+    Noise(
+        what="`TcpExt:TW` and others of TIME_WAIT, `Tcp:CurrEstab`",
+        pattern=re.compile(r"TcpExt:(TW\w*|PAWS\w*|TCPTimeWaitOverflow)|Tcp:CurrEstab"),
+        why="it counts connections of before that end, or those that are there at the moment",
+    ),
+    Noise(
+        what="ICMPv6 beside its errors: `Icmp6OutNeighborSolicits`, `Icmp6OutMLDv2Reports`",
+        pattern=re.compile(
+            r"Icmp6(In|Out)(Msgs|Type13\d|Type143|Neighbor\w+|Router\w+|GroupMemb\w+|MLDv2Reports)"
+        ),
+        why="neighbour discovery and multicast listener reports are the interface's, not the connection's",
+    ),
+)
+
+COUNTERS = tuple(counter.name for counter in JUDGED)
+MUST_BE_EQUAL = frozenset(counter.name for counter in JUDGED if counter.equal)
+
+
+def is_noise(name: str) -> bool:
+    """Whether two equal closes may differ in this counter."""
+    return any(noise.pattern.fullmatch(name) for noise in NOISE)

@@ -1,0 +1,91 @@
+"""The kernel's counters that move in one place and not in another, as text, rows and JSON.
+
+JSON alone names what is noise by what it counts: there is a lot of that, and nothing in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rst_or_fin.analysis.counters import Move, Moves
+from rst_or_fin.escaping import visible
+
+TITLE = "The other counters"
+HEADS = ("counter", "by", "moves on", "and not on")
+
+
+def text(found: Sequence[Moves]) -> Iterator[str]:
+    """A line for every counter under its scenario; then what is noise, and why."""
+    yield f"{TITLE}, from the session's begin until all had settled:"
+    for each in telling(found):
+        yield f"  {visible(each.scenario)}"
+        for move in each.moves:
+            yield visible(
+                f"    {move.counter} {move.by}  moves on {move.where} only: {_replays(move.replays)};"
+                f" not on {move.not_where}: {_replays(move.still)}"
+            )
+        yield from (f"    {visible(line)}" for line in rest(each))
+    yield from (f"  {visible(line)}" for line in conclusion(found))
+
+
+def rows(each: Moves) -> Iterator[tuple[str, str, str, str]]:
+    """Return what `HEADS` name, a row for each counter."""
+    for move in each.moves:
+        there, elsewhere = _replays(move.replays), _replays(move.still)
+        yield move.counter, move.by, f"{move.where}: {there}", f"{move.not_where}: {elsewhere}"
+
+
+def telling(found: Sequence[Moves]) -> list[Moves]:
+    """Return the scenarios of which there is something to say."""
+    return [each for each in found if each.moves or each.unsteady or each.unrecorded]
+
+
+def conclusion(found: Sequence[Moves]) -> Iterator[str]:
+    """What is to be said of all the others together."""
+    if not found:
+        yield "no scenario was played in more than one place"
+    steady = [each.scenario for each in found if each not in telling(found)]
+    if steady:
+        yield f"None moves in one place and not in another: {', '.join(steady)}"
+    noise = {name for each in found for name in each.noise}
+    if noise:
+        yield f"Left out as noise by what they count: {len(noise)} counters (--format json names them)"
+
+
+def rest(each: Moves) -> Iterator[str]:
+    """What is to be said of a scenario beside the counters that move."""
+    if each.unsteady:
+        yield f"in some replays of one place and not in others, so timing: {', '.join(each.unsteady)}"
+    if each.unrecorded:
+        runs = "1 run" if each.unrecorded == 1 else f"{each.unrecorded} runs"
+        yield f"not recorded in {runs}: an older program did not, and a session that never began has none"
+
+
+def document(found: Sequence[Moves]) -> list[dict[str, Any]]:
+    """What `compare --counters all --format json` adds."""
+    return [
+        {
+            "scenario": each.scenario,
+            "moves": [_record(move) for move in each.moves],
+            "unsteady": each.unsteady,
+            "noise": each.noise,
+            "unrecorded": each.unrecorded,
+        }
+        for each in found
+    ]
+
+
+def _record(move: Move) -> dict[str, Any]:
+    return {
+        "counter": move.counter,
+        "by": move.by,
+        "where": move.where,
+        "replays": move.replays,
+        "not_where": move.not_where,
+        "still": move.still,
+    }
+
+
+def _replays(number: int) -> str:
+    return "1 replay" if number == 1 else f"{number} replays"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
 from xml.etree import ElementTree as ET
@@ -16,10 +16,20 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from rst_or_fin.evidence import pcap
-from rst_or_fin.report import html, junit, ladder_mermaid, ladder_svg, ladder_text, markdown, pcapng
+from rst_or_fin.report import (
+    html,
+    junit,
+    ladder_mermaid,
+    ladder_svg,
+    ladder_text,
+    markdown,
+    pcapng,
+    runs_grid,
+)
 from rst_or_fin.report.ladder import Ladder, ladder
 from rst_or_fin.report.palette import COLOURS
-from rst_or_fin.report.records import Run, documents
+from rst_or_fin.report.records import Run, Unplayed, documents
+from rst_or_fin.scenario.axes import Axes
 from rst_or_fin.tcp.ending import Ending
 from rst_or_fin.verdict.outcome import Outcome
 
@@ -51,7 +61,7 @@ def test_the_way_that_differs_is_shown_first() -> None:
 
 
 def test_endings_that_differ_are_counted() -> None:
-    assert repeated(ABORT, CLOSE, ABORT).endings == "RST 2, FIN 1"
+    assert repeated(ABORT, CLOSE, ABORT).endings == "2 RST, 1 FIN"
 
 
 def test_json_holds_the_records_that_judge_prints() -> None:
@@ -143,7 +153,7 @@ def test_a_mermaid_ladder_puts_the_deciding_reset_in_a_box_and_ends_it_with_a_cr
 
 def test_junit_counts_what_differs_and_what_is_inconclusive() -> None:
     root = ET.fromstring(junit.render([aborted(), repeated(ABORT, CLOSE), crashed()]))
-    assert (root.get("tests"), root.get("failures"), root.get("errors")) == ("4", "1", "1")
+    assert (root.get("tests"), root.get("failures"), root.get("errors")) == ("3", "1", "1")
 
 
 def test_a_junit_failure_names_what_was_expected_and_what_was_seen() -> None:
@@ -181,9 +191,63 @@ def test_a_junit_time_stamp_is_one_of_xml_schema() -> None:
     assert suite.get("timestamp") == "2026-11-23T12:25:28"
 
 
-def test_names_of_junit_cases_are_unique_within_a_run() -> None:
-    cases = list(ET.fromstring(junit.render([repeated(ABORT, ABORT, CLOSE)])).iter("testcase"))
-    assert len({case.get("name") for case in cases}) == 3
+def _cases(*of: Run, unplayed: tuple[Unplayed, ...] = ()) -> list[str | None]:
+    return [case.get("name") for case in ET.fromstring(junit.render(of, unplayed)).iter("testcase")]
+
+
+def _at(of: Run, **axes: object) -> Run:
+    return replace(of, axes=msgspec.structs.replace(of.axes, **axes))
+
+
+def test_a_run_of_many_replays_is_one_junit_case() -> None:
+    assert _cases(repeated(ABORT, ABORT, CLOSE)) == ["close-with-unread-response"]
+
+
+def test_a_junit_failure_says_how_many_replays_differ() -> None:
+    failure = ET.fromstring(junit.render([repeated(ABORT, ABORT, CLOSE)])).find("testsuite/testcase/failure")
+    assert failure is not None
+    assert failure.get("message") == "1 of 3 replays: expected RST, got FIN"
+
+
+def test_a_junit_case_is_named_by_the_axes_that_vary() -> None:
+    name = "close-with-unread-response"
+    assert _cases(_at(aborted(), otp="27"), _at(aborted(), otp="28")) == [
+        f"{name} [OTP 27]",
+        f"{name} [OTP 28]",
+    ]
+
+
+def test_no_two_junit_cases_have_one_name() -> None:
+    assert len(set(_cases(aborted(), aborted(), closed()))) == 3
+
+
+EXCLUDED = Unplayed(
+    scenario="a-close", axes=Axes(kernel="6.1.9", otp="27"), is_trouble=False, why="no such option"
+)
+TROUBLE = replace(EXCLUDED, scenario="b-close", is_trouble=True, why="it hung", remedy="wait")
+
+
+def test_junit_has_a_case_for_what_could_not_be_played() -> None:
+    suites = ET.fromstring(junit.render([], [EXCLUDED, TROUBLE]))
+    found = [(case.get("name"), case[0].tag, case[0].get("message")) for case in suites.iter("testcase")]
+    assert found == [
+        ("a-close", "skipped", "excluded: no such option"),
+        ("b-close", "error", "it hung wait"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "rendered",
+    [
+        lambda runs, unplayed: html.render(runs, unplayed),
+        lambda runs, unplayed: markdown.render(runs, unplayed),
+        lambda runs, unplayed: runs_grid.text(runs, unplayed),
+    ],
+    ids=["html", "markdown", "text"],
+)
+def test_a_report_tells_what_could_not_be_played(rendered: Callable[..., str]) -> None:
+    page = rendered([aborted()], [TROUBLE])
+    assert ("b-close" in page, "trouble" in page) == (True, True)
 
 
 # Markdown and HTML
@@ -203,6 +267,26 @@ def test_markdown_of_many_runs_opens_with_a_table_of_them() -> None:
     first_table = next(i for i, t in enumerate(tokens) if t.type == "table_open")
     rows = [t for t in tokens[first_table : _closing(tokens, first_table)] if t.type == "tr_open"]
     assert len(rows) == len(RUNS) + 1
+
+
+@pytest.mark.parametrize(
+    ("axis", "values", "head"),
+    [
+        ("otp", ("27", "28"), "OTP"),
+        ("kernel", ("6.1.9", "6.12.1"), "kernel"),
+        ("backend", ("inet", "socket"), "backend"),
+        ("family", (4, 6), "family"),
+        ("runtime", ("local", "docker"), "runtime"),
+    ],
+)
+def test_markdowns_table_has_the_axis_that_varies(axis: str, values: tuple[object, ...], head: str) -> None:
+    page = markdown.render([_at(aborted(), **{axis: value}) for value in values])
+    assert f"| scenario | ending | cause | outcome | {head} |" in page
+
+
+def test_markdowns_table_has_first_what_needs_a_look() -> None:
+    page = markdown.render([aborted(), closed(name="odd", expect=scenario().expect)])
+    assert page.index("| odd |") < page.index("| close-with-unread-response |")
 
 
 def test_a_page_leads_from_its_table_to_every_run() -> None:
@@ -243,6 +327,12 @@ def test_a_scenario_by_axes_is_a_grid() -> None:
     other = replace(closed(), axes=msgspec.structs.replace(closed().axes, otp="28"))
     page = html.render([closed(), other])
     assert re.findall(r'<td data-head="([^"]*)"', page.partition('id="grid"')[2])[:2] == ["OTP 27", "OTP 28"]
+
+
+def test_a_long_axis_stands_at_the_side_of_a_pages_grid() -> None:
+    runs = [_at(closed(), otp=str(otp), family=family) for otp in range(20, 28) for family in (4, 6)]
+    page = html.render(runs)
+    assert re.findall(r'class="side">([^<]*)', page)[:2] == ["OTP 20", "OTP 21"]
 
 
 def test_ids_of_a_page_are_unique() -> None:

@@ -1,4 +1,4 @@
-"""Which of the kernel's counters move in one place and not in another, beside those that must be equal. Pure.
+"""Tells which of the kernel's counters move in one place and not in another, beside those compared. Pure.
 
 A counter that moves in some replays of one place and not in others tells of timing, and is noise there by
 that rule; others are noise by what they count (`evidence.counters`).

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -129,7 +130,8 @@ _WORST_FIRST = (
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """What matrix.json holds of one cell.
 
-    `endings` are those of the end under test, several where replays disagree. `why` explains every mark but
+    `endings` are those of the end under test, several where replays disagree, and `counts` how many replays
+    ended in each (left out by older programs). `why` explains every mark but
     "as expected"; `evidence` is relative to matrix.json's folder, empty where there is none; `kernel_release`
     is the closing host's release. `reused`: an earlier run had left the evidence.
     """
@@ -138,6 +140,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     combination: Combination
     mark: Mark
     endings: tuple[str, ...] = ()
+    counts: tuple[int, ...] = ()
     cause: str = ""
     closing_segment: str = ""
     why: str = ""
@@ -237,11 +240,13 @@ def played(cell: Cell, run: ComparedRun, *, evidence: str, reused: bool, duratio
             for point in telling.comparisons
             if not point.same
         )
+    endings = Counter(str(judged.verdict.ending) for judged in run.judgements)
     return Record(
         scenario=cell.scenario.name,
         combination=cell.combination,
         mark=Mark(outcome.value),
-        endings=tuple(dict.fromkeys(str(judged.verdict.ending) for judged in run.judgements)),
+        endings=tuple(endings),
+        counts=tuple(endings.values()),
         cause=str(verdict.cause or ""),
         closing_segment=verdict.closing_segment,
         why=why,

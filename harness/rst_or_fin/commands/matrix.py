@@ -30,7 +30,7 @@ from rst_or_fin.commands.console import (
     show,
     updates_a_line,
 )
-from rst_or_fin.commands.saved_reports import write_reports
+from rst_or_fin.commands.saved_reports import write_matrix_reports
 from rst_or_fin.engine import images
 from rst_or_fin.execution import cells, run_matrix
 from rst_or_fin.execution.cache import ResultCache
@@ -75,7 +75,7 @@ def matrix(options: argparse.Namespace) -> int:
                 _print(_summary(options, started, records, finished=False), options)
             raise
     _print(_summary(options, started, records, finished=True), options)
-    write_reports(options, (Path(options.out) / r.evidence for r in records if r.evidence))
+    write_matrix_reports(options, Path(options.out), records)
     if all(record.mark is Mark.EXCLUDED for record in records):
         return Mark.TROUBLE.exit_code  # nothing was played, so nothing is as expected
     return worst_mark(records).exit_code

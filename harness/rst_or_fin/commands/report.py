@@ -11,14 +11,14 @@ import msgspec
 
 from rst_or_fin.commands.captures import is_capture
 from rst_or_fin.commands.console import columns, palette
-from rst_or_fin.commands.saved_reports import read_run, write
+from rst_or_fin.commands.saved_reports import read_all, write
 from rst_or_fin.errors import EXIT_AS_EXPECTED, UsageError
-from rst_or_fin.report import ladder_mermaid, ladder_svg, ladder_text
+from rst_or_fin.report import ladder_mermaid, ladder_svg, ladder_text, runs_grid
 from rst_or_fin.report.fitting import WIDTH, fitted
 from rst_or_fin.report.ladder import Ladder, ladder
 from rst_or_fin.report.palette import PLAIN
-from rst_or_fin.report.records import Run, documents
-from rst_or_fin.storage.find_runs import find_runs, newest_run
+from rst_or_fin.report.records import Run, Unplayed, documents
+from rst_or_fin.storage.find_runs import newest_run
 
 
 def report(options: argparse.Namespace) -> int:
@@ -28,8 +28,8 @@ def report(options: argparse.Namespace) -> int:
 
         content = capture_reports.content(options)
     else:
-        runs = [read_run(folder) for given in _given(options) for folder in find_runs(given)]
-        content = _FORMATS[options.format](runs, options)
+        runs, unplayed = read_all(_given(options))
+        content = _FORMATS[options.format](runs, unplayed, options)
     if options.out is None:
         _print(content, options.format)
     else:
@@ -46,38 +46,40 @@ def _given(options: argparse.Namespace) -> list[Path]:
     return [Path(run) for run in options.runs]
 
 
+_Unplayed = Sequence[Unplayed]
+
 # One function a format. What only some formats need is imported by these.
 
 
-def _html(runs: Sequence[Run], options: argparse.Namespace) -> bytes:
+def _html(runs: Sequence[Run], unplayed: _Unplayed, options: argparse.Namespace) -> bytes:
     from rst_or_fin.report import html
 
-    return html.render(runs).encode()
+    return html.render(runs, unplayed).encode()
 
 
-def _markdown(runs: Sequence[Run], options: argparse.Namespace) -> bytes:
+def _markdown(runs: Sequence[Run], unplayed: _Unplayed, options: argparse.Namespace) -> bytes:
     from rst_or_fin.report import markdown
 
-    return markdown.render(runs).encode()
+    return markdown.render(runs, unplayed).encode()
 
 
-def _junit(runs: Sequence[Run], options: argparse.Namespace) -> bytes:
+def _junit(runs: Sequence[Run], unplayed: _Unplayed, options: argparse.Namespace) -> bytes:
     from rst_or_fin.report import junit
 
-    return junit.render(runs)
+    return junit.render(runs, unplayed)
 
 
-def _json(runs: Sequence[Run], options: argparse.Namespace) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(documents(runs)), indent=2) + b"\n"
+def _json(runs: Sequence[Run], unplayed: _Unplayed, options: argparse.Namespace) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(documents(runs, unplayed)), indent=2) + b"\n"
 
 
-def _pcapng(runs: Sequence[Run], options: argparse.Namespace) -> bytes:
+def _pcapng(runs: Sequence[Run], unplayed: _Unplayed, options: argparse.Namespace) -> bytes:
     from rst_or_fin.report import pcapng
 
     return pcapng.annotated(_only(runs, options))
 
 
-def _packetdrill(runs: Sequence[Run], options: argparse.Namespace) -> bytes:
+def _packetdrill(runs: Sequence[Run], unplayed: _Unplayed, options: argparse.Namespace) -> bytes:
     from rst_or_fin.report import packetdrill
 
     run = _only(runs, options)
@@ -87,24 +89,27 @@ def _packetdrill(runs: Sequence[Run], options: argparse.Namespace) -> bytes:
     return packetdrill.script(judged, run.scenario.name).encode()
 
 
-def _svg(runs: Sequence[Run], options: argparse.Namespace) -> bytes:
+def _svg(runs: Sequence[Run], unplayed: _Unplayed, options: argparse.Namespace) -> bytes:
     return ladder_svg.render(_ladder(_only(runs, options), options)).encode()
 
 
-def _mermaid(runs: Sequence[Run], options: argparse.Namespace) -> bytes:
+def _mermaid(runs: Sequence[Run], unplayed: _Unplayed, options: argparse.Namespace) -> bytes:
     return ladder_mermaid.render(_ladder(_only(runs, options), options)).encode()
 
 
-def _text(runs: Sequence[Run], options: argparse.Namespace) -> bytes:
+def _text(runs: Sequence[Run], unplayed: _Unplayed, options: argparse.Namespace) -> bytes:
     colours, width = (palette(), min(columns(), WIDTH)) if options.out is None else (PLAIN, WIDTH)
+    overview = []
+    if len(runs) + len(unplayed) > 1:
+        overview = [fitted(runs_grid.text(runs, unplayed, colours, width), width) + "\n"]
     drawn = [
         f"{fitted(one.title, width)}\n\n{ladder_text.render(one, colours, width)}\n"
         for one in (_ladder(run, options) for run in runs)
     ]
-    return "\n".join(drawn).encode()
+    return "\n".join([*overview, *drawn]).encode()
 
 
-_FORMATS: Mapping[str, Callable[[Sequence[Run], argparse.Namespace], bytes]] = {
+_FORMATS: Mapping[str, Callable[[Sequence[Run], _Unplayed, argparse.Namespace], bytes]] = {
     "html": _html,
     "markdown": _markdown,
     "text": _text,

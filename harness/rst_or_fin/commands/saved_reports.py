@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from rst_or_fin.analysis.matrix import Combination, Mark, Record
 from rst_or_fin.commands.console import progress
 from rst_or_fin.errors import MachineError, UsageError
 from rst_or_fin.escaping import visible
-from rst_or_fin.report.records import Run
+from rst_or_fin.execution import cache
+from rst_or_fin.report.records import Run, Unplayed
+from rst_or_fin.scenario.axes import Axes
+from rst_or_fin.storage.find_runs import find_runs
 from rst_or_fin.storage.load_run import load_run
 
 
@@ -24,25 +28,80 @@ def check_report_options(options: argparse.Namespace) -> None:
 
 def write_reports(options: argparse.Namespace, folders: Iterable[Path]) -> None:
     """Write what --html and --junit ask for, from these evidence folders."""
-    if options.html is None and options.junit is None:
-        return
-    runs = [run for run in map(_read, folders) if run.judgements]
-    if not runs:
+    if options.html is not None or options.junit is not None:
+        _write_reports(options, [run for run in map(_read, folders) if run.judgements], [])
+
+
+def write_matrix_reports(options: argparse.Namespace, root: Path, records: Sequence[Record]) -> None:
+    """Write the same from a matrix's cells, played or not."""
+    if options.html is not None or options.junit is not None:
+        _write_reports(options, *read_matrix(root, records))
+
+
+def _write_reports(options: argparse.Namespace, runs: Sequence[Run], unplayed: Sequence[Unplayed]) -> None:
+    if not runs and not unplayed:
         progress("nothing was played, so there is nothing to report")
         return
     if options.html is not None:
         from rst_or_fin.report import html
 
-        write(Path(options.html), html.render(runs).encode(), "--html")
+        write(Path(options.html), html.render(runs, unplayed).encode(), "--html")
     if options.junit is not None:
         from rst_or_fin.report import junit
 
-        write(Path(options.junit), junit.render(runs), "--junit")
+        write(Path(options.junit), junit.render(runs, unplayed), "--junit")
 
 
-def read_run(folder: Path) -> Run:
-    """Read one evidence folder for reports. Raises UsageError for none, or one without a replay."""
-    run = _read(folder)
+def read_all(given: Iterable[Path]) -> tuple[list[Run], list[Unplayed]]:
+    """Read what is in these folders: a run's, those inside, or the cells of a matrix as its table has them.
+
+    Raises UsageError where there is nothing, or a run holds no replay.
+    """
+    runs, unplayed = [], []
+    for folder in given:
+        records = cache.records(folder)
+        if records:
+            of_matrix = read_matrix(folder, records)
+            runs += of_matrix[0]
+            unplayed += of_matrix[1]
+        else:
+            runs += [read_run(found) for found in find_runs(folder)]
+    return runs, unplayed
+
+
+def read_matrix(root: Path, records: Sequence[Record]) -> tuple[list[Run], list[Unplayed]]:
+    """Read a matrix's cells. One that was not played has the place of others of its combination."""
+    runs, missing = [], []
+    places: dict[Combination, Axes] = {}
+    for record in records:
+        if record.mark in (Mark.TROUBLE, Mark.EXCLUDED):
+            missing.append(record)
+        else:
+            runs.append(read_run(root / record.evidence, record.evidence))
+            places[record.combination] = runs[-1].axes
+    return runs, [_unplayed(record, places) for record in missing]
+
+
+def _unplayed(record: Record, places: dict[Combination, Axes]) -> Unplayed:
+    asked = record.combination
+    as_asked = Axes(
+        runtime=asked.runtime, otp=asked.otp, backend=asked.backend, family=asked.family, kernel=asked.kernel
+    )
+    return Unplayed(
+        scenario=record.scenario,
+        axes=places.get(asked, as_asked),
+        is_trouble=record.mark is Mark.TROUBLE,
+        why=record.why,
+        remedy=record.remedy,
+    )
+
+
+def read_run(folder: Path, name: str = "") -> Run:
+    """One evidence folder for reports, under that name or its own.
+
+    Raises UsageError where it is none, or holds no replay.
+    """
+    run = _read(folder, name)
     if not run.judgements:
         raise UsageError(f"{folder} holds no replay: the run ended before its first one did", "run it again")
     return run
@@ -58,11 +117,11 @@ def write(path: Path, content: bytes, option: str = "--out") -> None:
         ) from error
 
 
-def _read(folder: Path) -> Run:
+def _read(folder: Path, name: str = "") -> Run:
     run = load_run(folder)
     manifest = run.evidence.manifest
     return Run(
-        folder=visible(folder.resolve().name),
+        folder=visible(name or folder.resolve().name),
         program=manifest.program,
         command_line=manifest.command_line,
         started=manifest.started,

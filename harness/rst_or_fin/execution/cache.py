@@ -16,7 +16,7 @@ import msgspec
 
 from rst_or_fin import own_files
 from rst_or_fin.analysis.compare import ComparedRun, Unseen
-from rst_or_fin.analysis.matrix import FORMAT, Cell, Mark, Summary, same_kernel
+from rst_or_fin.analysis.matrix import FORMAT, Cell, Mark, Record, Summary, same_kernel
 from rst_or_fin.errors import MachineError, UsageError
 from rst_or_fin.storage.load_run import load_run
 
@@ -110,18 +110,27 @@ def read(folder: Path) -> ComparedRun:
     )
 
 
-def unplayed(folder: Path) -> list[Unseen]:
-    """Return the cells of a matrix's folder that left no evidence; none where it is not a matrix's.
+def records(folder: Path) -> tuple[Record, ...]:
+    """Return the cells of a matrix's folder, played or not; none where it is no matrix's.
 
     Raises UsageError where the table cannot be read.
     """
     table = folder / TABLE
     if not table.is_file():
-        return []
+        return ()
     try:
-        summary = msgspec.json.decode(table.read_bytes(), type=Summary)
+        return msgspec.json.decode(table.read_bytes(), type=Summary).cells
     except (OSError, msgspec.DecodeError) as error:
-        raise UsageError(f"{table} is not the table of a matrix: {error}", "play the matrix again") from error
+        raise UsageError(f"{table} is no table of a matrix: {error}", "play the matrix again") from error
+
+
+def was_left_out(record: Record) -> bool:
+    """Whether a cell left no evidence: it is excluded, or was in trouble."""
+    return not record.evidence and record.mark in (Mark.TROUBLE, Mark.EXCLUDED)
+
+
+def unplayed(folder: Path) -> list[Unseen]:
+    """Return the cells of a matrix's folder that left no evidence. Raises UsageError as `records` does."""
     return [
         Unseen(
             scenario=record.scenario,
@@ -129,8 +138,8 @@ def unplayed(folder: Path) -> list[Unseen]:
             why=f"{record.mark}: {record.why}",
             in_trouble=record.mark is Mark.TROUBLE,
         )
-        for record in summary.cells
-        if not record.evidence and record.mark in (Mark.TROUBLE, Mark.EXCLUDED)
+        for record in records(folder)
+        if was_left_out(record)
     ]
 
 

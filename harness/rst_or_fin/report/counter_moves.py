@@ -1,4 +1,4 @@
-"""The kernel's counters that move in one place and not in another, as text, rows and JSON.
+"""Shows the kernel's counters that move in one place and not in another, as text, rows and JSON.
 
 JSON alone names what is noise by what it counts: there is a lot of that, and nothing in it.
 """
@@ -16,7 +16,7 @@ HEADS = ("counter", "by", "moves on", "and not on")
 
 
 def text(found: Sequence[Moves]) -> Iterator[str]:
-    """A line for every counter under its scenario; then what is noise, and why."""
+    """Render a line for every counter under its scenario, then what is to be said of the rest."""
     yield f"{TITLE}, from the session's begin until all had settled:"
     for each in telling(found):
         yield f"  {visible(each.scenario)}"
@@ -42,7 +42,7 @@ def telling(found: Sequence[Moves]) -> list[Moves]:
 
 
 def conclusion(found: Sequence[Moves]) -> Iterator[str]:
-    """What is to be said of all the others together."""
+    """Return what is to be said of all the others together."""
     if not found:
         yield "no scenario was played in more than one place"
     steady = [each.scenario for each in found if each not in telling(found)]
@@ -54,7 +54,7 @@ def conclusion(found: Sequence[Moves]) -> Iterator[str]:
 
 
 def rest(each: Moves) -> Iterator[str]:
-    """What is to be said of a scenario beside the counters that move."""
+    """Return what is to be said of a scenario beside the counters that move."""
     if each.unsteady:
         yield f"in some replays of one place and not in others, so timing: {', '.join(each.unsteady)}"
     if each.unrecorded:
@@ -63,7 +63,7 @@ def rest(each: Moves) -> Iterator[str]:
 
 
 def document(found: Sequence[Moves]) -> list[dict[str, Any]]:
-    """What `compare --counters all --format json` adds."""
+    """Return what `compare --counters all --format json` adds."""
     return [
         {
             "scenario": each.scenario,

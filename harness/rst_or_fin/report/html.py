@@ -20,10 +20,10 @@ from markupsafe import Markup
 from rst_or_fin.analysis.wilson import shares
 from rst_or_fin.escaping import visible, visible_lines
 from rst_or_fin.report import ladder_svg
-from rst_or_fin.report.html_grid import grid, title
+from rst_or_fin.report.html_grid import grid
 from rst_or_fin.report.html_panels import TONES, Room, panels
 from rst_or_fin.report.pcapng import annotated
-from rst_or_fin.report.records import Run, tally
+from rst_or_fin.report.records import Run, Unplayed, tally, title
 from rst_or_fin.report.sources import linked
 from rst_or_fin.verdict.outcome import Outcome
 from rst_or_fin.verdict.reason import reason
@@ -45,7 +45,7 @@ _CAPTURE = 200_000  # bytes of a capture that goes into the page
 _CAPTURES = 1_000_000  # bytes of all captures that do
 
 
-def render(runs: Sequence[Run]) -> str:
+def render(runs: Sequence[Run], unplayed: Sequence[Unplayed] = ()) -> str:
     """Render the page: what needs a look first, and no more than a browser can handle."""
     environment = Environment(
         loader=PackageLoader("rst_or_fin.report", "page"), autoescape=True, undefined=StrictUndefined
@@ -63,7 +63,8 @@ def render(runs: Sequence[Run]) -> str:
         untold=tally(run.outcome for run in ordered[_ROWS:]),
         replays=sum(len(run.judgements) for run in runs),
         tally=tally(judged.outcome for run in runs for judged in run.judgements),
-        grid=grid(told),
+        grid=grid(told, unplayed),
+        unplayed=unplayed,
         heads=_HEADS,
         signs=_SIGNS,
         agrees=_AGREES,

@@ -2,72 +2,81 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rst_or_fin.report.records import Run
-from rst_or_fin.scenario.axes import Axes, version
+from rst_or_fin.report.axes_layout import Layout, Words, by_numbers, layouts, order_of, words_of
+from rst_or_fin.report.records import Run, Unplayed, title
+from rst_or_fin.verdict.outcome import Outcome
 
-_NAMES = ("kernel", "OTP", "backend", "family", "runtime")
+_COLUMNS = 6  # that have room beside each other in a page
+_NEEDS_A_LOOK = (Outcome.DIFFERS, Outcome.INCONCLUSIVE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A line of the grid; `cells` have the runs of each column's place by number, and what was not played.
+
+    `name` stands in the first of a scenario's lines, beside `height` of them; it is empty in the others.
+    `side` is the part of the place that stands at the side.
+    """
+
+    name: str
+    height: int
+    side: str
+    cells: tuple[tuple[int | Unplayed, ...], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """A grid of runs: `columns` name the places by what differs, `rows` hold each place's runs by number.
-
-    `shared` says what all places have in common.
-    """
+    """A grid of runs; `columns` and the rows' sides name places by what differs, `shared` says the rest."""
 
     shared: str
     columns: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[tuple[int, ...], ...]], ...]
+    has_sides: bool
+    rows: tuple[Row, ...]
 
 
-def grid(runs: Sequence[Run]) -> Grid | None:
-    """Lay out the runs; None where they were all played in one place."""
-    places = sorted({_place(run.axes) for run in runs}, key=_order)
-    if len(places) < 2:
+_Found = dict[Words, list[int | Unplayed]]
+
+
+def grid(runs: Sequence[Run], unplayed: Sequence[Unplayed] = ()) -> Grid | None:
+    """Lay out the runs, what needs a look first; None where all there is belongs in one place."""
+    axes = {*(run.axes for run in runs), *(missing.axes for missing in unplayed)}
+    if len(axes) < 2:
         return None
-    differing = [i for i in range(len(_NAMES)) if len({place[i] for place in places}) > 1]
-    same = [i for i in range(len(_NAMES)) if i not in differing]
-    cells: dict[str, dict[tuple[str, ...], list[int]]] = {}
+    places = [words_of(each) for each in sorted(axes, key=order_of)]
+    *others, last = layouts(places)
+    layout = next((each for each in others if len(each.columns) <= _COLUMNS), last)
+    cells: dict[str, _Found] = {}
     for number, run in enumerate(runs):
-        cells.setdefault(title(run), {}).setdefault(_place(run.axes), []).append(number)
+        cells.setdefault(title(run), {}).setdefault(words_of(run.axes), []).append(number)
+    for missing in unplayed:
+        cells.setdefault(missing.scenario, {}).setdefault(words_of(missing.axes), []).append(missing)
+    urgent = {title(run) for run in runs if run.outcome in _NEEDS_A_LOOK}
+    urgent |= {missing.scenario for missing in unplayed if missing.is_trouble}
     return Grid(
-        shared=", ".join(filter(None, (_word(i, places[0][i]) for i in same))),
-        columns=tuple(", ".join(_word(i, place[i]) or "unknown" for i in differing) for place in places),
+        shared=", ".join(layout.shared),
+        columns=tuple(_words(column) or "ending" for column in layout.columns),
+        has_sides=layout.sides != ((),),
         rows=tuple(
-            (name, tuple(tuple(by_place.get(place, ())) for place in places))
-            for name, by_place in sorted(cells.items(), key=lambda item: _by_numbers(item[0]))
+            row
+            for name, found in sorted(cells.items(), key=lambda i: (i[0] not in urgent, by_numbers(i[0])))
+            for row in _rows(name, found, layout)
         ),
     )
 
 
-def _by_numbers(name: str) -> list[tuple[int, int, str]]:
-    """Return a key by which numbers sort as numbers: Read=9 before Read=10."""
-    parts = re.split(r"(\d+)", name)
-    return [(1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts if part]
+def _rows(name: str, found: _Found, layout: Layout) -> Iterator[Row]:
+    lines = []
+    for side in layout.sides:
+        places = (layout.places.get((side, column)) for column in layout.columns)
+        line = tuple(tuple(found.get(place, ())) if place is not None else () for place in places)
+        if any(line):
+            lines.append((_words(side), line))
+    for number, (side_words, line) in enumerate(lines):
+        yield Row(name="" if number else name, height=len(lines), side=side_words, cells=line)
 
 
-def title(run: Run) -> str:
-    """Return the scenario's name with the values that a sweep gave it: `recv-10-of-485, Read=9`."""
-    given = (f"{name}={value}" for name, value in run.scenario.given.items())
-    return ", ".join((run.scenario.name, *given))
-
-
-def _place(axes: Axes) -> tuple[str, ...]:
-    return (axes.kernel, axes.otp, axes.backend, str(axes.family), axes.runtime)
-
-
-def _order(place: tuple[str, ...]) -> tuple[object, ...]:
-    """Return a key by which releases sort by their numbers: 6.9 before 6.12."""
-    return (version(place[0]), version(place[1]), *place)
-
-
-def _word(index: int, value: str) -> str:
-    if not value:
-        return ""
-    if _NAMES[index] == "family":
-        return f"IPv{value}"
-    return f"{_NAMES[index]} {value}" if _NAMES[index] in ("kernel", "OTP") else value
+def _words(part: Words) -> str:
+    return ", ".join(word or "unknown" for word in part)

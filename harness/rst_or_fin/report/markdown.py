@@ -7,30 +7,59 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rst_or_fin.escaping import visible, visible_lines
 from rst_or_fin.report import ladder_mermaid
+from rst_or_fin.report.axes_layout import by_numbers, order_of, words_of
 from rst_or_fin.report.explanations import marked
 from rst_or_fin.report.ladder import ladder
-from rst_or_fin.report.records import ReplayGroup, Run, tally
+from rst_or_fin.report.records import ReplayGroup, Run, Unplayed, tally, title
 from rst_or_fin.report.terminal import headline, session, wire
+from rst_or_fin.verdict.outcome import Outcome
 
 _SAME = {True: "same", False: "DIFFERS"}
+_AXES = ("kernel", "OTP", "backend", "family", "runtime")
+_NEEDS_A_LOOK = {Outcome.DIFFERS: 0, Outcome.INCONCLUSIVE: 1}
 _AGREES = {True: "agrees", False: "DISAGREES", None: "says"}
 # What may mean something inside a line of CommonMark 0.31, its HTML, or GitHub's dialect (mentions,
 # references, mathematics, bare links). An underscore between letters means nothing there.
 _MARKS = re.compile(r"[\\`*\[\]<>#|~&$@]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|:(?=//)|(?<=www)\.")
 
 
-def render(runs: Sequence[Run]) -> str:
+def render(runs: Sequence[Run], unplayed: Sequence[Unplayed] = ()) -> str:
     """Render the document: a table of the runs where there are several, then what each of them showed."""
     outcomes = ", ".join(
         f"{outcome} {n}" for outcome, n in tally(j.outcome for r in runs for j in r.judgements)
     )
     lines = ["# RST or FIN", "", f"{_count(len(runs), 'run')}: {outcomes}", ""]
-    if len(runs) > 1:
-        rows = [(r.scenario.name, r.endings, r.causes, r.outcome, r.axes.otp, r.axes.kernel) for r in runs]
-        lines += table(("scenario", "ending", "cause", "outcome", "OTP", "kernel"), rows)
+    if len(runs) + len(unplayed) > 1:
+        lines += _overview(runs, unplayed)
     for run in runs:
         lines += _run(run)
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _overview(runs: Sequence[Run], unplayed: Sequence[Unplayed]) -> Iterator[str]:
+    """Render a table of all, what needs a look first, with every axis on which they are not all the same."""
+    cells: list[Run | Unplayed] = [*runs, *unplayed]
+    places = [_place(cell) for cell in cells]
+    varying = [i for i, values in enumerate(zip(*places, strict=True)) if len(set(values)) > 1]
+    shared = [word for i, word in enumerate(words_of(cells[0].axes)) if i not in varying]
+    if any(shared):
+        yield escaped(", ".join(filter(None, shared)))
+        yield ""
+    rows: list[tuple[int, str, str, str, str, Run | Unplayed]] = []
+    rows += [
+        (_NEEDS_A_LOOK.get(r.outcome, 2), title(r), r.endings, r.causes, str(r.outcome), r) for r in runs
+    ]
+    rows += [(0 if c.is_trouble else 2, c.scenario, "", c.why, c.mark, c) for c in unplayed]
+    rows.sort(key=lambda row: (row[0], by_numbers(row[1]), order_of(row[-1].axes)))
+    yield from table(
+        ("scenario", "ending", "cause", "outcome", *(_AXES[i] for i in varying)),
+        ((*row[1:-1], *(_place(row[-1])[i] for i in varying)) for row in rows),
+    )
+
+
+def _place(cell: Run | Unplayed) -> tuple[str, ...]:
+    axes = cell.axes
+    return (axes.kernel, axes.otp, axes.backend, f"IPv{axes.family}", axes.runtime)
 
 
 def escaped(text: str) -> str:

@@ -3,42 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 
 from rst_or_fin.analysis.matrix import Combination, Mark, Record
-from rst_or_fin.escaping import clipped, visible
+from rst_or_fin.escaping import visible
+from rst_or_fin.report import grid_text
+from rst_or_fin.report.axes_layout import Words
+from rst_or_fin.report.grid_text import GridCell
 from rst_or_fin.report.markdown import escaped
 from rst_or_fin.report.palette import PLAIN, Palette
 
 _SHOWN = {Mark.AS_EXPECTED: "ok", Mark.DIFFERS: "DIFFERS"}
-_NAME_WIDTH = 36
 _LEGEND = "ok: ended as expected there, known differences included"
 
 
 def text(records: Sequence[Record], palette: Palette = PLAIN, width: int = 0) -> str:
-    """Render the table for a terminal; column heads are stacked, what all columns share is said once.
+    """Render the table for a terminal, what needs a look first; no wider than `width` if it can be (0: any).
 
-    Where it is wider than `width` (0: no bound), it goes on below, with the scenarios' names again.
+    Column heads are stacked; what all columns share is said once.
     """
-    columns = _columns(records)
-    shared, heads = _heads(columns)
-    rows = _rows(records, columns)
-    name_width = min(_NAME_WIDTH, max(len(name) for name, _ in rows))
-    widths = [
-        max(len(word) for word in (*head, *(_words(cells[i]) for _, cells in rows)))
-        for i, head in enumerate(heads)
-    ]
-    lines = [f"{palette.bold}{shared}{palette.plain}", ""] if shared else []
-    for part in _parts(widths, width - name_width if width else sum(widths) + 2 * len(widths)):
-        for level in range(max((len(head) for head in heads), default=0)):
-            words = (_padded(heads[i][level], widths[i]) for i in part)
-            lines.append(f"{'':{name_width}}  {'  '.join(words)}".rstrip())
-        for name, cells in rows:
-            words = (_coloured(cells[i], widths[i], palette) for i in part)
-            lines.append(f"{clipped(visible(name), name_width):{name_width}}  {'  '.join(words)}".rstrip())
-        lines.append("")
-    lines.append(f"{_tally(records)}  ({_LEGEND})")
-    lines += [line for record in _needing_a_look(records) for line in _notes(record, palette)]
+    grid = grid_text.text(
+        [_cell(record) for record in records], list(map(_place, _columns(records))), palette, width
+    )
+    lines = [grid, "", f"{_tally(records)}  ({_LEGEND})"]
+    lines += [line for alike in _needing_a_look(records) for line in _notes(alike, palette)]
     return "\n".join(lines)
 
 
@@ -52,8 +41,8 @@ def markdown(records: Sequence[Record]) -> str:
     for name, cells in _rows(records, columns):
         lines.append("| " + " | ".join([escaped(name), *(escaped(_words(c)) for c in cells)]) + " |")
     lines += ["", f"{escaped(_tally(records))} ({_LEGEND})", ""]
-    for record in _needing_a_look(records):
-        head, *rest = _notes(record, PLAIN)
+    for alike in _needing_a_look(records):
+        head, *rest = _notes(alike, PLAIN)
         lines.append(f"- {escaped(head)}" + "".join(f": {escaped(line)}" for line in rest[:1]))
     return "\n".join(lines).rstrip() + "\n"
 
@@ -72,33 +61,37 @@ def needs_a_look(record: Record) -> bool:
     return record.mark not in (Mark.AS_EXPECTED, Mark.RACE, Mark.MEASURED)
 
 
-def _parts(widths: Sequence[int], room: int) -> Iterator[range]:
-    """Yield groups of columns that fit beside each other, two blanks before each."""
-    start, used = 0, 0
-    for index, width in enumerate(widths):
-        if index > start and used + width + 2 > room:
-            yield range(start, index)
-            start, used = index, 0
-        used += width + 2
-    yield range(start, len(widths))
-
-
 def _columns(records: Iterable[Record]) -> list[Combination]:
     return sorted({record.combination for record in records}, key=lambda combination: combination.order)
 
 
 def _heads(columns: Sequence[Combination]) -> tuple[str, list[tuple[str, ...]]]:
     """Return what all combinations share, and for each of them the words of its own."""
-    axes = [
-        [f"kernel {c.kernel}" if c.kernel else "host's kernel" for c in columns],
-        [f"OTP {c.otp}" if c.otp else "OTP as it is" for c in columns],
-        [c.backend for c in columns],
-        [f"IPv{c.family}" for c in columns],
-        [c.runtime for c in columns],
-    ]
+    axes = list(zip(*map(_place, columns), strict=True))
     shared = ", ".join(words[0] for words in axes if words and len(set(words)) == 1)
     differing = [words for words in axes if len(set(words)) > 1]
     return visible(shared), [tuple(visible(words[i]) for words in differing) for i in range(len(columns))]
+
+
+def _place(combination: Combination) -> Words:
+    """Return the combination in words, a word for each axis."""
+    return (
+        f"kernel {combination.kernel}" if combination.kernel else "host's kernel",
+        f"OTP {combination.otp}" if combination.otp else "OTP as it is",
+        combination.backend,
+        f"IPv{combination.family}",
+        combination.runtime,
+    )
+
+
+def _cell(record: Record) -> GridCell:
+    return GridCell(
+        name=record.scenario,
+        place=_place(record.combination),
+        says=_words(record),
+        colour=partial(_colour, record.mark),
+        rank=0 if needs_a_look(record) and record.mark is not Mark.EXCLUDED else 1,
+    )
 
 
 def _rows(records: Sequence[Record], columns: Sequence[Combination]) -> list[tuple[str, list[Record | None]]]:
@@ -108,7 +101,13 @@ def _rows(records: Sequence[Record], columns: Sequence[Combination]) -> list[tup
 
 
 def _endings(record: Record) -> str:
-    return "/".join(record.endings)
+    """Return `RST`, or where replays disagree, and of a race, how often each: `59 RST, 1 FIN`."""
+    if len(record.counts) != len(record.endings):
+        return "/".join(record.endings)  # an older program did not count them
+    if len(record.endings) == 1 and (record.counts == (1,) or record.mark is not Mark.RACE):
+        return record.endings[0]
+    counted = sorted(zip(record.counts, record.endings, strict=True), key=lambda pair: -pair[0])
+    return ", ".join(f"{count} {ending}" for count, ending in counted)
 
 
 def _words(record: Record | None) -> str:
@@ -118,16 +117,10 @@ def _words(record: Record | None) -> str:
     return f"{_endings(record)} {mark}" if record.endings else mark
 
 
-def _coloured(record: Record | None, width: int, palette: Palette) -> str:
-    padded = _padded(_words(record), width)
-    if record is None or record.mark in (Mark.RACE, Mark.MEASURED, Mark.EXCLUDED):
-        return f"{palette.dim}{padded}{palette.plain}"
-    colour = {Mark.AS_EXPECTED: palette.good, Mark.DIFFERS: palette.bad}.get(record.mark, palette.warn)
-    return f"{colour}{padded}{palette.plain}"
-
-
-def _padded(word: str, width: int) -> str:
-    return f"{word:{width}}"
+def _colour(mark: Mark, palette: Palette) -> str:
+    if mark in (Mark.RACE, Mark.MEASURED, Mark.EXCLUDED):
+        return palette.dim
+    return {Mark.AS_EXPECTED: palette.good, Mark.DIFFERS: palette.bad}.get(mark, palette.warn)
 
 
 def _tally(records: Iterable[Record]) -> str:
@@ -135,16 +128,23 @@ def _tally(records: Iterable[Record]) -> str:
     return ", ".join(f"{counted[mark]} {mark}" for mark in Mark if counted[mark])
 
 
-def _needing_a_look(records: Iterable[Record]) -> list[Record]:
-    return sorted(
+def _needing_a_look(records: Iterable[Record]) -> list[list[Record]]:
+    """Return the cells that do, the worst first; those of a scenario that left nothing, together."""
+    alike: dict[tuple[str, ...], list[Record]] = {}
+    for record in sorted(
         filter(needs_a_look, records),
         key=lambda record: (list(Mark).index(record.mark), record.scenario, record.combination.order),
-    )
+    ):
+        own = ", ".join(record.combination.words) if record.evidence else ""
+        alike.setdefault((record.mark, record.scenario, record.why, record.remedy, own), []).append(record)
+    return list(alike.values())
 
 
-def _notes(record: Record, palette: Palette) -> list[str]:
+def _notes(alike: Sequence[Record], palette: Palette) -> list[str]:
+    record, *others = alike
+    where = ", ".join(record.combination.words) if not others else f"in {len(alike)} places"
     mark = f"{palette.bold}{_SHOWN.get(record.mark, record.mark)}{palette.plain}"
-    head = f"{mark}  {visible(record.scenario)}, {visible(', '.join(record.combination.words))}"
+    head = f"{mark}  {visible(record.scenario)}, {visible(where)}"
     details = [record.why, f"remedy: {record.remedy}" if record.remedy else ""]
     details.append(f"evidence: {record.evidence}" if record.evidence else "")
     return [head, *(f"  {visible(detail)}" for detail in details if detail)]

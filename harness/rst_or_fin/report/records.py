@@ -48,11 +48,11 @@ class Run:
 
     @property
     def endings(self) -> str:
-        """`RST`, or where replays differ, each ending with its count: `RST 4, FIN 1`."""
+        """Return `RST`, or where replays differ, and of a race, each with its count: `4 RST, 1 FIN`."""
         counted = Counter(str(judged.verdict.ending) for judged in self.judgements).most_common()
-        if len(counted) == 1:
+        if len(counted) == 1 and not (self.scenario.race and len(self.judgements) > 1):
             return counted[0][0]
-        return ", ".join(f"{ending} {count}" for ending, count in counted)
+        return ", ".join(f"{count} {ending}" for ending, count in counted)
 
     @property
     def causes(self) -> str:
@@ -72,7 +72,28 @@ class Run:
         return sorted(found, key=lambda alike: (rank.get(alike.first.outcome, 2), -alike.count))
 
 
-def documents(runs: Sequence[Run]) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unplayed:
+    """A cell of a matrix that left no evidence: it was in trouble, or is excluded there; and why."""
+
+    scenario: str
+    axes: Axes
+    is_trouble: bool
+    why: str
+    remedy: str = ""
+
+    @property
+    def mark(self) -> str:
+        return "trouble" if self.is_trouble else "excluded"
+
+
+def title(run: Run) -> str:
+    """Return the scenario's name with the values that a sweep gave it: `recv-10-of-485, Read=9`."""
+    given = (f"{name}={value}" for name, value in run.scenario.given.items())
+    return ", ".join((run.scenario.name, *given))
+
+
+def documents(runs: Sequence[Run], unplayed: Sequence[Unplayed] = ()) -> dict[str, Any]:
     """Return what `report --format json` prints: for each run the same records as `judge --json`."""
     return {
         "format": 1,
@@ -87,6 +108,17 @@ def documents(runs: Sequence[Run]) -> dict[str, Any]:
             }
             for run in runs
         ],
+        **({"unplayed": [_unplayed(cell) for cell in unplayed]} if unplayed else {}),
+    }
+
+
+def _unplayed(cell: Unplayed) -> dict[str, Any]:
+    return {
+        "scenario": cell.scenario,
+        "axes": cell.axes,
+        "mark": cell.mark,
+        "why": cell.why,
+        "remedy": cell.remedy,
     }
 
 

@@ -51,6 +51,18 @@ def test_a_server_option_moves_with_its_parameter(command: Command, client: obje
     )
 
 
+def test_a_sweep_of_a_server_option_keeps_its_testbed(
+    command: Command, client: object, tmp_path: Path
+) -> None:
+    sizes = ("--vary", "Response", "--from", "999", "--to", "1002", "--json")
+    found = document(command("sweep", "packet-line-read-ahead", *sizes, *RUNTIME))
+    manifests = [
+        json.loads((tmp_path / p["evidence"] / "manifest.json").read_text()) for p in found["points"]
+    ]
+    assert [m["facts"]["server"]["options"]["response_bytes"] for m in manifests] == [999, 1000, 1001, 1002]
+    assert len({m["facts"]["run"] for m in manifests}) == 1
+
+
 def test_the_table_ends_with_the_sentence(command: Command, client: object) -> None:
     done = command(*READ, "--points", "2", "--repeat", "3", *RUNTIME)
     assert "RST up to Read=1, FIN from Read=485 (nothing was looked at between 1 and 485)" in done.stdout

@@ -36,6 +36,7 @@ from rst_or_fin.execution.workers import CellResult, GroupSupervisor, WorkerTask
 from rst_or_fin.report import matrix_table
 from rst_or_fin.scenario.axes import Axes, When
 from rst_or_fin.scenario.model import Exclusion, Server, parse
+from rst_or_fin.scenario.wire import RandomFaults
 from rst_or_fin.storage import evidence_folder
 
 from tests.support import cases, players
@@ -90,16 +91,37 @@ def test_every_cell_is_planned_once(otps: list[str], backends: list[str], names:
     assert sorted(map(str, planned)) == sorted(map(str, cells))
 
 
+_KINDS = {True: "origin", False: "nginx"}
+
+
 @given(OTPS, BACKENDS, NAMES)
 def test_a_group_holds_all_that_one_testbed_can_serve(
     otps: list[str], backends: list[str], names: list[str]
 ) -> None:
     cells = [
-        cell(name, Combination(otp=otp, backend=backend), server=Server(options={"urgent": name < "c"}))
+        cell(name, Combination(otp=otp, backend=backend), server=Server(kind=_KINDS[name < "c"]))
         for otp, backend, name in product(otps, backends, names)
     ]
-    beds = {(c.combination, c.scenario.server.options["urgent"]) for c in cells}
+    beds = {(c.combination, c.scenario.server.kind) for c in cells}
     assert len(plan(cells)) == len(beds)
+
+
+def test_cells_whose_peer_can_be_told_its_options_share_a_testbed() -> None:
+    cells = [cell(f"a{n}", server=Server(options={"body_bytes": n})) for n in range(3)]
+    assert [len(group.cells) for group in plan(cells)] == [3]
+
+
+def test_cells_with_a_wire_between_the_hosts_have_a_testbed_of_their_own() -> None:
+    lossy = cell("lossy", chance=RandomFaults(loss=0.5))
+    assert len(plan([cell("plain"), lossy])) == 2
+
+
+@given(st.lists(st.sampled_from(["origin", "nginx"]), min_size=1, max_size=40), st.integers(1, 8))
+def test_no_group_is_larger_than_its_share(kinds: list[str], parts: int) -> None:
+    cells = [cell(f"c{n}", server=Server(kind=kind)) for n, kind in enumerate(kinds)]
+    groups = plan(cells, parts)
+    assert sum(len(group.cells) for group in groups) == len(cells)
+    assert max(len(group.cells) for group in groups) <= -(-len(cells) // parts)
 
 
 def test_two_scenarios_of_one_name_have_no_place_in_one_matrix() -> None:

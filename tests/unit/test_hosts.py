@@ -124,6 +124,18 @@ def test_a_client_that_closes_with_the_response_unread_is_reported_as_a_reset() 
         assert server.says("ended")["end"] == "ECONNRESET"
 
 
+@pytest.mark.parametrize("parts", [(b'{"body_bytes": 7}\n',), (b'{"body_by', b'tes": 7}\n')])
+def test_an_origin_can_be_told_other_options_while_it_serves(parts: tuple[bytes, ...]) -> None:
+    with serving() as server:
+        for part in parts:
+            os.write(server.lifeline, part)
+        server.says("serving")
+        with server.connect() as client:
+            client.sendall(REQUEST)
+            header, body = plain(7)
+            assert read(client, len(header) + 7) == header + body
+
+
 def test_every_connection_is_reported_once_and_by_its_own_address() -> None:
     with serving() as server:
         clients = [server.connect() for _ in range(20)]

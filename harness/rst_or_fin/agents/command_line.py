@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from .kinds import OPTIONS, WITHOUT_KERNEL, Option, flag
 
@@ -44,6 +44,12 @@ def parse(program: argparse.ArgumentParser, kind: str, arguments: Sequence[str] 
             if _is_given(options, kind, name) and _is_given(options, kind, other):
                 program.error(f"{flag(name)} and {flag(other)} exclude each other")
     return options
+
+
+def with_defaults(kind: str, given: Mapping[str, object]) -> argparse.Namespace:
+    """The options of that kind as `parse` gives them, of those that a scenario states by their names."""
+    defaults = {name: option.default for name, option in OPTIONS[kind].items()}
+    return argparse.Namespace(**{**defaults, **given})
 
 
 def _is_given(options: argparse.Namespace, kind: str, name: str) -> bool:

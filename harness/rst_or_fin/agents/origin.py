@@ -6,7 +6,9 @@ application:
     {"event": "ended", "peer": ["10.0.0.2", 40000], "received": 18, "sent": 485, "end": "end of file",
      "t_ns": ...}
 `end` is "end of file", "closed" (it closed first, see Behaviour) or the errno's name, such as "ECONNRESET".
-It leaves when its stdin reaches end of file: its driver is gone.
+A line on its stdin with other options, as JSON by their names in a scenario, changes what it does from then
+on, and is answered with {"event": "serving"}. It leaves when its stdin reaches end of file: its driver is
+gone.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from .command_line import parse, parser
+from .command_line import parse, parser, with_defaults
 from .kinds import CLOSED, END_OF_FILE
 from .responses import PUBLISHED, REQUEST_END, Behaviour, exactly, plain
 
@@ -76,6 +78,7 @@ class Origin:
         self._connections: dict[int, _Connection] = {}
         self._delayed: list[tuple[float, int, _Connection]] = []  # a heap
         self._left_open: set[int] = set()  # half-open, and reported
+        self._order = b""  # the beginning of a line on `orders`
 
     def serve(self) -> None:
         """Serve until `orders` reaches end of file; close the connections that are open then."""
@@ -94,13 +97,21 @@ class Origin:
         while True:
             for fd, _ in self._epoll.poll(self._patience_s()):
                 if fd == self._orders:
-                    if not os.read(fd, 4096):
+                    if not self._obey(os.read(fd, 4096)):
                         return
                 elif fd == self._listener.fileno():
                     self._accept()
                 elif fd in self._connections:
                     self._attend(self._connections[fd])
             self._send_delayed()
+
+    def _obey(self, orders: bytes) -> bool:
+        """Change the behaviour as a whole line says; False at end of file."""
+        *lines, self._order = (self._order + orders).split(b"\n")
+        for line in lines:
+            self._behaviour = _behaviour(with_defaults("origin", json.loads(line)))
+            self._say({"event": "serving"})
+        return bool(orders)
 
     def _patience_s(self) -> float | None:
         return max(0.0, self._delayed[0][0] - time.monotonic()) if self._delayed else None

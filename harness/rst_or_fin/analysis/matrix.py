@@ -11,11 +11,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from math import ceil
 
 import msgspec
+from msgspec.structs import replace
 
 from rst_or_fin.analysis.compare import ComparedRun
 from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_DIFFERS, EXIT_ENVIRONMENT, EXIT_INCONCLUSIVE, UsageError
+from rst_or_fin.scenario import peers
 from rst_or_fin.scenario.axes import Axes, version
 from rst_or_fin.scenario.model import Scenario
 from rst_or_fin.verdict.outcome import Outcome, worst
@@ -88,7 +91,10 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Cells that one testbed can serve, one after another: same combination, same server."""
+    """Cells that one testbed can serve, one after another: same combination, same hosts.
+
+    The peer may be told to take other options in between (`peers.can_become`).
+    """
 
     combination: Combination
     cells: tuple[Cell, ...]
@@ -163,13 +169,21 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     cells: tuple[Record, ...]
 
 
-def plan(cells: Iterable[Cell]) -> list[Group]:
-    """Group the cells that can share a testbed, the largest groups first: they end a run last."""
-    shared: dict[tuple[object, ...], list[Cell]] = {}
+def plan(cells: Sequence[Cell], parts: int = 1) -> list[Group]:
+    """The cells by the testbed that they can share, the largest groups first: they end a run last.
+
+    None is larger than its share of that many `parts`, which are played side by side.
+    """
+    shared: dict[tuple[Combination, bytes], list[Cell]] = {}
     for cell in cells:
-        key = (cell.combination, msgspec.json.encode(cell.scenario.server))
+        hosts = cell.scenario.hosts
+        key = (cell.combination, msgspec.json.encode(replace(hosts, server=peers.adjustable(hosts.server))))
         shared.setdefault(key, []).append(cell)
-    groups = [Group(combination=cells[0].combination, cells=tuple(cells)) for cells in shared.values()]
+    most = ceil(len(cells) / parts)
+    groups = []
+    for (combination, _), alike in shared.items():
+        number = ceil(len(alike) / most)
+        groups += [Group(combination=combination, cells=tuple(alike[i::number])) for i in range(number)]
     return sorted(groups, key=lambda group: -len(group.cells))
 
 

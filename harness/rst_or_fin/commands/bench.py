@@ -22,6 +22,7 @@ from rst_or_fin.own_files import temporary_folder
 from rst_or_fin.report.terminal import Tally
 from rst_or_fin.runner import replay
 from rst_or_fin.runner.pool import TestbedPool
+from rst_or_fin.scenario.model import Server
 from rst_or_fin.storage import scenario_files
 from rst_or_fin.storage.load_run import load_run
 from rst_or_fin.storage.scenario_files import Entry
@@ -190,6 +191,9 @@ class Timed:
     def start_peer(self) -> None:
         """Pass on."""
         self._bed.start_peer()
+
+    def serve(self, server: Server) -> None:
+        self._bed.serve(server)
 
     def facts(self) -> dict[str, Any]:
         """Pass on."""

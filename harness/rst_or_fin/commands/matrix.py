@@ -60,7 +60,12 @@ def matrix(options: argparse.Namespace) -> int:
         steps = WorkerTasks(cell_s=options.limit, command_line=options.command_line)
         spread = cells.spread_over(scheduler=options.scheduler, jobs=options.jobs, steps=steps, stack=stack)
         playing = run_matrix.play(
-            wanted, shelf, spread, again=options.again, host=cells.host_kernel(options.scheduler)
+            wanted,
+            shelf,
+            spread,
+            again=options.again,
+            host=cells.host_kernel(options.scheduler),
+            parts=cells.parts(options.scheduler, options.jobs),
         )
         coming = stack.enter_context(closing(playing))
         one_more = stack.enter_context(counting(len(wanted), "cells"))

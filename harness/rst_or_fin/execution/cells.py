@@ -17,6 +17,8 @@ from rst_or_fin.execution import run_matrix, workers
 from rst_or_fin.execution.workers import WorkerTasks
 from rst_or_fin.storage.scenario_files import Entry
 
+_PARTS_OF_A_CLUSTER = 8
+
 
 def settled_kernels(names: Sequence[str], runtime: str, tell: Tell) -> list[str]:
     """Return the kernels by their releases, each once; "" is the host's, `default` means the default set.
@@ -98,5 +100,13 @@ def spread_over(
     if scheduler:
         executor = stack.enter_context(workers.dask_cluster(scheduler))
         return lambda groups: workers.play_on(executor, groups, steps)
-    jobs = jobs or len(os.sched_getaffinity(0))
-    return lambda groups: workers.play_here(groups, steps, jobs)
+    here = parts(scheduler, jobs)
+    return lambda groups: workers.play_here(groups, steps, here)
+
+
+def parts(scheduler: str | None, jobs: int | None) -> int:
+    """In how many parts of a size cells are played side by side: here as many as there are processors.
+
+    How many machines a cluster has changes while it plays.
+    """
+    return _PARTS_OF_A_CLUSTER if scheduler else jobs or len(os.sched_getaffinity(0))

@@ -13,13 +13,18 @@ Spread = Callable[[Sequence[Group]], Iterator[CellResult]]
 
 
 def play(
-    cells: Sequence[Cell], shelf: ResultCache, spread: Spread, *, again: bool = False, host: str = ""
+    cells: Sequence[Cell],
+    shelf: ResultCache,
+    spread: Spread,
+    *,
+    again: bool = False,
+    host: str = "",
+    parts: int = 1,
 ) -> Generator[Record, None, None]:
     """Yield a record for every cell; play those that the cache does not hold, or all with `again`.
 
-    What the cache holds of the host's own kernel is played again where that is not `host` any more. `spread`
-    plays groups somewhere (`execution.workers`); evidence is in the cache before its record is yielded.
-    Raises MachineError where the cache cannot be written.
+    `spread` plays groups somewhere (`execution.workers`); evidence is on the shelf before its record is told.
+    It is given at least as many as `parts`. Raises MachineError where the shelf cannot be written.
     """
     to_play = []
     for cell in cells:
@@ -31,7 +36,7 @@ def play(
             yield matrix.played(cell, run, evidence=shelf.place(cell), reused=True)
         else:
             to_play.append(cell)
-    for done in spread(matrix.plan(to_play)) if to_play else ():
+    for done in spread(matrix.plan(to_play, parts)) if to_play else ():
         yield _kept(done, shelf)
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from rst_or_fin.runner.replay import axes_of
+from rst_or_fin.scenario import peers
 from rst_or_fin.scenario.model import Hosts, Scenario
 from rst_or_fin.testbed import Testbed
 from rst_or_fin.testbed.select import Runtime
@@ -22,6 +25,8 @@ def side_by_side(items: Sequence[_Item], hosts_of: Callable[[_Item], Hosts]) -> 
 class TestbedPool:
     """Opens testbeds as scenarios ask for them. Use as a context manager: the last one is closed with it."""
 
+    __test__ = False  # not a pytest class, whatever its name begins with
+
     def __init__(self, runtime: Runtime, progress: Callable[[object], None]) -> None:
         self._runtime = runtime
         self._progress = progress
@@ -35,12 +40,23 @@ class TestbedPool:
         self.discard()
 
     def get(self, scenario: Scenario) -> Testbed:
-        """Return a testbed with the hosts that the scenario needs: the last one where it fits."""
+        """A testbed with the hosts that the scenario needs: the last one where it fits."""
+        if self._hosts != scenario.hosts:
+            self._adjust(scenario.hosts)
         if self._bed is None or self._hosts != scenario.hosts or _is_cut_off(self._bed):
             self.discard()
             self._bed = self._runtime.open(scenario.hosts, self._progress)
             self._hosts = scenario.hosts
         return self._bed
+
+    def _adjust(self, hosts: Hosts) -> None:
+        """Change what can be changed of a testbed that is open, so that it has these hosts if it can."""
+        if self._bed is None or self._hosts is None:
+            return
+        same = replace(self._hosts, server=hosts.server) == hosts
+        if same and peers.can_become(self._hosts.server, hosts.server) and not _is_cut_off(self._bed):
+            self._bed.serve(hosts.server)
+            self._hosts = hosts
 
     def excluded(self, scenario: Scenario) -> str:
         """Return why the scenario cannot be played here, without a testbed where possible, or ""."""

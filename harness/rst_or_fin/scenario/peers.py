@@ -7,7 +7,10 @@ leaves when its stdin ends. What it is started with stays the scenario's busines
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from rst_or_fin.agents.kinds import OPTIONS
 from rst_or_fin.errors import UsageError
@@ -25,7 +28,8 @@ class Kind:
     for an address that no kernel owns. `connects`: it is the client, told to connect by a line on its
     stdin, and takes `--target`. `requires_peer_report`: without its report a replay is inconclusive.
     `program` is what it runs on a machine that has it. `counts_bytes`: what it tells counts every byte of a
-    connection, not only those of requests that its log knows.
+    connection, not only those of requests that its log knows. `adjustable`: it takes other options while it
+    runs, as a line of JSON on its stdin.
     """
 
     image: str
@@ -37,6 +41,7 @@ class Kind:
     requires_peer_report: bool = False
     counts_bytes: bool = True
     program: str = ""
+    adjustable: bool = False
 
 
 def _proxy(program: str) -> Kind:
@@ -52,7 +57,7 @@ def _proxy(program: str) -> Kind:
 
 
 KINDS = {
-    "origin": Kind(image="peer", module="agents.origin"),
+    "origin": Kind(image="peer", module="agents.origin", adjustable=True),
     "tls-origin": Kind(image="peer", module="agents.tls_origin", port=443, requires_peer_report=True),
     "client": Kind(image="peer", module="agents.client", port=8080, connects=True, requires_peer_report=True),
     "scripted": Kind(
@@ -112,6 +117,21 @@ def tls_version(server: Server) -> str:
     """Return the version of TLS that a peer speaks; "" where it speaks none."""
     option = OPTIONS[server.kind].get("tls") if server.kind in OPTIONS else None
     return "" if option is None else str(server.options.get("tls", option.default or ""))
+
+
+def can_become(one: Server, other: Server) -> bool:
+    """Return whether a peer that runs can be told to be another one."""
+    return adjustable(one) == adjustable(other)
+
+
+def adjustable(server: Server) -> Server:
+    """Return the peer without those of its options that it can be told while it runs."""
+    return replace(server, options={}) if kind_of(server).adjustable else server
+
+
+def order(server: Server) -> bytes:
+    """Return the line that tells an adjustable peer to be this one from now on."""
+    return json.dumps(server.options).encode() + b"\n"
 
 
 def arguments(server: Server, place: Place) -> list[str]:

@@ -114,6 +114,9 @@ class Testbed(Protocol):
     def start_peer(self) -> None:
         """Tell a peer that is a client to connect, by a line on its stdin."""
 
+    def serve(self, server: Server) -> None:
+        """Have the peer be that server from now on (`peers.can_become`). Raises MachineError."""
+
     def peer_report(self, client: Endpoint, timeout_s: float) -> PeerReport | None:
         """Return what the peer's application saw of the connection from `client`, once it ended there.
 

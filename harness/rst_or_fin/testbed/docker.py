@@ -228,6 +228,17 @@ class DockerTestbed:
         """Write the line to the server's standard input."""
         self._server_log.write(b"connect\n", _ANSWER_TIMEOUT_S)
 
+    def serve(self, server: Server) -> None:
+        adjusted = self._peer_log.adjusted
+        self._server_log.write(peers.order(server), _ANSWER_TIMEOUT_S)
+        deadline = time.monotonic() + _ANSWER_TIMEOUT_S
+        while self._peer_log.adjusted == adjusted:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                raise MachineError("the server did not say that it does as it was told", "run it again")
+            self._peer_log.feed(self._server_log.read(remaining))
+        self._facts["server"] = {"kind": server.kind, "options": dict(server.options)}
+
     def peer_report(self, client: Endpoint, timeout_s: float) -> PeerReport | None:
         """Read the server's log until the report is there."""
         deadline = time.monotonic() + timeout_s

@@ -215,6 +215,20 @@ class LocalTestbed:
             self._log_ended = True
             self.check()
 
+    def serve(self, server: Server) -> None:
+        adjusted = self._peer_log.adjusted
+        try:
+            os.write(self._orders, peers.order(server))
+        except BrokenPipeError:
+            self._log_ended = True
+            self.check()
+        deadline = time.monotonic() + _SET_UP_TIMEOUT_S
+        while self._peer_log.adjusted == adjusted:
+            if not self._hear(max(0.0, deadline - time.monotonic())):
+                self.check()
+                raise MachineError("the server did not say that it does as it was told", "run it again")
+        self._facts["server"] = {"kind": server.kind, "options": dict(server.options)}
+
     def peer_report(self, client: Endpoint, timeout_s: float) -> PeerReport | None:
         """Read the server's log until the report is there."""
         deadline = time.monotonic() + timeout_s

@@ -18,6 +18,7 @@ class PeerLog:
         self._rest = b""
         self._heard: dict[Endpoint, deque[PeerReport]] = {}
         self._secrets: list[str] = []
+        self.adjusted = 0  # how often the peer has said that it does as it was told
 
     def feed(self, log: bytes) -> None:
         """Take in more of the log. Raises ValueError on a line that is not JSON."""
@@ -26,6 +27,8 @@ class PeerLog:
             event = json.loads(line)
             if event["event"] == "secrets":
                 self._secrets += event["lines"]
+            elif event["event"] == "serving":
+                self.adjusted += 1
             elif event["event"] == "ended":
                 peer = Endpoint(*event["peer"])
                 peer_report = PeerReport(

@@ -179,6 +179,11 @@ def test_a_failed_step_names_the_remedy(line: str, remedy: str) -> None:
     assert remedy in build.failure("peer", "step 3/6", [line]).remedy
 
 
+def test_a_package_that_the_archive_names_and_does_not_have_is_told_from_other_failures() -> None:
+    line = "E: Failed to fetch http://archive/pool/linux-image-x_amd64.deb  404  Not Found [IP: 192.0.2.1 80]"
+    assert isinstance(build.failure("kernel:6.12.43-otp27", "step 9/27", [line]), build.PackageGoneError)
+
+
 def test_a_full_disk_is_called_a_full_disk() -> None:
     trouble = build.failure("peer", "step 3/6", ["dpkg: error: No space left on device"])
     assert "disk is full" in str(trouble)

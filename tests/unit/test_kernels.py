@@ -237,6 +237,23 @@ def test_where_nothing_can_be_kept_it_is_asked_every_time(
     assert ([archive.offers(), archive.offers()], archive.asked) == ([OFFERS, OFFERS], 2)
 
 
+def test_a_release_whose_package_is_gone_is_not_offered(archive: Archive) -> None:
+    kernels.leave_out(OFFERS[0].release)
+    assert archive.offers() == OFFERS[1:]
+
+
+def test_what_was_gone_is_offered_again_after_a_day(archive: Archive, tmp_path: Path) -> None:
+    kernels.leave_out(OFFERS[0].release)
+    kept = tmp_path / "rst-or-fin" / "kernels-gone.txt"
+    os.utime(kept, (0, 0))
+    assert archive.offers() == OFFERS
+
+
+def test_what_was_gone_is_offered_again_where_the_archive_is_asked_anew(archive: Archive) -> None:
+    kernels.leave_out(OFFERS[0].release)
+    assert kernels.offers(cast(Any, None), refresh=True) == OFFERS
+
+
 # What commands make of names
 
 

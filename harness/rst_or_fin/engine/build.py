@@ -29,8 +29,13 @@ _UNREACHABLE = re.compile(
     re.IGNORECASE,
 )
 _NO_RELEASE = re.compile(r"does not have a release file|404\s+not found", re.IGNORECASE)
+_NO_FILE = re.compile(r"failed to fetch \S+\.deb\s+404\s+not found", re.IGNORECASE)
 _GONE = re.compile(r"unable to locate package|version '.*' for '.*' was not found", re.IGNORECASE)
 _UNTRUSTED = re.compile(r"NO_PUBKEY|is not signed|couldn.t be verified|EXPKEYSIG", re.IGNORECASE)
+
+
+class PackageGoneError(MachineError):
+    """The archive's index names a package that it answers with 404."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +61,11 @@ def failure(image: str, step: str, said: Iterable[str]) -> MachineError:
     verdict = next((line.removeprefix(_VERDICT) for line in lines if line.startswith(_VERDICT)), "")
     if engine.disk_is_full(text):
         return engine.disk_trouble("no space left on device", f"making the image {image} ({step})")
+    if _NO_FILE.search(text):
+        return PackageGoneError(
+            f"The image {image} could not be made: {step}: the archive answers 404 for what it names.",
+            "choose another release: `rst-or-fin kernels list` leaves this one out from now on",
+        )
     if verdict:
         remedy = "another kernel may do, or this one with its modules beside it"
     elif _NO_RELEASE.search(text):

@@ -24,7 +24,7 @@ from typing import IO, TYPE_CHECKING
 from rst_or_fin import data_files
 from rst_or_fin.engine import base_images, image_locks
 from rst_or_fin.engine import client as engine
-from rst_or_fin.engine.build import Progress, Tell, build
+from rst_or_fin.engine.build import PackageGoneError, Progress, Tell, build
 from rst_or_fin.errors import MachineError, UsageError
 from rst_or_fin.scenario.applications import package_of
 
@@ -54,7 +54,8 @@ class Image:
     """One row of the table: a base has a `suite`; any other a `base`, a `folder` and what it carries.
 
     `node` is a second image, whose node this one runs (build argument NODE). `late_arguments` are asked for
-    only when the image has to be made; they are not part of its digest.
+    only when the image has to be made; they are not part of its digest. `gone` is told where the archive does
+    not have a package that it names.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Image:
     carries: tuple[Callable[[], Iterable[ContextFile]], ...] = ()
     arguments: Mapping[str, str] = field(default_factory=dict)
     late_arguments: Callable[[docker.DockerClient, Tell], Mapping[str, str]] | None = None
+    gone: Callable[[], None] = lambda: None
 
     @property
     def tag(self) -> str:
@@ -401,6 +403,9 @@ def _make(
                     arguments={**stands_on, **image.arguments, **late},
                     tell=tell,
                 )
+        except PackageGoneError:
+            image.gone()
+            raise
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise engine.disk_trouble(str(error), f"building the image {image.name}") from error

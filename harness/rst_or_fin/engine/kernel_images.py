@@ -10,6 +10,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +102,7 @@ def image(name: str) -> images.Image:
         folder="kernel",
         carries=(_guest_programs, _node_arguments, lambda: iter(files)),
         late_arguments=package,
+        gone=partial(kernels.leave_out, release),
     )
 
 

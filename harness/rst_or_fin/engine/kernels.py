@@ -29,6 +29,7 @@ _OFFERS_BASE = "base:trixie"
 _OFFERS_LIMIT_S = 120
 _OFFERS = "kernel-offers.txt"
 _OFFERS_FRESH_S = 24 * 3600
+_GONE = "kernels-gone.txt"
 _PARTIAL = "# some suites cannot be read"  # containers/kernel/list-packages.sh
 _PARTIAL_FRESH_S = 600
 _RELEASE = re.compile(r"\d+(?:\.\d+)*(?:-rc\d+)?")
@@ -103,8 +104,8 @@ def offers(
     """Return what the configured suites offer, oldest kernel first, one offer for each release.
 
     Asks the package archive at most once a day, unless told to `refresh`, and again after ten minutes where
-    some suite could not be read. Falls back on an older answer where the archive cannot be reached; raises
-    MachineError where there is none.
+    some suite could not be read. Leaves out what the archive answered with 404 in the last day. Falls back
+    on an older answer where the archive cannot be reached; raises MachineError where there is none.
     """
     head = f"# {' '.join(catalogue().suites)}\n"
     text, age_s = data_files.remembered(_OFFERS) or ("", 0.0)
@@ -120,7 +121,20 @@ def offers(
             tell(Progress(image="kernels", step="offers", what=what))
         else:
             data_files.remember(_OFFERS, head + known)
-    return chosen_offers(known)
+    if refresh:
+        data_files.remember(_GONE, "")
+    gone = _gone()
+    return tuple(offer for offer in chosen_offers(known) if offer.release not in gone)
+
+
+def leave_out(release: str) -> None:
+    """Remember for a day that the archive does not have this release's package, whatever its index says."""
+    data_files.remember(_GONE, "\n".join(sorted({*_gone(), release})))
+
+
+def _gone() -> set[str]:
+    text, age_s = data_files.remembered(_GONE) or ("", 0.0)
+    return set(text.split()) if age_s < _OFFERS_FRESH_S else set()
 
 
 def chosen_offers(text: str) -> tuple[Offer, ...]:

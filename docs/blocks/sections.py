@@ -40,6 +40,15 @@ _BECAUSE: dict[tuple[Ending, Cause | None], tuple[str, str]] = {
         " ([unread data](../phenomenon.md#unread-data)).",
         "After `shutdown(Sock, write)` go on reading until the peer's end of file: [cures](../cures.md).",
     ),
+    (Ending.FIN_THEN_RST, Cause.FIN_WAIT2_TIMEOUT): (
+        "`shutdown` sends the FIN, which the peer acknowledges without one of its own. With a negative"
+        " TCP_LINGER2 the close waits for none: the kernel resets what is half closed.",
+        "Leave TCP_LINGER2 as it is: then the kernel waits for the peer's FIN, a minute at most.",
+    ),
+    (Ending.RST, None): (
+        "The application asks the kernel to dissolve the connection: that is a RST, whatever was read.",
+        "Close the socket instead.",
+    ),
     (Ending.FIN, None): (
         "Nothing lies unread in the kernel when the socket is closed: an orderly end"
         " ([FIN](../phenomenon.md#an-orderly-end)).",

@@ -20,8 +20,8 @@ A Reading is {FromNs, ToNs, [Netstat, Snmp]}, the times being those of the node'
 had in /proc/net/netstat and /proc/net/snmp; the first reading and the one that is asked for have snmp6, too.
 Bound are the connected sockets that the line bound to variables, as {Name, Local, Remote}; SocketStates those
 of them that are open, as {Name, Local, Remote, Received, Unread, State}; Listening those that listen or did,
-as {Name, Local, Closed}; Sent the bytes handed to each connected socket, as {Local, Remote, Bytes}, told again
-where they are others. An address is the tuple that Erlang has for it.
+as {Name, Local, Closed}; Sent the bytes handed to each connected socket, as {Local, Remote, Bytes}, told
+again where they are others. An address is the tuple that Erlang has for it.
 
 Plays that are begun before the last one ended wait for it. A session's process, and its sockets with it,
 stays until it is forgotten or the next play begins; one that crashed or timed out is gone at once.

@@ -170,7 +170,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan(cells: Sequence[Cell], parts: int = 1) -> list[Group]:
-    """The cells by the testbed that they can share, the largest groups first: they end a run last.
+    """Group the cells by the testbed that they can share, the largest groups first: they end a run last.
 
     None is larger than its share of that many `parts`, which are played side by side.
     """

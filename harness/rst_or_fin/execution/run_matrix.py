@@ -23,8 +23,9 @@ def play(
 ) -> Generator[Record, None, None]:
     """Yield a record for every cell; play those that the cache does not hold, or all with `again`.
 
-    `spread` plays groups somewhere (`execution.workers`); evidence is on the shelf before its record is told.
-    It is given at least as many as `parts`. Raises MachineError where the shelf cannot be written.
+    What the cache holds of the host's own kernel is played again where that is not `host` any more. `spread`
+    plays groups somewhere (`execution.workers`); evidence is in the cache before its record is yielded.
+    It is given at least as many as `parts`. Raises MachineError where the cache cannot be written.
     """
     to_play = []
     for cell in cells:

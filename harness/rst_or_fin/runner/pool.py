@@ -40,7 +40,7 @@ class TestbedPool:
         self.discard()
 
     def get(self, scenario: Scenario) -> Testbed:
-        """A testbed with the hosts that the scenario needs: the last one where it fits."""
+        """Return a testbed with the hosts that the scenario needs: the last one where it fits."""
         if self._hosts != scenario.hosts:
             self._adjust(scenario.hosts)
         if self._bed is None or self._hosts != scenario.hosts or _is_cut_off(self._bed):

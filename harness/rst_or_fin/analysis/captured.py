@@ -143,7 +143,8 @@ class JudgedCapture:
     def __iter__(self) -> Iterator[Case]:
         last_ns = 0
         for segment in self._offloads.forgiven(self.reading):
-            yield from self._taken()
+            if self._over:
+                yield from self._taken()
             self._note_breaks(last_ns)
             last_ns = max(last_ns, segment.t_ns)
             self._add(segment)

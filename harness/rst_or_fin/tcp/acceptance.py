@@ -174,8 +174,10 @@ class End:
         """Return whether a number can belong to this connection at all."""
         if self.isn is not None and number < self.isn:
             return False
-        known = [limit for limit in (self.edge, self.sent_to) if limit is not None]
-        return not known or number <= max(known) + SLACK_LEN
+        edge, sent_to = self.edge, self.sent_to
+        if edge is None or (sent_to is not None and sent_to > edge):
+            edge = sent_to
+        return edge is None or number <= edge + SLACK_LEN
 
     def is_near(self, number: int, *, is_ack: bool = False) -> bool:
         """Return whether a number is near the last that this end sent or had acknowledged."""
@@ -191,7 +193,9 @@ class End:
 
         Copies that the network made do not arrive in the time of a retransmission timer.
         """
-        if not (segment.syn and segment.has_ack) or self.syn_acks < 0:
+        if self.syn_acks < 0:
+            return
+        if not (segment.syn and segment.has_ack):
             self.syn_acks = -1
         elif segment.t_ns - self.syn_ack_ns > _SYN_ACK_NS:
             self.syn_acks, self.syn_ack_ns = self.syn_acks + 1, segment.t_ns
@@ -221,6 +225,11 @@ class End:
         if self.syn is not None or self.payload_to is not None or self.start is None:
             return False
         return reset.seq > self.start
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether its FIN was acknowledged."""
+        return self.fin_end is not None and self.acked_to is not None and self.acked_to >= self.fin_end
 
     def may_count(self, reset: Reset) -> None:
         """Keep a RST that the other end's TCP would have taken."""
@@ -331,20 +340,20 @@ class Reading:
     @property
     def closed_by_fins(self) -> bool:
         """Whether both ends sent a FIN, and each was acknowledged."""
-        return all(
-            end.fin_end is not None and end.acked_to is not None and end.acked_to >= end.fin_end
-            for end in self._ends
-        )
+        one, other = self._ends
+        return one.is_closed and other.is_closed
 
     @property
     def both_fins(self) -> bool:
         """Whether both ends sent a FIN."""
-        return all(end.fin is not None for end in self._ends)
+        one, other = self._ends
+        return one.fin is not None and other.fin is not None
 
     @property
     def is_reset(self) -> bool:
         """Whether a RST that counts was seen."""
-        return any(end.reset() is not None for end in self._ends)
+        one, other = self._ends
+        return one.reset() is not None or other.reset() is not None
 
     @property
     def over(self) -> bool:
@@ -521,28 +530,29 @@ class Reading:
         own.scale = _window_scale(segment.options)
 
     def _plain(self, index: int, segment: Segment, own: End, peer: End) -> None:
+        syn, fin, has_ack = segment.syn, segment.fin, segment.has_ack
         first = own.unwrap(segment.seq)
-        end = first + segment.payload_len + segment.syn + segment.fin
-        acked = peer.unwrap(segment.ack) if segment.has_ack else None
-        if segment.syn:
-            own.syns.setdefault(segment.has_ack, index)
+        end = first + segment.payload_len + syn + fin
+        acked = peer.unwrap(segment.ack) if has_ack else None
+        if syn:
+            own.syns.setdefault(has_ack, index)
         if not own.is_plausible(first) or (acked is not None and not self._is_heard(acked, peer, own)):
             own.leap = (index, segment)
             self._ignore(index, Why.OUT_OF_WINDOW)
             return
-        if segment.syn:
+        if syn:
             if own.reset() is not None:
                 self._questions[index] = Open.OPENS_AGAIN
-            elif segment.has_ack and own.syn is None and own.others:
+            elif has_ack and own.syn is None and own.others:
                 self._questions[index] = Open.LATE_SYN_ACK
             self._syn(index, segment, own)
-            for reset in () if segment.has_ack or peer.others else peer.resets:
+            for reset in () if has_ack or peer.others else peer.resets:
                 reset.refuses |= reset.has_ack
                 self._questions[reset.index] = Open.BEFORE_ITS_SYN
         own.begins(first)
         if not own.others and own.syn is None:
             own.whole_to = max(own.whole_to, first)
-        own.fin_again |= segment.fin and self.closed_by_fins
+        own.fin_again |= fin and self.closed_by_fins
         own.covers(first, end)
         own.carries(
             segment, opening=True in own.syns and acked == (peer.isn or 0) + 1 and end == first + segment.syn
@@ -550,15 +560,16 @@ class Reading:
         own.answers_only(segment)
         own.others += 1
         own.last_other = index
-        own.only_syn = own.only_syn and segment.syn
-        if segment.fin and own.fin is None and (own.acked_to is None or end >= own.acked_to):
+        own.only_syn = own.only_syn and syn
+        if fin and own.fin is None and (own.acked_to is None or end >= own.acked_to):
             own.fin, own.fin_end = index, end
-        if segment.fin:
+        if fin:
             own.fin_acks = acked
         own.past_fin |= own.fin_end == first == end
         if acked is not None:
             self._acknowledge(index, acked, segment, own, peer)
-        self._goes_on(segment, own, end, acked)
+        if own.resets:
+            self._goes_on(segment, own, end, acked)
 
     def _is_heard(self, acked: int, peer: End, own: End) -> bool:
         """Return whether the peer's numbers have come as far as is acknowledged.

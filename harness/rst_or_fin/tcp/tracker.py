@@ -15,6 +15,7 @@ from rst_or_fin.tcp.acceptance import SLACK_LEN, Reading, read
 from rst_or_fin.tcp.connection import Connection, connection
 from rst_or_fin.tcp.segment import Checksum, Endpoint, Segment, distance
 
+_SYN_OR_RST = 0x06
 _STRAYS_MAX = 8
 _EARLIER_MAX = 8  # connections of a pair that are remembered for late copies of their SYN ACK
 
@@ -55,10 +56,11 @@ class Conversation:
             return
         self.members.append(segment)
         self.reading.add(segment)
-        held, self.held_over = self.held_over, []
-        for syn in held:
-            self.hold(syn)
-            self.add(syn)
+        if self.held_over:
+            held, self.held_over = self.held_over, []
+            for syn in held:
+                self.hold(syn)
+                self.add(syn)
 
     def take(self) -> Connection:
         """Return the connection; later segments no longer change it."""
@@ -217,6 +219,8 @@ class ConnectionTracker:
         late = self._late_for(pair, segment)
         if late is not None:
             current = late
+        elif current is not None and not segment.flags & _SYN_OR_RST:
+            pass  # most segments: they begin nothing
         elif current is None or _opens(current, segment):
             current = begun = self._open(current, segment)
         elif (stray := current.answered(segment)) is not None:

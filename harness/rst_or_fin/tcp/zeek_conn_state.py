@@ -43,6 +43,7 @@ STATES = {
     "RESET": "a RST",
     "CLOSED_RESET": "a FIN, then a RST",
 }
+_CONTROL = int(Flags.SYN | Flags.FIN | Flags.RST)
 _ANY = " ".join(STATES)
 _OPEN = "PARTIAL ESTABLISHED"
 _NOT_OVER = f"INACTIVE SYN_SENT SYN_ACK_SENT {_OPEN}"
@@ -152,7 +153,9 @@ def _last_states(connection: Connection) -> tuple[str, str]:
     states = dict.fromkeys(Role, "INACTIVE")
     for segment in connection.segments:
         role = connection.role(segment)
-        for event in _events(segment):
+        flags = segment.flags
+        plain = () if flags & _CONTROL else (_PLAIN_EVENT[segment.has_ack, segment.payload_len > 0],)
+        for event in plain or _events(segment):
             own, peer = states[role], states[role.other]
             states[role], states[role.other] = _NEXT.get((event, role, own, peer), (own, peer))
     return states[Role.CLIENT], states[Role.SERVER]

@@ -123,8 +123,8 @@ def judge(
     if connection is None:
         doubts.append("no segment of the connection was captured")
         return _nothing_seen(subject, doubts)
-    endings = {role: _ending(connection, role) for role in Role}
     closing = {role: closing_segments(connection, role) for role in Role}
+    endings = {role: _ending(connection, indices) for role, indices in closing.items()}
     reasons = _reasons(report)
     cause, candidates = _cause(connection, subject, report, reasons)
     peer_cause, peer_candidates = _cause(connection, subject.other, None, None)
@@ -188,7 +188,7 @@ def _of_two_ends(
     """Return the verdict with the peer's ending as it left the peer, and with segments as shown."""
     subject, far = verdict.subject, two_ends.far
     peer = subject.other
-    ending = _ending(far, peer) if far is not None else Ending.NONE
+    ending = _ending(far, closing_segments(far, peer)) if far is not None else Ending.NONE
     cause, candidates = _cause(far, peer, None, None) if far is not None else (None, ())
     closing = {
         subject: _shown(two_ends, two_ends.near, subject),
@@ -362,11 +362,11 @@ def closing_segments(connection: Connection, role: Role) -> list[int]:
     return found
 
 
-def _ending(connection: Connection, role: Role) -> Ending:
-    closing = [connection.segments[index] for index in closing_segments(connection, role)]
+def _ending(connection: Connection, closing: Sequence[int]) -> Ending:
+    """How an end ended that closed with these segments."""
     if not closing:
         return Ending.NONE
-    if closing[0].rst:
+    if connection.segments[closing[0]].rst:
         return Ending.RST
     return Ending.FIN_THEN_RST if len(closing) > 1 else Ending.FIN
 

@@ -175,13 +175,13 @@ def test_a_fin_that_comes_behind_the_next_refusal_is_the_earlier_connections() -
 
 
 @pytest.mark.parametrize("acked", [1, 2])
-@pytest.mark.parametrize(("number", "asked"), [(1, []), (2, [Open.MISSING])])
+@pytest.mark.parametrize(("number", "asked"), [(1, False), (2, True)])
 def test_a_rst_beyond_what_was_acknowledged_first_may_follow_a_fin_that_was_not_captured(
-    number: int, asked: list[Open], acked: int
+    number: int, asked: bool, acked: int
 ) -> None:
     reset = f"> S 0:0(0)\n< R. {number}:{number}(0) ack 1\n> F. 1:1(0) ack 1\n> . 2:2(0) ack {acked}"
     seen = connection(reset)
-    assert [why for _, why in seen.reading.questions()] == asked
+    assert (Open.MISSING in [why for _, why in seen.reading.questions()]) is asked
 
 
 def test_ids_of_a_server_that_has_no_socket_yet_say_nothing_of_its_abort() -> None:
@@ -190,6 +190,7 @@ def test_ids_of_a_server_that_has_no_socket_yet_say_nothing_of_its_abort() -> No
     assert seen.reading.ignored() == []
 
 
-def test_who_acknowledges_after_a_refusal_had_been_answered_before() -> None:
-    seen = connection("> S 0:0(0)\n< R. 1:1(0) ack 1\n> R. 1:1(0) ack 1", b_isn=9_000)
+@pytest.mark.parametrize("more", ["> R. 1:1(0) ack 1", "> F. 1:1(0) ack 1"])
+def test_who_acknowledges_after_a_refusal_had_been_answered_before(more: str) -> None:
+    seen = connection(f"> S 0:0(0)\n< R. 1:1(0) ack 1\n{more}")
     assert [why for _, why in seen.reading.questions()] == [Open.UNSEEN_ACK]

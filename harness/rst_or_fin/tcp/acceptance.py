@@ -566,6 +566,9 @@ class Reading:
         if fin:
             own.fin_acks = acked
         own.past_fin |= own.fin_end == first == end
+        reset = peer.reset()
+        if acked is not None and not segment.syn and peer.syn is None and reset is not None and reset.refuses:
+            self._questions[index] = Open.UNSEEN_ACK  # only a SYN ACK gave it something to acknowledge
         if acked is not None:
             self._acknowledge(index, acked, segment, own, peer)
         if own.resets:

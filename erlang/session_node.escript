@@ -453,7 +453,12 @@ command(await_received, [Socket, N]) -> await_received(tcp(Socket), N);
 command(await_read, [Socket, N]) -> await_read(tcp(Socket), N);
 command(await_peer_fin, [Socket]) -> await_peer_fin(tcp(Socket));
 command(await_closed, [Socket]) -> await_closed(tcp(Socket));
-command(Name, Arguments) -> apply(shell_default, Name, Arguments).
+command(Name, Arguments) ->
+    {module, _} = code:ensure_loaded(shell_default),
+    case erlang:function_exported(shell_default, Name, length(Arguments)) of
+        true -> apply(shell_default, Name, Arguments);
+        false -> error({shell_undef, Name, length(Arguments), []})
+    end.
 
 %%% session_node.erl
 

@@ -83,4 +83,10 @@ command(await_received, [Socket, N]) -> socket_waits:await_received(socket_names
 command(await_read, [Socket, N]) -> socket_waits:await_read(socket_names:tcp(Socket), N);
 command(await_peer_fin, [Socket]) -> socket_waits:await_peer_fin(socket_names:tcp(Socket));
 command(await_closed, [Socket]) -> socket_waits:await_closed(socket_names:tcp(Socket));
-command(Name, Arguments) -> apply(shell_default, Name, Arguments).
+command(Name, Arguments) ->
+    {module, _} = code:ensure_loaded(shell_default),
+    case erlang:function_exported(shell_default, Name, length(Arguments)) of
+        true -> apply(shell_default, Name, Arguments);
+        %% Some releases' shell_default hands what it does not know to a shell, and there is none.
+        false -> error({shell_undef, Name, length(Arguments), []})
+    end.

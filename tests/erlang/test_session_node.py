@@ -100,6 +100,7 @@ class TestEnds:
             ("exit(x).", "** exception exit: x"),
             ("exit(self(), kill).", "** exited: killed"),
             ("hd([]).", "** exception error: bad argument"),
+            ("await_unred(1, 2).", "** exception error: undefined shell command await_unred/2"),
             ("await_closed(1).", "** exception error: "),
         ],
     )

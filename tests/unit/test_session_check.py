@@ -69,6 +69,42 @@ def test_nothing_is_said_of_words_that_only_some_releases_reserve(text: str) -> 
     assert read(text)[1] == []
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (
+            "await_unred(Sock, 2000).",
+            "calls `await_unred`, which a session does not know (did you mean `await_unread`?)",
+        ),
+        ("a,\n'awaitclosed'(Sock).", "(did you mean `await_closed`?)"),
+        (
+            "F = fun() -> shut_it(Sock) end.",
+            "calls `shut_it`, which a session does not know: name its module",
+        ),
+    ],
+)
+def test_a_word_that_no_session_knows_is_named(text: str, why: str) -> None:
+    assert [why in fault.why for fault in read(text)[1]] == [True]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "gen_tcp:close(Sock).",
+        "Mod:f(a).",
+        "F(a), F2 = fun foo/1.",
+        "F = fun Loop(N) -> Loop(N - 1) end.",
+        "flush().",
+        "self() ! {a, length([])}.",
+        "case is_list(X) of true when is_atom(hd(X)) -> (ok) end.",
+        "fun erlang:halt/0.",
+        "catch throw(a).",
+    ],
+)
+def test_nothing_is_said_of_words_that_mean_something(text: str) -> None:
+    assert read(text)[1] == []
+
+
 def test_a_text_that_cannot_be_read_has_no_expressions() -> None:
     with pytest.raises(UnreadableError, match=r"^line 2: the string"):
         expressions('a.\n"b')

@@ -16,7 +16,7 @@ _CLOSING = {"(": ")", "[": "]", "{": "}", "<<": ">>"}
 _CLOSERS = (*_CLOSING.values(), "end")
 _BLOCKS = ("begin", "case", "if", "receive", "try")
 # Keywords of some releases and plain atoms of others: nothing follows from where they stand.
-_UNSETTLED = ("maybe", "else")
+UNSETTLED = ("maybe", "else")
 _TERMS = (Kind.ATOM, Kind.VARIABLE, Kind.NUMBER, Kind.CHARACTER, Kind.STRING)
 
 
@@ -33,7 +33,7 @@ def faults(expression: Expression) -> Iterator[Fault]:
     tokens = expression.tokens
     if len(tokens) == 1 and expression.has_dot:
         yield Fault(line=tokens[0].line, why="nothing stands before this dot")
-    if not any(token.text in _UNSETTLED for token in tokens):
+    if not any(token.text in UNSETTLED for token in tokens):
         yield from _unbalanced(tokens)
         yield from _run_together(tokens)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
+from rst_or_fin.scenario.erlang_calls import unknown_calls
 from rst_or_fin.scenario.erlang_faults import Fault, closer, faults, is_closer
 from rst_or_fin.scenario.erlang_lines import Expression, Token, UnreadableError, expressions
 
@@ -21,7 +22,8 @@ def read(text: str) -> tuple[list[Expression], list[Fault]]:
     except UnreadableError as error:
         return [], [_unparsable(error.line, error.why)]
     seen = (_unparsable(fault.line, fault.why) for each in found for fault in faults(each))
-    wrong = list(islice(seen, _MOST_FAULTS))
+    calls = (fault for each in found for fault in unknown_calls(each))
+    wrong = list(islice(seen, _MOST_FAULTS)) or list(islice(calls, _MOST_FAULTS))
     if not found:
         wrong.append(Fault(line=0, why="the session has no expression"))
     elif not found[-1].has_dot:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rst_or_fin.evidence.records import CaptureFacts, Gate, PeerReport, Replay, SessionEnd
+from rst_or_fin.evidence.waits import explained
 from rst_or_fin.tcp import causes
 from rst_or_fin.tcp.acceptance import Reset, Why
 from rst_or_fin.tcp.causes import Form
@@ -241,7 +242,9 @@ def _doubts_of_replay(report: HostReport | None, gate: Gate, ends_node: bool) ->
     replay, state = report.replay, report.socket
     died_at_close = replay.end is SessionEnd.NODE_GONE and 0 < replay.close_line == len(replay.calls)
     if replay.end is not SessionEnd.DONE and not died_at_close:
-        doubts.append(f"the session ended early: {replay.end}, line {_last_line(replay)}: {replay.error}")
+        doubts.append(
+            f"the session ended early: {replay.end}, line {_last_line(replay)}: {explained(replay.error)}"
+        )
     elif not replay.close_returned:
         doubts.append("the close line was never reached")
     elif died_at_close and (by_another := node_end.doubt(replay, ends_node=ends_node)):

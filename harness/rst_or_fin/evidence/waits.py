@@ -1,0 +1,22 @@
+"""Says in words which wait of a session's line was in vain (erlang/src/socket_waits.erl). Pure."""
+
+from __future__ import annotations
+
+import re
+
+_TOO_FEW = re.compile(r"\{(unread|received|read)_timeout,(\d+),(\d+)\}")
+_VERBS = {"unread": "were unread", "received": "had come", "read": "had been read"}
+_OTHERS = {
+    "{peer_fin_timeout,": "the peer's FIN had not come",
+    "error: closed_timeout": "the kernel's socket had sent neither FIN nor RST",
+}
+_AFTER = "after 5 s"
+
+
+def explained(error: str) -> str:
+    """Return a crash with what its term means beside it: `485 of 486 bytes were unread after 5 s`."""
+    few = _TOO_FEW.search(error)
+    if few:
+        return f"{error} ({few[2]} of {few[3]} bytes {_VERBS[few[1]]} {_AFTER})"
+    meant = next((words for term, words in _OTHERS.items() if term in error), "")
+    return f"{error} ({meant} {_AFTER})" if meant else error

@@ -97,3 +97,11 @@ def test_what_a_peer_sends_stays_text_in_the_page(arguments: list[str], tmp_path
     (path := tmp_path / "<b>dump.pcap").write_bytes(capture(hostile))
     page = report(path, *arguments, "--format", "html").decode()
     assert re.findall("<script|<b>", page) == []
+
+
+def test_one_connection_fits_the_terminal(
+    dump: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    main(["report", str(dump), "--connection", "1"])
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80

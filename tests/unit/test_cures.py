@@ -86,3 +86,8 @@ def test_a_remedy_is_told_with_its_claim_and_its_calls() -> None:
     after = session(fin(), (CONNECT, 1), ("x().", 10), (CLOSING, 1))
     text = notes([cure(("case", [BEFORE]), ("remedy", [after]))], {"remedy": "It\nhelps."})
     assert text == "remedy\n    It helps.\n    + x()."
+
+
+def test_a_narrow_table_goes_on_below() -> None:
+    lines = table([cure(("case", [BEFORE]), ("remedy", [fin()]))], width=60).splitlines()
+    assert (max(map(len, lines)) <= 60, sum(line.startswith("remedy ") for line in lines)) == (True, 4)

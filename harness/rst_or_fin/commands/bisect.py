@@ -14,7 +14,7 @@ import msgspec
 from rst_or_fin.analysis.bisect import Change, UndecidedEndError, all_changes, first_change
 from rst_or_fin.analysis.compare import observe
 from rst_or_fin.analysis.matrix import Combination
-from rst_or_fin.commands.console import print_json, progress
+from rst_or_fin.commands.console import print_json, progress, show
 from rst_or_fin.commands.saved_reports import write_reports
 from rst_or_fin.engine import images, kernels
 from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_DIFFERS, EXIT_INCONCLUSIVE, InconclusiveError, UsageError
@@ -59,7 +59,7 @@ def bisect(options: argparse.Namespace) -> int:
     if options.json:
         print_json(_document(entry.scenario.name, changes, options, asked))
     else:
-        print(_told(changes, options, asked))
+        show(_told(changes, options, asked))
     if any(change.undecided for change in changes):
         return EXIT_INCONCLUSIVE
     return EXIT_AS_EXPECTED if changes else EXIT_DIFFERS

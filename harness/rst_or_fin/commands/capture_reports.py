@@ -12,7 +12,7 @@ from rst_or_fin.analysis.captured import Case
 from rst_or_fin.analysis.overview import Overview
 from rst_or_fin.capture_file.opening import open_captures
 from rst_or_fin.commands.captures import is_live, judge_captures, names, one_case, selected
-from rst_or_fin.commands.console import palette
+from rst_or_fin.commands.console import columns, palette
 from rst_or_fin.errors import UsageError
 from rst_or_fin.report import (
     capture_html,
@@ -25,6 +25,7 @@ from rst_or_fin.report import (
     ladder_text,
 )
 from rst_or_fin.report.capture_records import capture_record, case_record, overview_record, segments_record
+from rst_or_fin.report.fitting import WIDTH, fitted
 from rst_or_fin.report.palette import PLAIN
 
 _PREVIEW_LEN = 61  # bytes of each payload that a ladder shows, and one more
@@ -91,9 +92,9 @@ _OVERVIEWS = ("text", "json", "markdown", "html")
 
 
 def _text(case: Case, options: argparse.Namespace) -> bytes:
-    colours = palette() if options.out is None else PLAIN
+    colours, width = (palette(), min(columns(), WIDTH)) if options.out is None else (PLAIN, WIDTH)
     drawn = capture_ladder.ladder(case)
-    return f"{drawn.title}\n\n{ladder_text.render(drawn, colours)}\n".encode()
+    return f"{fitted(drawn.title, width)}\n\n{ladder_text.render(drawn, colours, width)}\n".encode()
 
 
 def _svg(case: Case, options: argparse.Namespace) -> bytes:

@@ -55,7 +55,7 @@ _Moves = Sequence[Moves] | None
 
 
 def _text(found: Findings, others: _Moves = None) -> str:
-    return differences.text(found, palette(), others) + "\n"
+    return differences.text(found, palette(), others, columns()) + "\n"
 
 
 def _json(found: Findings, others: _Moves = None) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rst_or_fin.analysis.remedies import Cure, cure
-from rst_or_fin.commands.console import counting, palette, print_json, progress, show
+from rst_or_fin.commands.console import columns, counting, palette, print_json, progress, show
 from rst_or_fin.commands.saved_reports import write_reports
 from rst_or_fin.errors import MachineError, UsageError
 from rst_or_fin.report import remedies as report
@@ -70,7 +70,9 @@ def cures(options: argparse.Namespace) -> int:
         print_json(record)
     else:
         claims = {name: entry.scenario.claim for name, entry in entries.items()}
-        show(f"{report.table(found, palette())}\n\n{report.LEGEND}\n\n{report.notes(found, claims)}")
+        width = columns()
+        table, notes = report.table(found, palette(), width), report.notes(found, claims, width)
+        show(f"{table}\n\n{report.LEGEND}\n\n{notes}")
         show(f"Evidence\n    {root}")
     return overall.exit_code
 

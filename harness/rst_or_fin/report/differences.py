@@ -10,34 +10,37 @@ from rst_or_fin.analysis.compare import Behaviour, Difference, Findings, SetAsid
 from rst_or_fin.analysis.counters import Moves
 from rst_or_fin.escaping import visible
 from rst_or_fin.report import counter_moves
+from rst_or_fin.report.fitting import WIDTH
 from rst_or_fin.report.markdown import escaped
 from rst_or_fin.report.palette import PLAIN, Palette
 
 UNEXPLAINED = "unexplained"
 ABSENT = "-"
-_WIDTH = 100
 
 
-def text(found: Findings, palette: Palette = PLAIN, moves: Sequence[Moves] | None = None) -> str:
+def text(
+    found: Findings,
+    palette: Palette = PLAIN,
+    moves: Sequence[Moves] | None = None,
+    width: int = WIDTH,
+) -> str:
     """Render the findings for a terminal."""
     lines = [f"{palette.bold}{headline(found)}{palette.plain}"]
     for difference in found.differences:
         lines += ["", f"{palette.bold}== {visible(difference.scenario.name)} =={palette.plain}"]
-        lines += textwrap.wrap(depends(difference), _WIDTH, initial_indent="  ", subsequent_indent="  ")
+        lines += textwrap.wrap(depends(difference), width, initial_indent="  ", subsequent_indent="  ")
         for behaviour in difference.behaviours:
             lines.append(f"  {palette.bold}{visible(behaviour.where)}{palette.plain}")
-            width = max(map(len, difference.points))
+            wide = max(map(len, difference.points))
             for point in difference.points:
-                lines.append(f"    {point:<{width}}  {visible(behaviour.points.get(point, ABSENT))}")
+                lines.append(f"    {point:<{wide}}  {visible(behaviour.points.get(point, ABSENT))}")
             if behaviour is not difference.behaviours[0]:
                 colour = palette.dim if behaviour.reference else palette.bad
                 why = visible(reference(behaviour))
-                lines += textwrap.wrap(
-                    f"{colour}because  {why}{palette.plain}",
-                    _WIDTH,
-                    initial_indent="    ",
-                    subsequent_indent="      ",
+                because = textwrap.fill(
+                    f"because  {why}", width, initial_indent="    ", subsequent_indent="      "
                 )
+                lines.append(f"{colour}{because}{palette.plain}")
     rest = list(remainder(found))
     others = [] if moves is None else ["", *counter_moves.text(moves)]
     return "\n".join([*lines, "", *map(visible, rest), *others])

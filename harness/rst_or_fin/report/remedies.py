@@ -7,30 +7,39 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from rst_or_fin.analysis.remedies import Cure, Side
+from rst_or_fin.report.fitting import WIDTH, visible_len
 from rst_or_fin.report.palette import PLAIN, Palette
 
-_WIDTH = 100
 _HELPS = {True: "yes", False: "NO", None: "unclear"}
 _HEAD = ("remedy", "ending", "the peer sees", "helps", "exchanges", "on the wire", "extra calls")
+_COSTS = 4  # the first of the columns that tell what a remedy costs
 
 
-def table(cures: Sequence[Cure], palette: Palette = PLAIN) -> str:
-    """Render a block for each case: a line for the case itself, then one for each of its remedies."""
+def table(cures: Sequence[Cure], palette: Palette = PLAIN, width: int = WIDTH) -> str:
+    """Render a block for each case: a line for the case itself, then one for each of its remedies.
+
+    Where `width` is too small for all columns, what the remedies cost goes below what they do.
+    """
     blocks = []
     for _, members in groupby(cures, key=lambda cure: cure.before.scenario):
         block = list(members)
         rows = [_HEAD, _case(block[0].before), *(_remedy(cure) for cure in block)]
-        blocks.append("\n".join(_lines(rows, [None, None, *(cure.helps for cure in block)], palette)))
+        helps = [None, None, *(cure.helps for cure in block)]
+        lines = _lines(rows, helps, palette)
+        if max(map(visible_len, lines)) > width:
+            does, costs = [row[:_COSTS] for row in rows], [(row[0], *row[_COSTS:]) for row in rows]
+            lines = [*_lines(does, helps, palette), "", *_lines(costs, [None] * len(rows), palette)]
+        blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
 
 
-def notes(cures: Sequence[Cure], claims: Mapping[str, str]) -> str:
+def notes(cures: Sequence[Cure], claims: Mapping[str, str], width: int = WIDTH) -> str:
     """Say what each remedy is, in its scenario's own words, with the calls that it adds."""
     paragraphs = []
     for cure in cures:
         lines = [
             cure.after.scenario,
-            *textwrap.wrap(" ".join(claims[cure.after.scenario].split()), _WIDTH - 4),
+            *textwrap.wrap(" ".join(claims[cure.after.scenario].split()), width - 4),
         ]
         lines += [f"+ {line}" for call in cure.extra_calls for line in call.splitlines()]
         paragraphs.append("\n    ".join(lines))
@@ -38,7 +47,7 @@ def notes(cures: Sequence[Cure], claims: Mapping[str, str]) -> str:
 
 
 LEGEND = (
-    "exchanges: turns on the wire that the other end answered; on the wire: first segment to last;\n"
+    "exchanges: turns on the wire that the other end answered; on the wire: first segment to last; "
     "extra calls: what the remedy's own calls took. Medians; + and - against the case itself."
 )
 
@@ -95,7 +104,7 @@ def _more(after: float | None, before: float | None, unit: int, form: str) -> st
 
 
 def _lines(rows: Sequence[Sequence[str]], helps: Sequence[bool | None], palette: Palette) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     colours = {True: palette.good, False: palette.bad, None: ""}
     lines = []
     for row, helped in zip(rows, helps, strict=True):

@@ -232,6 +232,17 @@ def _command(name: str) -> Callable[[argparse.Namespace], int]:
 class _Parser(argparse.ArgumentParser):
     """Says in one line what is wrong, as every error here, and where the help is."""
 
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Refuse what a command does not know here: the parser above has other options, another help."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            near = difflib.get_close_matches(unknown[0].partition("=")[0], self._option_string_actions, n=2)
+            meant = f" (did you mean {' or '.join(f'`{word}`' for word in near)}?)" if near else ""
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{meant}")
+        return found, unknown
+
     def error(self, message: str) -> NoReturn:
         print(f"rst-or-fin: {visible(_nearest(message))}", file=sys.stderr)
         print(f"  remedy: `{self.prog} --help` shows what there is", file=sys.stderr)
@@ -339,11 +350,12 @@ def _parser() -> argparse.ArgumentParser:
         "--connection",
         type=_count,
         metavar="N",
-        required=True,
-        help="the connection's number (`judge` lists them)",
+        help="the connection's number (`judge` lists them; default: the only one)",
     )
     importing.add_argument(
-        "--out", metavar="FILE", required=True, help="the scenario to write: my.scenario.toml"
+        "--out",
+        metavar="FILE",
+        help="the scenario to write (default: the first FILE's name with .scenario.toml)",
     )
     importing.add_argument(
         "--end",

@@ -13,7 +13,7 @@ from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_INCONCLUSIVE, EXIT_USAGE
 from rst_or_fin.scenario import check
 from rst_or_fin.tcp.segment import Segment
 
-from tests.support.segments import EXCHANGE, HANDSHAKE, capture, segments
+from tests.support.segments import EXCHANGE, HANDSHAKE, A, capture, segments
 
 GET = b"GET / HTTP/1.1\r\n\r\n"
 ABORT = EXCHANGE + "> R. 19:19(0) ack 486"
@@ -232,3 +232,21 @@ def test_a_hostile_file_name_stays_text(tmp_path: Path) -> None:
     out = tmp_path / "my.scenario.toml"
     code = main(["import", str(tmp_path / name), "--connection", "1", "--out", str(out)])
     assert (code, json.dumps(tomllib.loads(out.read_text())["sources"])[:4]) == (EXIT_AS_EXPECTED, '["a\\')
+
+
+def test_the_only_connection_needs_no_number_and_no_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("dump.pcap").write_bytes(capture(segments(ORDERLY)))
+    assert (main(["import", "dump.pcap"]), Path("dump.scenario.toml").is_file()) == (0, True)
+
+
+def test_of_several_connections_one_is_to_be_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (dump := tmp_path / "dump.pcap").write_bytes(
+        capture([*segments(ORDERLY), *segments(ORDERLY, a=A._replace(port=40_001))])
+    )
+    code = main(["import", str(dump)])
+    assert (code, "which of the capture's 2 connections?" in capsys.readouterr().err) == (EXIT_USAGE, True)

@@ -93,17 +93,26 @@ def _judged_but_plain(
     return capture if capture.connections > 1 else None
 
 
-def one_case(paths: Sequence[str], number: int, *, payload_kept: int = 0) -> Case:
-    """Find one connection by its number. Raises UsageError where there is none of that number."""
+def one_case(paths: Sequence[str], number: int | None, *, payload_kept: int = 0) -> Case:
+    """Find one connection by its number; None: the only one.
+
+    Raises UsageError where there is none of that number, or where several are no only one.
+    """
     found: list[Case] = []
+    wanted = 1 if number is None else number
 
     def use(cases: Iterator[Case]) -> None:
         found.clear()
-        found.extend(case for case in cases if case.number == number)
+        found.extend(case for case in cases if case.number == wanted)
 
     capture = judge_captures(paths, use, payload_kept=payload_kept)
+    if number is None and capture.connections > 1:
+        raise UsageError(
+            f"which of the capture's {capture.connections} connections?",
+            "name it with --connection N; `rst-or-fin judge` lists them",
+        )
     if not found:
-        raise UsageError(no_such(number, capture), "`rst-or-fin judge` lists them")
+        raise UsageError(no_such(wanted, capture), "`rst-or-fin judge` lists them")
     return found[0]
 
 

@@ -19,7 +19,7 @@ from rst_or_fin.tcp.ending import Role
 
 def import_capture(options: argparse.Namespace) -> int:
     """Write one scenario, or one for each candidate of an open cause. Nothing is overwritten."""
-    out = Path(options.out.removesuffix(SUFFIX).removesuffix(".toml") + SUFFIX)
+    out = _out(options)
     case = one_case(options.paths, options.connection, payload_kept=65_535)
     source = Source(case=case, where=visible(names(options.paths)), when=times.date_time(case.first_ns))
     own = Role(options.end) if options.end else end_to_play(case)
@@ -32,6 +32,12 @@ def import_capture(options: argparse.Namespace) -> int:
         why = f" ({each.cause})" if each.cause is not None else ""
         print(f"{path}: the {own}'s end{why}; play it with `rst-or-fin run {shlex.quote(str(path))}`")
     return EXIT_AS_EXPECTED
+
+
+def _out(options: argparse.Namespace) -> Path:
+    """Return where the scenario goes: by default into this folder, named as the capture is."""
+    name = options.out or Path(options.paths[0]).name.partition(".")[0] or "imported"
+    return Path(name.removesuffix(SUFFIX).removesuffix(".toml") + SUFFIX)
 
 
 def _path(out: Path, each: Imported, *, several: bool) -> Path:

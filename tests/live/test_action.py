@@ -67,3 +67,8 @@ def test_every_input_reaches_the_script() -> None:
     inputs = re.findall(r"^  ([\w-]+):\n    description:.*\n    default:", ACTION, re.MULTILINE)
     given = re.findall(r"^        RST_OR_FIN_(\w+): ", ACTION, re.MULTILINE)
     assert [name.upper() for name in inputs] == given
+
+
+def test_a_folder_that_is_not_there_is_told(place: Path) -> None:
+    done = play(place, scenarios="scenarois")
+    assert (done.returncode, "there is no folder scenarois" in done.stderr) == (2, True)

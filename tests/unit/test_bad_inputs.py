@@ -273,3 +273,14 @@ def test_a_new_scenario_needs_a_name_that_can_be_one(name: str, capsys: pytest.C
 def test_the_schema_that_is_printed_is_json(capsys: pytest.CaptureFixture[str]) -> None:
     main(["schema"])
     assert json.loads(capsys.readouterr().out)["title"] == "A scenario of RST or FIN"
+
+
+@pytest.mark.parametrize("text", ['claim = "a\n', "claim = 'a", 'claim = """a', 'claim = "a'])
+def test_a_string_that_is_not_closed_is_called_so(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    [complaint] = complaints(capsys, "check", written(text))
+    assert complaint.endswith(": a closing quote is missing")
+
+
+def test_a_name_that_is_a_files_in_this_folder_is_led_there(capsys: pytest.CaptureFixture[str]) -> None:
+    written(GOOD, "ok.scenario.toml")
+    assert complaints(capsys, "run", "ok")[1] == "  remedy: there is a file ok.scenario.toml: give its name"

@@ -50,9 +50,9 @@ CASES: dict[str, tuple[list[str], str]] = {
     "a report's format that is nearly one": (["report", "x", "--format", "htm"], "did you mean `html`?"),
     "a replay that is no number": (["report", "x", "--replay", "first"], "invalid int value: 'first'"),
     "a report of nothing": (["report"], "no run is named"),
-    "a report of what is not there": (["report", "nowhere"], "nowhere is not an evidence folder"),
+    "a report of what is not there": (["report", "nowhere"], "nowhere: there is no such folder"),
     "a report of the last of nothing": (["report", "--last", "nowhere"], "there is no folder nowhere"),
-    "a comparison of what is not there": (["compare", "nowhere"], "nowhere is not an evidence folder"),
+    "a comparison of what is not there": (["compare", "nowhere"], "nowhere: there is no such folder"),
     "a capture that is not there": (["judge", "nowhere.pcap"], "nowhere.pcap: no such file"),
     "a theme that is none": (["list", "--theme", "opera"], "no scenario has the theme 'opera'"),
     "an ending that is none": (["list", "--ending", "BANG"], "there is no ending 'BANG'"),
@@ -78,3 +78,12 @@ def test_a_wrong_command_is_one_line_with_a_remedy(
     said = capsys.readouterr()
     lines = said.err.splitlines()
     assert (code, said.out, says in lines[0], len(lines) <= 2) == (2, "", True, True), said
+
+
+def test_an_option_with_a_slip_is_told_by_its_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["run", "recv-then-close", "--opt", "25"])
+    assert capsys.readouterr().err.splitlines() == [
+        "rst-or-fin: unrecognized arguments: --opt 25 (did you mean `--out` or `--otp`?)",
+        "  remedy: `rst-or-fin run --help` shows what there is",
+    ]

@@ -67,3 +67,8 @@ def test_a_report_without_a_folder_to_go_to_is_told_before_anything_starts(
         2,
         "rst-or-fin: there is no folder nowhere\n  remedy: make it first\n",
     )
+
+
+def test_a_folder_that_is_not_there_is_called_so(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no such folder"):
+        find_runs(tmp_path / "NO-SUCH-FOLDER")

@@ -85,7 +85,7 @@ def works() -> tuple[bool, str]:
     if proof is None:
         return False, "whether it works is tried with the first kernel image (`rst-or-fin kernels build`)"
     status, said = proof
-    says = said if status == 0 else f"a kernel did not boot on it: {said}"
+    says = said.replace("did not boot:", "did not boot on it:", 1)
     data_files.remember(_PROOF, f"{boot_id}\n{'works' if status == 0 else 'fails'}\n{says}\n")
     return status == 0, says
 

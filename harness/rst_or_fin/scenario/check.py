@@ -65,10 +65,16 @@ def unparsable(error: UnparsableError, text: str, where: str) -> UsageError:
     return UsageError(Problem(line=line, why=str(error)).told(where), error.remedy)
 
 
+# How tomllib says that a string is not closed, or goes on where its line ends.
+_OPEN_STRINGS = ("Illegal character '\\n'", 'Expected "\'"', "Unterminated string")
+_NO_QUOTE = ": a closing quote is missing"
+
+
 def _no_toml(why: str, text: str) -> Problem:
     place = _PLACE_OF_ERROR.search(why)
     line = int(place.group(1) or text.count("\n") + 1) if place else 0
-    return Problem(line=line, why=f"not valid TOML: {_PLACE_OF_ERROR.sub('', why)}")
+    hint = _NO_QUOTE if why.startswith(_OPEN_STRINGS) else ""
+    return Problem(line=line, why=f"not valid TOML: {_PLACE_OF_ERROR.sub('', why)}{hint}")
 
 
 def _misfits(document: dict[str, Any], given: Mapping[str, int], cases: Collection[str]) -> Iterator[Misfit]:

@@ -16,6 +16,10 @@ def find_runs(path: Path) -> list[Path]:
 
     Numbers in names sort as numbers: Read=9 comes before Read=10. Raises UsageError where there is none.
     """
+    if not path.exists():
+        raise UsageError(
+            f"{path}: there is no such folder", "`rst-or-fin report --last` takes the newest run"
+        )
     if (path / _MANIFEST).is_file() or not path.is_dir():
         return [path]
     inside = (manifest.parent for manifest in path.glob(f"**/{_MANIFEST}"))

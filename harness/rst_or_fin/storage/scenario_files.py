@@ -115,6 +115,11 @@ def find(name_or_path: str) -> Entry:
         return load(data_files.path("scenarios") / f"{name_or_path}{SUFFIX}")
     if name_or_path.endswith(".toml") or "/" in name_or_path or _exists(name_or_path):
         return load(Path(name_or_path))
+    if _exists(name_or_path + SUFFIX):
+        raise UsageError(
+            f"no scenario is called {clipped(name_or_path, _LONGEST_NAME)!r}",
+            f"there is a file {_called(Path(name_or_path + SUFFIX))}: give its name",
+        )
     near = difflib.get_close_matches(name_or_path[:_LONGEST_NAME], names(), n=3, cutoff=0.4)
     raise UsageError(
         f"no scenario is called {clipped(name_or_path, _LONGEST_NAME)!r}",

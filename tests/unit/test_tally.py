@@ -79,3 +79,8 @@ def test_an_inconclusive_ending_is_left_out_of_the_distribution() -> None:
 def test_what_was_left_out_is_said() -> None:
     text = tally(fin(), fin(capture=UNFENCED)).line()
     assert "1 inconclusive, their endings left out" in text
+
+
+def test_an_interrupted_run_says_so_with_what_there_was_to_be() -> None:
+    lines = [tally(fin()).line(interrupted_of=asked).partition(" (")[0] for asked in (1000, 0)]
+    assert lines == ["1 of 1,000 replays: interrupted", "1 replay: interrupted"]

@@ -42,5 +42,7 @@ def _folder(folder: Path, options: argparse.Namespace) -> int:
         for judged in judgements:
             tally.add(judged)
         show(terminal.heading(scenario, palette(), width=columns()))
-        show(f"  {tally.line(palette())}")
+        manifest = run.evidence.manifest
+        interrupted_of = manifest.repeat if manifest.finished is None else None
+        show(f"  {tally.line(palette(), interrupted_of=interrupted_of)}")
     return overall.exit_code

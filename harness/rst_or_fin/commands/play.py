@@ -125,7 +125,7 @@ class _Played:
             outcome = self._tally.outcome
             print_json({"format": 1, "outcome": outcome, "interrupted": True, "runs": self._records})
         else:
-            self._show_tally()
+            self._show_tally(interrupted_of=self._options.repeat)
 
     def sum_up(self) -> None:
         """Show the overall outcome; of several scenarios again why some need a look."""
@@ -150,10 +150,10 @@ class _Played:
         show(terminal.case(self._entry.scenario, judged, palette(), width=width, everything=everything))
         show(f"  Evidence\n    {self.folder}\n")
 
-    def _show_tally(self) -> None:
+    def _show_tally(self, *, interrupted_of: int | None = None) -> None:
         colours, everything, width = palette(), self._options.everything, columns()
         show(terminal.heading(self._entry.scenario, colours, width=width))
-        show(f"  {self._tally.line(colours)}")
+        show(f"  {self._tally.line(colours, interrupted_of=interrupted_of)}")
         for judged in self._tally.odd:
             shown = terminal.case(self._entry.scenario, judged, colours, width=width, everything=everything)
             like_it = self._tally.alike[reason(judged)] - 1

@@ -307,10 +307,11 @@ class Tally:
         """The worst outcome so far."""
         return worst(self.outcomes)
 
-    def line(self, palette: Palette = PLAIN) -> str:
+    def line(self, palette: Palette = PLAIN, *, interrupted_of: int | None = None) -> str:
         """Render the endings (shares of the conclusive ones) and outcomes (shares of all).
 
         In a race what the peer saw is as open as the ending: its shares instead of the outcomes'.
+        `interrupted_of` is how many replays an interrupted run was to have, 0 where that is not known.
         """
         rows = shares(self.conclusive)
         if self.outcome is Outcome.RACE:
@@ -322,6 +323,9 @@ class Tally:
         doubted = self.total - self.conclusive.total()
         left_out = f"; {doubted} inconclusive, their endings left out" if doubted else ""
         number = f"{self.total} replay{'' if self.total == 1 else 's'}"
+        if interrupted_of is not None:
+            number = f"{self.total:,} of {interrupted_of:,} replays" if interrupted_of else number
+            number += ": interrupted"
         lines = [f"{number} ({what}with 95 % Wilson intervals{left_out})"]
         words = {str(outcome): outcome_word(outcome, palette) for outcome in self.outcomes}
         for name, s in rows.items():

@@ -371,6 +371,7 @@ def _manifest(request: Request, bed: Testbed, axes: Axes, clock: _Clock) -> evid
         started=_now(),
         finished=None,
         scenario=request.scenario.name,
+        repeat=request.repeat,
         parameters=request.scenario.given,
         chance=request.scenario.chance,
         axes=axes,

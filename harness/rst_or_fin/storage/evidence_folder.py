@@ -169,6 +169,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     capture: CaptureFacts
     facts: dict[str, Any]
     parameters: dict[str, int] = {}  # values given in place of the scenario's own
+    repeat: int = 0  # how many replays there were to be; 0: an older program did not say
     clock_error_ns: int = 0  # how far times that the node told may be off the capture's
     chance: RandomFaults | None = None  # faults that were given in place of the scenario's own
 

@@ -23,6 +23,7 @@ from rst_or_fin.capture_file.columns import (
     Column,
     Columns,
     Layout,
+    block_of,
     blocks,
     columns,
     is_whole,
@@ -56,7 +57,7 @@ class PlainConnections:
     ended_ns: int
     last_ns: int
     begun: Column
-    hosts: frozenset[int]
+    hosts: Column  # as numbers, as often as they come
 
     def begun_before(self, frame_no: int) -> int:
         """Count the connections that began before that frame."""
@@ -64,7 +65,7 @@ class PlainConnections:
 
     def is_right(self, address: str) -> bool:
         """Return whether that host sent a segment with a right checksum on one of them."""
-        return ":" not in address and int(IPv4Address(address)) in self.hosts
+        return ":" not in address and bool((self.hosts == int(IPv4Address(address))).any())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +133,7 @@ def sift(source: Source) -> Sifted | None:
         if not sifting.add(block):
             return None
     rest = stream.data[stream.at :]
-    if len(rest) >= RECORD_LEN and not is_whole(Block(data=rest, starts=np.zeros(1, dtype=np.int64))):
+    if len(rest) >= RECORD_LEN and not is_whole(block_of(rest, np.zeros(1, dtype=np.int64))):
         return None
     damage = the_end(stream.position, stream.available, stream.broken)
     found, left_out = sifting.finish(is_cut=damage is not None)
@@ -320,7 +321,7 @@ class _Sifting:
             ended_ns=int(ended_ns.max(initial=0, where=is_plain)),
             last_ns=self._last_ns,
             begun=np.sort(begun[is_plain]),
-            hosts=frozenset(self._hosts().tolist()),
+            hosts=self._hosts(),
         )
         is_left_out = ~np.append(pairs.general, True)
         return found, np.concatenate(
@@ -332,7 +333,8 @@ class _Sifting:
         pairs = self._pairs
         plain_ones = ~pairs.general
         ends = np.append(pairs.low[plain_ones & pairs.good_low], pairs.high[plain_ones & pairs.good_high])
-        return np.unique(ends >> np.uint64(_PORTS))
+        found: Column = (ends >> np.uint64(_PORTS)).astype(np.uint32)
+        return found
 
 
 _NO_CONNECTION = tuple(np.empty(0, dtype=kind) for kind in ("u4", "u4", "?", "u4", "i4", "i8", "i8"))

@@ -27,6 +27,7 @@ _IP_LEN = _TCP_LEN = 20  # without options
 _PROTOCOL = 6
 _ONES = 0xFFFF
 _MORE_OR_OFFSET = 0x3FFF
+_PADDING = 256  # bytes: more than headers take
 _HEAD = np.dtype([(name, "<u4") for name in ("seconds", "fraction", "captured", "wire")])
 # By link type: the length of its header, and where an EtherType stands in it (nowhere: IP follows)
 _LINKS = {
@@ -56,6 +57,7 @@ class Block:
     """Some records in a row: their bytes, and where each of them begins."""
 
     data: bytes
+    padded: Column  # the same as numbers, and some zeros behind
     starts: Column
 
     def times_ns(self, layout: Layout) -> Column:
@@ -116,7 +118,13 @@ def blocks(stream: ByteStream) -> Iterator[Block]:
         starts, stream.at = _walked(data, stream.at)
         if not len(starts):
             return
-        yield Block(data=data, starts=starts)
+        yield block_of(data, starts)
+
+
+def block_of(data: bytes, starts: Column) -> Block:
+    """Return a block of the records that begin there."""
+    padded = np.frombuffer(data + bytes(_PADDING + len(data) % 2), dtype=np.uint8)
+    return Block(data=data, padded=padded, starts=starts)
 
 
 def _walked(data: bytes, at: int) -> tuple[Column, int]:
@@ -184,7 +192,7 @@ def columns(block: Block, how: Layout) -> Columns | None:
     total_len = found["total_len"].astype(np.int64)
     is_whole = found["captured"] >= how.ip_at + total_len
     ip_at = block.starts[frame] + (RECORD_LEN + how.ip_at)
-    is_good, is_bad = _verified(block.data, ip_at, total_len, is_whole, found)
+    is_good, is_bad = _verified(block.padded, ip_at, total_len, is_whole, found)
     return Columns(
         frame=frame,
         t_ns=found["seconds"].astype(np.int64) * 1_000_000_000
@@ -209,8 +217,7 @@ def _times_ns(found: Column, how: Layout) -> Column:
 
 def _rows(block: Block, length: int) -> Column:
     """Return the first bytes of every record, as many of each, whatever follows it."""
-    padded = np.frombuffer(block.data + bytes(length), dtype=np.uint8)
-    return np.lib.stride_tricks.sliding_window_view(padded, length)[block.starts]
+    return np.lib.stride_tricks.sliding_window_view(block.padded, length)[block.starts]
 
 
 def _fields(how: Layout) -> np.dtype[Any]:
@@ -263,7 +270,7 @@ def _is_simple(found: Column, how: Layout) -> Column:
 
 
 def _verified(
-    data: bytes, ip_at: Column, total_len: Column, is_whole: Column, found: Column
+    padded: Column, ip_at: Column, total_len: Column, is_whole: Column, found: Column
 ) -> tuple[Column, Column]:
     """Which checksums are right, and which are wrong and no network card's (see `checksums`).
 
@@ -273,7 +280,7 @@ def _verified(
     source, target = found["source"].astype(np.int64), found["target"].astype(np.int64)
     pseudo = ((source >> 16) + (source & _ONES) + (target >> 16) + (target & _ONES) + _PROTOCOL) % _ONES
     length = total_len - _IP_LEN
-    ip_sum, tcp_sum = _sums(data, ip_at, np.where(is_whole, total_len, _IP_LEN + _TCP_LEN))
+    ip_sum, tcp_sum = _sums(padded, ip_at, np.where(is_whole, total_len, _IP_LEN + _TCP_LEN))
     is_header_good = (found["ip_checksum"] == 0) | (ip_sum % _ONES == 0)
     is_good = is_whole & ((tcp_sum + (pseudo + length) * 256) % _ONES == 0)
     if is_good.all():
@@ -284,7 +291,7 @@ def _verified(
     return is_good & is_header_good, is_bad | ~is_header_good
 
 
-def _sums(data: bytes, at: Column, length: Column) -> tuple[Column, Column]:
+def _sums(padded: Column, at: Column, length: Column) -> tuple[Column, Column]:
     """Sum up the little-endian words of IP headers of 20 bytes, and of what follows each in its packet.
 
     Words are taken at even places. What begins at an odd one lies the other way round in these; a byte too
@@ -292,7 +299,6 @@ def _sums(data: bytes, at: Column, length: Column) -> tuple[Column, Column]:
     """
     odd, tcp_at, end = at & 1, at + _IP_LEN, at + length
     edges = np.stack((at >> 1, tcp_at >> 1, (end + 1) >> 1), axis=1).ravel()
-    padded = np.frombuffer(data + bytes(2 + len(data) % 2), dtype=np.uint8)
     total = np.add.reduceat(padded.view("<u2"), edges, dtype=np.uint32).astype(np.int64)
     turned = np.where(odd, 256, 1)
     before_tcp = padded[tcp_at - 1] * odd

@@ -6,7 +6,7 @@ from docs.blocks.captures import captured, imported
 from docs.blocks.causes import causes
 from docs.blocks.conn_states import meanings, states, transitions, words
 from docs.blocks.counters import counters, noise, reasons, uses
-from docs.blocks.expectations import expected_values, pytest_options, script_grammar
+from docs.blocks.expectations import expected_values, pytest_options, script_grammar, steps_grammar
 from docs.blocks.peers import peers
 from docs.blocks.sections import by_theme, drawing, theme
 from docs.blocks.tables import cures, kernels, results, surprises
@@ -33,6 +33,7 @@ __all__ = [
     "script_grammar",
     "session",
     "states",
+    "steps_grammar",
     "surprises",
     "theme",
     "trace",

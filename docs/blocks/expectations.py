@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import inspect
+from types import ModuleType
 from typing import Any
 
 import pytest
 from rst_or_fin import pytest_plugin
-from rst_or_fin.agents import script
+from rst_or_fin.agents import client_steps, script
 from rst_or_fin.agents.kinds import ENDS
 from rst_or_fin.tcp.ending import Cause, Ending
 from rst_or_fin.tcp.zeek_conn_state import MEANING
@@ -17,7 +18,7 @@ from docs.blocks.words import table
 
 
 def expected_values() -> str:
-    """List every point of an expectation with the values that it can have."""
+    """Every point of an expectation with the values that it can have."""
     ends = dict.fromkeys(end for kind in ENDS.values() for end in kind)
     rows = (
         ("`ending`", "what the end under test does", _words(Ending)),
@@ -40,13 +41,22 @@ def expected_values() -> str:
 
 
 def script_grammar() -> str:
-    """Show the grammar of a scripted peer, with what its words mean."""
-    _, _, told = inspect.getdoc(script).partition("\n\n")  # type: ignore[union-attr]
+    """The grammar of a scripted peer, with what its words mean."""
+    return _grammar(script)
+
+
+def steps_grammar() -> str:
+    """The grammar of a client's steps, with what its words mean."""
+    return _grammar(client_steps)
+
+
+def _grammar(module: ModuleType) -> str:
+    _, _, told = inspect.getdoc(module).partition("\n\n")  # type: ignore[union-attr]
     return f"```text\n{told}\n```"
 
 
 def pytest_options() -> str:
-    """List what the plugin adds to pytest's command line."""
+    """What the plugin adds to pytest's command line."""
     parser = pytest.Parser(_ispytest=True)
     pytest_plugin.pytest_addoption(parser)
     group = parser.getgroup("rst-or-fin")

@@ -166,7 +166,7 @@ def _remedies(scenario: Scenario) -> str:
 
 def _peer(scenario: Scenario) -> Iterator[str]:
     options = dict(scenario.server.options)
-    script = str(options.pop("script", ""))
+    script = str(options.pop("script", "") or options.pop("steps", ""))
     told = ", ".join(f"`{name} = {json.dumps(value)}`" for name, value in options.items())
     if scenario.server.kind != "origin" or told:
         yield f"Peer: `{scenario.server.kind}`{', ' if told else ''}{told}."

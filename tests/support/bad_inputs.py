@@ -36,6 +36,7 @@ start_after_line = 1
 [expect]
 ending = "FIN"
 """
+STEPPED = LISTENING.replace("[expect]", "[server.options]\nsteps = '''\nrequest\nread all\n'''\n[expect]")
 SCRIPTED = """\
 claim = "close sends a FIN"
 sources = ["RFC 9293"]
@@ -149,6 +150,12 @@ CASES: dict[str, tuple[str, str, str, int, str]] = {
     "a script that begins with a send": (SCRIPTED, "expect S\n", "", 8, "a script begins with `expect S`"),
     "a script longer than a command line": (SCRIPTED, "expect S\n", "expect S\n" + "#" * 100000, 7,
         "100000 characters at most"),
+    "a client's step that is none": (STEPPED, "read all", "raed all", 14,
+        "server.options.steps: line 2: 'raed' is no step"),
+    "a client's step on a connection that is closed": (STEPPED, "read all", "RST\nread all", 15,
+        "connection 1 is closed already"),
+    "a client's steps beside its body": (STEPPED, "[expect]", "body_bytes = 5\n[expect]", 12,
+        "`body_bytes` and `steps` exclude each other"),
     "a cause that is none": (GOOD, 'ending = "FIN"', 'ending = "RST"\ncause = "unread data"', 16,
         'expect.cause: the string "unread data" is not one of: ' + ', '.join(Cause)),
     "a cause that is nearly one": (GOOD, 'ending = "FIN"', 'ending = "RST"\ncause = "zero-linger"', 16,

@@ -15,10 +15,13 @@ EACH_OPTION = [(kind, name) for kind in OPTIONS for name in OPTIONS[kind]]
 NUMBERS = [(kind, name) for kind, name in EACH_OPTION if OPTIONS[kind][name].type is int]
 
 
+_TEXTS = {"script": "expect S", "steps": "request"}
+
+
 def some_value(option: Option) -> int | bool | str:
     """A value of the option that is not its default."""
     if option.type is str:
-        return option.choices[0] if option.choices else "expect S"
+        return option.choices[0] if option.choices else _TEXTS[option.grammar]
     return True if option.type is bool else option.most
 
 

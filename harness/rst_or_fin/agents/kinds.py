@@ -29,7 +29,8 @@ class Option:
 
     `type` is int, bool or str; `least` and `most` bound an int, or a str's length, in `unit`.
     `default` holds where the option is left out; None: see `meaning`. `excludes` names the options of the
-    same kind that cannot stand beside it. `choices` are all that a str can be, where it is no script.
+    same kind that cannot stand beside it. `choices` are all that a str can be, or its `grammar` says what it
+    is: "script" (see `script`), "steps" (see `client_steps`).
     """
 
     type: type
@@ -41,6 +42,7 @@ class Option:
     required: bool = False
     excludes: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
+    grammar: str = ""
 
 
 def _bytes(
@@ -50,19 +52,28 @@ def _bytes(
     return Option(int, meaning, unit="bytes", least=least, most=most, default=default, excludes=others)
 
 
-def _ms(meaning: str) -> Option:
-    return Option(int, meaning, unit="ms", most=_MOST_MS, default=0)
+def _ms(meaning: str, excludes: str = "") -> Option:
+    others = (excludes,) if excludes else ()
+    return Option(int, meaning, unit="ms", most=_MOST_MS, default=0, excludes=others)
 
 
 def _flag(meaning: str) -> Option:
     return Option(bool, meaning, default=False)
 
 
-_SCRIPT = {
-    "script": Option(
-        str, "what to do, one step a line", unit="characters", most=_MOST_CHARACTERS, required=True
+def _text(meaning: str, grammar: str, *, required: bool = False, excludes: tuple[str, ...] = ()) -> Option:
+    return Option(
+        str,
+        meaning,
+        unit="characters",
+        most=_MOST_CHARACTERS,
+        required=required,
+        excludes=excludes,
+        grammar=grammar,
     )
-}
+
+
+_SCRIPT = {"script": _text("what to do, one step a line", "script", required=True)}
 
 
 def _tls(meaning: str, default: str | None = None) -> Option:
@@ -83,7 +94,8 @@ _PAGE = {"body_bytes": _bytes("the length of its page", default=307)}
 ABOUT = {
     "origin": "An HTTP server that answers with the published 485 bytes and keeps the connection open",
     "tls-origin": "An HTTPS server, whose session knows `CaCerts`; it keeps the connection open",
-    "client": "An HTTP client, where the session is the server: it connects when told, and reads to the end",
+    "client": "An HTTP client, where the session is the server: it connects when told, and reads to the end,"
+    " or does the steps that it is given",
     "scripted": "A TCP of its own that sends exactly the segments of a script",
     "scripted-client": "The same as a client, where the session is the server: it connects when told",
     "nginx": "The nginx web server with one page; what it saw is read from its logs",
@@ -129,9 +141,16 @@ OPTIONS: dict[str, dict[str, Option]] = {
     },
     "client": {
         "tls": _tls("speak that version of TLS, and no other; the session knows `Cert` and `Key`"),
-        "body_bytes": _bytes("send a POST with a body of that length, not a GET", default=0),
+        "steps": _text(
+            "what to do, one step a line, on one connection or several",
+            "steps",
+            excludes=("body_bytes", "idle_ms"),
+        ),
+        "body_bytes": _bytes(
+            "send a POST with a body of that length, not a GET", default=0, excludes="steps"
+        ),
         "reads_after_error": _flag("read the answer although a write failed"),
-        "idle_ms": _ms("read nothing before the connection has ended or that time has passed"),
+        "idle_ms": _ms("read nothing before the connection has ended or that time has passed", "steps"),
         "receive_buffer_bytes": _bytes(
             "SO_RCVBUF, which the kernel doubles; else the kernel's own", least=1, most=_MOST_BUFFER_BYTES
         ),
@@ -151,7 +170,7 @@ RESERVED = ("bind", "port", "target", "clean_offloads", "drop_to_uid")
 ENDS: dict[str, tuple[str, ...]] = {
     "origin": (END_OF_FILE, CLOSED),
     "tls-origin": (CLOSE_NOTIFY, END_OF_FILE, CLOSED),
-    "client": (END_OF_FILE, CLOSE_NOTIFY),
+    "client": (END_OF_FILE, CLOSE_NOTIFY, CLOSED),
     "scripted": (PLAYED, NOT_PLAYED),
     "scripted-client": (PLAYED, NOT_PLAYED),
     "nginx": (END_OF_FILE, CLOSED),

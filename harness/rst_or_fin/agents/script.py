@@ -162,7 +162,7 @@ def _step(line: int, words: list[str]) -> Step:
     if verb == "wait":
         if len(rest) != 1:
             raise ScriptError(line, "`wait` takes one duration, such as `wait 50ms`")
-        return Wait(line, _seconds(line, rest[0]))
+        return Wait(line, seconds(line, rest[0]))
     if verb not in ("expect", "send"):
         raise ScriptError(line, f"a step begins with expect, send or wait, not with {verb!r}")
     if not rest:
@@ -176,7 +176,7 @@ def _step(line: int, words: list[str]) -> Step:
         raise ScriptError(line, f"{flags!r} has no ACK flag (a dot), so it cannot have an `ack` number")
     if verb == "expect":
         within = named.get("within")
-        within_s = DEFAULT_WITHIN_S if within is None else _seconds(line, within)
+        within_s = DEFAULT_WITHIN_S if within is None else seconds(line, within)
         unless = _flags(line, named["unless"]) if "unless" in named else ""
         return Expect(line, flags, numbers, ack, within_s, unless)
     return _send(line, flags, numbers, ack, named)
@@ -239,7 +239,8 @@ def _bounded(line: int, name: str, text: str | None, most: int) -> int | None:
     return int(text)
 
 
-def _seconds(line: int, text: str) -> float:
+def seconds(line: int, text: str) -> float:
+    """A duration in seconds. Raises ScriptError where the text is none."""
     found = _DURATION.fullmatch(text)
     if found is None:
         raise ScriptError(line, f"{text!r} is not a duration, such as `50ms` or `2s`")

@@ -137,7 +137,7 @@ def _flat(text: str) -> str:
 
 def _server(server: Server) -> list[str]:
     options = dict(server.options)
-    script = str(options.pop("script", ""))
+    script = str(options.pop("script", "") or options.pop("steps", ""))
     told = ", ".join(f"{name} = {json.dumps(value)}" for name, value in options.items())
     return [f"{server.kind} {told}".strip(), *(f"  {line}" for line in script.splitlines())]
 

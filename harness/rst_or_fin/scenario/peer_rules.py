@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rst_or_fin.agents import script
+from rst_or_fin.agents import client_steps, script
 from rst_or_fin.agents.kinds import ENDS, OPTIONS, RESERVED, Option, ends
 from rst_or_fin.scenario.misfits import Misfit, Rule, at
 from rst_or_fin.scenario.peers import KINDS
@@ -63,7 +63,12 @@ def _option(option: Option, value: Any, path: Path, connects: bool) -> Iterator[
     elif len(value) > option.most or "\0" in value:
         yield at(path, f"it has {option.most} {option.unit} at most, none of them NUL")
     else:
-        for error in script.errors(value, connects=connects):
+        wrong = (
+            client_steps.errors(value)
+            if option.grammar == "steps"
+            else script.errors(value, connects=connects)
+        )
+        for error in wrong:
             yield Misfit(path=path, why=f"{dotted(path)}: {error}", line=error.line)
 
 

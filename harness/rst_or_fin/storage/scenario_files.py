@@ -39,6 +39,7 @@ THEMES = (
     "ways to die",
     "what is lost",
     "server",
+    "what clients do",
     "hidden data",
     "scripted peer",
     "the wire",

@@ -77,13 +77,14 @@ _LATER = (
     "connection",
     "ends_node",
     "image",
+    "language",
     "line",
     "lost",
     "node",
     "sent",
     "wire",
 )
-_UNUSED: tuple[object, ...] = (None, [], {}, "", False)
+_UNUSED: tuple[object, ...] = (None, [], {}, "", False, "erlang")
 
 
 def _digest(scenario: Scenario) -> str:

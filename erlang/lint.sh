@@ -39,8 +39,12 @@ if has tools ebin/xref.beam; then
     {ok, _} = xref:add_directory(parts, "'"$beams"'"),
     Found = [{Analysis, Result} || Analysis <- [undefined_function_calls, locals_not_used, deprecated_function_calls],
                                    {ok, Calls} <- [xref:analyze(parts, Analysis)],
-                                   %% Called where the session has loaded it: this OTP may be without ssl.
-                                   [_ | _] = Result <- [[Call || Call <- Calls, case Call of {_, {ssl, _, _}} -> false; _ -> true end]]],
+                                   %% Called where the session has loaded it: this OTP may be without ssl or Elixir.
+                                   [_ | _] = Result <- [[Call || Call <- Calls, case Call of
+                                                                         {_, {ssl, _, _}} -> false;
+                                                                         {_, {Module, _, _}} -> not lists:prefix("Elixir.", atom_to_list(Module));
+                                                                         _ -> true
+                                                                     end]]],
     _ = [io:format("xref: ~p: ~p~n", [Analysis, Result]) || {Analysis, Result} <- Found],
     halt(length(Found)).'
 else

@@ -186,6 +186,161 @@ bind_to_loopback({'$inet', _, {_, Socket}}) ->
 bind_to_loopback(Socket) ->
     inet:setopts(Socket, [{raw, ?SOL_SOCKET, ?SO_BINDTODEVICE, <<"lo", 0>>}]).
 
+%%% elixir_session.erl
+
+-define(HELPERS, rst_or_fin_session).
+-define(AS_IEX, [{pretty, true}, {limit, 50}, {width, 80}]).
+
+elixir_prepare(Text, Given, CloseLine) ->
+    case is_elixir_there() of
+        true ->
+            ok = compile_helpers(),
+            Named = maps:from_list([{underscored(Name), Value} || {Name, Value} <- maps:to_list(Given)]),
+            prepared(elixir_forms(Text), Named, CloseLine);
+        false ->
+            {unparsable, 0, <<"this node has no Elixir, 1.14 or newer">>}
+    end.
+
+is_elixir_there() ->
+    case application:ensure_all_started(elixir) of
+        {ok, _} -> code:ensure_loaded('Elixir.Code') =/= error
+                       andalso erlang:function_exported('Elixir.Code', eval_quoted_with_env, 3);
+        {error, _} -> false
+    end.
+
+underscored(Name) -> 'Elixir.Macro':underscore(Name).
+elixir_forms(Text) ->
+    Placed = [{columns, true}, {token_metadata, true},
+              {literal_encoder, fun(Literal, Meta) -> {ok, {'__block__', Meta, [Literal]}} end}],
+    case {'Elixir.Code':string_to_quoted(Text, [{file, <<"session">>}]), 'Elixir.Code':string_to_quoted(Text, Placed)} of
+        {{ok, {'__block__', _, []}}, _} ->
+            {error, 0, <<"the session has no expression">>};
+        {{ok, Quoted}, {ok, WithPlaces}} ->
+            Lines = string:split(unicode:characters_to_list(Text), "\n", all),
+            {ok, elixir_sources(in_sequence(Quoted), in_sequence(WithPlaces), Lines, {1, 1})};
+        {{error, {Meta, Why, Token}}, _} ->
+            {error, proplists:get_value(line, Meta, 0), elixir_fault(Why, Token)}
+    end.
+
+elixir_fault({Before, After}, Token) -> <<Before/binary, Token/binary, After/binary>>;
+elixir_fault(Before, Token) -> <<Before/binary, Token/binary>>.
+
+in_sequence({'__block__', _, [_, _ | _] = Quoted}) -> Quoted;
+in_sequence(Quoted) -> [Quoted].
+elixir_sources([], [], _, _) -> [];
+elixir_sources([Quoted | Rest], [{_, Meta, _} | Places], Lines, Begin) ->
+    End = case proplists:get_value(end_of_expression, Meta) of
+              undefined -> {length(Lines) + 1, 1};
+              Place -> {proplists:get_value(line, Place), proplists:get_value(column, Place)}
+          end,
+    {Line, Source} = without_comments(between(Begin, End, Lines), element(1, Begin)),
+    [{Source, {elixir, Line, counting(Quoted)}} | elixir_sources(Rest, Places, Lines, End)].
+
+between({Line, From}, {Line, To}, Lines) ->
+    [lists:sublist(lists:nth(Line, Lines), From, To - From)];
+between({Line, From}, End, Lines) ->
+    [lists:nthtail(From - 1, lists:nth(Line, Lines)) | through(Line + 1, End, Lines)].
+
+through(Line, {Line, To}, Lines) -> [lists:sublist(lists:nth(Line, Lines ++ [""]), To - 1)];
+through(Line, End, Lines) -> [lists:nth(Line, Lines) | through(Line + 1, End, Lines)].
+
+without_comments(Lines, Line) ->
+    Left = lists:dropwhile(fun(Text) -> is_no_code(Text) end, Lines),
+    Code = lists:reverse(lists:dropwhile(fun(Text) -> is_no_code(Text) end, lists:reverse(Left))),
+    Source = string:trim(lists:join("\n", [string:trim(Text, trailing) || Text <- Code]), both, " \t\n;"),
+    {Line + length(Lines) - length(Left), text("~ts", [Source])}.
+
+is_no_code(Text) ->
+    case string:trim(Text, leading, " \t;") of
+        [] -> true;
+        [$# | _] -> true;
+        _ -> false
+    end.
+counting({'.', Meta, [gen_tcp, send]}) -> {'.', Meta, [?HELPERS, gen_tcp_send]};
+counting({'.', Meta, [ssl, send]}) -> {'.', Meta, [?HELPERS, ssl_send]};
+counting({'.', Meta, [socket, send]}) -> {'.', Meta, [?HELPERS, socket_send]};
+counting(Quoted) when is_tuple(Quoted) -> list_to_tuple(counting(tuple_to_list(Quoted)));
+counting([First | Rest]) -> [counting(First) | counting(Rest)];
+counting(Quoted) -> Quoted.
+
+compile_helpers() ->
+    case erlang:module_loaded(?HELPERS) of
+        true -> ok;
+        false ->
+            {ok, Module, Code} = compile:forms([helper(Form) || Form <- helper_forms()]),
+            {module, Module} = code:load_binary(Module, "session", Code),
+            ok
+    end.
+
+helper(Text) ->
+    {ok, Tokens, _} = erl_scan:string(Text),
+    {ok, Form} = erl_parse:parse_form(Tokens),
+    Form.
+
+helper_forms() ->
+    Command = "(element(2, element(1, persistent_term:get({session_node, handlers}))))",
+    Call = "(element(2, element(2, persistent_term:get({session_node, handlers}))))",
+    ["-module(rst_or_fin_session).",
+     "-export([unread/1, await_unread/2, await_received/2, await_read/2, await_peer_fin/1, await_closed/1, flush/0,"
+     " gen_tcp_send/2, ssl_send/2, socket_send/2]).",
+     "unread(Socket) -> " ++ Command ++ "(unread, [Socket]).",
+     "await_unread(Socket, N) -> " ++ Command ++ "(await_unread, [Socket, N]).",
+     "await_received(Socket, N) -> " ++ Command ++ "(await_received, [Socket, N]).",
+     "await_read(Socket, N) -> " ++ Command ++ "(await_read, [Socket, N]).",
+     "await_peer_fin(Socket) -> " ++ Command ++ "(await_peer_fin, [Socket]).",
+     "await_closed(Socket) -> " ++ Command ++ "(await_closed, [Socket]).",
+     "flush() -> receive Message -> 'Elixir.IO':inspect(Message), flush() after 0 -> ok end.",
+     "gen_tcp_send(Socket, Data) -> " ++ Call ++ "({gen_tcp, send}, [Socket, Data]).",
+     "ssl_send(Socket, Data) -> " ++ Call ++ "({ssl, send}, [Socket, Data]).",
+     "socket_send(Socket, Data) -> " ++ Call ++ "({socket, send}, [Socket, Data])."].
+
+elixir_evaluate({elixir, Line, Quoted}, Bindings) ->
+    {Result, Told} = with_diagnostics(Quoted, erl_eval:bindings(Bindings)),
+    case Result of
+        {ok, Value, Next, Env} ->
+            _ = put(elixir_env, Env),
+            {Value, named_bindings(Next, Bindings)};
+        {Class, Reason, Stack} ->
+            exit({session_lines, crashed, elixir_error(Class, Reason, {Line, Stack, Told})})
+    end.
+with_diagnostics(Quoted, Binding) ->
+    Env = elixir_env(),
+    case erlang:function_exported('Elixir.Code', with_diagnostics, 2) of
+        true -> 'Elixir.Code':with_diagnostics([{log, false}], fun() -> elixir_try(Quoted, Binding, Env) end);
+        false -> {elixir_try(Quoted, Binding, Env), []}
+    end.
+
+elixir_env() ->
+    case get(elixir_env) of
+        undefined ->
+            Import = {import, [{context, 'Elixir'}], [?HELPERS]},
+            Empty = 'Elixir.Code':env_for_eval([{file, <<"session">>}]),
+            {_, _, Env} = 'Elixir.Code':eval_quoted_with_env(Import, [], Empty),
+            Env;
+        Env ->
+            Env
+    end.
+
+elixir_try(Quoted, Binding, Env) ->
+    try 'Elixir.Code':eval_quoted_with_env(Quoted, Binding, Env) of
+        {Value, Next, NextEnv} -> {ok, Value, Next, NextEnv}
+    catch
+        Class:Reason:Stack -> {Class, Reason, Stack}
+    end.
+named_bindings([{Name, Value} | Rest], Bindings) when is_atom(Name) ->
+    named_bindings(Rest, erl_eval:add_binding(Name, Value, Bindings));
+named_bindings([_ | Rest], Bindings) -> named_bindings(Rest, Bindings);
+named_bindings([], Bindings) -> Bindings.
+
+elixir_printed(Value) -> shortened('Elixir.Kernel':inspect(Value, ?AS_IEX)).
+elixir_error(Class, Reason, {Line, Stack, Told}) ->
+    Own = [Frame || Frame <- lists:takewhile(fun(Frame) -> element(1, Frame) =/= elixir end, Stack),
+                    not lists:member(element(1, Frame), [erl_eval, elixir_eval, escript, ?HELPERS])],
+    Banner = 'Elixir.Exception':format_banner(Class, Reason, Stack),
+    Frames = [["\n    ", 'Elixir.Exception':format_stacktrace_entry(Frame)] || Frame <- Own],
+    Said = [["\n    ", Message] || #{message := Message} <- Told],
+    text("~ts~ts~ts\n    session:~w", [Banner, Said, Frames, Line]).
+
 %%% kernel_counters.erl
 
 -define(PROC_MAX, 16384).
@@ -413,12 +568,15 @@ lines([{Source, Exprs} | Forms], Index, Bindings, Play) ->
     ok = before_line(Index, Source, Play),
     {Times, Value, Next} = timed(Exprs, Bindings),
     ok = after_line(Index, Play),
-    ok = say(Index, Source, Times, Value, bound(Value, Bindings, Next), Play),
+    ok = say(Index, Source, Times, printed(Exprs, Value), bound(Value, Bindings, Next), Play),
     lines(Forms, Index + 1, Next, Play).
 
-say(Index, Source, {DurationUs, StartNs}, Value, Bound, {Server, _, _}) ->
-    Server ! {self(), said, {line, Index, Source, printed(Value), DurationUs, StartNs, Bound}},
+say(Index, Source, {DurationUs, StartNs}, Printed, Bound, {Server, _, _}) ->
+    Server ! {self(), said, {line, Index, Source, Printed, DurationUs, StartNs, Bound}},
     ok.
+
+printed({elixir, _, _}, Value) -> elixir_printed(Value);
+printed(_, Value) -> printed(Value).
 
 before_line(Close, Source, {Server, Ref, Close}) ->
     Server ! {self(), closing, states(), Source},
@@ -440,6 +598,7 @@ timed(Exprs, Bindings) ->
     Start = erlang:monotonic_time(microsecond),
     {Value, Next} = evaluate(Exprs, Bindings),
     {{erlang:monotonic_time(microsecond) - Start, StartNs}, Value, Next}.
+evaluate({elixir, _, _} = Code, Bindings) -> elixir_evaluate(Code, Bindings);
 evaluate(Exprs, Bindings) ->
     {Local, NonLocal} = role(handlers),
     try erl_eval:exprs(Exprs, Bindings, Local, NonLocal) of
@@ -505,8 +664,11 @@ halt_if_alone(Status) ->
 
 %%% session_parser.erl
 
-prepare(Text, Given, CloseLine) ->
-    case {parse(Text), bindings(maps:to_list(Given), erl_eval:new_bindings())} of
+prepare({elixir, Text}, Given, CloseLine) -> elixir_prepare(Text, Given, CloseLine);
+prepare(Text, Given, CloseLine) -> prepared(parse(Text), Given, CloseLine).
+
+prepared(Parsed, Given, CloseLine) ->
+    case {Parsed, bindings(maps:to_list(Given), erl_eval:new_bindings())} of
         {{error, LineNo, Why}, _} -> {unparsable, LineNo, Why};
         {{ok, Forms}, {ok, Bindings}} -> closing_at(CloseLine, Forms, Bindings);
         {{ok, _}, {error, Why}} -> {unparsable, 0, Why}
@@ -767,9 +929,9 @@ states() ->
     [State || {Socket, Name} <- lists:ukeysort(1, preferred(Named)), State <- state(Socket, Name)].
 
 preferred(Named) ->
-    case lists:keyfind(<<"Sock">>, 2, Named) of
-        false -> Named;
-        Sock -> [Sock | Named]
+    case [Each || {_, Name} = Each <- Named, Name =:= <<"Sock">> orelse Name =:= <<"sock">>] of
+        [] -> Named;
+        [Sock | _] -> [Sock | Named]
     end.
 state(Socket, Name) ->
     case ends_of_open(Socket) of

@@ -125,7 +125,7 @@ def _section(scenario: Scenario) -> str:
     mechanism, advice = _explained(scenario)
     lines = [f"## {scenario.name}", "", f"> {escaped(scenario.claim)}", ""]
     lines += [f"**Mechanism.** {mechanism}", "", f"**What to do.** {advice}{_remedies(scenario)}", ""]
-    lines += ["```erlang", *scenario.session.strip().splitlines(), "```", ""]
+    lines += [f"```{scenario.language}", *scenario.session.strip().splitlines(), "```", ""]
     title = "Mostly" if scenario.race else "Expected"
     lines += [*_peer(scenario), *_wire(scenario), f"**{title}.** {_expected(scenario.expect)}", ""]
     if scenario.race:

@@ -16,6 +16,7 @@
 -type play() :: {Server :: pid(), play_events:ref(), Close :: pos_integer()}.
 -type times() :: {DurationUs :: integer(), StartNs :: integer()}.
 -type bindings() :: erl_eval:binding_struct().
+-type code() :: session_parser:code().
 
 -spec play() -> no_return().
 play() ->
@@ -32,13 +33,17 @@ lines([{Source, Exprs} | Forms], Index, Bindings, Play) ->
     ok = before_line(Index, Source, Play),
     {Times, Value, Next} = timed(Exprs, Bindings),
     ok = after_line(Index, Play),
-    ok = say(Index, Source, Times, Value, socket_names:bound(Value, Bindings, Next), Play),
+    ok = say(Index, Source, Times, printed(Exprs, Value), socket_names:bound(Value, Bindings, Next), Play),
     lines(Forms, Index + 1, Next, Play).
 
--spec say(pos_integer(), binary(), times(), term(), [tuple()], play()) -> ok.
-say(Index, Source, {DurationUs, StartNs}, Value, Bound, {Server, _, _}) ->
-    Server ! {self(), said, {line, Index, Source, session_text:printed(Value), DurationUs, StartNs, Bound}},
+-spec say(pos_integer(), binary(), times(), binary(), [tuple()], play()) -> ok.
+say(Index, Source, {DurationUs, StartNs}, Printed, Bound, {Server, _, _}) ->
+    Server ! {self(), said, {line, Index, Source, Printed, DurationUs, StartNs, Bound}},
     ok.
+
+-spec printed(code(), term()) -> binary().
+printed({elixir, _, _}, Value) -> elixir_session:elixir_printed(Value);
+printed(_, Value) -> session_text:printed(Value).
 
 -spec before_line(pos_integer(), binary(), play()) -> ok.
 before_line(Close, Source, {Server, Ref, Close}) ->
@@ -58,7 +63,7 @@ after_line(_, _) ->
 await_go(Ref) ->
     receive {go, Ref} -> ok end.
 
--spec timed([erl_parse:abstract_expr()], bindings()) -> {times(), Value :: term(), bindings()}.
+-spec timed(code(), bindings()) -> {times(), Value :: term(), bindings()}.
 timed(Exprs, Bindings) ->
     StartNs = os:system_time(nanosecond),
     Start = erlang:monotonic_time(microsecond),
@@ -66,7 +71,8 @@ timed(Exprs, Bindings) ->
     {{erlang:monotonic_time(microsecond) - Start, StartNs}, Value, Next}.
 
 %% As a shell's evaluator, a process of which a line crashed ends, and its sockets with it.
--spec evaluate([erl_parse:abstract_expr()], bindings()) -> {Value :: term(), bindings()}.
+-spec evaluate(code(), bindings()) -> {Value :: term(), bindings()}.
+evaluate({elixir, _, _} = Code, Bindings) -> elixir_session:elixir_evaluate(Code, Bindings);
 evaluate(Exprs, Bindings) ->
     {Local, NonLocal} = session_node:role(handlers),
     try erl_eval:exprs(Exprs, Bindings, Local, NonLocal) of

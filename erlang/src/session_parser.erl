@@ -1,18 +1,23 @@
 %% Text to expressions: all of a session is parsed before any of it is evaluated.
 -module(session_parser).
 
--export([prepare/3, parse/1]).
--export_type([form/0, prepared/0]).
+-export([prepare/3, prepared/3, parse/1]).
+-export_type([form/0, code/0, prepared/0]).
 
--type form() :: {Source :: binary(), [erl_parse:abstract_expr()]}.
+-type code() :: [erl_parse:abstract_expr()] | {elixir, Line :: pos_integer(), Quoted :: term()}.
+-type form() :: {Source :: binary(), code()}.
 -type prepared() :: {ok, [form()], erl_eval:binding_struct(), Close :: pos_integer()}
                   | {unparsable, LineNo :: non_neg_integer(), Why :: binary()}.
 -type fault() :: {error, LineNo :: non_neg_integer(), Why :: binary()}.
 
 %% A session's expressions, the bindings that it begins with, and which expression closes (0: the last one).
--spec prepare(binary(), #{binary() => binary()}, non_neg_integer()) -> prepared().
-prepare(Text, Given, CloseLine) ->
-    case {parse(Text), bindings(maps:to_list(Given), erl_eval:new_bindings())} of
+-spec prepare(binary() | {elixir, binary()}, #{binary() => binary()}, non_neg_integer()) -> prepared().
+prepare({elixir, Text}, Given, CloseLine) -> elixir_session:elixir_prepare(Text, Given, CloseLine);
+prepare(Text, Given, CloseLine) -> prepared(parse(Text), Given, CloseLine).
+
+-spec prepared({ok, [form()]} | fault(), #{binary() => binary()}, non_neg_integer()) -> prepared().
+prepared(Parsed, Given, CloseLine) ->
+    case {Parsed, bindings(maps:to_list(Given), erl_eval:new_bindings())} of
         {{error, LineNo, Why}, _} -> {unparsable, LineNo, Why};
         {{ok, Forms}, {ok, Bindings}} -> closing_at(CloseLine, Forms, Bindings);
         {{ok, _}, {error, Why}} -> {unparsable, 0, Why}

@@ -76,7 +76,7 @@ listening() ->
     [{Name, Local, socket_facts:is_closed(Socket)}
      || {{listener, Socket}, {Name, Local}} <- get()].
 
-%% The connected sockets that have a name, each once, and what the kernel says of them. One that is called Sock is
+%% The connected sockets that have a name, each once, and what the kernel says of them. One that is called Sock (in Elixir sock) is
 %% called so, whatever else it is called.
 -spec states() -> [state()].
 states() ->
@@ -85,9 +85,9 @@ states() ->
 
 -spec preferred([{socket(), name()}]) -> [{socket(), name()}].
 preferred(Named) ->
-    case lists:keyfind(<<"Sock">>, 2, Named) of
-        false -> Named;
-        Sock -> [Sock | Named]
+    case [Each || {_, Name} = Each <- Named, Name =:= <<"Sock">> orelse Name =:= <<"sock">>] of
+        [] -> Named;
+        [Sock | _] -> [Sock | Named]
     end.
 
 %% Nothing of a socket that is closed, that listens, or that was never connected.

@@ -34,9 +34,7 @@ class UnparsableError(UsageError):
     """A node cannot parse a session; `line` is the session's own, from 1 (0: none of them)."""
 
     def __init__(self, line: int, why: str, remedy: str = "") -> None:
-        where = (
-            f"line {line} of the Erlang session does not parse" if line else "the session cannot be played"
-        )
+        where = f"line {line} of the session does not parse" if line else "the session cannot be played"
         super().__init__(f"{where}: {why}", remedy)
         self.line = line
         self.why = why

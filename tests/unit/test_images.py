@@ -245,6 +245,11 @@ def test_a_node_with_applications_is_made_as_the_node_is_with_more_packages(name
     )
 
 
+def test_a_node_for_elixir_has_debians_package() -> None:
+    image = images.with_applications("node:otp27", ["elixir"])
+    assert (image.name, image.arguments) == ("node:otp27-elixir", {"BESIDE": "elixir"})
+
+
 def test_a_node_without_applications_is_the_tables_own() -> None:
     assert images.with_applications("node:otp27", []) is images.row("node:otp27")
 

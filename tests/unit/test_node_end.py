@@ -16,6 +16,10 @@ ENDING = [
     "init:stop(), receive after infinity -> ok end.",
     "init:restart().",
     "q().",
+    ":init.stop()",
+    "System.halt",
+    "System.stop(0)",
+    'System.cmd("kill", ["-9", System.pid()])',
     'os:cmd("kill -9 " ++ os:getpid()).',
     'Pid = os:getpid(), os:cmd("kill -KILL " ++ Pid).',
 ]
@@ -24,6 +28,7 @@ OTHERS = [
     "exit(Owner, kill), await_closed(Sock).",
     "application:stop(kernel).",
     "os:getpid().",
+    "System.pid()",
     "gen_tcp:shutdown(Sock, write).",
 ]
 

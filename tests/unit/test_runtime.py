@@ -97,6 +97,37 @@ def test_an_application_that_is_nowhere_is_named_with_its_package(system_erlang:
     assert "the system Erlang lacks ssl (apt-get install erlang-ssl" in runtime.excluded(None, ["ssl"])
 
 
+def with_elixir(root: Path) -> Path:
+    """An Elixir on the same PATH; its root folder."""
+    elixir = root.parent / "elixir"
+    (elixir / "lib/elixir/ebin").mkdir(parents=True)
+    (elixir / "lib/elixir/ebin/elixir.app").write_text("")
+    (elixir / "bin").mkdir()
+    (elixir / "bin/elixir").write_text("")
+    (elixir / "bin/elixir").chmod(0o755)
+    (root / "bin/elixir").symlink_to(elixir / "bin/elixir")
+    return elixir
+
+
+def test_elixir_runs_on_the_systems_erlang_which_may_read_it(system_erlang: Path) -> None:
+    elixir = with_elixir(system_erlang)
+    found = runtime.find(None, ["elixir"])
+    assert (found.source, found.libraries, found.files[-1]) == (
+        runtime.SYSTEM,
+        str(elixir / "lib"),
+        str(elixir),
+    )
+
+
+def test_an_elixir_that_is_nowhere_is_named_with_its_package(system_erlang: Path) -> None:
+    assert "the system Erlang lacks elixir (apt-get install elixir" in runtime.excluded(None, ["elixir"])
+
+
+def test_elixir_is_not_put_on_the_path_of_who_has_no_use_for_it(system_erlang: Path) -> None:
+    with_elixir(system_erlang)
+    assert runtime.find("system").libraries == ""
+
+
 def test_a_bundled_erlang_that_was_asked_for_is_not_replaced(system_erlang: Path) -> None:
     with_ssl(system_erlang)
     assert "the bundled Erlang lacks ssl (leave --otp out" in runtime.excluded("bundled", ["ssl"])

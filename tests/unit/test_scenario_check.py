@@ -78,7 +78,7 @@ def test_a_remedy_may_be_for_a_scenario_beside_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        (2, "my.toml:5: line 2 of the Erlang session does not parse: syntax error before: ')'"),
+        (2, "my.toml:5: line 2 of the session does not parse: syntax error before: ')'"),
         (0, "my.toml:3: the session cannot be played: syntax error before: ')'"),
     ],
 )

@@ -162,9 +162,7 @@ def test_calls_are_shown_as_they_arrive() -> None:
 
 
 def test_a_session_that_does_not_parse_is_the_users_to_mend() -> None:
-    with pytest.raises(
-        UsageError, match=r"line 3 of the Erlang session does not parse: syntax error before: '\)'"
-    ):
+    with pytest.raises(UsageError, match=r"line 3 of the session does not parse: syntax error before: '\)'"):
         _collected((Atom("unparsable"), 3, b"syntax error before: ')'"))
 
 

@@ -60,7 +60,8 @@ def test_what_is_wrong_is_said_with_its_line(text: str, line: int, why: str) -> 
 
 
 def test_nothing_is_wrong_with_any_shipped_session() -> None:
-    sessions = {name: scenario_files.find(name).scenario.session for name in scenario_files.names()}
+    shipped = [scenario_files.find(name).scenario for name in scenario_files.names()]
+    sessions = {each.name: each.session for each in shipped if each.language == "erlang"}
     assert {name: wrong for name, text in sessions.items() if (wrong := read(text)[1])} == {}
 
 

@@ -224,6 +224,11 @@ def lacks_applications(otp: str) -> bool:
     return embedded_runtime in row(f"node:otp{otp}").carries
 
 
+def elixir_is_old(otp: str) -> bool:
+    """Whether Debian's Elixir for that OTP release is older than 1.14, the first that a session needs."""
+    return row(f"node:otp{otp}").base == "base:bullseye"  # 1.10
+
+
 def row(name: str) -> Image:
     """Return the table's image of that name. Raises UsageError for an unknown one."""
     try:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
 from rst_or_fin.errors import MachineError, UsageError
-from rst_or_fin.scenario.applications import package_of
+from rst_or_fin.scenario.applications import ELIXIR, package_of
 
 BUNDLED, SYSTEM = "bundled", "system"
 
@@ -19,7 +19,7 @@ BUNDLED, SYSTEM = "bundled", "system"
 class Erlang:
     """How `erl` is run: the program, and what it needs in its environment and of files.
 
-    `path` is its root folder.
+    `path` is its root folder, `libraries` where Elixir's applications are, if it is wanted.
     """
 
     program: str
@@ -27,6 +27,7 @@ class Erlang:
     source: str
     path: str
     files: tuple[str, ...]
+    libraries: str = ""
 
 
 def find(otp: str | None, applications: Collection[str] = ()) -> Erlang:
@@ -36,10 +37,10 @@ def find(otp: str | None, applications: Collection[str] = ()) -> Erlang:
     UsageError for any other name, MachineError where it is not there.
     """
     if otp == SYSTEM:
-        return _system()
+        return _with_elixir(_system(), applications)
     bundled = _bundled()
     if not otp and applications and lacking(bundled, applications):
-        return _system()
+        return _with_elixir(_system(), applications)
     release = _release(bundled)
     if otp in (None, "", BUNDLED, release):
         return bundled
@@ -52,7 +53,25 @@ def find(otp: str | None, applications: Collection[str] = ()) -> Erlang:
 def lacking(runtime: Erlang, applications: Collection[str]) -> list[str]:
     """Return those of the applications that this Erlang does not have."""
     root = Path(runtime.path)
-    return [each for each in applications if not any(root.glob(f"lib/{each}-*/ebin/{each}.app"))]
+    return [each for each in applications if not _has(runtime, root, each)]
+
+
+def _has(runtime: Erlang, root: Path, application: str) -> bool:
+    if application == ELIXIR:  # the bundled one has no compiler, which Elixir needs
+        return runtime.source == SYSTEM and _elixir() is not None
+    return any(root.glob(f"lib/{application}-*/ebin/{application}.app"))
+
+
+def _elixir() -> Path | None:
+    """The root folder of this machine's Elixir; None where it has none."""
+    program = shutil.which(ELIXIR)
+    root = Path(program).resolve().parent.parent if program else None
+    return root if root and (root / "lib/elixir/ebin/elixir.app").is_file() else None
+
+
+def _with_elixir(system: Erlang, applications: Collection[str]) -> Erlang:
+    root = _elixir() if ELIXIR in applications else None
+    return replace(system, libraries=str(root / "lib"), files=(*system.files, str(root))) if root else system
 
 
 def excluded(otp: str | None, applications: Collection[str]) -> str:

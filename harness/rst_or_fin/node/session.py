@@ -16,12 +16,13 @@ A command is sent as `{From, Ref, Command}`; every string in it and in an event 
         {done, Listening} | {crashed, Index, Source, ErrorText} | {timed_out, Index, Source}
         | {unparsable, LineNo, Why}
 
-A Reading is {FromNs, ToNs, [Netstat, Snmp]}, the times being those of the node's kernel, and the two what it
-had in /proc/net/netstat and /proc/net/snmp; the first reading and the one that is asked for have snmp6, too.
-Bound are the connected sockets that the line bound to variables, as {Name, Local, Remote}; SocketStates those
-of them that are open, as {Name, Local, Remote, Received, Unread, State}; Listening those that listen or did,
-as {Name, Local, Closed}; Sent the bytes handed to each connected socket, as {Local, Remote, Bytes}, told
-again where they are others. An address is the tuple that Erlang has for it.
+A Session is Erlang as a text, or {elixir, Text}. A Reading is {FromNs, ToNs, [Netstat, Snmp]}, the times
+being those of the node's kernel, and the two what it had in /proc/net/netstat and /proc/net/snmp; the first
+reading and the one that is asked for have snmp6, too. Bound are the connected sockets that the line bound to
+variables, as {Name, Local, Remote}; SocketStates those of them that are open, as {Name, Local, Remote,
+Received, Unread, State}; Listening those that listen or did, as {Name, Local, Closed}; Sent the bytes handed
+to each connected socket, as {Local, Remote, Bytes}, told again where they are others. An address is the tuple
+that Erlang has for it.
 
 Plays that are begun before the last one ended wait for it. A session's process, and its sockets with it,
 stays until it is forgotten or the next play begins; one that crashed or timed out is gone at once.
@@ -55,6 +56,7 @@ from rst_or_fin.tcp.segment import Endpoint
 
 # A call into a module that is not there, and the start of an application that is not.
 _ABSENT = re.compile(r"undefined function '?(\w+)'?:|no such file or directory\",\s*\"(\w+)\.app\"")
+Session = str | tuple[Atom, str]
 _MEANWHILE_S = 0.5
 _ANSWER_S = 5.0  # for commands that the node answers out of hand
 
@@ -62,7 +64,7 @@ _ANSWER_S = 5.0  # for commands that the node answers out of hand
 def begin(
     link: Link,
     *,
-    session: str,
+    session: Session,
     bindings: Mapping[str, str],
     close_line: int,
     line_timeout_s: float,
@@ -84,8 +86,18 @@ def begin(
     )
 
 
+def written_in(language: str, text: str) -> Session:
+    """A session's text as a node takes it: Erlang as it is, other languages by their names."""
+    return text if language == "erlang" else (Atom(language), text)
+
+
 def order(
-    *, session: str, bindings: Mapping[str, str], close_line: int, line_timeout_s: float, live: bool = True
+    *,
+    session: Session,
+    bindings: Mapping[str, str],
+    close_line: int,
+    line_timeout_s: float,
+    live: bool = True,
 ) -> Encoded:
     """Encode what `begin` sends, for callers that send it often."""
     line_timeout_ms = round(line_timeout_s * 1000)

@@ -211,7 +211,7 @@ class _Play:
         self._bed = bed
         self._rules = order(scenario.rules, scenario.random)
         self._order = session.order(
-            session=scenario.session,
+            session=session.written_in(scenario.language, scenario.session),
             bindings={
                 "Server": _address_term(bed.server.address),
                 "Port": str(bed.server.port),

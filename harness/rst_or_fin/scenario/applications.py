@@ -26,6 +26,7 @@ _PACKAGES = {
     "xmerl": "erlang-xmerl",
 }
 APPLICATIONS = tuple(_PACKAGES)
+ELIXIR = "elixir"  # which a scenario asks for by its session's language
 
 # Modules that a session calls, by the application that has them; an application's own name is one as well.
 _MODULES = {
@@ -59,7 +60,7 @@ def application_of(module: str) -> str:
 
 def package_of(application: str) -> str:
     """Return the Debian package with that application."""
-    return _PACKAGES[application]
+    return _PACKAGES.get(application, application)
 
 
 def with_brought(applications: Collection[str]) -> frozenset[str]:

@@ -33,6 +33,7 @@ FIELDS: dict[type, dict[str, str]] = {
         "connection": "what is expected of other connections; `expect` is about the one bound to Sock",
         "line": "what is expected of a line of the session",
         "server": "the peer, and its options",
+        "language": "what the session is written in: `erlang`, or `elixir`",
         "ends_node": "the close line ends the node; a halt, an init:stop or a kill of itself shows by itself",
         "node": "the Erlang node, and what it has",
         "race": "timing decides: reported as a distribution, never as pass or fail",

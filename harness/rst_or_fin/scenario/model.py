@@ -13,6 +13,7 @@ import msgspec
 
 from rst_or_fin.errors import UsageError
 from rst_or_fin.evidence.records import Gate, Length
+from rst_or_fin.scenario.applications import ELIXIR
 from rst_or_fin.scenario.axes import Axes, When
 from rst_or_fin.scenario.parameters import MOST, ParameterError, bind
 from rst_or_fin.scenario.wire import Chance, RandomFaults, WireRule, random_of
@@ -26,6 +27,9 @@ LineNumber = Annotated[int, msgspec.Meta(ge=0, le=MOST_LINES)]
 _MOST_MS = 3_600_000
 Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=_MOST_MS)]
 Parameter = Annotated[int, msgspec.Meta(ge=-MOST, le=MOST)]
+
+
+Language = Literal["erlang", "elixir"]
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,7 +60,13 @@ class Hosts(msgspec.Struct, frozen=True, kw_only=True):
 
     server: Server = Server()
     node: Node = Node()
+    language: Language = "erlang"
     wired: bool = False  # a program that can lose frames stands between them
+
+    @property
+    def applications(self) -> tuple[str, ...]:
+        """What the node has to have beyond Erlang's base: applications, and Elixir."""
+        return (*self.node.applications, *([ELIXIR] if self.language == ELIXIR else []))
 
 
 class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -146,10 +156,11 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     `settle_ms` bounds how long the wire is watched after the close where the connection does not end by
     itself: a FIN is not final. `theme` groups scenarios; `before` names the one that a cure is held against.
     `published` is the closing segment of a published trace, as printed there.
+    `language` is what the session is written in.
     `ends_node`: the close line ends the node that evaluates it, by means that do not show in the line itself.
     `race` marks an outcome that depends on timing: it is reported as a distribution, never as pass or fail.
-    `expect` is about the connection bound to `Sock` (or else the first one), `connection` about others,
-    `line` about lines of the session.
+    `expect` is about the connection bound to `Sock` (in Elixir `sock`), or else the first one; `connection`
+    about others, `line` about lines of the session.
     `parameters` are the file's own values, `given` what a caller put in their place (`parameters`).
     `wire` is what happens between the hosts, `chance` random faults that a caller put in place of its own.
     """
@@ -171,6 +182,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     server: Server = Server()
     ends_node: bool = False
     node: Node = Node()
+    language: Language = "erlang"
     race: bool = False
     variants: tuple[Variant, ...] = ()
     excluded: tuple[Exclusion, ...] = ()
@@ -197,7 +209,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def hosts(self) -> Hosts:
         """What the scenario needs of a testbed."""
-        return Hosts(server=self.server, node=self.node, wired=self.needs_wire)
+        return Hosts(server=self.server, node=self.node, language=self.language, wired=self.needs_wire)
 
     @property
     def varied(self) -> bool:

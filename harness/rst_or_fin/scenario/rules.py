@@ -11,7 +11,7 @@ from typing import Any
 from rst_or_fin.agents import script
 from rst_or_fin.evidence.records import MOST_BYTES, Gate
 from rst_or_fin.scenario import axes, peer_rules, session_check, wire_rules
-from rst_or_fin.scenario.applications import APPLICATIONS
+from rst_or_fin.scenario.applications import APPLICATIONS, ELIXIR
 from rst_or_fin.scenario.axes import When
 from rst_or_fin.scenario.erlang_lines import Expression
 from rst_or_fin.scenario.misfits import Misfit, Rule, at
@@ -189,8 +189,8 @@ def _whole(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]
 def _session(table: Mapping[str, Any]) -> Iterator[Misfit]:
     """Check the session itself, and the line numbers in other fields."""
     text = table.get("session")
-    if not isinstance(text, str) or not text.strip():
-        return
+    if not isinstance(text, str) or not text.strip() or table.get("language") == ELIXIR:
+        return  # the node reads Elixir, all of it before the first line
     found, faults = session_check.read(text)
     for fault in faults:
         yield Misfit(path=("session",), why=fault.why, line=fault.line)

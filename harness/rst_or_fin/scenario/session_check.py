@@ -34,7 +34,7 @@ def read(text: str) -> tuple[list[Expression], list[Fault]]:
 
 def _unparsable(line: int, why: str) -> Fault:
     """Make a fault that reads as a node's own complaint does."""
-    return Fault(line=line, why=f"line {line} of the Erlang session does not parse: {why}")
+    return Fault(line=line, why=f"line {line} of the session does not parse: {why}")
 
 
 def waits_in_vain(found: Sequence[Expression], start_after_line: int) -> int:

@@ -46,6 +46,7 @@ THEMES = (
     "races",
     "TLS",
     "behind a proxy",
+    "elixir",
 )
 
 

@@ -30,7 +30,8 @@ from rst_or_fin.evidence.tracepoint import Reset
 from rst_or_fin.node import command as node
 from rst_or_fin.node.link import Link
 from rst_or_fin.scenario import peers
-from rst_or_fin.scenario.model import Hosts, Node, Server
+from rst_or_fin.scenario.applications import ELIXIR
+from rst_or_fin.scenario.model import Hosts, Server
 from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.testbed import PINNED_SYSCTLS, credentials_for
 from rst_or_fin.testbed.capture_client import CaptureClient
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     import docker
 
 _NODE_FOLDER = "/opt/rst-or-fin"
+_ELIXIR = "/usr/lib/elixir/lib:/usr/local/lib/elixir/lib"  # Debian's, and that of Elixir's own image
 _CODE_FOLDER = "/opt/code"
 # What containers/node/Dockerfile says of our own images.
 _AS_OURS: dict[str, Any] = {
@@ -289,7 +291,7 @@ class DockerTestbed:
         if hosts.node.image:
             node_name, node_image = hosts.node.image, images.own(self._client, hosts.node.image)
         else:
-            node_row = self._node_row(otp, kernel, hosts.node.applications, progress)
+            node_row = self._node_row(otp, kernel, hosts.applications, progress)
             node_name, node_image = node_row.name, images.ensure(self._client, node_row, progress)
         peer_image = images.ensure(self._client, "peer", progress)
         server_name = peers.kind_of(server).image
@@ -307,13 +309,13 @@ class DockerTestbed:
                 at_peer: _Net = {"network_mode": f"container:{far}"}
                 serving = pool.submit(self._start_server, server_image, at_peer, place, server)
                 joined: _Net = {"network_mode": f"container:{near}"}
-                self._start_node(node_image, joined, backend, hosts.node, self._rights())
+                self._start_node(node_image, joined, backend, hosts, self._rights())
                 self._link = self._undo.enter_context(self._link_to(near))
             else:
                 there: _Net = {"network": test_network, "address": place.own}
                 serving = pool.submit(self._start_server, server_image, there, place, server)
                 own = self._own_net(control.result())
-                started = self._start_node(node_image, own, backend, hosts.node, self._rights(), test_network)
+                started = self._start_node(node_image, own, backend, hosts, self._rights(), test_network)
                 capturing = pool.submit(self._start_capture, peer_image, started)
                 self._link = self._undo.enter_context(self._link_to(started))
                 self._capture, self._capture_facts = capturing.result()
@@ -442,10 +444,11 @@ class DockerTestbed:
         image: str,
         net: _Net,
         backend: str,
-        wanted: Node,
+        hosts: Hosts,
         rights: dict[str, Any],
         test: str = "",
     ) -> str:
+        wanted = hosts.node
         code = {folder: f"{_CODE_FOLDER}/{number}" for number, folder in enumerate(wanted.code)}
         mounts = {**code, **({str(data_files.path("erlang")): _NODE_FOLDER} if wanted.image else {})}
         container = self._create(
@@ -455,7 +458,14 @@ class DockerTestbed:
             command=[
                 *("sh", "-c", _START_NODE, "sh"),
                 *(strace_command(_STRACE_FILE) if self._recording else ()),
-                *("erl", *node.arguments(_DIST_PORT, "0.0.0.0", backend, list(code.values()))),
+                "erl",
+                *node.arguments(
+                    _DIST_PORT,
+                    "0.0.0.0",
+                    backend,
+                    list(code.values()),
+                    _ELIXIR if hosts.language == ELIXIR else "",
+                ),
             ],
             working_dir=_NODE_FOLDER,
             own_image=bool(wanted.image),

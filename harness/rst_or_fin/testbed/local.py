@@ -67,7 +67,7 @@ class LocalTestbed:
         self._log_ended = False
         self._node_status: int | None = None
         self._credentials = credentials_for(server, self._server.address, place.node)
-        runtime = erlang.find(otp, hosts.node.applications)
+        runtime = erlang.find(otp, hosts.applications)
         self._wire: WireProgram | None = None
         self._dropped_at_peer = 0
         order = order_for(runtime, self._cookie, server, place, backend, hosts.node.code)
@@ -393,7 +393,7 @@ def order_for(
     return _EMPTY._replace(
         client_addresses=[f"{place.node}/{prefix_len}"],
         server_addresses=[f"{place.own}/{prefix_len}"],
-        node=[runtime.program, *command.arguments(_NODE_PORT, "127.0.0.1", backend, code)],
+        node=[runtime.program, *command.arguments(_NODE_PORT, "127.0.0.1", backend, code, runtime.libraries)],
         node_folder=str(data_files.path("erlang")),
         node_files=[*runtime.files, str(data_files.path("erlang")), *code],
         node_cookie=cookie,

@@ -12,6 +12,7 @@ from functools import partial
 from rst_or_fin import own_files
 from rst_or_fin.errors import MachineError, UsageError
 from rst_or_fin.scenario import peers
+from rst_or_fin.scenario.applications import ELIXIR
 from rst_or_fin.scenario.axes import Axes
 from rst_or_fin.scenario.model import Hosts
 from rst_or_fin.testbed import Testbed
@@ -102,9 +103,11 @@ def _docker_lacks(otp: str, kernel: str | None, hosts: Hosts) -> str:
 
     if hosts.node.image:
         return "a node's own image has our kernel, and no other (leave out --kernel)" if kernel else ""
-    if not hosts.node.applications:
+    if not hosts.applications:
         return ""
-    named = " and ".join(hosts.node.applications)
+    named = " and ".join(hosts.applications)
+    if images.elixir_is_old(otp) and ELIXIR in hosts.applications:
+        return f"OTP {otp}'s image has an Elixir older than 1.14 (another --otp has a newer)"
     if images.lacks_applications(otp):
         return f"OTP {otp}'s image has none but Erlang's base, no {named} (another --otp has)"
     return f"a node with a kernel of its own has no {named} (leave out --kernel)" if kernel else ""
@@ -118,7 +121,7 @@ def _local_lacks(otp: str | None, hosts: Hosts) -> str:
     program = peers.kind_of(hosts.server).program
     if program and shutil.which(program) is None:
         return f"there is no {program} on this machine (apt-get install {program}, or use containers)"
-    return erlang.excluded(otp, hosts.node.applications)
+    return erlang.excluded(otp, hosts.applications)
 
 
 def _demand_images(otp: str) -> None:

@@ -30,7 +30,7 @@ from rst_or_fin.verdict.judge import NODE, PEER, Verdict, judge
 from rst_or_fin.verdict.outcome import Comparison, Outcome, compare, lines, outcome
 from rst_or_fin.verdict.witnesses import HostReport
 
-UNDER_TEST = "Sock"
+UNDER_TEST = ("Sock", "sock")  # as Erlang and as Elixir call their variables
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,15 +195,16 @@ def cast(replay: Replay, connections: Sequence[Connection]) -> Cast:
     for name, local, remote, line in _bound(replay):
         found = _of_socket(replay, connections, names, local, remote, line)
         if found is None:
-            missing = missing or name == UNDER_TEST
+            missing = missing or name in UNDER_TEST
             continue
-        if names[found] != UNDER_TEST:
+        if names[found] not in UNDER_TEST:
             names[found] = name
         first_bound = found if first_bound is None else first_bound
     if missing:
         return Cast(names=tuple(names), under_test=None)
-    if UNDER_TEST in names:
-        return Cast(names=tuple(names), under_test=names.index(UNDER_TEST))
+    tested = next((index for index, name in enumerate(names) if name in UNDER_TEST), None)
+    if tested is not None:
+        return Cast(names=tuple(names), under_test=tested)
     fallback = 0 if connections else None
     return Cast(names=tuple(names), under_test=fallback if first_bound is None else first_bound)
 

@@ -11,9 +11,12 @@ import signal
 
 from rst_or_fin.evidence.records import Replay
 
-# What evidently ends the node that evaluates it: halt/0,1,2, init's and the shell's ways, and a signal.
-_HALTS = re.compile(r"\bhalt\s*\(|\binit\s*:\s*(?:stop|reboot|restart)\s*\(|\bq\s*\(\s*\)")
-_KILLS = re.compile(r"\bkill\b.*\bgetpid\b|\bgetpid\b.*\bkill\b", re.DOTALL)
+# What evidently ends the node that evaluates it: a halt, init's ways, the shell's, Elixir's, and a signal.
+_HALTS = re.compile(
+    r"\bhalt\s*\(|\binit\s*[:.]\s*(?:stop|reboot|restart)\b|\bq\s*\(\s*\)|\bSystem\.(?:halt|stop|restart)\b"
+)
+_PID = r"(?:\bgetpid\b|\bSystem\.pid\b)"
+_KILLS = re.compile(rf"\bkill\b.*{_PID}|{_PID}.*\bkill\b", re.DOTALL)
 
 
 def is_evident(source: str) -> bool:

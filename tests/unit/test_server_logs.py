@@ -64,3 +64,12 @@ def told(read: object, *lines: str) -> list[tuple[object, object, object]]:
 )
 def test_who_closed_is_told(what: str, read: object, lines: tuple[str, ...], owed: object) -> None:
     assert told(read, *lines) == [owed], what
+
+
+def test_httpd_speaks_the_version_of_tls_that_it_is_told() -> None:
+    told = httpd.configuration("192.0.2.1", 8080, "/folder", "1.2")
+    assert "SSLProtocol -all +TLSv1.2\n" in told
+
+
+def test_httpd_speaks_no_tls_where_it_is_not_told() -> None:
+    assert "SSL" not in httpd.configuration("192.0.2.1", 8080, "/folder")

@@ -50,12 +50,21 @@ LogFormat "{{\\"connection\\":\\"%{{c}}L\\",\\"address\\":\\"%a\\",\\"port\\":%{
 \\"received\\":%I,\\"sent\\":%O,\\"then\\":\\"%X\\"}}" testimony
 CustomLog /dev/stderr testimony
 """
+_TLS = """\
+LoadModule ssl_module {modules}/mod_ssl.so
+SSLEngine on
+SSLCertificateFile {folder}/certificate.pem
+SSLCertificateKeyFile {folder}/key.pem
+SSLProtocol -all +TLSv{version}
+SSLSessionCache none
+"""
 
 
 def configuration(address: str, port: int, folder: str, tls: str = "") -> str:
     """Write httpd.conf: one child, everything it writes in that folder, both logs on stderr."""
     endpoint = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-    return _CONFIGURATION.format(endpoint=endpoint, folder=folder, modules=_MODULES)
+    secured = _TLS.format(folder=folder, modules=_MODULES, version=tls) if tls else ""
+    return _CONFIGURATION.format(endpoint=endpoint, folder=folder, modules=_MODULES) + secured
 
 
 def command(path: str) -> list[str]:

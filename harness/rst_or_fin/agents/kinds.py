@@ -158,7 +158,7 @@ OPTIONS: dict[str, dict[str, Option]] = {
     "scripted": _SCRIPT,
     "scripted-client": _SCRIPT,
     "nginx": {"tls": _tls("speak that version of TLS, and no other"), **_PAGE},
-    "httpd": _PAGE,
+    "httpd": {"tls": _tls("speak that version of TLS, and no other"), **_PAGE},
     "nginx-proxy": _PROXY,
     "haproxy-proxy": _PROXY,
 }

@@ -263,6 +263,12 @@ class End:
         reset = self.reset()
         return reset is not None and reset.has_ack
 
+    @property
+    def has_refused(self) -> bool:
+        """Whether its RST answers a SYN."""
+        reset = self.reset()
+        return reset is not None and reset.refuses
+
     def reset(self) -> Reset | None:
         """Return the RST with which this end ended, or None."""
         if not self.resets and not self.beyond:
@@ -478,8 +484,7 @@ class Reading:
 
     def is_refused_by(self, endpoint: Endpoint) -> bool:
         """Return whether that end refused the connection with a RST."""
-        reset = self.end(endpoint).reset()
-        return reset is not None and reset.refuses
+        return self.end(endpoint).has_refused
 
     def refuses_unseen(self, segment: Segment) -> bool:
         """Return whether a SYN comes after its own refusal: captures do swap the two."""
@@ -566,8 +571,7 @@ class Reading:
         if fin:
             own.fin_acks = acked
         own.past_fin |= own.fin_end == first == end
-        reset = peer.reset()
-        if acked is not None and not segment.syn and peer.syn is None and reset is not None and reset.refuses:
+        if acked is not None and not syn and peer.syn is None and peer.has_refused:
             self._questions[index] = Open.UNSEEN_ACK  # only a SYN ACK gave it something to acknowledge
         if acked is not None:
             self._acknowledge(index, acked, segment, own, peer)

@@ -525,14 +525,19 @@ class Reading:
     def _ignore(self, index: int, why: Why) -> None:
         self._unheard[index] = why
 
-    @staticmethod
-    def _syn(index: int, segment: Segment, own: End) -> None:
-        if own.syn is not None:
-            return
-        own.syn, own.isn = index, own.unwrap(segment.seq)
-        own.start, own.whole_to = own.isn, max(own.isn, own.whole_to)
-        own.only_syn = not segment.has_ack and not own.others
-        own.scale = _window_scale(segment.options)
+    def _syn(self, index: int, segment: Segment, own: End, peer: End) -> None:
+        if own.reset() is not None:
+            self._questions[index] = Open.OPENS_AGAIN
+        elif segment.has_ack and own.syn is None and own.others:
+            self._questions[index] = Open.LATE_SYN_ACK
+        if own.syn is None:
+            own.syn, own.isn = index, own.unwrap(segment.seq)
+            own.start, own.whole_to = own.isn, max(own.isn, own.whole_to)
+            own.only_syn = not segment.has_ack and not own.others
+            own.scale = _window_scale(segment.options)
+        for reset in () if segment.has_ack or peer.others else peer.resets:
+            reset.refuses |= reset.has_ack
+            self._questions[reset.index] = Open.BEFORE_ITS_SYN
 
     def _plain(self, index: int, segment: Segment, own: End, peer: End) -> None:
         syn, fin, has_ack = segment.syn, segment.fin, segment.has_ack
@@ -546,14 +551,7 @@ class Reading:
             self._ignore(index, Why.OUT_OF_WINDOW)
             return
         if syn:
-            if own.reset() is not None:
-                self._questions[index] = Open.OPENS_AGAIN
-            elif has_ack and own.syn is None and own.others:
-                self._questions[index] = Open.LATE_SYN_ACK
-            self._syn(index, segment, own)
-            for reset in () if has_ack or peer.others else peer.resets:
-                reset.refuses |= reset.has_ack
-                self._questions[reset.index] = Open.BEFORE_ITS_SYN
+            self._syn(index, segment, own, peer)
         own.begins(first)
         if not own.others and own.syn is None:
             own.whole_to = max(own.whole_to, first)
@@ -623,13 +621,7 @@ class Reading:
             return
         reset = peer.reset()
         if self.closed_by_fins or (reset is not None and (reset.refuses or not segment.has_ack)):
-            self._ignore(index, Why.AFTER_THE_END)
-            if peer.fin_again:
-                self._questions[index] = Open.FIN_AGAIN
-            elif reset is not None and not segment.has_ack and own.reset() is None and not reset.is_abort:
-                self._questions[index] = Open.AFTER_A_RESET
-            elif reset is not None and reset.refuses and segment.has_ack and peer.syn is None:
-                self._questions[index] = Open.UNSEEN_ACK  # only a SYN ACK gave it something to acknowledge
+            self._rst_after_the_end(index, segment, own, peer)
             return
         seq = own.unwrap(segment.seq)
         if own.only_syn and peer.syn is None and not (own.isn or 0) <= seq <= (own.sent_to or 0):
@@ -642,6 +634,22 @@ class Reading:
         if segment.has_ack and not peer.is_plausible(peer.unwrap(segment.ack)):
             self._ignore(index, Why.OUT_OF_WINDOW)
             return
+        self._hold_against_the_window(index, segment, own, peer)
+
+    def _rst_after_the_end(self, index: int, segment: Segment, own: End, peer: End) -> None:
+        """Ask what a RST may still tell that came after the other end's RST, or after both FINs."""
+        self._ignore(index, Why.AFTER_THE_END)
+        reset = peer.reset()
+        if peer.fin_again:
+            self._questions[index] = Open.FIN_AGAIN
+        elif reset is not None and not segment.has_ack and own.reset() is None and not reset.is_abort:
+            self._questions[index] = Open.AFTER_A_RESET
+        elif peer.has_refused and segment.has_ack and peer.syn is None:
+            self._questions[index] = Open.UNSEEN_ACK  # only a SYN ACK gave it something to acknowledge
+
+    def _hold_against_the_window(self, index: int, segment: Segment, own: End, peer: End) -> None:
+        """Let a RST count where its number is one that the other end's TCP may take."""
+        seq = own.unwrap(segment.seq)
         refuses_late = peer.only_syn and segment.has_ack and peer.unwrap(segment.ack) == peer.sent_to
         low, high = _acceptable(own, seq)
         if own.isn is not None and _is_refusal(segment, peer):

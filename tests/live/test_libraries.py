@@ -15,19 +15,22 @@ SCENARIOS = sorted(Path("docs/libraries").resolve().glob("*.scenario.toml"))
 pytestmark = [pytest.mark.local, pytest.mark.timeout(600)]
 
 
+def downloaded(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Fetch the package into a folder."""
+    command = ["apt-get", "download", "-qq", "rabbitmq-server"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
 @pytest.fixture(scope="module")
 def libraries(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the package unpacked, beside which the scenarios can lie."""
     folder = tmp_path_factory.mktemp("libraries")
     if shutil.which("dpkg") is None:
         pytest.skip("there is no dpkg on this machine")
-    got = subprocess.run(
-        ["apt-get", "download", "-qq", "rabbitmq-server"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    got = downloaded(folder)
+    if got.returncode:  # a machine that has installed nothing for long, or ever, has no lists of packages
+        subprocess.run(["apt-get", "update", "-qq"], capture_output=True, check=False)
+        got = downloaded(folder)
     if got.returncode:
         skip_or_fail(f"apt-get download rabbitmq-server: {got.stderr.strip()}")
     [package] = folder.glob("*.deb")

@@ -15,13 +15,13 @@ def counters() -> str:
 
 
 def uses() -> str:
-    """What each of them is used for, and why it is compared or not."""
+    """Say what each of them is used for, and why it is compared or not."""
     rows = ((f"`{_short(c)}`", c.judged, _compared(c)) for c in JUDGED)
     return table(("counter", "the judge", "`compare`"), rows)
 
 
 def noise() -> str:
-    """The counters that two equal closes may differ in."""
+    """List the counters that two equal closes may differ in."""
     return table(("left out as noise", "because"), ((n.what, n.why) for n in NOISE))
 
 

@@ -41,12 +41,12 @@ def expected_values() -> str:
 
 
 def script_grammar() -> str:
-    """The grammar of a scripted peer, with what its words mean."""
+    """Show the grammar of a scripted peer, with what its words mean."""
     return _grammar(script)
 
 
 def steps_grammar() -> str:
-    """The grammar of a client's steps, with what its words mean."""
+    """Show the grammar of a client's steps, with what its words mean."""
     return _grammar(client_steps)
 
 
@@ -56,7 +56,7 @@ def _grammar(module: ModuleType) -> str:
 
 
 def pytest_options() -> str:
-    """What the plugin adds to pytest's command line."""
+    """List what the plugin adds to pytest's command line."""
     parser = pytest.Parser(_ispytest=True)
     pytest_plugin.pytest_addoption(parser)
     group = parser.getgroup("rst-or-fin")

@@ -36,7 +36,7 @@ Say = Callable[["dict[str, object]"], None]
 
 
 def request(body_len: int) -> bytes:
-    """A GET, or a POST with a body of that many bytes; every byte of it is the same on every host."""
+    """Return a GET, or a POST with a body of that many bytes; every byte of it is the same on every host."""
     if not body_len:
         return b"GET / HTTP/1.1\r\nHost: erlang\r\n\r\n"
     head = b"POST / HTTP/1.1\r\nHost: erlang\r\nContent-Length: %d\r\n\r\n" % body_len
@@ -48,7 +48,7 @@ def _content(count: int) -> bytes:
 
 
 def plain_steps(body_len: int, idle_s: float) -> tuple[Step, ...]:
-    """What a client does that nobody gave steps: a request, a rest, and reading to the end."""
+    """Return what a client does that nobody gave steps: a request, a rest, and reading to the end."""
     actions: tuple[Action, ...] = (
         Request(body_len),
         *([AwaitEnd(idle_s, may_fail=True)] if idle_s else []),
@@ -126,6 +126,7 @@ def serve(steps: Sequence[Step], bind: str, target: tuple[str, int], manner: Man
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Connect when a line on stdin says so, do the steps, and tell what came of each connection."""
     program = parser("client", "An HTTP client that asks when it is told.", 8080)
     program.add_argument("--target", required=True, metavar="ADDRESS", help="where the server is")
     options = parse(program, "client", arguments)

@@ -226,10 +226,11 @@ class Connection:
 
     @property
     def is_in_trouble(self) -> bool:
+        """Whether a step of it could not be done."""
         return bool(self._trouble)
 
     def told(self) -> dict[str, object]:
-        """What there is to say of it now that it is over."""
+        """Return what there is to say of it now that it is over."""
         in_order = self._end_in_order if self._at_end else CLOSED
         return {
             "event": "ended",

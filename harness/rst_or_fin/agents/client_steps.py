@@ -1,4 +1,4 @@
-"""What a client is to do on its connections, as text: one step a line. Pure.
+r"""What a client is to do on its connections, as text: one step a line. Pure.
 
     steps     = line { NEWLINE line }
     line      = [ [ number ":" ] step ] [ "#" comment ]    which connection, 1 to 9; 1 where none is named
@@ -9,7 +9,7 @@
               | "expect" "end" [ "within" duration ]
               | "wait" duration
               | "FIN" | "RST" | "close"
-    text      = '"' characters '"'                         with \\r \\n \\t \\" \\\\ and \\x00 to \\xff
+    text      = '"' characters '"'                         with \r \n \t \" \\ and \x00 to \xff
     duration  = number ( "ms" | "s" )
 
 The steps are done one after another, whichever connection each is of; a connection is closed after its last.
@@ -119,7 +119,7 @@ class Step:
 
 
 def parse(text: str) -> tuple[Step, ...]:
-    """The steps of a text. Raises ScriptError with the line and what is wrong with it."""
+    """Return the steps of a text. Raises ScriptError with the line and what is wrong with it."""
     steps, wrong = _read(text)
     if wrong:
         raise wrong[0]
@@ -147,7 +147,7 @@ def _read(text: str) -> tuple[list[Step], list[ScriptError]]:
 
 
 def _misplaced(steps: Sequence[Step]) -> Iterator[ScriptError]:
-    """What cannot follow what came before it on the same connection."""
+    """Yield what cannot follow what came before it on the same connection."""
     last: dict[int, Action] = {}
     done_sending: set[int] = set()
     for step in steps:
@@ -165,7 +165,7 @@ def _misplaced(steps: Sequence[Step]) -> Iterator[ScriptError]:
 
 
 def _words(line: int, text: str) -> Iterator[str]:
-    """The words of a line, a text with the quotation mark that it begins with."""
+    """Return the words of a line, a text with the quotation mark that it begins with."""
     at = 0
     while at < len(text):
         found = _WORD.match(text, at)

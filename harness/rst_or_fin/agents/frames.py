@@ -75,6 +75,7 @@ def encode_failed(error: str) -> bytes:
 
 
 def encode_counted(tables: bytes) -> bytes:
+    """Return the answer to COUNT: the counters' tables as the kernel prints them."""
     return _record(b"C", tables)
 
 

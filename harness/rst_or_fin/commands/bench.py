@@ -174,6 +174,7 @@ class Timed:
         return self._bed.node_holds(one, other)
 
     def counter_tables(self) -> bytes:
+        """Pass on."""
         return self._bed.counter_tables()
 
     def check(self) -> None:
@@ -193,6 +194,7 @@ class Timed:
         self._bed.start_peer()
 
     def serve(self, server: Server) -> None:
+        """Pass on."""
         self._bed.serve(server)
 
     def facts(self) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def _has(runtime: Erlang, root: Path, application: str) -> bool:
 
 
 def _elixir() -> Path | None:
-    """The root folder of this machine's Elixir; None where it has none."""
+    """Return the root folder of this machine's Elixir; None where it has none."""
     program = shutil.which(ELIXIR)
     root = Path(program).resolve().parent.parent if program else None
     return root if root and (root / "lib/elixir/ebin/elixir.app").is_file() else None

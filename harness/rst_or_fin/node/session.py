@@ -87,7 +87,7 @@ def begin(
 
 
 def written_in(language: str, text: str) -> Session:
-    """A session's text as a node takes it: Erlang as it is, other languages by their names."""
+    """Return a session's text as a node takes it: Erlang as it is, other languages by their names."""
     return text if language == "erlang" else (Atom(language), text)
 
 

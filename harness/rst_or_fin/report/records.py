@@ -84,6 +84,7 @@ class Unplayed:
 
     @property
     def mark(self) -> str:
+        """The word that a matrix has for such a cell."""
         return "trouble" if self.is_trouble else "excluded"
 
 

@@ -90,7 +90,7 @@ class Testbed(Protocol):
         """Return the same of the node's host alone."""
 
     def counter_tables(self) -> bytes:
-        """The kernel's counters of the node's network namespace as text, read from beside the node.
+        """Return the kernel's counters of the node's network namespace as text, read from beside the node.
 
         For a node that is gone, and where that costs less than to ask the node.
         """

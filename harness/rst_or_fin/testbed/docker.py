@@ -231,6 +231,7 @@ class DockerTestbed:
         self._server_log.write(b"connect\n", _ANSWER_TIMEOUT_S)
 
     def serve(self, server: Server) -> None:
+        """As the protocol says: the peer's program is told, and says when it has done so."""
         adjusted = self._peer_log.adjusted
         self._server_log.write(peers.order(server), _ANSWER_TIMEOUT_S)
         deadline = time.monotonic() + _ANSWER_TIMEOUT_S

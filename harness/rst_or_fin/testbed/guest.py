@@ -55,7 +55,7 @@ class Guest:
         return self._accelerator
 
     def counter_tables(self) -> bytes:
-        """The guest's counters when its node has ended; it says them then. Empty where that does not come."""
+        """Return the guest's counters, which it tells when its node has ended; empty where it does not."""
         self._hear_until(lambda: bool(self._counter_tables))
         return self._counter_tables
 

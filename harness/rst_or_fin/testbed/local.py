@@ -149,6 +149,7 @@ class LocalTestbed:
         return self._dropped
 
     def counter_tables(self) -> bytes:
+        """As the protocol says: from files that the holder has opened in the node's namespace."""
         return b"".join(os.pread(fd, _PROC_FILE_LEN, 0) for fd in self._counter_files)
 
     @property
@@ -216,6 +217,7 @@ class LocalTestbed:
             self.check()
 
     def serve(self, server: Server) -> None:
+        """As the protocol says: the peer's program is told, and says when it has done so."""
         adjusted = self._peer_log.adjusted
         try:
             os.write(self._orders, peers.order(server))

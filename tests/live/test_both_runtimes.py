@@ -13,8 +13,8 @@ from tests.support.commands import Command, document
 pytestmark = [pytest.mark.docker, pytest.mark.local, pytest.mark.timeout(600)]
 
 # What must not depend on where the two hosts live. Both play on the embedded release, which containers have
-# too: what differs between releases is not asked here. What needs OTP applications is played on this machine's
-# own Erlang, whichever that is, and is left out.
+# too: what differs between releases is not asked here. What needs OTP applications is played on this
+# machine's own Erlang, whichever that is, and is left out.
 SAME = ("outcome", "ending", "peer_ending", "cause", "conn_state", "validity")
 
 

@@ -12,7 +12,7 @@ from rst_or_fin.capture_file.decoding import Decoder
 from rst_or_fin.capture_file.records import Record
 from rst_or_fin.tcp.segment import Checksum, Segment
 
-from tests.truth import nearly_plain
+from tests.support import nearly_plain
 from tests.truth.crowd import crowd
 
 DAY_S = 86_400

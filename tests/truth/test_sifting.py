@@ -17,7 +17,7 @@ from rst_or_fin.capture_file.reading import Reading, Source
 from rst_or_fin.report import capture_text
 from rst_or_fin.report.capture_records import capture_record, case_record, overview_record
 
-from tests.truth import nearly_plain
+from tests.support import nearly_plain
 from tests.truth.crowd import crowd
 
 TESTS = Path(__file__).parents[1]

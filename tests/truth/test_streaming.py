@@ -11,7 +11,7 @@ from rst_or_fin.evidence.records import CaptureFacts
 from rst_or_fin.tcp import tracker
 from rst_or_fin.verdict.judge import Verdict, judge
 
-from tests.truth import nearly_plain
+from tests.support import nearly_plain
 from tests.truth.conversation import converse
 
 SEEDS = range(150)

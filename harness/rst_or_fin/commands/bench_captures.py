@@ -26,8 +26,10 @@ _RST, _FIN_ACK = int(Flags.RST), int(Flags.FIN | Flags.ACK)
 
 def bench_captures() -> None:
     """Time every shape at every size, and print seconds and microseconds a segment."""
+    # First: a child's peak of memory is never less than what its parent had when it began (getrusage(2)).
+    bench_beside(SHAPES[_LIFELIKE](_SIZES[-1]), _SIZES[-1])
     whole = CaptureFacts(dropped=0, fenced=True)
-    print("judging a capture (segments to verdicts, one core)")
+    print("\njudging a capture (segments to verdicts, one core)")
     for name, shape in SHAPES.items():
         print(f"\n  {name}")
         for size in _SIZES:
@@ -40,8 +42,6 @@ def bench_captures() -> None:
                 f"  {size:>9,} segments  {seconds:7.2f} s  {seconds / size * 1e6:5.1f} us a segment",
                 flush=True,
             )
-
-    bench_beside(SHAPES[_LIFELIKE](_SIZES[-1]), _SIZES[-1])
 
 
 def _segment(

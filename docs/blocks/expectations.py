@@ -51,7 +51,7 @@ def steps_grammar() -> str:
 
 
 def _grammar(module: ModuleType) -> str:
-    _, _, told = inspect.getdoc(module).partition("\n\n")  # type: ignore[union-attr]
+    _, _, told = (inspect.getdoc(module) or "").partition("\n\n")
     return f"```text\n{told}\n```"
 
 

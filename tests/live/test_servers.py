@@ -190,7 +190,7 @@ def test_a_real_server_logs_what_happened(
 
 
 @pytest.mark.parametrize("runtime", DOCKER)
-def test_a_connection_without_a_request_is_no_testimony_of_nginx(
+def test_a_connection_without_a_request_is_not_reported_by_nginx(
     command: Command, tmp_path: Path, runtime: str
 ) -> None:
     assert only_run(command, runtime, scenario(tmp_path, kind="nginx"))["outcome"] == "inconclusive"

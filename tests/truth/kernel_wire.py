@@ -20,7 +20,6 @@ from tests.truth.wire import checksum
 NAMESPACE = ("unshare", "--user", "--map-root-user", "--net")
 ADDRESSES = ("10.9.0.1", "10.9.0.2")
 _LETTERS = ((0x01, "F"), (0x02, "S"), (0x04, "R"), (0x08, "P"), (0x10, "."))
-_READY_S = 10.0
 
 
 class NoNamespaceError(Exception):

@@ -106,13 +106,13 @@ def test_a_race_is_compared_with_nothing() -> None:
     assert (judged.comparisons, judged.outcome) == ((), Outcome.RACE)
 
 
-def test_a_server_that_must_testify_and_did_not_forbids_any_conclusion() -> None:
+def test_a_server_that_must_report_and_did_not_forbids_any_conclusion() -> None:
     scripted = msgspec.structs.replace(SCENARIO, server=Server(kind="scripted"))
     (judged,) = judge_run(segments(ABORT), [aborted(0)], scripted)
     assert judged.outcome is Outcome.INCONCLUSIVE
 
 
-def test_replays_and_testimonies_belong_together_one_to_one() -> None:
+def test_replays_and_reports_belong_together_one_to_one() -> None:
     with pytest.raises(ValueError, match="shorter"):
         assess_run(SCENARIO, map(frame, segments(ABORT)), WHOLE, [aborted(0)], [], A.address)
 

@@ -54,14 +54,14 @@ def test_a_confinement_that_is_refused_has_its_remedy() -> None:
 
 
 @given(st.integers(1, len(LOG)))
-def test_a_testimony_survives_any_cut_of_the_log(step: int) -> None:
+def test_a_report_survives_any_cut_of_the_log(step: int) -> None:
     heard = PeerLog()
     for start in range(0, len(LOG), step):
         heard.feed(LOG[start : start + step])
     assert heard.take(PEER) == PeerReport(peer=PEER, received=18, sent=485, end="ECONNRESET", t_ns=1)
 
 
-def test_a_testimony_is_given_once() -> None:
+def test_a_report_is_given_once() -> None:
     heard = PeerLog()
     heard.feed(LOG)
     assert [heard.take(PEER) is None, heard.take(PEER) is None] == [False, True]

@@ -59,7 +59,7 @@ def test_what_the_client_got_is_told_in_words(
     serving.join()
 
 
-def test_a_testimony_without_a_port_is_of_any_connection_from_there() -> None:
+def test_a_report_without_a_port_is_of_any_connection_from_there() -> None:
     log = PeerLog()
     log.feed(b'{"event": "ended", "peer": ["10.0.0.2", 0], "received": 0, "sent": 0, "end": "502"}\n')
     assert (A in log, log.take(A), log.take(A)) == (

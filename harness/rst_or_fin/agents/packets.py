@@ -31,7 +31,6 @@ _TARGET_LINK_LAYER_ADDRESS = b"\x02\x01"  # an option: its type, and its length 
 _SOURCE_LINK_LAYER_ADDRESS = b"\x01\x01"
 _SOLICITED_NODES = ipaddress.ip_address("ff02::1:ff00:0").packed[:13]  # the group's last three bytes follow
 _FLAG_BITS = {"F": 0x01, "S": 0x02, "R": 0x04, "P": 0x08, ".": 0x10, "U": 0x20, "E": 0x40, "W": 0x80}
-_SYN = 0x02
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ class _Settling:
         self._bed = bed
         self._recorder = recorder
         self._wire = recorder.near
-        self._must_testify = peers.kind_of(scenario.server).requires_peer_report
+        self._requires_report = peers.kind_of(scenario.server).requires_peer_report
         self._settle_s = scenario.settle_ms / 1000
         self._began = time.monotonic()
         self._heard: dict[int, PeerReport] = {}  # by the connection's place in the replay
@@ -56,7 +56,7 @@ class _Settling:
         # before it spoke, for one.
         while not left_open and self._recorder.peek(self._bed) and self._spent_s() < self._settle_s:
             left_open = self._look(0.0)
-        return Settled(peer_reports=self._peer_log(), left_open=tuple(left_open))
+        return Settled(peer_reports=self._reports(), left_open=tuple(left_open))
 
     def _until_over(self) -> Sequence[Ends]:
         """Drain the wire until nothing is open and the peer has reported, or the time to settle is over.
@@ -69,7 +69,7 @@ class _Settling:
             self._hear_all()
             left_open = self._look(timeout_s)
             waits = left_open or not self._recorder.is_still(self._bed)
-            waits = waits or (self._must_testify and not self._has_heard_all())
+            waits = waits or (self._requires_report and not self._has_heard_all())
             spent_s = self._spent_s()
             if not waits or spent_s >= self._settle_s or self._recorder.is_cut_off(self._bed):
                 return left_open
@@ -111,7 +111,7 @@ class _Settling:
             self._hear(index, ends, patience_s)
 
     def _is_due(self, ends: Ends, over: bool, left_open: Sequence[Ends]) -> bool:
-        return ends not in left_open and (over or self._must_testify)
+        return ends not in left_open and (over or self._requires_report)
 
     def _hear(self, index: int, ends: Ends, patience_s: float) -> None:
         if index not in self._heard:
@@ -120,5 +120,5 @@ class _Settling:
             if peer_report is not None:
                 self._heard[index] = peer_report
 
-    def _peer_log(self) -> tuple[PeerReport, ...]:
+    def _reports(self) -> tuple[PeerReport, ...]:
         return tuple(self._heard[index] for index in sorted(self._heard))

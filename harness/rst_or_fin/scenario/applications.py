@@ -6,8 +6,6 @@ Debian packs each of them apart from erlang-base (which has kernel, stdlib, sasl
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 _PACKAGES = {
     "asn1": "erlang-asn1",
     "crypto": "erlang-crypto",
@@ -42,16 +40,6 @@ _MODULES = {
 }
 _IN = {module: application for application, modules in _MODULES.items() for module in modules}
 
-# What comes with an application because it needs it.
-_BRINGS = {
-    "ssl": ("public_key", "crypto", "asn1"),
-    "ssh": ("public_key", "crypto", "asn1"),
-    "eldap": ("ssl", "public_key", "crypto", "asn1"),
-    "ftp": ("ssl", "public_key", "crypto", "asn1"),
-    "public_key": ("crypto", "asn1"),
-    "inets": ("mnesia", "runtime_tools", "ssl", "public_key", "crypto", "asn1"),
-}
-
 
 def application_of(module: str) -> str:
     """Return the application that has a module; "" where it is in none of these."""
@@ -61,11 +49,6 @@ def application_of(module: str) -> str:
 def package_of(application: str) -> str:
     """Return the Debian package with that application."""
     return _PACKAGES.get(application, application)
-
-
-def with_brought(applications: Collection[str]) -> frozenset[str]:
-    """Return these applications and those that come with them."""
-    return frozenset(applications).union(*(_BRINGS.get(each, ()) for each in applications))
 
 
 def missing(module: str) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from rst_or_fin.tcp.acceptance import Reading, Why
 from rst_or_fin.tcp.connection import Connection, connection
@@ -180,28 +179,20 @@ def _shown(passages: Sequence[Passage], near: Connection) -> Connection:
     """Join all of them into one connection, in which what the wire made decides nothing."""
     if [passage.near for passage in passages] == [*range(len(near.segments))]:  # all passed as it was sent
         return connection([passage.segment for passage in passages], near.reading, like=near)
-    return connection([passage.segment for passage in passages], _ReadLater(passages), like=near)
+    return connection([passage.segment for passage in passages], _read(passages), like=near)
 
 
-class _ReadLater(Reading):
-    """The reading of all passages, made when somebody first asks for any of it: no verdict does."""
-
-    def __init__(self, passages: Sequence[Passage]) -> None:
-        self._passages = passages
-
-    def __getattr__(self, name: str) -> Any:
-        if "_passages" not in self.__dict__:
-            raise AttributeError(name)
-        passages = self.__dict__.pop("_passages")
-        super().__init__(passages[0].segment.src)
-        for passage in passages:
-            if passage.fate is Fate.FORGED:
-                self.pass_over(Why.FORGED)
-            elif passage.fate is Fate.COPY:
-                self.pass_over(Why.COPY)
-            else:
-                self.add(passage.segment)
-        return getattr(self, name)
+def _read(passages: Sequence[Passage]) -> Reading:
+    """Read all of them; what the wire made counts for neither end."""
+    reading = Reading(passages[0].segment.src)
+    for passage in passages:
+        if passage.fate is Fate.FORGED:
+            reading.pass_over(Why.FORGED)
+        elif passage.fate is Fate.COPY:
+            reading.pass_over(Why.COPY)
+        else:
+            reading.add(passage.segment)
+    return reading
 
 
 def _arrived(passages: Sequence[Passage], node: Role) -> Ending:

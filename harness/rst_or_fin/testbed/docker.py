@@ -238,7 +238,7 @@ class DockerTestbed:
         while self._peer_log.adjusted == adjusted:
             remaining = deadline - time.monotonic()
             if remaining <= 0:
-                raise MachineError("the server did not say that it does as it was told", "run it again")
+                raise MachineError("the server did not confirm its new options", "run it again")
             self._peer_log.feed(self._server_log.read(remaining))
         self._facts["server"] = {"kind": server.kind, "options": dict(server.options)}
 

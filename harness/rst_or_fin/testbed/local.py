@@ -228,7 +228,7 @@ class LocalTestbed:
         while self._peer_log.adjusted == adjusted:
             if not self._hear(max(0.0, deadline - time.monotonic())):
                 self.check()
-                raise MachineError("the server did not say that it does as it was told", "run it again")
+                raise MachineError("the server did not confirm its new options", "run it again")
         self._facts["server"] = {"kind": server.kind, "options": dict(server.options)}
 
     def peer_report(self, client: Endpoint, timeout_s: float) -> PeerReport | None:

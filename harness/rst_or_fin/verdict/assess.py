@@ -258,7 +258,7 @@ def judge_replay(
     `at_peer` are the connections as captured at the peer's end, where there is a second capture.
     """
     roles = roles or cast(replay, connections)
-    told = _peer_log(connections, peer_reports)
+    told = _reports_by_connection(connections, peer_reports)
     if replay.watch is not None:
         capture = CaptureFacts(dropped=replay.watch.dropped, fenced=True)
     report = HostReport(
@@ -355,7 +355,7 @@ def _unseen(scenario: Scenario, capture: CaptureFacts, replay: Replay) -> Verdic
     )
 
 
-def _peer_log(
+def _reports_by_connection(
     connections: Sequence[Connection], peer_reports: Sequence[PeerReport]
 ) -> list[PeerReport | None]:
     """Return each connection's report: by the end that connected, in the order of the reports."""
@@ -376,7 +376,7 @@ def tested_peer_report(
     """Return what the peer's application saw of the connection under test; None without a report."""
     if roles.under_test is None:
         return None
-    return _peer_log(connections, peer_reports)[roles.under_test]
+    return _reports_by_connection(connections, peer_reports)[roles.under_test]
 
 
 def _resets_ns(connections: Sequence[Connection], node: str) -> Iterator[int]:

@@ -38,6 +38,11 @@ class Combination(msgspec.Struct, frozen=True, kw_only=True):
     kernel: str = ""
 
     @property
+    def axes(self) -> Axes:
+        """The place that is asked for, of which the runtime's own is not known yet."""
+        return Axes(**msgspec.structs.asdict(self))
+
+    @property
     def words(self) -> tuple[str, ...]:
         """The axes for people, those that are the runtime's own left out."""
         return (
@@ -211,14 +216,7 @@ def same_kernel(asked: str, running: str, host: str = "") -> bool:
 
 def excluded_beforehand(cell: Cell) -> str:
     """Return why the cell cannot be played, as far as that is known without a testbed, or ""."""
-    combination = cell.combination
-    axes = Axes(
-        runtime=combination.runtime,
-        otp=combination.otp,
-        backend=combination.backend,
-        family=combination.family,
-    )
-    return cell.scenario.excluded_at(axes)
+    return cell.scenario.excluded_at(replace(cell.combination, kernel="").axes)
 
 
 def excluded(cell: Cell, why: str) -> Record:

@@ -83,13 +83,9 @@ def read_matrix(root: Path, records: Sequence[Record]) -> tuple[list[Run], list[
 
 
 def _unplayed(record: Record, places: dict[Combination, Axes]) -> Unplayed:
-    asked = record.combination
-    as_asked = Axes(
-        runtime=asked.runtime, otp=asked.otp, backend=asked.backend, family=asked.family, kernel=asked.kernel
-    )
     return Unplayed(
         scenario=record.scenario,
-        axes=places.get(asked, as_asked),
+        axes=places.get(record.combination, record.combination.axes),
         is_trouble=record.mark is Mark.TROUBLE,
         why=record.why,
         remedy=record.remedy,

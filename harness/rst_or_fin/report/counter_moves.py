@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rst_or_fin.analysis.counters import Move, Moves
+import msgspec
+
+from rst_or_fin.analysis.counters import Moves
 from rst_or_fin.escaping import visible
 
 TITLE = "The other counters"
@@ -62,29 +64,9 @@ def rest(each: Moves) -> Iterator[str]:
         yield f"not recorded in {runs}: an older program did not, and a session that never began has none"
 
 
-def document(found: Sequence[Moves]) -> list[dict[str, Any]]:
+def document(found: Sequence[Moves]) -> Any:
     """Return what `compare --counters all --format json` adds."""
-    return [
-        {
-            "scenario": each.scenario,
-            "moves": [_record(move) for move in each.moves],
-            "unsteady": each.unsteady,
-            "noise": each.noise,
-            "unrecorded": each.unrecorded,
-        }
-        for each in found
-    ]
-
-
-def _record(move: Move) -> dict[str, Any]:
-    return {
-        "counter": move.counter,
-        "by": move.by,
-        "where": move.where,
-        "replays": move.replays,
-        "not_where": move.not_where,
-        "still": move.still,
-    }
+    return msgspec.to_builtins(found)
 
 
 def _replays(number: int) -> str:

@@ -10,6 +10,7 @@ from rst_or_fin.analysis.compare import Behaviour, Difference, Findings, SetAsid
 from rst_or_fin.analysis.counters import Moves
 from rst_or_fin.escaping import visible
 from rst_or_fin.report import counter_moves
+from rst_or_fin.report import markdown as md
 from rst_or_fin.report.fitting import WIDTH
 from rst_or_fin.report.markdown import escaped
 from rst_or_fin.report.palette import PLAIN, Palette
@@ -53,10 +54,7 @@ def markdown(found: Findings, moves: Sequence[Moves] | None = None) -> str:
         heads = ["", *(escaped(behaviour.where) for behaviour in difference.behaviours)]
         lines += [f"## {escaped(difference.scenario.name)}", ""]
         lines += [f"> {escaped(difference.scenario.claim)}", "", escaped(depends(difference)), ""]
-        lines += ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
-        for name, values in table(difference):
-            lines.append("| " + " | ".join(escaped(cell) for cell in (name, *values)) + " |")
-        lines.append("")
+        lines += md.table(heads, [(name, *values) for name, values in table(difference)])
     lines += [line for rest in remainder(found) for line in (f"- {escaped(rest)}",)]
     if moves is not None:
         lines += ["", f"## {counter_moves.TITLE}", ""]
@@ -68,11 +66,7 @@ def markdown(found: Findings, moves: Sequence[Moves] | None = None) -> str:
 def _moves(each: Moves) -> Iterator[str]:
     yield from (f"### {escaped(each.scenario)}", "")
     if each.moves:
-        yield "| " + " | ".join(counter_moves.HEADS) + " |"
-        yield "|" + " --- |" * len(counter_moves.HEADS)
-        for row in counter_moves.rows(each):
-            yield "| " + " | ".join(map(escaped, row)) + " |"
-        yield ""
+        yield from md.table(counter_moves.HEADS, counter_moves.rows(each))
     yield from (f"- {escaped(line)}" for line in counter_moves.rest(each))
     yield ""
 

@@ -9,9 +9,9 @@ from functools import partial
 from rst_or_fin.analysis.matrix import Combination, Mark, Record
 from rst_or_fin.escaping import visible
 from rst_or_fin.report import grid_text
-from rst_or_fin.report.axes_layout import Words
+from rst_or_fin.report.axes_layout import Words, words_of
 from rst_or_fin.report.grid_text import GridCell
-from rst_or_fin.report.markdown import escaped
+from rst_or_fin.report.markdown import escaped, table
 from rst_or_fin.report.palette import PLAIN, Palette
 
 _SHOWN = {Mark.AS_EXPECTED: "ok", Mark.DIFFERS: "DIFFERS"}
@@ -37,10 +37,8 @@ def markdown(records: Sequence[Record]) -> str:
     shared, heads = _heads(columns)
     lines = [escaped(shared), ""] if shared else []
     names = ["scenario", *(escaped(" ".join(head)) or "ending" for head in heads)]
-    lines += ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names)]
-    for name, cells in _rows(records, columns):
-        lines.append("| " + " | ".join([escaped(name), *(escaped(_words(c)) for c in cells)]) + " |")
-    lines += ["", f"{escaped(_tally(records))} ({_LEGEND})", ""]
+    lines += table(names, [(name, *map(_words, cells)) for name, cells in _rows(records, columns)])
+    lines += [f"{escaped(_tally(records))} ({_LEGEND})", ""]
     for alike in _needing_a_look(records):
         head, *rest = _notes(alike, PLAIN)
         lines.append(f"- {escaped(head)}" + "".join(f": {escaped(line)}" for line in rest[:1]))
@@ -75,13 +73,8 @@ def _heads(columns: Sequence[Combination]) -> tuple[str, list[tuple[str, ...]]]:
 
 def _place(combination: Combination) -> Words:
     """Return the combination in words, a word for each axis."""
-    return (
-        f"kernel {combination.kernel}" if combination.kernel else "host's kernel",
-        f"OTP {combination.otp}" if combination.otp else "OTP as it is",
-        combination.backend,
-        f"IPv{combination.family}",
-        combination.runtime,
-    )
+    kernel, otp, *others = words_of(combination.axes)
+    return (kernel or "host's kernel", otp or "OTP as it is", *others)
 
 
 def _cell(record: Record) -> GridCell:

@@ -57,7 +57,8 @@ class Open(StrEnum):
     STRAY_SYN = "is another connection's: does the RST belong to that one?"
     SIMULTANEOUS = "opens the connection from the other side too: which SYN did the RST answer?"
     REFUSES_LATE = "refuses the SYN after that end had answered it"
-    LATE_SYN_ACK = "was captured after other segments of that end"
+    NUMBERED = "has a number, which no refusal has: was it sent after a SYN ACK?"
+    LATE_SYN = "was captured after other segments of that end"
     BEFORE_ITS_SYN = "was captured before the SYN that it answers"
     FORGOTTEN = "answers the SYN again with another number: that end had forgotten the connection"
     MISSING = "goes on from a number that nothing captured leads up to: was that a FIN?"
@@ -528,8 +529,8 @@ class Reading:
     def _syn(self, index: int, segment: Segment, own: End, peer: End) -> None:
         if own.reset() is not None:
             self._questions[index] = Open.OPENS_AGAIN
-        elif segment.has_ack and own.syn is None and own.others:
-            self._questions[index] = Open.LATE_SYN_ACK
+        elif own.syn is None and own.others and (segment.has_ack or own.fin is not None):
+            self._questions[index] = Open.LATE_SYN
         if own.syn is None:
             own.syn, own.isn = index, own.unwrap(segment.seq)
             own.start, own.whole_to = own.isn, max(own.isn, own.whole_to)
@@ -550,6 +551,9 @@ class Reading:
             own.leap = (index, segment)
             self._ignore(index, Why.OUT_OF_WINDOW)
             return
+        if fin and own.fin is None and own.acked_to is not None and end < own.acked_to:
+            self._ignore(index, Why.OUT_OF_WINDOW)  # an earlier connection's: this end went on from there
+            return
         if syn:
             self._syn(index, segment, own, peer)
         own.begins(first)
@@ -564,7 +568,7 @@ class Reading:
         own.others += 1
         own.last_other = index
         own.only_syn = own.only_syn and syn
-        if fin and own.fin is None and (own.acked_to is None or end >= own.acked_to):
+        if fin and own.fin is None:
             own.fin, own.fin_end = index, end
         if fin:
             own.fin_acks = acked
@@ -686,6 +690,8 @@ class Reading:
         if acked is None or peer.isn is None or not peer.isn < acked <= (peer.sent_to or 0):
             self._ignore(index, Why.ACKS_NO_SYN)
             return
+        if segment.seq != 0:  # RFC 9293 section 3.10.7.1
+            self._questions[index] = Open.NUMBERED
         seq = segment.seq if own.start is None else own.unwrap(segment.seq)
         own.may_count(_candidate(index, segment, seq, own, peer, refuses=True))
 

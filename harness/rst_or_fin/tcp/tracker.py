@@ -89,7 +89,7 @@ class Conversation:
         opened = answered and (server.acked_to or 0) > (server.isn or 0)
         client = other if server is first else first
         server_of_earlier = self.earlier.reading.end(self.ends[0 if server is first else 1])
-        if opened and _same_number(server.isn, server_of_earlier.isn):
+        if opened and _may_be_same(server.isn, server_of_earlier.isn):
             # Copies alone may have come out of order: the answer has to be acknowledged after it came.
             opened = client.last_other > server.syns.get(True, -1)
         tried_again = self.earlier.reading.refused and server.isn is None
@@ -348,8 +348,8 @@ def connections(segments: Iterable[Segment]) -> list[Connection]:
     return [conversation.look() for conversation in found]
 
 
-def _same_number(one: int | None, other: int | None) -> bool:
-    return one is not None and other is not None and distance(one & 0xFFFFFFFF, other & 0xFFFFFFFF) == 0
+def _may_be_same(one: int | None, other: int | None) -> bool:
+    return one is None or other is None or distance(one & 0xFFFFFFFF, other & 0xFFFFFFFF) == 0
 
 
 def _is_opening(segment: Segment) -> bool:

@@ -5,13 +5,11 @@ Jinja2 renders it with autoescape on, and a content security policy lets nothing
 
 from __future__ import annotations
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from rst_or_fin.analysis.captured import Case, JudgedCapture
 from rst_or_fin.analysis.overview import Overview
-from rst_or_fin.escaping import visible_lines
-from rst_or_fin.report import capture_text, ladder_svg, times
+from rst_or_fin.report import capture_text, html_template, ladder_svg, times
 from rst_or_fin.report.capture_ladder import ladder
 from rst_or_fin.report.html_panels import steps
 
@@ -59,17 +57,5 @@ def _case(case: Case) -> dict[str, object]:
 
 
 def _rendered(**values: object) -> str:
-    environment = Environment(
-        loader=PackageLoader("rst_or_fin.report", "page"), autoescape=True, undefined=StrictUndefined
-    )
-    environment.finalize = _shown
-    assert environment.loader is not None
-    css = environment.loader.get_source(environment, "page.css")[0] + ladder_svg.STYLE
-    return environment.get_template("capture.html.j2").render(css=Markup(css), **values)
-
-
-def _shown(value: object) -> object:
-    """Show markup as it is, and text without control characters; everything on the page passes here."""
-    if isinstance(value, Markup) or not isinstance(value, str):
-        return value
-    return "\n".join(visible_lines(value))
+    css = html_template.source("page.css") + ladder_svg.STYLE
+    return html_template.fill_in("capture.html.j2", css=Markup(css), **values)

@@ -4,25 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from rst_or_fin.analysis.compare import Findings
 from rst_or_fin.analysis.counters import Moves
-from rst_or_fin.escaping import visible_lines
-from rst_or_fin.report import counter_moves, differences
+from rst_or_fin.report import counter_moves, differences, html_template
 
 
 def render(found: Findings, moves: Sequence[Moves] | None = None) -> str:
     """Render the page: autoescape is on, and control characters in whatever is put into it are shown."""
-    environment = Environment(
-        loader=PackageLoader("rst_or_fin.report", "page"), autoescape=True, undefined=StrictUndefined
-    )
-    environment.finalize = _shown
-    assert environment.loader is not None
-    css, _, _ = environment.loader.get_source(environment, "page.css")
-    return environment.get_template("differences.html.j2").render(
-        css=Markup(css),
+    return html_template.fill_in(
+        "differences.html.j2",
+        css=Markup(html_template.source("page.css")),
         headline=differences.headline(found),
         differences=[
             {
@@ -49,9 +42,3 @@ def render(found: Findings, moves: Sequence[Moves] | None = None) -> str:
         conclusion=[] if moves is None else list(counter_moves.conclusion(moves)),
         tones={"RST": "rst", "FIN then RST": "rst", "FIN": "fin"},
     )
-
-
-def _shown(value: object) -> object:
-    if isinstance(value, Markup) or not isinstance(value, str):
-        return value
-    return "\n".join(visible_lines(value))

@@ -14,12 +14,11 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from rst_or_fin.analysis.wilson import shares
-from rst_or_fin.escaping import visible, visible_lines
-from rst_or_fin.report import ladder_svg
+from rst_or_fin.escaping import visible
+from rst_or_fin.report import html_template, ladder_svg
 from rst_or_fin.report.html_grid import grid
 from rst_or_fin.report.html_panels import TONES, Room, panels
 from rst_or_fin.report.pcapng import annotated
@@ -47,16 +46,13 @@ _CAPTURES = 1_000_000  # bytes of all captures that do
 
 def render(runs: Sequence[Run], unplayed: Sequence[Unplayed] = ()) -> str:
     """Render the page: what needs a look first, and no more than a browser can handle."""
-    environment = Environment(
-        loader=PackageLoader("rst_or_fin.report", "page"), autoescape=True, undefined=StrictUndefined
-    )
-    environment.finalize = _shown
-    script = _file(environment, "page.js")
+    script = html_template.source("page.js")
     digest = b64encode(hashlib.sha256(script.encode()).digest()).decode()
     ordered = sorted(runs, key=lambda run: _NEEDS_A_LOOK.get(run.outcome, 2))
     told = ordered[:_ROWS]
     shown = list(_runs(told))
-    return environment.get_template("page.html.j2").render(
+    return html_template.fill_in(
+        "page.html.j2",
         runs=shown,
         looks=[run for run in shown if run["reason"]],
         number=len(runs),
@@ -68,23 +64,10 @@ def render(runs: Sequence[Run], unplayed: Sequence[Unplayed] = ()) -> str:
         heads=_HEADS,
         signs=_SIGNS,
         agrees=_AGREES,
-        css=Markup(_file(environment, "page.css") + ladder_svg.STYLE),
+        css=Markup(html_template.source("page.css") + ladder_svg.STYLE),
         script=Markup(script),
         script_hash=f"sha256-{digest}",
     )
-
-
-def _file(environment: Environment, name: str) -> str:
-    """Return a file of the page as it is: CSS and a script are not templates."""
-    assert environment.loader is not None
-    return environment.loader.get_source(environment, name)[0]
-
-
-def _shown(value: object) -> object:
-    """Show markup as it is, and text without control characters; everything on the page passes here."""
-    if isinstance(value, Markup) or not isinstance(value, str):
-        return value
-    return "\n".join(visible_lines(value))
 
 
 def _runs(runs: Sequence[Run]) -> Iterator[dict[str, Any]]:

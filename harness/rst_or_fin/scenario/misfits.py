@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from msgspec import inspect
@@ -50,7 +51,7 @@ class Walk:
 
     def misfits(self, document: Any, kind: type) -> Iterator[Misfit]:
         """Yield everything in the document that does not fit that type."""
-        return self._value(document, inspect.type_info(kind), ())
+        return self._value(document, _described(kind), ())
 
     def _value(self, value: Any, kind: inspect.Type, path: Path) -> Iterator[Misfit]:
         match kind:
@@ -103,6 +104,11 @@ class Walk:
         rule = self.rules.get((kind.cls, ""))
         if rule is not None:
             yield from rule(table, path, table)
+
+
+@cache  # 3 ms for a scenario, as long as all that is done with one of them
+def _described(kind: type) -> inspect.Type:
+    return inspect.type_info(kind)
 
 
 def wanted(kind: inspect.Type) -> str:

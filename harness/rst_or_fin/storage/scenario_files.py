@@ -7,6 +7,7 @@ import glob
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -80,7 +81,16 @@ class Entry:
 
 def names() -> list[str]:
     """Return the names of the scenarios that travel with the program, in alphabetical order."""
-    return sorted(path.name.removesuffix(SUFFIX) for path in data_files.path("scenarios").glob(f"*{SUFFIX}"))
+    return list(_shipped())
+
+
+@cache  # asked for with every scenario that is looked for, and the same as long as the program runs
+def _shipped() -> tuple[str, ...]:
+    return tuple(sorted(_names_in(data_files.path("scenarios"))))
+
+
+def _names_in(folder: Path) -> list[str]:
+    return [file.name.removesuffix(SUFFIX) for file in folder.glob(f"*{SUFFIX}")]
 
 
 @contextmanager
@@ -166,8 +176,8 @@ def _with_code(scenario: Scenario, text: str, path: Path) -> Scenario:
 
 def _cases(path: Path) -> list[str]:
     """Return the scenarios that a remedy can be for: the shipped ones, and those beside it."""
-    beside = [file.name.removesuffix(SUFFIX) for file in path.parent.glob(f"*{SUFFIX}")]
-    return [*names(), *beside]
+    is_shipped = path.parent == data_files.path("scenarios")
+    return names() if is_shipped else [*names(), *_names_in(path.parent)]
 
 
 def _called(path: Path) -> str:

@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from enum import StrEnum
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from io import TextIOWrapper
@@ -260,6 +261,7 @@ def _nearest(message: str) -> str:
     return found[1] + (f" (did you mean `{near[0]}`?)" if near else "") + known
 
 
+@cache  # one process may run many commands: tests, and who embeds it
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="rst-or-fin",

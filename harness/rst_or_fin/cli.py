@@ -649,6 +649,7 @@ def _add_testbed_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="boot this kernel under the node: a release, a series, `newest`, or a bzImage (docker only)",
     )
+    parser.set_defaults(strace=False)  # `_add_strace`, where a command has it
 
 
 def _add_kernels(parser: argparse.ArgumentParser) -> None:

@@ -135,10 +135,18 @@ class ScenarioItem(pytest.Item):
     def _beds(self) -> TestbedPool:
         from rst_or_fin.runner.pool import TestbedPool
         from rst_or_fin.testbed.select import choose
+        from rst_or_fin.testbed.spec import TestbedSpec
 
-        stash = self.config.stash
+        stash, options = self.config.stash, self.config.option
         if _BEDS not in stash:
-            stash[_BEDS] = TestbedPool(choose(self.config.option, self._progress), self._progress)
+            asked = TestbedSpec(
+                runtime=options.runtime,
+                otp=options.otp or "",
+                backend=options.backend,
+                family=int(options.family),
+                kernel=options.kernel or "",
+            )
+            stash[_BEDS] = TestbedPool(choose(asked, self._progress), self._progress)
         return stash[_BEDS]
 
     def _progress(self, line: object) -> None:

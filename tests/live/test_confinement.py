@@ -24,7 +24,7 @@ NOBODY = 65534
 @pytest.fixture(scope="module")
 def bed() -> Iterator[LocalTestbed]:
     try:
-        opened = LocalTestbed.open()
+        opened = LocalTestbed()
     except MachineError as error:
         skip_or_fail(str(error))
         raise

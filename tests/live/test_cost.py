@@ -20,6 +20,7 @@ from rst_or_fin.scenario.wire import parse_random
 from rst_or_fin.storage import scenario_files
 from rst_or_fin.testbed import local
 from rst_or_fin.testbed.local import LocalTestbed
+from rst_or_fin.testbed.spec import TestbedSpec
 from rst_or_fin.testbed.wire_program import WireProgram
 
 from tests.support.needs import skip_or_fail
@@ -54,7 +55,7 @@ def cheapest(name: str, wire: str | None, folder: Path, counts: Counter[str]) ->
         raise AssertionError("the node is gone")
 
     raised: list[Counter[str]] = []
-    with LocalTestbed.open(hosts=entry.scenario.hosts) as bed:
+    with LocalTestbed(TestbedSpec(hosts=entry.scenario.hosts)) as bed:
         for _ in conductor.run(request, bed, not_again):
             raised.append(counts.copy())
             counts.clear()

@@ -71,7 +71,7 @@ def test_a_program_that_died_ends_the_run_with_its_last_words(tmp_path: Path, ro
 
 def test_a_node_that_another_hand_killed_is_known_by_its_status() -> None:
     before = processes.below(os.getpid())
-    with LocalTestbed.open() as bed:
+    with LocalTestbed() as bed:
         play(bed, UNREAD)
         [node] = [
             pid
@@ -94,7 +94,7 @@ def test_where_no_local_port_is_free_the_number_that_waits_is_told(
 
 
 def test_an_interface_that_is_down_is_named() -> None:
-    with LocalTestbed.open() as bed:
+    with LocalTestbed() as bed:
         holder = processes.local_roles(os.getpid())["inner holder"]
         child = os.fork()
         if child == 0:

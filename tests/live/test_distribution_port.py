@@ -10,6 +10,7 @@ import pytest
 from rst_or_fin.engine import client as engine
 from rst_or_fin.engine import images
 from rst_or_fin.testbed.docker import DockerTestbed
+from rst_or_fin.testbed.spec import TestbedSpec
 
 if TYPE_CHECKING:
     import docker
@@ -37,7 +38,7 @@ for address in sys.argv[2:]:
 
 @pytest.fixture(scope="module", params=["27", "28"])
 def bed(client: docker.DockerClient, request: pytest.FixtureRequest) -> Iterator[DockerTestbed]:
-    with DockerTestbed(client, otp=request.param) as opened:
+    with DockerTestbed(client, TestbedSpec(otp=request.param)) as opened:
         yield opened
 
 

@@ -19,6 +19,7 @@ from rst_or_fin.evidence import pcap
 from rst_or_fin.scenario.model import Hosts, Server
 from rst_or_fin.tcp import tracker
 from rst_or_fin.testbed.docker import DockerTestbed
+from rst_or_fin.testbed.spec import TestbedSpec
 
 from tests.support.commands import Command, document
 
@@ -268,7 +269,7 @@ def test_containers_end_by_themselves_when_their_driver_is_killed(
 
 @pytest.fixture(scope="module")
 def inspected(client: docker.DockerClient) -> Iterator[dict[str, Any]]:
-    with DockerTestbed(client, hosts=Hosts(server=Server())) as bed:
+    with DockerTestbed(client, TestbedSpec(hosts=Hosts(server=Server()))) as bed:
         run_id = str(bed.facts()["run"])
         yield {
             thing.name.rpartition("-")[2]: (
@@ -325,10 +326,10 @@ def test_a_hundred_pairs_are_two_hundred_right_verdicts(client: object, command:
 
 
 def test_a_testbed_gives_back_every_descriptor(client: docker.DockerClient) -> None:
-    with DockerTestbed(client):
+    with DockerTestbed(client, TestbedSpec()):
         pass
     before = open_descriptors()
     for _ in range(3):
-        with DockerTestbed(client):
+        with DockerTestbed(client, TestbedSpec()):
             pass
     assert open_descriptors() == before

@@ -16,6 +16,7 @@ from rst_or_fin.evidence.records import SessionEnd
 from rst_or_fin.node import session
 from rst_or_fin.testbed import PINNED_SYSCTLS
 from rst_or_fin.testbed.docker import DockerTestbed
+from rst_or_fin.testbed.spec import TestbedSpec
 
 from tests.support.commands import Command, document
 
@@ -38,8 +39,8 @@ def made(client: docker.DockerClient) -> None:
 def clones(client: docker.DockerClient, made: None) -> Iterator[tuple[DockerTestbed, DockerTestbed]]:
     kernel, otp = BEFORE
     with (
-        DockerTestbed(client, kernel=kernel, otp=otp) as one,
-        DockerTestbed(client, kernel=kernel, otp=otp) as other,
+        DockerTestbed(client, TestbedSpec(kernel=kernel, otp=otp)) as one,
+        DockerTestbed(client, TestbedSpec(kernel=kernel, otp=otp)) as other,
     ):
         yield one, other
 
@@ -139,7 +140,7 @@ def test_the_clock_is_the_hosts(bed: DockerTestbed) -> None:
 def test_the_snapshot_had_used_no_tcp_so_its_secrets_were_not_drawn(
     client: docker.DockerClient,
 ) -> None:
-    with DockerTestbed(client, kernel=BEFORE[0], otp=BEFORE[1]) as fresh:
+    with DockerTestbed(client, TestbedSpec(kernel=BEFORE[0], otp=BEFORE[1])) as fresh:
         tried = session.counters(fresh.link, ("Tcp:ActiveOpens", "Tcp:AttemptFails"))
     assert tried.counters == {"Tcp:ActiveOpens": 0, "Tcp:AttemptFails": 0}
 
@@ -167,7 +168,7 @@ def test_a_testbed_with_it_is_ready_within_three_seconds(client: docker.DockerCl
     seconds = []
     for _ in range(5):
         started = time.monotonic()
-        with DockerTestbed(client, kernel=BEFORE[0], otp=BEFORE[1]):
+        with DockerTestbed(client, TestbedSpec(kernel=BEFORE[0], otp=BEFORE[1])):
             seconds.append(time.monotonic() - started)
     assert min(seconds) < 3  # other work on this machine can only add to it
 
@@ -223,7 +224,7 @@ def test_without_its_modules_it_lacks_a_network_card(
     alone = tmp_path / "bzImage"
     alone.write_bytes(own_kernel.read_bytes())
     with pytest.raises(MachineError, match="found no virtio network card"):
-        DockerTestbed(client, kernel=str(alone))
+        DockerTestbed(client, TestbedSpec(kernel=str(alone)))
 
 
 def test_a_kernel_that_hangs_at_boot_is_called_that(
@@ -234,4 +235,4 @@ def test_a_kernel_that_hangs_at_boot_is_called_that(
     corrupt[middle : middle + 64] = bytes(64)  # of what it unpacks itself from
     (tmp_path / "bzImage").write_bytes(corrupt)
     with pytest.raises(MachineError, match=r"This kernel (hangs|has halted)"):
-        DockerTestbed(client, kernel=str(tmp_path / "bzImage"))
+        DockerTestbed(client, TestbedSpec(kernel=str(tmp_path / "bzImage")))

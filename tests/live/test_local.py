@@ -27,6 +27,7 @@ from rst_or_fin.scenario.model import Hosts, Server
 from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.testbed import PINNED_SYSCTLS, baseline, local
 from rst_or_fin.testbed.local import LocalTestbed
+from rst_or_fin.testbed.spec import TestbedSpec
 
 from tests.support import killing
 from tests.support.commands import document
@@ -57,7 +58,7 @@ def kind() -> str:
 
 @pytest.fixture(scope="module")
 def shared_bed() -> Iterator[LocalTestbed]:
-    with LocalTestbed.open() as bed:
+    with LocalTestbed() as bed:
         yield bed
 
 
@@ -137,7 +138,7 @@ FORKING_DRIVER = """
 import os, time
 from rst_or_fin.testbed.local import LocalTestbed
 from tests.support import killing
-with LocalTestbed.open():
+with LocalTestbed():
     holder = min(killing.descendants())
     child = os.fork()
     if child == 0:
@@ -210,7 +211,7 @@ def test_checksums_are_those_of_the_wire(bed: LocalTestbed) -> None:
 
 
 def test_a_large_response_crosses_in_segments_of_the_mss() -> None:
-    with LocalTestbed.open(hosts=Hosts(server=Server(options={"body_bytes": 20000}))) as bed:
+    with LocalTestbed(TestbedSpec(hosts=Hosts(server=Server(options={"body_bytes": 20000})))) as bed:
         play(bed, UNREAD.replace("485", "20000"))
         assert max(segment.payload_len for segment in segments(bed.drain())) <= 1460
 
@@ -281,7 +282,7 @@ def test_the_manifest_learns_what_ran_here(bed: LocalTestbed, kind: str) -> None
 
 
 def test_ipv6_is_a_choice() -> None:
-    with LocalTestbed.open(family=6) as bed:
+    with LocalTestbed(TestbedSpec(family=6)) as bed:
         play(bed, UNREAD)
         ends = {address for s in segments(bed.drain()) for address in (s.src.address, s.dst.address)}
         assert ends == {bed.client_address, bed.server.address} == {"2001:2::3", "2001:2::4"}
@@ -290,29 +291,29 @@ def test_ipv6_is_a_choice() -> None:
 def test_a_system_erlang_is_a_choice() -> None:
     if shutil.which("erl") is None:
         pytest.skip("no system Erlang on this machine")
-    with LocalTestbed.open(otp="system") as bed:
+    with LocalTestbed(TestbedSpec(otp="system")) as bed:
         play(bed, DRAINED)
         assert any(s.fin and s.src.address == bed.client_address for s in segments(bed.drain()))
 
 
 def test_an_otp_that_is_not_here_is_a_wrong_usage() -> None:
     with pytest.raises(UsageError, match="no OTP 23"):
-        LocalTestbed.open(otp="23")
+        LocalTestbed(TestbedSpec(otp="23"))
 
 
 def test_a_server_that_needs_a_container_is_a_wrong_usage() -> None:
     with pytest.raises(UsageError, match="in a container only"):
-        LocalTestbed.open(hosts=Hosts(server=Server(kind="nginx")))
+        LocalTestbed(TestbedSpec(hosts=Hosts(server=Server(kind="nginx"))))
 
 
 def test_a_server_that_does_not_start_says_why() -> None:
     with pytest.raises(MachineError, match=r"the server ended with status 2: .*--no-such-option"):
-        LocalTestbed.open(hosts=Hosts(server=Server(options={"no_such_option": True})))
+        LocalTestbed(TestbedSpec(hosts=Hosts(server=Server(options={"no_such_option": True}))))
 
 
 def test_several_at_once_see_nothing_of_one_another() -> None:
     with ExitStack() as open_beds, ThreadPoolExecutor(4) as pool:
-        beds = [open_beds.enter_context(bed) for bed in pool.map(lambda _: LocalTestbed.open(), range(4))]
+        beds = [open_beds.enter_context(bed) for bed in pool.map(lambda _: LocalTestbed(), range(4))]
         for bed in beds:
             bed.drain()
         list(pool.map(lambda bed: play(bed, UNREAD), beds))
@@ -362,14 +363,14 @@ os.execvp("unshare", ["unshare", "--user", "--map-current-user", "--keep-caps", 
 def test_a_testbed_closed_leaves_no_process_and_no_open_file() -> None:
     before = (open_files(), killing.descendants())
     for _ in range(5):
-        with LocalTestbed.open() as bed:
+        with LocalTestbed() as bed:
             play(bed, UNREAD)
     assert (open_files(), killing.descendants()) == before
 
 
 def test_closing_twice_is_closing_once() -> None:
     before = open_files()
-    bed = LocalTestbed.open()
+    bed = LocalTestbed()
     bed.close()
     bed.close()
     assert open_files() == before
@@ -378,12 +379,12 @@ def test_closing_twice_is_closing_once() -> None:
 def test_a_testbed_that_does_not_come_up_leaves_nothing() -> None:
     before = (open_files(), killing.descendants())
     with pytest.raises(RstOrFinError):
-        LocalTestbed.open(hosts=Hosts(server=Server(options={"no_such_option": True})))
+        LocalTestbed(TestbedSpec(hosts=Hosts(server=Server(options={"no_such_option": True}))))
     assert (open_files(), killing.descendants()) == before
 
 
 def test_a_node_that_dies_ends_the_replay_and_nothing_else() -> None:
-    with LocalTestbed.open() as bed:
+    with LocalTestbed() as bed:
         replay = play(bed, UNREAD.replace("gen_tcp:close(Sock)", "erlang:halt(1)"))
         assert (replay.end, counters.parse(bed.counter_tables())["Tcp:OutRsts"] > 0) == (
             SessionEnd.NODE_GONE,
@@ -393,7 +394,7 @@ def test_a_node_that_dies_ends_the_replay_and_nothing_else() -> None:
 
 def test_a_server_that_dies_leaves_the_wire_as_it_is() -> None:
     before = killing.descendants()
-    with LocalTestbed.open() as bed:
+    with LocalTestbed() as bed:
         host_of = {pid: os.readlink(f"/proc/{pid}/ns/net") for pid in killing.descendants() - before}
         crowd = Counter(host_of.values())
         # The holder is in the node's network namespace, the server alone in its own.
@@ -408,7 +409,7 @@ def test_a_server_that_dies_leaves_the_wire_as_it_is() -> None:
 
 def test_a_holder_that_is_killed_takes_all_with_it() -> None:
     before = killing.descendants()
-    with LocalTestbed.open() as bed:
+    with LocalTestbed() as bed:
         outer = min(killing.descendants() - before)
         os.kill(outer, signal.SIGKILL)
         assert play(bed, UNREAD).end == SessionEnd.NODE_GONE

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from rst_or_fin.engine import client as engine
 from rst_or_fin.testbed.docker import DockerTestbed
+from rst_or_fin.testbed.spec import TestbedSpec
 
 from tests.support.commands import Command, document
 
@@ -68,7 +69,7 @@ def test_without_asking_nothing_is_recorded(command: Command, client: object, tm
 
 
 def test_it_takes_no_capability(client: docker.DockerClient) -> None:
-    with DockerTestbed(client, strace=True) as bed:
+    with DockerTestbed(client, TestbedSpec(strace=True)) as bed:
         run_id = str(bed.facts()["run"])
         [node] = [b for b in engine.owned_resources(client, run_id) if b.name.endswith("-node")]
         host = client.api.inspect_container(node.id)["HostConfig"]

@@ -17,6 +17,7 @@ from rst_or_fin.tcp.ending import Cause, Ending
 from rst_or_fin.tcp.two_ends import Fate
 from rst_or_fin.testbed import local
 from rst_or_fin.testbed.local import LocalTestbed
+from rst_or_fin.testbed.spec import TestbedSpec
 from rst_or_fin.verdict.assess import Assessment
 
 from tests.support import killing
@@ -67,7 +68,7 @@ def played(
     beds: list[LocalTestbed] = []
 
     def open_one() -> LocalTestbed:
-        beds.append(LocalTestbed.open(hosts=found.hosts, family=family))
+        beds.append(LocalTestbed(TestbedSpec(hosts=found.hosts, family=family)))
         return beds[-1]
 
     try:
@@ -206,5 +207,5 @@ def test_the_replay_after_a_killed_wire_has_a_wire_of_its_own(tmp_path: Path) ->
 
 def test_nothing_stands_between_the_hosts_of_a_scenario_without_rules(tmp_path: Path) -> None:
     found = parse(HEAD, "plain.scenario.toml")
-    with LocalTestbed.open(hosts=found.hosts) as bed:
+    with LocalTestbed(TestbedSpec(hosts=found.hosts)) as bed:
         assert (bed.wire, wire_programs()) == (None, [])

@@ -12,6 +12,7 @@ from rst_or_fin.errors import RstOrFinError
 from rst_or_fin.runner import replay as conductor
 from rst_or_fin.storage import scenario_files
 from rst_or_fin.testbed.docker import DockerTestbed
+from rst_or_fin.testbed.spec import TestbedSpec
 from rst_or_fin.verdict.assess import Assessment
 from rst_or_fin.verdict.outcome import Outcome
 
@@ -46,7 +47,7 @@ def played(
     def never() -> DockerTestbed:
         raise AssertionError("one replay needs one testbed")
 
-    with DockerTestbed(client, hosts=entry.scenario.hosts, family=family) as bed:
+    with DockerTestbed(client, TestbedSpec(hosts=entry.scenario.hosts, family=family)) as bed:
         yield from conductor.run(request, bed, never, at_call)  # type: ignore[arg-type]
 
 

@@ -25,12 +25,12 @@ from typing import Any
 from rst_or_fin.errors import RstOrFinError
 from rst_or_fin.runner import replay as conductor
 from rst_or_fin.runner.pool import TestbedPool
-from rst_or_fin.scenario.axes import Axes
 from rst_or_fin.scenario.wire import RandomFaults
 from rst_or_fin.storage import scenario_files
 from rst_or_fin.storage.scenario_files import Entry
 from rst_or_fin.testbed.local import LocalTestbed
 from rst_or_fin.testbed.select import Runtime
+from rst_or_fin.testbed.spec import TestbedSpec
 from rst_or_fin.verdict.assess import Assessment
 
 from tests.soak import oracle
@@ -50,7 +50,7 @@ def main() -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     tally = Tally(options.out / "tally.json", options.seed)
     deadline = time.monotonic() + options.minutes * 60
-    runtime = Runtime("local", Axes(runtime="local"), lambda h, p: LocalTestbed.open(hosts=h), lambda h: "")
+    runtime = Runtime(TestbedSpec(runtime="local"), lambda spec, _: LocalTestbed(spec), lambda spec: "")
     with TestbedPool(runtime, lambda line: None) as beds:
         for entry, number in plays(tally.played, options.seed):
             if time.monotonic() > deadline or 0 < options.count <= tally.played:

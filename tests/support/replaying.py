@@ -41,7 +41,7 @@ def _tuple(address: str) -> str:
 
 def main() -> None:
     """Play and play, until somebody kills this process."""
-    with LocalTestbed.open() as bed:
+    with LocalTestbed() as bed:
         for _ in range(_MANY):
             play(bed, UNREAD)
             bed.drain()

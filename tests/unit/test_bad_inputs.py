@@ -38,7 +38,7 @@ def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
 
     for what in (
         "rst_or_fin.engine.client.connect",
-        "rst_or_fin.testbed.local.LocalTestbed.open",
+        "rst_or_fin.testbed.local.LocalTestbed.__init__",
         "_posixsubprocess.fork_exec",
         "subprocess.Popen.__init__",
         "os.fork",

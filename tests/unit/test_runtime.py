@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,9 @@ from rst_or_fin.node import runtime
 from rst_or_fin.scenario.model import Hosts, Node, Server
 from rst_or_fin.storage import scenario_files
 from rst_or_fin.testbed import select
+from rst_or_fin.testbed.spec import TestbedSpec
 
-OPTIONS = argparse.Namespace(runtime="auto", otp=None, backend="inet", family="4", kernel=None)
+AUTO = TestbedSpec()
 
 
 def no_engine() -> None:
@@ -24,7 +24,7 @@ def no_engine() -> None:
 def test_without_an_engine_it_is_local_and_says_why_and_how(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "connect", no_engine)
     said: list[object] = []
-    chosen = select.choose(OPTIONS, said.append)
+    chosen = select.choose(AUTO, said.append)
     assert (chosen.name, said) == (
         "local",
         ["runtime local: No Docker Engine here. For containers: install one"],
@@ -36,7 +36,7 @@ def test_it_says_so_where_a_file_of_ones_own_is_played_on_this_machine(
 ) -> None:
     monkeypatch.setattr(engine, "connect", no_engine)
     said: list[object] = []
-    select.choose(OPTIONS, said.append, ["my.scenario.toml"])
+    select.choose(AUTO, said.append, ["my.scenario.toml"])
     assert str(said[1]).startswith("my.scenario.toml: a program, run on this machine itself")
 
 
@@ -51,19 +51,18 @@ def test_without_a_way_to_images_it_is_local(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(engine, "connect", lambda: None)
     monkeypatch.setattr(images, "present", lambda client, name: None)
     monkeypatch.setattr(base_images, "source", lambda: (False, "install mmdebstrap"))
-    assert select.choose(OPTIONS, lambda line: None).name == "local"
+    assert select.choose(AUTO, lambda line: None).name == "local"
 
 
 def test_with_images_present_it_is_docker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "connect", lambda: None)
     monkeypatch.setattr(images, "present", lambda client, name: "sha256:1")
-    assert select.choose(OPTIONS, lambda line: None).name == "docker"
+    assert select.choose(AUTO, lambda line: None).name == "docker"
 
 
 def test_another_kernel_is_no_business_of_a_namespace() -> None:
-    options = argparse.Namespace(**{**vars(OPTIONS), "runtime": "local", "kernel": "6.12.43"})
     with pytest.raises(UsageError, match="--kernel needs containers"):
-        select.choose(options, lambda line: None)
+        select.choose(TestbedSpec(runtime="local", kernel="6.12.43"), lambda line: None)
 
 
 @pytest.fixture
@@ -137,10 +136,11 @@ def test_no_application_excludes_nothing(system_erlang: Path) -> None:
     assert runtime.excluded(None, []) == ""
 
 
-def lacks(server: str = "origin", image: str = "", kernel: str | None = None) -> str:
+def lacks(server: str = "origin", image: str = "", kernel: str = "") -> str:
     """What the local runtime, or containers where a kernel is named, says of such hosts."""
     hosts = Hosts(server=Server(kind=server), node=Node(image=image))
-    return select._docker_lacks("27", kernel, hosts) if kernel else select._local_lacks(None, hosts)
+    spec = TestbedSpec(otp="27" if kernel else "", kernel=kernel, hosts=hosts)
+    return select._docker_lacks(spec) if kernel else select._local_lacks(spec)
 
 
 def test_a_proxy_that_is_not_installed_is_named_with_its_package(

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from rst_or_fin.capture_file.frame import Frame
 from rst_or_fin.commands.bench_captures import bench_captures
 from rst_or_fin.commands.console import progress
+from rst_or_fin.commands.testbed_options import testbed_spec
 from rst_or_fin.errors import EXIT_AS_EXPECTED
 from rst_or_fin.evidence.records import PeerReport
 from rst_or_fin.own_files import temporary_folder
@@ -41,7 +42,7 @@ def bench(options: argparse.Namespace) -> int:
     if options.captures:
         bench_captures()
         return EXIT_AS_EXPECTED
-    runtime = choose(options, progress)
+    runtime = choose(testbed_spec(options), progress)
     print(
         f"runtime {runtime.name}: {_COLD_RUNS} cold runs, then {options.repeat} warm replays of each scenario"
     )

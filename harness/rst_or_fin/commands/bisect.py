@@ -24,7 +24,7 @@ from rst_or_fin.execution.workers import WorkerTasks
 from rst_or_fin.report import matrix_table
 from rst_or_fin.scenario.axes import version
 from rst_or_fin.storage import scenario_files
-from rst_or_fin.testbed.select import DEFAULT_OTP
+from rst_or_fin.testbed.spec import DEFAULT_OTP
 
 _Ask: TypeAlias = Callable[[str], tuple[tuple[str, str], ...] | None]
 

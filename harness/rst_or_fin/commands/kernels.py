@@ -9,7 +9,7 @@ from rst_or_fin.commands.console import print_json, progress
 from rst_or_fin.engine import client as engine
 from rst_or_fin.engine import images, kernel_images, kernels
 from rst_or_fin.errors import EXIT_AS_EXPECTED, RstOrFinError, UsageError
-from rst_or_fin.testbed.select import DEFAULT_OTP
+from rst_or_fin.testbed.spec import DEFAULT_OTP
 
 
 def kernels_command(options: argparse.Namespace) -> int:

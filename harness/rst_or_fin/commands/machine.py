@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from rst_or_fin import own_files
 from rst_or_fin.commands.console import palette, print_json, show
 from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_ENVIRONMENT, MachineError
-from rst_or_fin.testbed.select import DEFAULT_OTP
+from rst_or_fin.testbed.spec import DEFAULT_OTP
 
 if TYPE_CHECKING:
     import docker

@@ -37,7 +37,8 @@ from rst_or_fin.execution.cache import ResultCache
 from rst_or_fin.execution.workers import WorkerTasks
 from rst_or_fin.report import matrix_table
 from rst_or_fin.storage import scenario_files
-from rst_or_fin.testbed.select import DEFAULT_OTP, choose
+from rst_or_fin.testbed.select import choose
+from rst_or_fin.testbed.spec import DEFAULT_OTP, TestbedSpec
 
 
 def matrix(options: argparse.Namespace) -> int:
@@ -104,9 +105,8 @@ def settled_runtime(options: argparse.Namespace, own: Sequence[str] = ()) -> str
     """Return the runtime's name; a cluster's machines choose for themselves where none is asked for."""
     if options.scheduler or options.runtime != "auto":
         return str(options.runtime)
-    kernel = options.kernel[0] if options.kernel else None
-    one = argparse.Namespace(runtime="auto", otp=None, backend="inet", family="4", kernel=kernel)
-    return choose(one, progress, own).name
+    kernel = options.kernel[0] if options.kernel else ""
+    return choose(TestbedSpec(kernel=kernel), progress, own).name
 
 
 def combinations(options: argparse.Namespace, runtime: str) -> list[Combination]:

@@ -20,6 +20,7 @@ from rst_or_fin.commands.console import (
     show,
 )
 from rst_or_fin.commands.saved_reports import write_reports
+from rst_or_fin.commands.testbed_options import testbed_spec
 from rst_or_fin.errors import MachineError
 from rst_or_fin.escaping import visible
 from rst_or_fin.report import terminal
@@ -49,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _play(entries: Sequence[Entry], options: argparse.Namespace) -> int:
-    runtime = choose(options, progress, scenario_files.not_shipped(entries))
+    runtime = choose(testbed_spec(options), progress, scenario_files.not_shipped(entries))
     played = _Played(options)
     with (
         TestbedPool(runtime, progress) as beds,

@@ -9,6 +9,7 @@ from pathlib import Path
 from rst_or_fin.analysis.remedies import Cure, cure
 from rst_or_fin.commands.console import columns, counting, palette, print_json, progress, show
 from rst_or_fin.commands.saved_reports import write_reports
+from rst_or_fin.commands.testbed_options import testbed_spec
 from rst_or_fin.errors import MachineError, UsageError
 from rst_or_fin.report import remedies as report
 from rst_or_fin.runner.player import Player
@@ -38,7 +39,7 @@ def cures(options: argparse.Namespace) -> int:
     played: dict[str, list[Assessment]] = {}
     entries = {entry.scenario.name: entry for entry in (*cases.values(), *remedies)}
     total = len(entries) * options.repeat
-    runtime = choose(options, progress, scenario_files.not_shipped(list(entries.values())))
+    runtime = choose(testbed_spec(options), progress, scenario_files.not_shipped(list(entries.values())))
     with TestbedPool(runtime, progress) as beds, counting(total, "replays") as one_more:
         player = Player(beds, repeat=options.repeat, command_line=options.command_line)
         for entry in side_by_side(list(entries.values()), lambda entry: entry.scenario.hosts):

@@ -10,6 +10,7 @@ from rst_or_fin.analysis.sweep import Point, method, point, sentence
 from rst_or_fin.analysis.threshold import Found, search
 from rst_or_fin.commands.console import columns, counting, palette, print_json, progress, show
 from rst_or_fin.commands.saved_reports import write_reports
+from rst_or_fin.commands.testbed_options import testbed_spec
 from rst_or_fin.errors import MachineError, UsageError
 from rst_or_fin.report import sweep as report
 from rst_or_fin.report import terminal
@@ -30,7 +31,7 @@ def sweep(options: argparse.Namespace) -> int:
     _check(entry, options)
     root = evidence_folder.new_folder(Path(options.out), f"sweep-{entry.scenario.name}")
     points: dict[int, Point] = {}
-    runtime = choose(options, progress, scenario_files.not_shipped([entry]))
+    runtime = choose(testbed_spec(options), progress, scenario_files.not_shipped([entry]))
     with TestbedPool(runtime, progress) as beds, counting(None, "replays") as one_more:
         player = Player(beds, repeat=options.repeat, command_line=options.command_line)
         excluded = player.excluded(entry)

@@ -18,7 +18,8 @@ from rst_or_fin.runner.player import Player
 from rst_or_fin.runner.pool import TestbedPool
 from rst_or_fin.storage import scenario_files
 from rst_or_fin.storage.scenario_files import Entry
-from rst_or_fin.testbed.select import DEFAULT_OTP, choose
+from rst_or_fin.testbed.select import choose
+from rst_or_fin.testbed.spec import DEFAULT_OTP, TestbedSpec
 from rst_or_fin.verdict.outcome import Outcome
 from rst_or_fin.verdict.reason import reason
 
@@ -59,8 +60,12 @@ def _leaving_no_image(bzimage: Path, otp: str) -> Iterator[None]:
 
 
 def _play(entries: list[Entry], kernel: str, options: argparse.Namespace) -> list[Outcome]:
-    asked = argparse.Namespace(
-        runtime="docker", otp=options.otp, backend=options.backend, family=options.family, kernel=kernel
+    asked = TestbedSpec(
+        runtime="docker",
+        otp=options.otp or "",
+        backend=options.backend,
+        family=int(options.family),
+        kernel=kernel,
     )
     outcomes = []
     with (

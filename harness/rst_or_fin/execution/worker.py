@@ -6,7 +6,6 @@ comes in and goes out is plain data that can be pickled.
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import sys
@@ -17,6 +16,8 @@ from multiprocessing import parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
 
+import msgspec
+
 from rst_or_fin.analysis.matrix import Cell, Combination, same_kernel
 from rst_or_fin.errors import MachineError, RstOrFinError
 from rst_or_fin.evidence.records import SessionEnd
@@ -25,6 +26,7 @@ from rst_or_fin.runner.pool import TestbedPool
 from rst_or_fin.scenario.model import SUFFIX
 from rst_or_fin.storage.scenario_files import naming
 from rst_or_fin.testbed.select import choose
+from rst_or_fin.testbed.spec import TestbedSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +53,7 @@ def prepare(cell: Cell) -> WorkerReply:
     """Open the cell's testbed unless it is open already, and say whether the cell is excluded there."""
     try:
         if cell.combination not in _beds:
-            _beds[cell.combination] = TestbedPool(choose(_options(cell.combination), _say), _say)
+            _beds[cell.combination] = TestbedPool(choose(_spec(cell.combination), _say), _say)
         beds = _beds[cell.combination]
         why = beds.excluded_beforehand(cell.scenario)
         if why:
@@ -107,14 +109,8 @@ def _check_kernel(asked: str, running: str) -> None:
         )
 
 
-def _options(combination: Combination) -> argparse.Namespace:
-    return argparse.Namespace(
-        runtime=combination.runtime,
-        otp=combination.otp or None,
-        backend=combination.backend,
-        family=str(combination.family),
-        kernel=combination.kernel or None,
-    )
+def _spec(combination: Combination) -> TestbedSpec:
+    return TestbedSpec(**msgspec.structs.asdict(combination))
 
 
 def _trouble(error: RstOrFinError) -> WorkerReply:

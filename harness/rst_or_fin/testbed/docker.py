@@ -12,7 +12,7 @@ import re
 import secrets
 import socket
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -31,13 +31,14 @@ from rst_or_fin.node import command as node
 from rst_or_fin.node.link import Link
 from rst_or_fin.scenario import peers
 from rst_or_fin.scenario.applications import ELIXIR
-from rst_or_fin.scenario.model import Hosts, Server
+from rst_or_fin.scenario.model import Server
 from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.testbed import PINNED_SYSCTLS, credentials_for
 from rst_or_fin.testbed.capture_client import CaptureClient
 from rst_or_fin.testbed.container_stdio import ContainerStdio
 from rst_or_fin.testbed.guest import Guest
 from rst_or_fin.testbed.peer_log import PeerLog
+from rst_or_fin.testbed.spec import TestbedSpec
 from rst_or_fin.testbed.wire_program import WireProgram
 
 if TYPE_CHECKING:
@@ -98,13 +99,7 @@ class DockerTestbed:
     def __init__(
         self,
         client: docker.DockerClient,
-        *,
-        otp: str = "27",
-        backend: str = "inet",
-        family: int = 4,
-        kernel: str | None = None,
-        hosts: Hosts | None = None,
-        strace: bool = False,
+        spec: TestbedSpec,
         progress: Callable[[object], None] = lambda line: None,
     ) -> None:
         self._client = client
@@ -112,15 +107,15 @@ class DockerTestbed:
         self._labels = engine.labels(self._run_id)
         self._cookie = secrets.token_hex(16)
         self._undo = ExitStack()
-        self._recording = Recording() if strace else None
+        self._recording = Recording() if spec.strace else None
         self._recorded_len = 0
         self._peer_log = PeerLog()
         self._wire: WireProgram | None = None
         self._facts: dict[str, object] = {}
-        self._own_kernel = kernel is not None
+        self._own_kernel = bool(spec.kernel)
         try:
             with image_locks.using():
-                self._build(otp, backend, family, kernel, hosts or Hosts(), progress)
+                self._build(spec.in_containers(), progress)
         except BaseException:
             self.close()
             raise
@@ -278,21 +273,14 @@ class DockerTestbed:
 
     # Building: whatever was made is taken down again by _undo, in reverse
 
-    def _build(
-        self,
-        otp: str,
-        backend: str,
-        family: int,
-        kernel: str | None,
-        hosts: Hosts,
-        progress: Callable[[object], None],
-    ) -> None:
+    def _build(self, spec: TestbedSpec, progress: Callable[[object], None]) -> None:
+        family, hosts = spec.family, spec.hosts
         server = hosts.server
         engine.remove(self._client, engine.orphans(self._client))
         if hosts.node.image:
             node_name, node_image = hosts.node.image, images.own(self._client, hosts.node.image)
         else:
-            node_row = self._node_row(otp, kernel, hosts.applications, progress)
+            node_row = self._node_row(spec, progress)
             node_name, node_image = node_row.name, images.ensure(self._client, node_row, progress)
         peer_image = images.ensure(self._client, "peer", progress)
         server_name = peers.kind_of(server).image
@@ -310,13 +298,13 @@ class DockerTestbed:
                 at_peer: _Net = {"network_mode": f"container:{far}"}
                 serving = pool.submit(self._start_server, server_image, at_peer, place, server)
                 joined: _Net = {"network_mode": f"container:{near}"}
-                self._start_node(node_image, joined, backend, hosts, self._rights())
+                self._start_node(node_image, joined, spec, self._rights())
                 self._link = self._undo.enter_context(self._link_to(near))
             else:
                 there: _Net = {"network": test_network, "address": place.own}
                 serving = pool.submit(self._start_server, server_image, there, place, server)
                 own = self._own_net(control.result())
-                started = self._start_node(node_image, own, backend, hosts, self._rights(), test_network)
+                started = self._start_node(node_image, own, spec, self._rights(), test_network)
                 capturing = pool.submit(self._start_capture, peer_image, started)
                 self._link = self._undo.enter_context(self._link_to(started))
                 self._capture, self._capture_facts = capturing.result()
@@ -334,19 +322,13 @@ class DockerTestbed:
         if self._own_kernel:
             self._facts["accelerator"] = self._guest.accelerator()
 
-    def _node_row(
-        self,
-        otp: str,
-        kernel: str | None,
-        applications: Collection[str],
-        progress: Callable[[object], None],
-    ) -> images.Image:
-        if kernel is not None:
+    def _node_row(self, spec: TestbedSpec, progress: Callable[[object], None]) -> images.Image:
+        if spec.kernel:
             from rst_or_fin.engine import kernel_images
 
-            return kernel_images.image_of(self._client, kernel, otp, progress)
-        name = f"node-strace:otp{otp}" if self._recording else f"node:otp{otp}"
-        return images.with_applications(name, applications)
+            return kernel_images.image_of(self._client, spec.kernel, spec.otp, progress)
+        name = f"node-strace:otp{spec.otp}" if spec.strace else f"node:otp{spec.otp}"
+        return images.with_applications(name, spec.hosts.applications)
 
     def _rights(self) -> dict[str, Any]:
         """Return what the node's container gets beyond its confinement: only for a kernel of its own."""
@@ -441,15 +423,9 @@ class DockerTestbed:
         }
 
     def _start_node(
-        self,
-        image: str,
-        net: _Net,
-        backend: str,
-        hosts: Hosts,
-        rights: dict[str, Any],
-        test: str = "",
+        self, image: str, net: _Net, spec: TestbedSpec, rights: dict[str, Any], test: str = ""
     ) -> str:
-        wanted = hosts.node
+        wanted = spec.hosts.node
         code = {folder: f"{_CODE_FOLDER}/{number}" for number, folder in enumerate(wanted.code)}
         mounts = {**code, **({str(data_files.path("erlang")): _NODE_FOLDER} if wanted.image else {})}
         container = self._create(
@@ -463,9 +439,9 @@ class DockerTestbed:
                 *node.arguments(
                     _DIST_PORT,
                     "0.0.0.0",
-                    backend,
+                    spec.backend,
                     list(code.values()),
-                    _ELIXIR if hosts.language == ELIXIR else "",
+                    _ELIXIR if spec.hosts.language == ELIXIR else "",
                 ),
             ],
             working_dir=_NODE_FOLDER,

@@ -29,11 +29,12 @@ from rst_or_fin.node import command
 from rst_or_fin.node import runtime as erlang
 from rst_or_fin.node.link import Link
 from rst_or_fin.scenario import peers
-from rst_or_fin.scenario.model import Hosts, Server
+from rst_or_fin.scenario.model import Server
 from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.testbed import PINNED_SYSCTLS, credentials_for
 from rst_or_fin.testbed.holder_process import HolderProcess, trouble
 from rst_or_fin.testbed.peer_log import PeerLog
+from rst_or_fin.testbed.spec import TestbedSpec
 from rst_or_fin.testbed.wire_program import WireProgram
 
 # Addresses out of the networks set aside for such tests: RFC 2544 and RFC 5180.
@@ -50,15 +51,21 @@ _LOST_NODE_TIMEOUT_S = 0.5
 _LAST_WORDS_TIMEOUT_S = 1.0  # the holder hears of a program's end at once, if it gets to run
 _READ_LEN = 1 << 16
 _PROC_FILE_LEN = 1 << 16
+_PLAIN = TestbedSpec()
 
 
 class LocalTestbed:
-    """The local testbed; see `rst_or_fin.testbed.Testbed` for what it offers. Use as a context manager."""
+    """The local testbed; see `rst_or_fin.testbed.Testbed` for what it offers. Use as a context manager.
 
-    def __init__(self, hosts: Hosts, otp: str | None, backend: str, family: int) -> None:
+    Raises MachineError where this machine refuses namespaces or a program does not start, UsageError where
+    the local runtime has no such OTP ("bundled" and "system" are those it has) or server.
+    """
+
+    def __init__(self, spec: TestbedSpec = _PLAIN) -> None:
+        hosts = spec.hosts
         server = hosts.server
         self._undo = ExitStack()
-        place = place_of(family)
+        place = place_of(spec.family)
         self._client_address = place.node
         self._server = peers.endpoint(server, place)
         self._cookie = secrets.token_hex(16)
@@ -67,10 +74,10 @@ class LocalTestbed:
         self._log_ended = False
         self._node_status: int | None = None
         self._credentials = credentials_for(server, self._server.address, place.node)
-        runtime = erlang.find(otp, hosts.applications)
+        runtime = erlang.find(spec.otp, hosts.applications)
         self._wire: WireProgram | None = None
         self._dropped_at_peer = 0
-        order = order_for(runtime, self._cookie, server, place, backend, hosts.node.code)
+        order = order_for(runtime, self._cookie, server, place, spec.backend, hosts.node.code)
         self._held = HolderProcess(order._replace(wire=_WIRE if hosts.wired else ""))
         self._undo.callback(self._held.close)
         try:
@@ -86,22 +93,6 @@ class LocalTestbed:
             "server": {"kind": server.kind, "options": dict(server.options)},
             **host_facts,
         }
-
-    @classmethod
-    def open(
-        cls,
-        *,
-        hosts: Hosts | None = None,
-        otp: str | None = None,
-        backend: str = "inet",
-        family: int = 4,
-    ) -> Self:
-        """Open a testbed. `otp`: "bundled" or "system"; None is the one that has what is needed.
-
-        Raises MachineError where this machine refuses namespaces or a program does not start, UsageError
-        where the local runtime has no such OTP or server.
-        """
-        return cls(hosts or Hosts(), otp, backend, family)
 
     def __enter__(self) -> Self:
         return self

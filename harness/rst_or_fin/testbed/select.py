@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 
 from rst_or_fin import own_files
 from rst_or_fin.errors import MachineError, UsageError
@@ -16,28 +14,43 @@ from rst_or_fin.scenario.applications import ELIXIR
 from rst_or_fin.scenario.axes import Axes
 from rst_or_fin.scenario.model import Hosts
 from rst_or_fin.testbed import Testbed
+from rst_or_fin.testbed.spec import TestbedSpec
 
 Progress = Callable[[object], None]
-
-DEFAULT_OTP = "27"
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """A kind of testbed with its choices made: `name` is "docker" or "local".
+    """A kind of testbed with its choices made: of `spec` all but the hosts is settled.
 
-    `known` are the axes as far as they are known before there is a testbed. `lacks` says in one line why it
-    cannot have such hosts, and what to do; it is empty where it can.
+    `make` makes a testbed; `missing` says in one line why it cannot, and what to do, or nothing where it can.
     """
 
-    name: str
-    known: Axes
-    open: Callable[[Hosts, Progress], Testbed]
-    lacks: Callable[[Hosts], str]
+    spec: TestbedSpec
+    make: Callable[[TestbedSpec, Progress], Testbed]
+    missing: Callable[[TestbedSpec], str]
+
+    @property
+    def name(self) -> str:
+        """Its name: "docker" or "local"."""
+        return self.spec.runtime
+
+    @property
+    def known(self) -> Axes:
+        """The axes as far as they are known before there is a testbed."""
+        return self.spec.axes
+
+    def open(self, hosts: Hosts, progress: Progress) -> Testbed:
+        """Open a testbed with these hosts."""
+        return self.make(self.spec.with_hosts(hosts), progress)
+
+    def lacks(self, hosts: Hosts) -> str:
+        """Return why it cannot have such hosts, and what to do; "" where it can."""
+        return self.missing(self.spec.with_hosts(hosts))
 
 
-def choose(options: argparse.Namespace, progress: Progress, own: Sequence[str] = ()) -> Runtime:
-    """Choose the runtime by `--runtime`, `--otp`, `--backend`, `--family` and `--kernel`.
+def choose(spec: TestbedSpec, progress: Progress, own: Sequence[str] = ()) -> Runtime:
+    """Choose the runtime that such a testbed, whatever its hosts, is made on.
 
     auto takes Docker where an engine answers and its images are available, else the local one, and says in
     one line which and why; in another, that `own`, the files that are not the catalogue's, are then played on
@@ -45,25 +58,23 @@ def choose(options: argparse.Namespace, progress: Progress, own: Sequence[str] =
     where no runtime is available.
     """
     own_files.sweep()
-    strace = getattr(options, "strace", False)  # not every command has it
-    if strace and options.runtime == "local":
+    if spec.strace and spec.runtime == "local":
         raise UsageError(
             "--strace needs containers: the local runtime records no system calls", "--runtime docker"
         )
-    kernel = options.kernel
-    if kernel and options.runtime == "local":
+    if spec.kernel and spec.runtime == "local":
         raise UsageError(
             "--kernel needs containers: a namespace shares this machine's kernel", "--runtime docker"
         )
-    if kernel and strace:
+    if spec.kernel and spec.strace:
         raise UsageError("--strace records no guest's system calls", "leave out --strace or --kernel")
-    if options.runtime == "docker" or strace or kernel:
-        return _docker(options)
-    if options.runtime == "local":
-        return _local(options)
+    if spec.runtime == "docker" or spec.strace or spec.kernel:
+        return _docker(spec)
+    if spec.runtime == "local":
+        return _local(spec)
     try:
-        runtime = _docker(options)
-        _demand_images(options.otp or DEFAULT_OTP)
+        runtime = _docker(spec)
+        _demand_images(runtime.spec.otp)
         return runtime
     except MachineError as error:
         progress(f"runtime local: {error} For containers: {error.remedy}")
@@ -71,57 +82,46 @@ def choose(options: argparse.Namespace, progress: Progress, own: Sequence[str] =
             progress(
                 f"{', '.join(own)}: a program, run on this machine itself (SECURITY.md says how confined)"
             )
-        return _local(options)
+        return _local(spec)
 
 
-def _docker(options: argparse.Namespace) -> Runtime:
+def _docker(spec: TestbedSpec) -> Runtime:
     from rst_or_fin.engine import client as engine
     from rst_or_fin.engine import images
     from rst_or_fin.testbed.docker import DockerTestbed
 
-    images.check_otp(options.otp or DEFAULT_OTP)
+    settled = spec.in_containers()
+    images.check_otp(settled.otp)
     client = engine.connect()
-    return Runtime(
-        "docker",
-        _known(options, "docker", options.otp or DEFAULT_OTP),
-        lambda hosts, progress: DockerTestbed(
-            client,
-            otp=options.otp or DEFAULT_OTP,
-            backend=options.backend,
-            family=int(options.family),
-            kernel=options.kernel,
-            hosts=hosts,
-            strace=getattr(options, "strace", False),
-            progress=progress,
-        ),
-        partial(_docker_lacks, options.otp or DEFAULT_OTP, options.kernel),
-    )
+    return Runtime(settled, lambda spec, progress: DockerTestbed(client, spec, progress), _docker_lacks)
 
 
-def _docker_lacks(otp: str, kernel: str | None, hosts: Hosts) -> str:
+def _docker_lacks(spec: TestbedSpec) -> str:
     from rst_or_fin.engine import images
 
+    hosts = spec.hosts
     if hosts.node.image:
-        return "a node's own image has our kernel, and no other (leave out --kernel)" if kernel else ""
+        return "a node's own image has our kernel, and no other (leave out --kernel)" if spec.kernel else ""
     if not hosts.applications:
         return ""
     named = " and ".join(hosts.applications)
-    if images.elixir_is_old(otp) and ELIXIR in hosts.applications:
-        return f"OTP {otp}'s image has an Elixir older than 1.14 (another --otp has a newer)"
-    if images.lacks_applications(otp):
-        return f"OTP {otp}'s image has none but Erlang's base, no {named} (another --otp has)"
-    return f"a node with a kernel of its own has no {named} (leave out --kernel)" if kernel else ""
+    if images.elixir_is_old(spec.otp) and ELIXIR in hosts.applications:
+        return f"OTP {spec.otp}'s image has an Elixir older than 1.14 (another --otp has a newer)"
+    if images.lacks_applications(spec.otp):
+        return f"OTP {spec.otp}'s image has none but Erlang's base, no {named} (another --otp has)"
+    return f"a node with a kernel of its own has no {named} (leave out --kernel)" if spec.kernel else ""
 
 
-def _local_lacks(otp: str | None, hosts: Hosts) -> str:
+def _local_lacks(spec: TestbedSpec) -> str:
     from rst_or_fin.node import runtime as erlang
 
+    hosts = spec.hosts
     if hosts.node.image:
         return f"the node's image {hosts.node.image} needs containers (--runtime docker)"
     program = peers.kind_of(hosts.server).program
     if program and shutil.which(program) is None:
         return f"there is no {program} on this machine (apt-get install {program}, or use containers)"
-    return erlang.excluded(otp, hosts.applications)
+    return erlang.excluded(spec.otp, hosts.applications)
 
 
 def _demand_images(otp: str) -> None:
@@ -136,22 +136,11 @@ def _demand_images(otp: str) -> None:
         raise MachineError(f"The images {' and '.join(names)} cannot be had here.", how)
 
 
-def _local(options: argparse.Namespace) -> Runtime:
+def _local(spec: TestbedSpec) -> Runtime:
     if not sys.platform.startswith("linux"):
         raise MachineError(
             "Network namespaces need Linux.", "use containers: install a Docker Engine, or set DOCKER_HOST"
         )
     from rst_or_fin.testbed.local import LocalTestbed
 
-    return Runtime(
-        "local",
-        _known(options, "local", ""),
-        lambda hosts, progress: LocalTestbed.open(
-            hosts=hosts, otp=options.otp, backend=options.backend, family=int(options.family)
-        ),
-        partial(_local_lacks, options.otp),
-    )
-
-
-def _known(options: argparse.Namespace, name: str, otp: str) -> Axes:
-    return Axes(runtime=name, otp=otp, backend=options.backend, family=int(options.family))
+    return Runtime(replace(spec, runtime="local"), lambda spec, progress: LocalTestbed(spec), _local_lacks)

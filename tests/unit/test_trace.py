@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec import structs
 from rst_or_fin.tcp import tracker
 from rst_or_fin.tcp.acceptance import Open, Why
 from rst_or_fin.tcp.connection import Roles
@@ -221,3 +222,23 @@ CLOSED = "> . 1:1(0) ack 1\n< F. 701:701(0) ack 1\n> F. 1:1(0) ack 702\n"
 def test_an_answer_to_a_late_syn_opens_nothing_before_it_is_acknowledged(more: str, doubted: bool) -> None:
     seen = segments(f"{CLOSED}> S 0:0(0)\n> F. 1:1(0) ack 702\n< S. 0:0(0) ack 1\n{more}> R 1:1(0)")
     assert tracker.connections(seen)[-1].reading.entwined is doubted
+
+
+WAITING = (
+    "> S 0:0(0)\n< S. 0:0(0) ack 1\n> P. 1:19(18) ack 1\n< S. 0:0(0) ack 1\n< S. 0:0(0) ack 1\n> R 1:1(0)"
+)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "asked"), [((0, 0, 0, 1, 3, 3), []), ((0, 0, 0, 39, 46, 46), [Open.OLD_NUMBER])]
+)
+def test_an_accept_queue_is_full_where_the_timer_of_the_syn_ack_backs_off(
+    seconds: tuple[int, ...], asked: list[Open]
+) -> None:
+    """Late copies of a SYN ACK come when they come: RFC 6298 section 5.5."""
+    timed = [
+        structs.replace(each, t_ns=(100 + second) * 1_000_000_000 + number)
+        for number, (each, second) in enumerate(zip(segments(WAITING), seconds, strict=True), 1)
+    ]
+    [seen] = tracker.connections(timed)
+    assert [why for _, why in seen.reading.questions()] == asked

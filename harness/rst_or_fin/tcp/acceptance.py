@@ -117,7 +117,7 @@ class End:
         self.scale: int | None = None
         self.syns: dict[bool, int] = {}  # index of its first SYN without and with ACK
         self.syn_acks = 0  # its SYN ACKs, if it has sent nothing else, as its timer repeats them
-        self.syn_ack_ns = 0
+        self.syn_ack_ns = self.syn_ack_gap_ns = 0
         self.others = 0  # segments that are no RST
         self.last_other = -1
         self.doubted: int | None = None  # index of a segment that acknowledged more than was captured
@@ -192,14 +192,18 @@ class End:
     def answers_only(self, segment: Segment) -> None:
         """Count the SYN ACKs of an end that sends nothing else: its accept queue is full.
 
-        Copies that the network made do not arrive in the time of a retransmission timer.
+        Copies that the network made do not arrive in the time of a retransmission timer, which only grows
+        (RFC 6298 section 5.5).
         """
         if self.syn_acks < 0:
             return
+        gap_ns = segment.t_ns - self.syn_ack_ns
         if not (segment.syn and segment.has_ack):
             self.syn_acks = -1
-        elif segment.t_ns - self.syn_ack_ns > _SYN_ACK_NS:
-            self.syn_acks, self.syn_ack_ns = self.syn_acks + 1, segment.t_ns
+        elif gap_ns > _SYN_ACK_NS:
+            grows = self.syn_acks < 2 or 10 * gap_ns > 9 * self.syn_ack_gap_ns
+            self.syn_acks = self.syn_acks + 1 if grows else -1
+            self.syn_ack_ns, self.syn_ack_gap_ns = segment.t_ns, gap_ns
 
     def carries(self, segment: Segment, *, opening: bool) -> None:
         """Note what the IP header of a segment that is not a RST tells of its sender."""

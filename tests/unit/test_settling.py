@@ -85,3 +85,8 @@ def test_a_program_that_died_meanwhile_ends_the_run() -> None:
     bed.dead = True
     with pytest.raises(MachineError, match="the server ended"):
         settle("recv-then-close", bed)
+
+
+@pytest.mark.parametrize(("spent_s", "pause_s"), [(0.0, 0.002), (0.16, 0.01), (10.0, 0.05)])
+def test_the_longer_it_takes_the_rarer_the_sockets_are_looked_at(spent_s: float, pause_s: float) -> None:
+    assert settling.pause_s(spent_s) == pytest.approx(pause_s)

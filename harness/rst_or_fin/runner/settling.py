@@ -18,6 +18,8 @@ from rst_or_fin.testbed import Testbed
 
 _TESTIMONY_TIMEOUT_S = 2.0
 _LOOK_AGAIN_S = 0.002  # at the kernels' sockets, while nothing passes on the wire
+_LONGEST_PAUSE_S = 0.05  # between two looks, once much time has been spent
+_PAUSE_SHARE = 1 / 16  # of the time spent: what takes long may be seen a little later
 _AT_ONCE = 20  # looks without a pause: the other kernel takes microseconds to hear the last segment
 _CHECK_EVERY_S = 0.5  # that peer and capture live
 
@@ -28,6 +30,11 @@ class Settled:
 
     peer_reports: tuple[PeerReport, ...]
     left_open: tuple[Ends, ...]
+
+
+def pause_s(spent_s: float) -> float:
+    """Return how long to wait for a frame before the sockets are looked at again."""
+    return min(max(_LOOK_AGAIN_S, spent_s * _PAUSE_SHARE), _LONGEST_PAUSE_S)
 
 
 def settle(scenario: Scenario, bed: Testbed, recorder: Recorder) -> Settled:
@@ -77,7 +84,7 @@ class _Settling:
                 self._bed.check()
                 checked_s = spent_s
             looks += 1
-            timeout_s = min(self._settle_s - spent_s, _LOOK_AGAIN_S) if looks > _AT_ONCE else 0.0
+            timeout_s = min(self._settle_s - spent_s, pause_s(spent_s)) if looks > _AT_ONCE else 0.0
 
     def _look(self, timeout_s: float) -> Sequence[Ends]:
         """Look at the wire, then at the kernels' sockets; return the connections that are still open."""

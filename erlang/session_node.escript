@@ -1004,6 +1004,7 @@ sockets(_) -> [].
 
 -define(AWAIT_US, 5000000).
 -define(SPIN_US, 1000).
+-define(LONGEST_PAUSE_MS, 20).
 
 await_unread(Socket, N) -> await({unread, N}, Socket).
 
@@ -1029,7 +1030,7 @@ pause(WaitedUs, _, _) when WaitedUs < ?SPIN_US ->
     true = erlang:yield(),
     ok;
 pause(WaitedUs, _, _) when WaitedUs =< ?AWAIT_US ->
-    receive after 1 -> ok end;
+    receive after erlang:min(1 + WaitedUs div 32000, ?LONGEST_PAUSE_MS) -> ok end;
 pause(_, {unread, N}, Have) -> error({unread_timeout, Have, N});
 pause(_, {received, N}, Have) -> error({received_timeout, Have, N});
 pause(_, {read, N}, Have) -> error({read_timeout, Have, N});

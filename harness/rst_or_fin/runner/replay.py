@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,10 @@ class Request:
 
 def axes_of(bed: Testbed) -> Axes:
     """Return where a replay on this testbed stands on every axis, as far as possible from the node."""
-    node = session.node_facts(bed.link)
+    return _axes(bed, session.node_facts(bed.link))
+
+
+def _axes(bed: Testbed, node: Mapping[str, str]) -> Axes:
     return Axes(
         runtime=str(bed.facts()["runtime"]),
         otp=node["otp"],
@@ -84,10 +87,11 @@ def run(
     `renew` gives a fresh testbed in place of one whose node a session has ended. `on_call` hears each
     session line as it returns.
     """
-    axes = axes_of(bed)
+    node = session.node_facts(bed.link)
+    axes = _axes(bed, node)
     scenario = request.scenario.at(axes)
     clock = _clock(bed)
-    manifest = _manifest(request, bed, axes, clock)
+    manifest = _manifest(request, bed, axes, clock, node)
     with evidence_folder.Writer(
         request.folder, scenario_text=request.scenario_text, manifest=manifest
     ) as writer:
@@ -363,7 +367,9 @@ def _address_term(address: str) -> str:
     return "{" + address.replace(".", ",") + "}"
 
 
-def _manifest(request: Request, bed: Testbed, axes: Axes, clock: _Clock) -> evidence_folder.Manifest:
+def _manifest(
+    request: Request, bed: Testbed, axes: Axes, clock: _Clock, node: Mapping[str, str]
+) -> evidence_folder.Manifest:
     return evidence_folder.Manifest(
         format=evidence_folder.format_of(wired=bed.wire is not None),
         program=f"rst-or-fin {__version__}",
@@ -381,11 +387,16 @@ def _manifest(request: Request, bed: Testbed, axes: Axes, clock: _Clock) -> evid
         clock_error_ns=clock.error_ns,
         facts={
             **bed.facts(),
-            "tools": {"python": platform.python_version(), **{name: version(name) for name in _TOOLS}},
-            "node": session.node_facts(bed.link),
+            "tools": _tools(),
+            "node": node,
             "sysctls": session.sysctls(bed.link, tuple(PINNED_SYSCTLS)),
         },
     )
+
+
+@cache
+def _tools() -> dict[str, str]:
+    return {"python": platform.python_version(), **{name: version(name) for name in _TOOLS}}
 
 
 def _now() -> str:

@@ -75,7 +75,7 @@ test-local: coverage ## the tests that need no Docker Engine
 test-all: test ## all that, and the whole catalogue on OTP 23 to 29, both backends (10 minutes more)
 	$(BIN)/rst-or-fin matrix $(CATALOGUE) --runtime docker --otp 23,25,27,28,29 --backend inet,socket
 
-soak: setup ## random scenarios under random faults, each verdict against two captures (ARGS="--minutes 10 --seed 1 --out runs/soak")
+soak: setup ## random scenarios under random faults, each verdict against two captures (ARGS="--minutes 10 --jobs 8 --out runs/soak")
 	@$(BIN)/python -m tests.soak.campaign $(ARGS)
 
 truth: setup ## hold the judge against conversations whose truth is known (ARGS="--count 1000000 --seed 1 --jobs 2")

@@ -1,179 +1,138 @@
-"""Soak the judge: python -m tests.soak.campaign [--minutes 10] [--seed 1] [--out runs/soak].
+"""Soak the judge: python -m tests.soak.campaign [--minutes 10] [--jobs 8] [--seed 1] [--out runs/soak].
 
-Plays random scenarios of the catalogue under random faults on the local runtime, and holds each conclusive
-verdict against `oracle`. It goes on where an earlier campaign with the same folder stopped. Whatever is wrong
-keeps its evidence, and the one command that plays it again is printed. Exit code 1 where anything is wrong.
+Plays random scenarios of the catalogue under random faults on the local runtime, many at a time since a
+replay mostly waits, and holds each conclusive verdict against `oracle`. It goes on where an earlier campaign
+with the same folder stopped. Whatever is wrong keeps its evidence, and the one command that plays it again is
+printed. What it takes of the machine is written to footprint.jsonl, twice a minute. Exit code 1 where
+anything is wrong, or left behind.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
+import multiprocessing
 import os
-import random
-import re
-import resource
-import shutil
+import signal
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterator
-from functools import partial
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
 
-from rst_or_fin.errors import RstOrFinError
-from rst_or_fin.runner import replay as conductor
-from rst_or_fin.runner.pool import TestbedPool
-from rst_or_fin.scenario.wire import RandomFaults
-from rst_or_fin.storage import scenario_files
-from rst_or_fin.storage.scenario_files import Entry
-from rst_or_fin.testbed.local import LocalTestbed
-from rst_or_fin.testbed.select import Runtime
-from rst_or_fin.testbed.spec import TestbedSpec
-from rst_or_fin.verdict.assess import Assessment
+from tests.soak import footprint, worker
+from tests.soak.tally import Tally
 
-from tests.soak import oracle
-
-_KINDS = ("origin", "client")
-_BLOCK = 25  # plays of one scenario in a row: they share a testbed
-_NUMBER = re.compile(r"\d+")
+_PR_SET_CHILD_SUBREAPER = 36
+_LOOK_EVERY_S = 30.0
+_LEAVE_TIMEOUT_S = 60.0  # a play may be in the middle of its waiting
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--count", type=int, default=0, help="stop after so many replays in all")
+    parser.add_argument("--jobs", type=int, default=4 * (os.cpu_count() or 1), help="replays at a time")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("runs/soak"))
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    tally = Tally(options.out / "tally.json", options.seed)
-    deadline = time.monotonic() + options.minutes * 60
-    runtime = Runtime(TestbedSpec(runtime="local"), lambda spec, _: LocalTestbed(spec), lambda spec: "")
-    with TestbedPool(runtime, lambda line: None) as beds:
-        for entry, number in plays(tally.played, options.seed):
-            if time.monotonic() > deadline or 0 < options.count <= tally.played:
-                break
-            play(beds, entry, number, options.out, tally)
-    tally.save()
-    print(tally.told())
-    return 1 if tally.counts["wrong"] else 0
-
-
-def plays(first: int, seed: int) -> Iterator[tuple[Entry, int]]:
-    """Scenarios with the numbers of their plays, without end: the same for the same seed."""
-    entries = [scenario_files.find(name) for name in scenario_files.names()]
-    pool = [e for e in entries if e.scenario.server.kind in _KINDS and not e.scenario.rules and plain(e)]
-    number = first
-    while True:
-        block = number // _BLOCK
-        entry = random.Random(f"{seed} {block}").choice(pool)
-        yield entry, number
-        number += 1
-
-
-def plain(entry: Entry) -> bool:
-    """It needs no testbed of its own for every play, and is no race."""
-    scenario = entry.scenario
-    return not (scenario.race or scenario.ends_node or scenario.node.applications or scenario.excluded)
-
-
-def faults(seed: int, number: int) -> RandomFaults:
-    """The faults of that play."""
-    dice = random.Random(f"{seed} {number} faults")
-    return RandomFaults(
-        loss=dice.choice((0.0, 0.02, 0.05, 0.1, 0.2)),
-        duplicate=dice.choice((0.0, 0.0, 0.1, 0.3)),
-        reorder=dice.choice((0.0, 0.0, 0.1, 0.3)),
-        delay_ms=dice.choice((0, 0, 1, 5)),
-        jitter_ms=dice.choice((0, 0, 2, 10)),
-        seed=dice.randrange(1 << 31),
-    )
-
-
-def play(beds: TestbedPool, entry: Entry, number: int, out: Path, tally: Tally) -> None:
-    chance = faults(tally.seed, number)
-    under = entry.under(chance)
-    folder = out / f"play-{number}"
-    shutil.rmtree(folder, ignore_errors=True)
-    request = conductor.Request(
-        scenario=under.scenario,
-        scenario_text=under.text,
-        repeat=1,
-        folder=folder,
-        command_line=("soak", str(tally.seed), str(number)),
-    )
-    command = f'rst-or-fin run {entry.scenario.name} --runtime local --wire "{chance.told}"'
+    # What a killed process leaves becomes a child of this one, and can hide from no count.
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    tally = Tally(options.out / "tally.json")
+    campaign = Campaign(options, tally)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        bed = beds.get(under.scenario)
-        (judged,) = conductor.run(request, bed, partial(beds.renew, under.scenario))
-    except RstOrFinError as error:
-        beds.discard()
-        tally.add("trouble", str(error), command)
-        shutil.rmtree(folder, ignore_errors=True)
-        return
-    why = list(wrong(judged, folder, bed.client_address, bed.server.address))
-    if judged.verdict.doubts:
-        tally.add("inconclusive", judged.verdict.doubts[0], command)
-    elif why:
-        tally.add("wrong", f"{folder}: {'; '.join(why)}", command)
-        return
-    else:
-        tally.add("right", "", command)
-    shutil.rmtree(folder, ignore_errors=True)
+        campaign.run()
+    except KeyboardInterrupt:
+        print("interrupted: the same command goes on from here", file=sys.stderr)
+    finally:
+        left = campaign.end()
+        tally.save()
+    print(tally.told())
+    print(f"left behind: {left or 'nothing'}")
+    return 1 if tally.counts["wrong"] or left else 0
 
 
-def wrong(judged: Assessment, folder: Path, node: str, peer: str) -> Iterator[str]:
-    """Why the verdict cannot be right, by the two captures and the peer's own word."""
-    if judged.connection is None or judged.verdict.doubts:
-        return
-    ports = judged.connection.client.port, judged.connection.server.port
-    near = oracle.side(folder / "capture.pcap", node, ports)
-    far = oracle.side(folder / "capture-peer.pcap", peer, ports)
-    says = judged.peer_report.end if judged.peer_report is not None else None
-    yield from oracle.contradictions(judged.record(), near, far, says)
+class Campaign:
+    """The processes of one campaign, and what they say."""
 
+    def __init__(self, options: argparse.Namespace, tally: Tally) -> None:
+        self._options = options
+        self._tally = tally
+        self._began = self._looked = time.monotonic()
+        self._deadline = self._began + options.minutes * 60
+        self._before = tally.played
+        self._processes: dict[Connection, BaseProcess] = {}
+        self._ended: list[BaseProcess] = []
 
-class Tally:
-    """What has come of all plays so far, kept in a file."""
+    def run(self) -> None:
+        """Keep every process busy until the deadline, or until all is played."""
+        # Spawned, not forked: none holds another's link, and each hears when this process is gone.
+        context = multiprocessing.get_context("spawn")
+        for _ in range(self._options.jobs):
+            link, theirs = context.Pipe()
+            said = theirs, self._options.seed, self._options.out, self._deadline
+            self._processes[link] = context.Process(target=worker.work, args=said)
+            self._processes[link].start()
+            theirs.close()
+            self._give(link)
+        while self._processes:
+            ready = wait(list(self._processes), _LOOK_EVERY_S)
+            for link in [link for link in self._processes if link in ready]:
+                self._hear(link)
+            if time.monotonic() - self._looked > _LOOK_EVERY_S:
+                self._look()
 
-    def __init__(self, path: Path, seed: int) -> None:
-        self._path = path
-        self.seed = seed
-        known: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-        self.played: int = known.get("played", 0)
-        self.counts: Counter[str] = Counter(known.get("counts", {}))
-        self.reasons: Counter[str] = Counter(known.get("reasons", {}))
-        self.wrong: list[str] = known.get("wrong", [])
+    def end(self) -> str:
+        """Wait until every process has left; say what is there all the same."""
+        for link in list(self._processes):
+            self._dismiss(link)
+        for process in self._ended:
+            process.join(_LEAVE_TIMEOUT_S)
+        return footprint.left(_LEAVE_TIMEOUT_S)
 
-    def add(self, what: str, why: str, command: str) -> None:
-        self.played += 1
-        self.counts[what] += 1
-        if what in ("inconclusive", "trouble"):
-            self.reasons[_NUMBER.sub("N", why)] += 1
-        if what == "wrong":
-            self.wrong.append(f"{why}\n  again: {command}")
-            print(self.wrong[-1], file=sys.stderr, flush=True)
-        if self.played % 100 == 0:
-            self.save()
-            print(f"{self.played} played: {dict(self.counts)}", file=sys.stderr, flush=True)
+    def _hear(self, link: Connection) -> None:
+        try:
+            result = link.recv()
+        except EOFError:
+            print("a process of the soak has died; its plays come next time", file=sys.stderr)
+            self._dismiss(link)
+            return
+        if result is None:
+            self._give(link)
+            return
+        self._tally.add(result)
+        if result.came_to == "wrong":
+            self._tally.save()
+            print(self._tally.wrong[-1], file=sys.stderr, flush=True)
 
-    def save(self) -> None:
-        document = {
-            "played": self.played,
-            "counts": self.counts,
-            "reasons": self.reasons,
-            "wrong": self.wrong,
-        }
-        self._path.write_text(json.dumps(document, indent=2))
+    def _give(self, link: Connection) -> None:
+        block = self._tally.take(self._options.count) if time.monotonic() < self._deadline else []
+        if block:
+            link.send(block)
+        else:
+            self._dismiss(link)
 
-    def told(self) -> str:
-        lines = [f"{self.played} replays: " + ", ".join(f"{n} {what}" for what, n in self.counts.items())]
-        lines += [f"{count:>7}  {reason}" for reason, count in self.reasons.most_common(40)]
-        memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        lines.append(f"open files {len(os.listdir('/proc/self/fd'))}, memory at most {memory_mb} MB")
-        return "\n".join([*lines, *self.wrong])
+    def _dismiss(self, link: Connection) -> None:
+        self._ended.append(self._processes.pop(link))
+        link.close()
+
+    def _look(self) -> None:
+        """Save, tell how far it is, and note what the campaign takes of the machine."""
+        self._looked = time.monotonic()
+        self._tally.save()
+        played = self._tally.played - self._before
+        rate = played / (self._looked - self._began)
+        print(
+            f"{self._tally.played} played, {rate:.1f}/s: {dict(self._tally.counts)}",
+            file=sys.stderr,
+            flush=True,
+        )
+        seen = {"at": round(time.time()), "played": self._tally.played, **footprint.measured()}
+        with (self._options.out / "footprint.jsonl").open("a") as file:
+            file.write(json.dumps(seen) + "\n")
 
 
 if __name__ == "__main__":

@@ -82,6 +82,7 @@ _LATER = (
     "lost",
     "node",
     "sent",
+    "sysctls",
     "wire",
 )
 _UNUSED: tuple[object, ...] = (None, [], {}, "", False, "erlang")

@@ -17,7 +17,7 @@ import pytest
 from rst_or_fin.cli import main
 from rst_or_fin.errors import MachineError
 from rst_or_fin.netns import namespaces
-from rst_or_fin.testbed import PINNED_SYSCTLS, local
+from rst_or_fin.testbed import local
 from rst_or_fin.testbed.local import LocalTestbed
 
 from tests.faults import processes
@@ -83,12 +83,14 @@ def test_a_node_that_another_hand_killed_is_known_by_its_status() -> None:
 
 
 def test_where_no_local_port_is_free_the_number_that_waits_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    few = PINNED_SYSCTLS | {"net.ipv4.ip_local_port_range": "40000\t40003"}
-    monkeypatch.setattr(local, "_EMPTY", local._EMPTY._replace(sysctls=few))
+    few = tmp_path / "few.scenario.toml"
+    catalogued = Path("scenarios/recv-then-close.scenario.toml").read_text(encoding="utf-8")
+    ports = '[node.sysctls]\n"net.ipv4.ip_local_port_range" = "40000 40003"\n[gate]'
+    few.write_text(catalogued.replace("[gate]", ports))
     out = ["--repeat", "6", "--json", "--out", str(tmp_path / "runs")]
-    main(["run", "recv-then-close", "--runtime", "local", *out])
+    main(["run", str(few), "--runtime", "local", *out])
     doubts = json.loads(capsys.readouterr().out)["runs"][0]["replays"][-1]["doubts"]
     assert any("4 local ports are in TIME_WAIT" in doubt for doubt in doubts), doubts
 

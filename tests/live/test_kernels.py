@@ -14,7 +14,7 @@ from rst_or_fin.engine import images, kernel_images
 from rst_or_fin.errors import MachineError
 from rst_or_fin.evidence.records import SessionEnd
 from rst_or_fin.node import session
-from rst_or_fin.testbed import PINNED_SYSCTLS
+from rst_or_fin.scenario.sysctls import PINNED_SYSCTLS
 from rst_or_fin.testbed.docker import DockerTestbed
 from rst_or_fin.testbed.spec import TestbedSpec
 

@@ -23,14 +23,15 @@ from rst_or_fin.capture_file.frame import Frame
 from rst_or_fin.errors import MachineError, RstOrFinError, UsageError
 from rst_or_fin.evidence.records import PeerReport, SessionEnd
 from rst_or_fin.node import session
-from rst_or_fin.scenario.model import Hosts, Server
+from rst_or_fin.scenario.model import Hosts, Node, Server
+from rst_or_fin.scenario.sysctls import PINNED_SYSCTLS
 from rst_or_fin.tcp.segment import Endpoint
-from rst_or_fin.testbed import PINNED_SYSCTLS, baseline, local
+from rst_or_fin.testbed import baseline, local
 from rst_or_fin.testbed.local import LocalTestbed
 from rst_or_fin.testbed.spec import TestbedSpec
 
 from tests.support import killing
-from tests.support.commands import document
+from tests.support.commands import Command, document
 from tests.support.needs import skip_or_fail
 from tests.support.replaying import DRAINED, UNREAD, play, segments
 
@@ -267,6 +268,26 @@ def test_the_counters_are_those_that_the_node_reads(bed: LocalTestbed) -> None:
 
 def test_the_sysctls_are_pinned_on_the_node(bed: LocalTestbed) -> None:
     assert session.sysctls(bed.link, PINNED_SYSCTLS) == PINNED_SYSCTLS
+
+
+def test_a_scenario_has_sysctls_of_its_own_for_the_nodes_host() -> None:
+    own: dict[str, int | str] = {"net.ipv4.tcp_timestamps": 0, "net.ipv4.tcp_wmem": "4096 8192 16384"}
+    with LocalTestbed(TestbedSpec(hosts=Hosts(node=Node(sysctls=own)))) as bed:
+        assert session.sysctls(bed.link, PINNED_SYSCTLS) == PINNED_SYSCTLS | {
+            "net.ipv4.tcp_timestamps": "0",
+            "net.ipv4.tcp_wmem": "4096\t8192\t16384",
+        }
+
+
+def test_a_sysctl_that_the_kernel_does_not_take_is_told(command: Command, tmp_path: Path) -> None:
+    own = tmp_path / "own.scenario.toml"
+    catalogued = (CHECKOUT / "scenarios/recv-then-close.scenario.toml").read_text(encoding="utf-8")
+    own.write_text(catalogued.replace("[gate]", '[node.sysctls]\n"net.ipv4.tcp_retries2" = 999\n[gate]'))
+    found = command("run", str(own), "--runtime", "local", "--out", str(tmp_path / "runs"))
+    assert (found.returncode, "did not take net.ipv4.tcp_retries2 = 999: it is 15" in found.stderr) == (
+        4,
+        True,
+    )
 
 
 def test_the_manifest_learns_what_ran_here(bed: LocalTestbed, kind: str) -> None:

@@ -10,7 +10,7 @@ from rst_or_fin.guest import bridge, clone_identity, start
 from rst_or_fin.guest.bridge import Interface
 from rst_or_fin.guest.clone_identity import Identity
 from rst_or_fin.node import command
-from rst_or_fin.testbed import PINNED_SYSCTLS
+from rst_or_fin.scenario.sysctls import PINNED_SYSCTLS
 
 INTERFACE = Interface("eth1", "02:42:c6:12:00:03", ("198.18.0.3/28",))
 WHO = Identity(

@@ -69,7 +69,7 @@ def test_a_report_is_given_once() -> None:
 
 def test_an_order_arrives_as_it_was_sent() -> None:
     order = messages.Order(
-        [], ["198.18.0.4/24"], ["erl"], "/", {"HOME": "/"}, [], "", 4370, "", [], [], {"a.b": "1"}
+        [], ["198.18.0.4/24"], ["erl"], "/", {"HOME": "/"}, [], "", 4370, "", [], [], {"a.b": "1"}, {}
     )
     near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with near, far:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from .bridge import Interface
 
-# The sysctls that testbeds pin (`testbed.PINNED_SYSCTLS`): what they are in the container they become
+# The sysctls that testbeds pin (`scenario.sysctls`): what they are in the container they become
 # in the guest. All others keep the defaults of the guest's kernel.
 SYSCTLS = (
     "net.ipv4.tcp_timestamps",

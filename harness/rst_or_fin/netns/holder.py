@@ -120,7 +120,7 @@ class _Inner:
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
         with _step("the node's host"), Netlink() as link:
             link.up("lo")
-            _pin(self._order.sysctls)
+            _pin(self._order.node_sysctls)
             client_host = _own_network()
         if self._order.node:
             with _step("starting the node"):  # before all else: everybody waits for it
@@ -133,14 +133,14 @@ class _Inner:
                 if not self._order.wire:
                     link.make_veth(_INTERFACE, _INTERFACE, client_host)
                 link.up("lo")
-                server_facts = self._join(link, self._order.server_addresses)
+                server_facts = self._join(link, self._order.server_addresses, self._order.server_sysctls)
             server_table = _socket_table()
             server_tap = [_tap()] if self._order.wire else []
             log, orders = self._start_server()
         with _step("the wire"):
             namespaces.enter_network(client_host)
             with Netlink() as link:
-                client_facts = self._join(link, self._order.client_addresses)
+                client_facts = self._join(link, self._order.client_addresses, self._order.node_sysctls)
         with _step("the capture"):
             tap = _tap()
             node_table = _socket_table()
@@ -153,11 +153,11 @@ class _Inner:
             os.close(fd)
         self._wait(children)
 
-    def _join(self, link: Netlink, addresses: Sequence[str]) -> dict[str, object]:
+    def _join(self, link: Netlink, addresses: Sequence[str], sysctls: dict[str, str]) -> dict[str, object]:
         """Set up this host's end of the wire; return its facts."""
         from rst_or_fin.agents.interfaces import switch_off_offloads
 
-        unpinned = _pin(self._order.sysctls)
+        unpinned = _pin(sysctls)
         # The wire is to carry the tested connection and little else: no IPv6 where it is not asked for, and
         # no link-local address, for which the kernel would seek a router for a while.
         six = any(":" in address for address in addresses)
@@ -304,14 +304,12 @@ def _own_network() -> int:
 
 
 def _pin(sysctls: dict[str, str]) -> list[str]:
-    """Set sysctls of this network namespace; return the names of those missing or read-only."""
+    """Set sysctls of this network namespace; return the names of those that it did not take."""
     unpinned = []
     for name, value in sysctls.items():
         try:
-            fd = os.open("/proc/sys/" + name.replace(".", "/"), os.O_WRONLY | os.O_CLOEXEC)
+            with open("/proc/sys/" + name.replace(".", "/"), "wb", buffering=0) as file:
+                file.write(value.encode())
         except OSError:
             unpinned.append(name)
-            continue
-        os.write(fd, value.encode())
-        os.close(fd)
     return unpinned

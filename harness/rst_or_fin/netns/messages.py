@@ -31,8 +31,8 @@ class Order(NamedTuple):
     `node` is the node's command line, run in `node_folder` with `node_environment` and nothing else; it will
     listen on 127.0.0.1:`node_port`; empty: no node. It has to reach `node_files`, and little else is there
     (`confinement`); its cookie lies in a file. `server` is a module with a `main(arguments)`, or empty;
-    `server_path` is where it finds what it imports. `sysctls` are set on both hosts. `wire` is such a module,
-    too, which passes frames between the two hosts; empty: nothing stands between them.
+    `server_path` is where it finds what it imports. each host has sysctls of its own. `wire` is such a
+    module, too, which passes frames between the two hosts; empty: nothing stands between them.
     """
 
     client_addresses: Sequence[str]
@@ -46,7 +46,8 @@ class Order(NamedTuple):
     server: str
     server_arguments: Sequence[str]
     server_path: Sequence[str]
-    sysctls: dict[str, str]
+    node_sysctls: dict[str, str]
+    server_sysctls: dict[str, str]
     wire: str = ""
 
 

@@ -20,7 +20,7 @@ from typing import Any
 from rst_or_fin import __version__
 from rst_or_fin.agents import counters
 from rst_or_fin.engine.kernels import running_release
-from rst_or_fin.errors import LinkError, LinkLostError
+from rst_or_fin.errors import LinkError, LinkLostError, MachineError
 from rst_or_fin.evidence.counters import COUNTERS
 from rst_or_fin.evidence.records import (
     Call,
@@ -36,10 +36,11 @@ from rst_or_fin.runner.recorder import Recorder
 from rst_or_fin.runner.settling import settle
 from rst_or_fin.scenario.axes import Axes
 from rst_or_fin.scenario.model import Scenario
+from rst_or_fin.scenario.sysctls import PINNED_SYSCTLS, pinned_with
 from rst_or_fin.scenario.wire import order
 from rst_or_fin.storage import evidence_folder
 from rst_or_fin.tcp.connection import Connection
-from rst_or_fin.testbed import PINNED_SYSCTLS, Testbed
+from rst_or_fin.testbed import Testbed
 from rst_or_fin.verdict.assess import Assessment, cast, judge_replay, tested_peer_report
 
 _SESSION_SLACK_S = 10.0
@@ -389,9 +390,23 @@ def _manifest(
             **bed.facts(),
             "tools": _tools(),
             "node": node,
-            "sysctls": session.sysctls(bed.link, tuple(PINNED_SYSCTLS)),
+            "sysctls": _sysctls(request, bed),
         },
     )
+
+
+def _sysctls(request: Request, bed: Testbed) -> dict[str, str]:
+    """Return the sysctls of the node's host. Raises MachineError where a scenario's own was not taken."""
+    found = session.sysctls(bed.link, tuple(PINNED_SYSCTLS))
+    wanted = pinned_with(request.scenario.node.sysctls)
+    refused = [name for name in request.scenario.node.sysctls if found.get(name) != wanted[name]]
+    if refused:
+        name = refused[0]
+        raise MachineError(
+            f"the node's kernel did not take {name} = {wanted[name]}: it is {found.get(name, 'not there')}",
+            "give `[node] sysctls` a value that this kernel takes",
+        )
+    return found
 
 
 @cache

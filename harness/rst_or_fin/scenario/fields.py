@@ -51,6 +51,7 @@ FIELDS: dict[type, dict[str, str]] = {
         "applications": "OTP applications that it has beyond Erlang's base, such as `ssl`",
         "code": "folders of compiled modules, such as `_build/default/lib/*/ebin`, relative to this file",
         "image": "a container image of your own that has Erlang 23 or newer, in place of ours",
+        "sysctls": 'sysctls of its host, such as `"net.ipv4.tcp_retries2" = 3`',
     },
     Expectation: {
         "ending": "what the end under test does",

@@ -47,12 +47,14 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """The Erlang node: the OTP applications that it has beyond Erlang's base, and whose code it runs.
 
     `code` are folders of compiled modules: in a file patterns relative to it, absolute paths once it has been
-    loaded. `image` is a container image of the user's own that has Erlang 23 or newer.
+    loaded. `image` is a container image of the user's own that has Erlang 23 or newer. `sysctls` are of the
+    node's host, by their dotted names.
     """
 
     applications: tuple[str, ...] = ()
     code: tuple[str, ...] = ()
     image: str = ""
+    sysctls: dict[str, int | str] = {}
 
 
 class Hosts(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ Each rule is told a value, its path and the table that it stands in (see misfits
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from rst_or_fin.scenario.axes import When
 from rst_or_fin.scenario.erlang_lines import Expression
 from rst_or_fin.scenario.misfits import Misfit, Rule, at
 from rst_or_fin.scenario.model import MOST_LINES, Expectation, LineExpectation, Node, Scenario, Server
+from rst_or_fin.scenario.sysctls import PINNED_SYSCTLS
 from rst_or_fin.scenario.toml_places import Path
 from rst_or_fin.scenario.wording import did_you_mean, not_known, not_wanted, shown
 from rst_or_fin.tcp.causes import SILENT
@@ -24,6 +26,7 @@ from rst_or_fin.tcp.zeek_conn_state import MEANING
 
 _KEEPALIVE = "keepalive"  # gen_tcp's option, and a part of the socket module's
 
+_NUMBER = re.compile("[0-9]{1,10}")
 _MOST_NAME_BYTES = 200  # it is part of a folder's name, which holds 255 (Linux, NAME_MAX)
 
 
@@ -41,6 +44,7 @@ def rules(kind: str, cases: Collection[str], session: str) -> Mapping[tuple[type
         (Server, "kind"): peer_rules.kind,
         (Server, "options"): peer_rules.options,
         (Node, "applications"): _each(APPLICATIONS),
+        (Node, "sysctls"): _sysctls,
         (Gate, ""): _gate,
         (LineExpectation, ""): _line,
         (Expectation, ""): _expectation(session),
@@ -98,6 +102,21 @@ def _each(words: Sequence[object]) -> Rule:
                 yield at((*path, index), not_known(each, words))
 
     return rule
+
+
+def _sysctls(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
+    if not isinstance(value, dict):
+        yield at(path, not_wanted("a table", value))
+        return
+    for name, each in value.items():
+        if name not in PINNED_SYSCTLS:
+            yield at((*path, name), not_known(name, list(PINNED_SYSCTLS)))
+            continue
+        pinned = PINNED_SYSCTLS[name].split()
+        numbers = str(each).split() if isinstance(each, int | str) and not isinstance(each, bool) else []
+        if len(numbers) != len(pinned) or not all(_NUMBER.fullmatch(number) for number in numbers):
+            several = f'{len(pinned)} numbers such as "{" ".join(pinned)}"'
+            yield at((*path, name), not_wanted("a whole number" if len(pinned) == 1 else several, each))
 
 
 def _comparisons(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:

@@ -17,6 +17,7 @@ from rst_or_fin.scenario.applications import APPLICATIONS
 from rst_or_fin.scenario.fields import FIELDS
 from rst_or_fin.scenario.model import Scenario, Server
 from rst_or_fin.scenario.peers import KINDS
+from rst_or_fin.scenario.sysctls import PINNED_SYSCTLS
 from rst_or_fin.tcp.zeek_conn_state import MEANING
 
 Schema = dict[str, Any]
@@ -89,6 +90,10 @@ def _narrow(scenario: Schema, definitions: dict[str, Schema]) -> None:
     scenario["properties"]["parameters"]["propertyNames"] = {"pattern": "^[A-Z][A-Za-z0-9_]*$"}
     definitions["Expectation"]["properties"]["conn_state"]["enum"] = list(MEANING)
     definitions["Node"]["properties"]["applications"]["items"] = {"enum": list(APPLICATIONS)}
+    definitions["Node"]["properties"]["sysctls"].update(
+        properties={name: _numbers(len(value.split())) for name, value in PINNED_SYSCTLS.items()},
+        additionalProperties=False,
+    )
     server = definitions["Server"]["properties"]
     server["kind"]["enum"] = list(KINDS)
     server["options"].pop("additionalProperties")  # see _by_kind
@@ -101,6 +106,13 @@ def _narrow(scenario: Schema, definitions: dict[str, Schema]) -> None:
         when[axis]["items"] = {"enum": list(words)}
     for axis in ("otp", "kernel"):
         when[axis]["items"] = _COMPARISONS["items"]
+
+
+def _numbers(count: int) -> Schema:
+    """Return what holds of a sysctl with so many numbers."""
+    pattern = r"^\s*\d{1,10}" + r"\s+\d{1,10}" * (count - 1) + r"\s*$"
+    text: Schema = {"type": "string", "pattern": pattern}
+    return {"anyOf": [{"type": "integer", "minimum": 0}, text]} if count == 1 else text
 
 
 def _by_kind() -> Iterator[Schema]:

@@ -18,22 +18,6 @@ from rst_or_fin.testbed.wire_program import WireProgram
 if TYPE_CHECKING:
     from rst_or_fin.testbed.credentials import Credentials
 
-# Every sysctl that bears on how a connection ends, pinned so that a host's own tuning cannot change a
-# verdict; the values are Linux 6.12's defaults.
-PINNED_SYSCTLS = {
-    "net.ipv4.tcp_timestamps": "1",
-    "net.ipv4.tcp_sack": "1",
-    "net.ipv4.tcp_window_scaling": "1",
-    "net.ipv4.tcp_ecn": "2",
-    "net.ipv4.tcp_fin_timeout": "60",
-    "net.ipv4.tcp_orphan_retries": "0",
-    "net.ipv4.tcp_retries2": "15",
-    "net.ipv4.tcp_tw_reuse": "2",
-    "net.ipv4.tcp_rmem": "4096\t131072\t6291456",
-    "net.ipv4.tcp_wmem": "4096\t16384\t4194304",
-    "net.ipv4.ip_local_port_range": "32768\t60999",
-}
-
 
 class Testbed(Protocol):
     """Two hosts and one wire: an Erlang node on one, a server on the other, a capture in between.

@@ -32,8 +32,9 @@ from rst_or_fin.node.link import Link
 from rst_or_fin.scenario import peers
 from rst_or_fin.scenario.applications import ELIXIR
 from rst_or_fin.scenario.model import Server
+from rst_or_fin.scenario.sysctls import PINNED_SYSCTLS, pinned_with
 from rst_or_fin.tcp.segment import Endpoint
-from rst_or_fin.testbed import PINNED_SYSCTLS, credentials_for
+from rst_or_fin.testbed import credentials_for
 from rst_or_fin.testbed.capture_client import CaptureClient
 from rst_or_fin.testbed.container_stdio import ContainerStdio
 from rst_or_fin.testbed.guest import Guest
@@ -294,7 +295,7 @@ class DockerTestbed:
             self._server = peers.endpoint(server, place)
             self._credentials = credentials_for(server, self._server.address, self._client_address)
             if hosts.wired:
-                near, far = self._start_wire(peer_image, control.result(), family, prefix)
+                near, far = self._start_wire(peer_image, control.result(), spec, prefix)
                 at_peer: _Net = {"network_mode": f"container:{far}"}
                 serving = pool.submit(self._start_server, server_image, at_peer, place, server)
                 joined: _Net = {"network_mode": f"container:{near}"}
@@ -303,7 +304,7 @@ class DockerTestbed:
             else:
                 there: _Net = {"network": test_network, "address": place.own}
                 serving = pool.submit(self._start_server, server_image, there, place, server)
-                own = self._own_net(control.result())
+                own = self._own_net(control.result(), pinned_with(hosts.node.sysctls))
                 started = self._start_node(node_image, own, spec, self._rights(), test_network)
                 capturing = pool.submit(self._start_capture, peer_image, started)
                 self._link = self._undo.enter_context(self._link_to(started))
@@ -413,11 +414,11 @@ class DockerTestbed:
         self._peer_log.feed(said)
         return attached
 
-    def _own_net(self, control: str) -> _Net:
+    def _own_net(self, control: str, sysctls: dict[str, str]) -> _Net:
         """Return a network namespace of the node's own, with its distribution port published."""
         return {
             "network": control,
-            "sysctls": PINNED_SYSCTLS,
+            "sysctls": sysctls,
             "ports": [_DIST_PORT],
             "port_bindings": {_DIST_PORT: ("127.0.0.1", None)},
         }
@@ -477,11 +478,11 @@ class DockerTestbed:
     # server then live, and the wire's program joins them. No network of the engine's is between them: what
     # is bridged there is filtered, on a host that has br_netfilter, by subnet.
 
-    def _start_wire(self, image: str, control: str, family: int, prefix: str) -> tuple[str, str]:
+    def _start_wire(self, image: str, control: str, spec: TestbedSpec, prefix: str) -> tuple[str, str]:
         """Start captures and wire; return the containers that hold the node's and the peer's network."""
-        length = 64 if family == 6 else 24
+        length = 64 if spec.family == 6 else 24
         addresses = [f"{prefix}{number}" for number in (3, 4)]
-        sysctls = {**PINNED_SYSCTLS, **(_WITH_IPV6 if family == 6 else {})}
+        of_family = _WITH_IPV6 if spec.family == 6 else {}
         near = self._create(
             "capture",
             image,
@@ -489,7 +490,7 @@ class DockerTestbed:
             None,
             command=_capturing(addresses[0], length),
             cap_add=_CAPTURE_CAPABILITIES,
-            sysctls=sysctls,
+            sysctls={**pinned_with(spec.hosts.node.sysctls), **of_family},
             ports=[_DIST_PORT],
             port_bindings={_DIST_PORT: ("127.0.0.1", None)},
         )
@@ -502,7 +503,7 @@ class DockerTestbed:
             None,
             command=_capturing(addresses[1], length),
             cap_add=_CAPTURE_CAPABILITIES,
-            sysctls=sysctls,
+            sysctls={**PINNED_SYSCTLS, **of_family},
             network_mode="none",
             pid_mode=f"container:{near}",
         )

@@ -30,8 +30,9 @@ from rst_or_fin.node import runtime as erlang
 from rst_or_fin.node.link import Link
 from rst_or_fin.scenario import peers
 from rst_or_fin.scenario.model import Server
+from rst_or_fin.scenario.sysctls import PINNED_SYSCTLS, pinned_with
 from rst_or_fin.tcp.segment import Endpoint
-from rst_or_fin.testbed import PINNED_SYSCTLS, credentials_for
+from rst_or_fin.testbed import credentials_for
 from rst_or_fin.testbed.holder_process import HolderProcess, trouble
 from rst_or_fin.testbed.peer_log import PeerLog
 from rst_or_fin.testbed.spec import TestbedSpec
@@ -78,7 +79,10 @@ class LocalTestbed:
         self._wire: WireProgram | None = None
         self._dropped_at_peer = 0
         order = order_for(runtime, self._cookie, server, place, spec.backend, hosts.node.code)
-        self._held = HolderProcess(order._replace(wire=_WIRE if hosts.wired else ""))
+        order = order._replace(
+            wire=_WIRE if hosts.wired else "", node_sysctls=pinned_with(hosts.node.sysctls)
+        )
+        self._held = HolderProcess(order)
         self._undo.callback(self._held.close)
         try:
             host_facts = self._set_up()
@@ -413,7 +417,8 @@ _EMPTY = Order(
     server="",
     server_arguments=[],
     server_path=sys.path,
-    sysctls=PINNED_SYSCTLS,
+    node_sysctls=PINNED_SYSCTLS,
+    server_sysctls=PINNED_SYSCTLS,
 )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,9 +88,8 @@ class ScenarioItem(pytest.Item):
     def runtest(self) -> None:
         """Play the scenario and raise where it does not end as expected."""
         from rst_or_fin.errors import RstOrFinError
-        from rst_or_fin.evidence.records import SessionEnd
-        from rst_or_fin.runner import replay
-        from rst_or_fin.storage import evidence_folder, scenario_files
+        from rst_or_fin.runner.player import Player
+        from rst_or_fin.storage import evidence_folder
         from rst_or_fin.verdict.outcome import Outcome
 
         scenario = self.entry.scenario
@@ -100,23 +98,14 @@ class ScenarioItem(pytest.Item):
             excluded = beds.excluded(scenario)
             if excluded:
                 pytest.skip(excluded)
-            request = replay.Request(
-                scenario=scenario,
-                scenario_text=self.entry.text,
-                repeat=1,
-                folder=evidence_folder.new_folder(self._evidence(), scenario.name),
-                command_line=("pytest", self.nodeid),
-            )
-            with scenario_files.naming(self.entry.where, self.entry.text):
-                [judged] = replay.run(request, beds.get(scenario), partial(beds.renew, scenario))
+            folder = evidence_folder.new_folder(self._evidence(), scenario.name)
+            [judged] = Player(beds, repeat=1, command_line=("pytest", self.nodeid)).play(self.entry, folder)
         except RstOrFinError as error:
             beds.discard()  # whatever went wrong, the next scenario deserves a testbed that is whole
             raise NotPlayedError(str(error), error.remedy) from None
-        self.add_report_section("call", "evidence", str(request.folder))
-        self.user_properties.append(("evidence", str(request.folder)))
+        self.add_report_section("call", "evidence", str(folder))
+        self.user_properties.append(("evidence", str(folder)))
         self.user_properties.append(("ending", str(judged.verdict.ending)))
-        if judged.replay.end is SessionEnd.NODE_GONE:
-            beds.discard()
         if judged.outcome not in (Outcome.AS_EXPECTED, Outcome.RACE):
             raise UnexpectedEndingError(judged)
 

@@ -11,7 +11,6 @@ import signal
 import sys
 import threading
 from dataclasses import dataclass
-from functools import partial
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -20,11 +19,11 @@ import msgspec
 
 from rst_or_fin.analysis.matrix import Cell, Combination, same_kernel
 from rst_or_fin.errors import MachineError, RstOrFinError
-from rst_or_fin.evidence.records import SessionEnd
-from rst_or_fin.runner import replay as conductor
+from rst_or_fin.runner.player import Player
 from rst_or_fin.runner.pool import TestbedPool
+from rst_or_fin.runner.replay import axes_of
 from rst_or_fin.scenario.model import SUFFIX
-from rst_or_fin.storage.scenario_files import naming
+from rst_or_fin.storage.scenario_files import Entry
 from rst_or_fin.testbed.select import choose
 from rst_or_fin.testbed.spec import TestbedSpec
 
@@ -58,7 +57,7 @@ def prepare(cell: Cell) -> WorkerReply:
         why = beds.excluded_beforehand(cell.scenario)
         if why:
             return WorkerReply(excluded=why)
-        _check_kernel(cell.combination.kernel, conductor.axes_of(beds.get(cell.scenario)).kernel)
+        _check_kernel(cell.combination.kernel, axes_of(beds.get(cell.scenario)).kernel)
         return WorkerReply(excluded=beds.excluded(cell.scenario))
     except RstOrFinError as error:
         discard()
@@ -67,25 +66,14 @@ def prepare(cell: Cell) -> WorkerReply:
 
 def play(cell: Cell, folder: str, command_line: tuple[str, ...]) -> WorkerReply:
     """Play the cell; `folder` then holds the evidence, also of a run that failed midway."""
-    beds = _beds[cell.combination]
-    request = conductor.Request(
-        scenario=cell.scenario,
-        scenario_text=cell.text,
-        repeat=cell.repeat,
-        folder=Path(folder),
-        command_line=command_line,
-    )
-    node_gone = False
+    player = Player(_beds[cell.combination], repeat=cell.repeat, command_line=command_line)
+    entry = Entry(scenario=cell.scenario, text=cell.text, path=Path(f"{cell.scenario.name}{SUFFIX}"))
     try:
-        renew = partial(beds.renew, cell.scenario)
-        with naming(f"{cell.scenario.name}{SUFFIX}", cell.text):
-            for judged in conductor.run(request, beds.get(cell.scenario), renew):
-                node_gone = judged.replay.end is SessionEnd.NODE_GONE
+        for _ in player.play(entry, Path(folder)):
+            pass
     except RstOrFinError as error:
         discard()
         return _trouble(error)
-    if node_gone:
-        beds.discard()
     return WorkerReply()
 
 

@@ -1,4 +1,4 @@
-"""Plays scenarios one after another into evidence folders, for commands that play many."""
+"""Plays scenarios one after another into evidence folders: the one road from a scenario to judged replays."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def bed(client: docker.DockerClient, request: pytest.FixtureRequest) -> Iterator
 
 def addresses(client: docker.DockerClient, bed: DockerTestbed) -> list[str]:
     """The node's, on the test network and on that of its driver."""
-    networks: dict[str, Any] = client.api.inspect_container(bed._node_id)["NetworkSettings"]["Networks"]
+    networks: dict[str, Any] = client.api.inspect_container(bed._node.id)["NetworkSettings"]["Networks"]
     return [network["IPAddress"] for network in networks.values()]
 
 

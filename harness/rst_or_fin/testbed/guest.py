@@ -9,25 +9,15 @@ import base64
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
 
 from rst_or_fin.errors import MachineError
 from rst_or_fin.evidence import tracepoint
 from rst_or_fin.evidence.tracepoint import Reset
 from rst_or_fin.tcp.segment import Endpoint
+from rst_or_fin.testbed.lines import Lines
 
 _ANSWER_TIMEOUT_S = 10.0
 _KEPT_RESETS = 1000  # those of the control link are never asked for
-
-
-class Lines(Protocol):
-    """A program's standard streams, as `testbed.container_stdio.ContainerStdio` has them."""
-
-    def write(self, data: bytes, timeout_s: float) -> None:
-        """Write to the program's standard input."""
-
-    def read(self, timeout_s: float) -> bytes:
-        """Return what the program wrote, waiting up to `timeout_s`."""
 
 
 class Guest:

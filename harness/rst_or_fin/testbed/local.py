@@ -34,7 +34,7 @@ from rst_or_fin.scenario.sysctls import PINNED_SYSCTLS, pinned_with
 from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.testbed import credentials_for
 from rst_or_fin.testbed.holder_process import HolderProcess, trouble
-from rst_or_fin.testbed.peer_log import PeerLog
+from rst_or_fin.testbed.peer_program import PeerProgram
 from rst_or_fin.testbed.spec import TestbedSpec
 from rst_or_fin.testbed.wire_program import WireProgram
 
@@ -71,8 +71,7 @@ class LocalTestbed:
         self._server = peers.endpoint(server, place)
         self._cookie = secrets.token_hex(16)
         self._dropped = 0
-        self._peer_log = PeerLog()
-        self._log_ended = False
+        self._peer_has_ended = False
         self._node_status: int | None = None
         self._credentials = credentials_for(server, self._server.address, place.node)
         runtime = erlang.find(spec.otp, hosts.applications)
@@ -159,7 +158,7 @@ class LocalTestbed:
 
     def secrets(self) -> list[str]:
         """Return new lines of the peer's TLS key log."""
-        return self._peer_log.secrets()
+        return self._peer.secrets()
 
     @property
     def shares_clock(self) -> bool:
@@ -187,8 +186,8 @@ class LocalTestbed:
     def check(self) -> None:
         """Raise where the server, or another program than the node, has ended."""
         self._hear(0.0)
-        self._complain(_LAST_WORDS_TIMEOUT_S if self._log_ended else 0.0)
-        if self._log_ended:
+        self._complain(_LAST_WORDS_TIMEOUT_S if self._peer_has_ended else 0.0)
+        if self._peer_has_ended:
             raise MachineError("the server ended in the middle of the run", "run it again")
 
     def node_status(self) -> int | None:
@@ -206,34 +205,28 @@ class LocalTestbed:
     def start_peer(self) -> None:
         """Write the line to the server's standard input."""
         try:
-            os.write(self._orders, b"connect\n")
-        except BrokenPipeError:
-            self._log_ended = True
+            self._peer.connect()
+        except ConnectionError:
+            self._peer_has_ended = True
             self.check()
 
     def serve(self, server: Server) -> None:
         """As the protocol says: the peer's program is told, and says when it has done so."""
-        adjusted = self._peer_log.adjusted
         try:
-            os.write(self._orders, peers.order(server))
-        except BrokenPipeError:
-            self._log_ended = True
+            self._peer.become(server)
+        except (ConnectionError, MachineError) as error:
+            self._peer_has_ended = isinstance(error, ConnectionError)
             self.check()
-        deadline = time.monotonic() + _SET_UP_TIMEOUT_S
-        while self._peer_log.adjusted == adjusted:
-            if not self._hear(max(0.0, deadline - time.monotonic())):
-                self.check()
-                raise MachineError("the server did not confirm its new options", "run it again")
+            raise
         self._facts["server"] = {"kind": server.kind, "options": dict(server.options)}
 
     def peer_report(self, client: Endpoint, timeout_s: float) -> PeerReport | None:
         """Read the server's log until the report is there."""
-        deadline = time.monotonic() + timeout_s
-        while client not in self._peer_log:
-            remaining = deadline - time.monotonic()
-            if not self._hear(max(0.0, remaining)):
-                break
-        return self._peer_log.take(client)
+        try:
+            return self._peer.report(client, timeout_s)
+        except ConnectionError:
+            self._peer_has_ended = True
+            return None
 
     def system_calls(self, local: Endpoint, remote: Endpoint) -> None:
         """Return None: recording takes the `strace` axis, which needs containers."""
@@ -255,15 +248,14 @@ class LocalTestbed:
         wired, fds = self._held.wait_for("wired", _SET_UP_TIMEOUT_S)
         tap, log, orders, node_table, server_table, *counter_files = fds[:_FDS]
         *self._counter_files, self._sockstat = counter_files
-        self._log, self._orders = log, orders
-        for fd in (log, orders, *counter_files):
+        for fd in counter_files:
             self._undo.callback(os.close, fd)
+        self._peer = PeerProgram(self._undo.enter_context(_Pipes(log, orders)))
         if self._credentials is not None:
-            os.write(self._orders, self._credentials.for_peer)
+            self._peer.give(self._credentials.for_peer)
         self._tap, self._node_table, self._server_table = (
             self._undo.enter_context(socket.socket(fileno=fd)) for fd in (tap, node_table, server_table)
         )
-        os.set_blocking(self._log, False)
         if fds[_FDS:]:
             self._wire = self._wire_of(*fds[_FDS:])
         if not self._hear(_SET_UP_TIMEOUT_S):  # it has ended, or it does not come to listening
@@ -295,12 +287,11 @@ class LocalTestbed:
 
     def _hear(self, timeout_s: float) -> bool:
         """Take in what the server has logged; return False when there is nothing in this time."""
-        if not _readable(self._log, timeout_s):
+        try:
+            return self._peer.hear(timeout_s)
+        except ConnectionError:
+            self._peer_has_ended = True
             return False
-        log = os.read(self._log, _READ_LEN)
-        self._log_ended = not log
-        self._peer_log.feed(log)
-        return bool(log)
 
     def _complain(self, timeout_s: float) -> bool:
         """Raise MachineError where a program other than the node is reported to have ended.
@@ -322,7 +313,7 @@ class LocalTestbed:
 
 
 class _Pipes:
-    """The two pipes to a program in the namespaces, as WireProgram wants them."""
+    """The two pipes to a program in the namespaces, as who drives it wants them."""
 
     def __init__(self, log: int, orders: int) -> None:
         self._log, self._orders = log, orders

@@ -18,11 +18,13 @@ class PeerLog:
         self._rest = b""
         self._heard: dict[Endpoint, deque[PeerReport]] = {}
         self._secrets: list[str] = []
+        self.lines = 0  # whole ones, so far
         self.adjusted = 0  # how often the peer has said that it does as it was told
 
     def feed(self, log: bytes) -> None:
         """Take in more of the log. Raises ValueError on a line that is not JSON."""
         *lines, self._rest = (self._rest + log).split(b"\n")
+        self.lines += len(lines)
         for line in lines:
             event = json.loads(line)
             if event["event"] == "secrets":

@@ -10,25 +10,16 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from rst_or_fin.capture_file.frame import Frame
 from rst_or_fin.errors import MachineError
 from rst_or_fin.evidence.records import WireAction
 from rst_or_fin.tcp.segment import Endpoint
+from rst_or_fin.testbed.lines import Lines
 
 _ANSWER_TIMEOUT_S = 5.0
 _START_TIMEOUT_S = 30.0
-
-
-class Lines(Protocol):
-    """A program's standard streams. Both raise MachineError or OSError where it is gone."""
-
-    def write(self, data: bytes, timeout_s: float) -> None:
-        """Write to the program's standard input."""
-
-    def read(self, timeout_s: float) -> bytes:
-        """Return what the program wrote, waiting up to `timeout_s`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -69,6 +70,16 @@ LATE = "< P. 486:1486(1000) ack 20\n> R 20:20(0)"
 def test_what_closed_the_connection_while_its_sockets_were_looked_at_is_captured() -> None:
     settled, wire = settle("recv-then-close", Bed(CLOSED, ANSWERED))
     assert (settled.left_open, [over for _, over in wire.ends()]) == ((), [True])
+
+
+def test_what_the_peer_said_before_it_answered_is_of_an_earlier_connection_with_these_ports() -> None:
+    bed = Bed(CLOSED, ANSWERED)
+    stale, own = (
+        replace(heard(end), t_ns=t_ns) for end, t_ns in (("ECONNRESET", 1), ("end of file", 1 << 62))
+    )
+    bed.peer_reports = [own, stale]
+    settled, _ = settle("recv-then-close", bed)
+    assert settled.peer_reports == (own,)
 
 
 def test_what_a_scripted_peer_does_before_it_has_spoken_is_captured() -> None:

@@ -242,3 +242,10 @@ def test_an_accept_queue_is_full_where_the_timer_of_the_syn_ack_backs_off(
     ]
     [seen] = tracker.connections(timed)
     assert [why for _, why in seen.reading.questions()] == asked
+
+
+def test_a_rst_may_answer_an_ack_of_an_earlier_connection() -> None:
+    """What a SYN meets that reuses the ports of a connection which its peer still has."""
+    met = "> S 0:0(0)\n< . 877000000:877000000(0) ack 878000000\n> R 878000000:878000000(0)\n"
+    seen = connection(met + "> S 0:0(0)\n< S. 0:0(0) ack 1\n> . 1:1(0) ack 1")
+    assert [ignored.why for ignored in seen.reading.ignored()] == [Why.OUT_OF_WINDOW, Why.EARLIER]

@@ -103,7 +103,8 @@ class _Settling:
         if self._has_heard_all():
             return
         for index, (ends, _) in enumerate(self._wire.ends()):
-            self._hear(index, ends, 0.0)
+            if self._wire.is_answered(index):  # else it cannot be told from an earlier one with its ports
+                self._hear(index, ends, 0.0)
 
     def _has_heard_all(self) -> bool:
         return len(self._heard) == len(self._wire)
@@ -124,6 +125,8 @@ class _Settling:
         if index not in self._heard:
             client = ends[0] if ends[0].port != self._bed.server.port else ends[1]
             peer_report = self._bed.peer_report(client, patience_s)
+            while peer_report is not None and not self._wire.may_be_of(index, peer_report):
+                peer_report = self._bed.peer_report(client, patience_s)
             if peer_report is not None:
                 self._heard[index] = peer_report
 

@@ -36,6 +36,7 @@ class Why(StrEnum):
 
     CORRUPT = "its checksum is wrong, so nobody received it"
     OUT_OF_WINDOW = "it is outside the receiver's window"
+    EARLIER = "it answers an ACK of an earlier connection with these ports"
     ACKS_NO_SYN = "it does not acknowledge the SYN"
     AFTER_THE_END = "it came after the connection's end"
     WENT_ON = "the end that it names went on afterwards"
@@ -122,6 +123,7 @@ class End:
         self.last_other = -1
         self.doubted: int | None = None  # index of a segment that acknowledged more than was captured
         self.leap: tuple[int, Segment] | None = None  # its last segment that was too far off to be believed
+        self.astray: int | None = None  # what a segment acknowledged that was not of this connection
         self.missed: int | None = None  # index of its last RST that was outside its peer's window
         self.fin_again = False  # it sent its FIN again although that had been acknowledged
         self._pieces: list[tuple[int, int]] = []  # a heap: captured beyond `whole_to`
@@ -298,6 +300,7 @@ class Reading:
         self._unheard: dict[int, Why] = {}
         self._questions: dict[int, Open] = {}
         self.entwined = False  # another connection of the same ends began before this one was over
+        self.answered_ns: int | None = None  # when its first SYN ACK was captured
 
     def end(self, endpoint: Endpoint) -> End:
         """Return the state of that end."""
@@ -535,6 +538,8 @@ class Reading:
             self._questions[index] = Open.OPENS_AGAIN
         elif own.syn is None and own.others and (segment.has_ack or own.fin is not None):
             self._questions[index] = Open.LATE_SYN
+        if segment.has_ack and self.answered_ns is None:
+            self.answered_ns = segment.t_ns
         if own.syn is None:
             own.syn, own.isn = index, own.unwrap(segment.seq)
             own.start, own.whole_to = own.isn, max(own.isn, own.whole_to)
@@ -553,10 +558,10 @@ class Reading:
             own.syns.setdefault(has_ack, index)
         if not own.is_plausible(first) or (acked is not None and not self._is_heard(acked, peer, own)):
             own.leap = (index, segment)
-            self._ignore(index, Why.OUT_OF_WINDOW)
+            self._pass_by(index, segment, own)
             return
         if fin and own.fin is None and own.acked_to is not None and end < own.acked_to:
-            self._ignore(index, Why.OUT_OF_WINDOW)  # an earlier connection's: this end went on from there
+            self._pass_by(index, segment, own)  # an earlier connection's: this end went on from there
             return
         if syn:
             self._syn(index, segment, own, peer)
@@ -583,6 +588,11 @@ class Reading:
             self._acknowledge(index, acked, segment, own, peer)
         if own.resets:
             self._goes_on(segment, own, end, acked)
+
+    def _pass_by(self, index: int, segment: Segment, own: End) -> None:
+        """Let a segment decide nothing whose numbers are not the connection's; a RST may answer it."""
+        own.astray = segment.ack if segment.has_ack else None
+        self._ignore(index, Why.OUT_OF_WINDOW)
 
     def _is_heard(self, acked: int, peer: End, own: End) -> bool:
         """Return whether the peer's numbers have come as far as is acknowledged.
@@ -633,7 +643,7 @@ class Reading:
             return
         seq = own.unwrap(segment.seq)
         if own.only_syn and peer.syn is None and not (own.isn or 0) <= seq <= (own.sent_to or 0):
-            self._ignore(index, Why.OUT_OF_WINDOW)  # it answers an ACK of an earlier connection
+            self._ignore(index, _why_not(segment, peer))
             return
         past_fin = peer.past_fin and (own.acks_to or 0) < (peer.fin_end or 0)
         both_closed = own.fin_end == seq and peer.fin is not None
@@ -675,7 +685,7 @@ class Reading:
             self._keep_beyond(_candidate(index, segment, seq, own, peer, refuses=False), own)
         else:
             own.missed = index
-            self._ignore(index, Why.OUT_OF_WINDOW)
+            self._ignore(index, _why_not(segment, peer))
             if refuses_late:
                 self._questions[index] = Open.REFUSES_LATE
 
@@ -731,6 +741,11 @@ def _candidate(index: int, segment: Segment, seq: int, own: End, peer: End, *, r
         is_certain=refuses or segment.has_ack or _is_expected(own, peer, seq),
         is_exact=refuses or segment.has_ack or own.sent_to in {None, seq},
     )
+
+
+def _why_not(segment: Segment, peer: End) -> Why:
+    """Say why a RST is outside the window: it may answer what was no part of the connection either."""
+    return Why.EARLIER if not segment.has_ack and segment.seq == peer.astray else Why.OUT_OF_WINDOW
 
 
 def _is_expected(own: End, peer: End, seq: int) -> bool:

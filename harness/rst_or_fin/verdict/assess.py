@@ -18,6 +18,7 @@ from rst_or_fin.evidence.records import CaptureFacts, Moment, PeerReport, Replay
 from rst_or_fin.scenario import peers
 from rst_or_fin.scenario.model import ConnectionExpectation, Expectation, Scenario
 from rst_or_fin.scenario.wire import Do
+from rst_or_fin.tcp.acceptance import Reading
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Role
 from rst_or_fin.tcp.segment import Endpoint, Segment
@@ -168,6 +169,15 @@ class ReplayTracker:
     def ends(self) -> list[tuple[tuple[Endpoint, Endpoint], bool]]:
         """Return the two ends of each connection since the last `take`, and whether it is over."""
         return [(conversation.ends, conversation.reading.over) for conversation in self._begun]
+
+    def may_be_of(self, index: int, peer_report: PeerReport) -> bool:
+        """Return whether a report can be about that one of these connections."""
+        return _may_be_of(self._begun[index].reading, peer_report)
+
+    def is_answered(self, index: int) -> bool:
+        """Return whether that one of these connections has been answered, or is over."""
+        reading = self._begun[index].reading
+        return reading.answered_ns is not None or reading.over
 
     def take(self) -> list[Connection]:
         """Return these connections, for the replay that is over: no later segment changes them."""
@@ -362,12 +372,19 @@ def _reports_by_connection(
     left = list(peer_reports)
     found: list[PeerReport | None] = []
     for connection in connections:
-        any_port = Endpoint(connection.client.address, 0)
-        told = next((t for t in left if t.peer in (connection.client, any_port)), None)
+        ends = (connection.client, Endpoint(connection.client.address, 0))
+        told = next((t for t in left if t.peer in ends and _may_be_of(connection.reading, t)), None)
         if told is not None:
             left.remove(told)
         found.append(told)
     return found
+
+
+def _may_be_of(reading: Reading, peer_report: PeerReport) -> bool:
+    """Return False for a report made before the connection was answered: an earlier one had its ports."""
+    if peer_report.t_ns is None or reading.answered_ns is None:
+        return True
+    return peer_report.t_ns > reading.answered_ns
 
 
 def tested_peer_report(

@@ -27,7 +27,15 @@ from rst_or_fin.verdict.witnesses import HostReport, Witness
 
 NODE, PEER = "Erlang node", "peer"
 _LEAST_WINDOW = 1460  # bytes: a sender waits for a full segment's room (RFC 9293 section 3.8.6.2.1)
-_REPORTED = (Why.OUT_OF_WINDOW, Why.ACKS_NO_SYN, Why.AFTER_THE_END, Why.WENT_ON, Why.FOREIGN, Why.CORRUPT)
+_REPORTED = (
+    Why.OUT_OF_WINDOW,
+    Why.EARLIER,
+    Why.ACKS_NO_SYN,
+    Why.AFTER_THE_END,
+    Why.WENT_ON,
+    Why.FOREIGN,
+    Why.CORRUPT,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

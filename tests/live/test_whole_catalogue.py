@@ -1,0 +1,105 @@
+"""The whole catalogue, played once on each runtime: it ends alike on both, and every expectation can fail."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import pytest
+from rst_or_fin.scenario.model import Expectation, Scenario
+from rst_or_fin.storage import evidence_folder, scenario_files
+from rst_or_fin.storage.load_run import judge_evidence
+from rst_or_fin.tcp.ending import Ending
+from rst_or_fin.verdict.outcome import Outcome
+
+from tests.support.commands import document
+
+pytestmark = [pytest.mark.local, pytest.mark.timeout(900)]
+
+NAMES = scenario_files.names()
+SCENARIOS = {name: scenario_files.find(name).scenario for name in NAMES}
+
+
+class Played(NamedTuple):
+    """A catalogue that was played: its runs by scenario, and what was said of those that were not."""
+
+    runs: dict[str, Any]
+    said: str
+    folder: Path
+
+    def evidence(self, name: str) -> Path:
+        return self.folder / str(self.runs[name]["evidence"])
+
+
+def play(folder: Path, names: list[str], *where: str) -> Played:
+    done = subprocess.run(
+        [sys.executable, "-m", "rst_or_fin.cli", "run", *names, "--json", *where],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return Played({run["scenario"]: run for run in document(done)["runs"]}, done.stderr, folder)
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Played:
+    """All of it, in namespaces; on the embedded release, but for what that cannot do."""
+    return play(tmp_path_factory.mktemp("local"), NAMES, "--runtime", "local")
+
+
+# What must not depend on where the two hosts live. Both play on the embedded release, which containers have
+# too: what differs between releases is not asked here. What needs OTP applications, or Elixir, is played on
+# this machine's own Erlang, whichever that is, and is left out.
+SAME = ("outcome", "ending", "peer_ending", "cause", "conn_state", "validity")
+EMBEDDED = "28"
+ON_EMBEDDED = [name for name, s in SCENARIOS.items() if not s.race and not s.hosts.applications]
+
+
+def essence(scenario: Scenario, replay: Any) -> dict[str, Any]:
+    """What two replays must share: numbers only where the scenario names them; in bulk, timing rules."""
+    deciding = [segment["notation"] for segment in replay["deciding"]]
+    exact = scenario.expect.closing_segment is not None
+    return {
+        **{key: replay[key] for key in SAME},
+        "deciding": deciding if exact else [notation.split()[0].replace("P", "") for notation in deciding],
+    }
+
+
+@pytest.mark.docker
+def test_both_runtimes_give_the_same_verdicts(local: Played, client: object, tmp_path: Path) -> None:
+    docker = play(tmp_path, ON_EMBEDDED, "--runtime", "docker", "--otp", EMBEDDED)
+    shared = [name for name in ON_EMBEDDED if name in local.runs and name in docker.runs]
+    here, there = (
+        {name: essence(SCENARIOS[name], played.runs[name]["replays"][0]) for name in shared}
+        for played in (local, docker)
+    )
+    assert here == there != {}
+
+
+def test_what_the_local_runtime_leaves_out_says_why(local: Played) -> None:
+    left_out = [name for name in NAMES if name not in local.runs]
+    assert all(f"{name} is left out here: " in local.said for name in left_out)
+
+
+def inverted(expect: Expectation) -> Expectation:
+    return Expectation(ending=Ending.FIN if expect.ending is not Ending.FIN else Ending.RST)
+
+
+def outcome_when_inverted(folder: Path) -> Outcome:
+    evidence = evidence_folder.read(folder)
+    expect = evidence.scenario.at(evidence.manifest.axes).expect
+    inverse = msgspec.structs.replace(evidence.scenario, expect=inverted(expect), variants=())
+    [judged] = judge_evidence(replace(evidence, scenario=inverse)).judgements
+    return judged.outcome
+
+
+def test_every_expectation_fails_when_inverted(local: Played) -> None:
+    """A race has no expectation that could."""
+    expecting = [name for name in local.runs if not SCENARIOS[name].race]
+    outcomes = {name: outcome_when_inverted(local.evidence(name)) for name in expecting}
+    assert outcomes == dict.fromkeys(expecting, Outcome.DIFFERS)

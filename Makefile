@@ -16,6 +16,8 @@ CATALOGUE := $(patsubst scenarios/%.scenario.toml,%,$(wildcard scenarios/*.scena
 KERNEL_CASES := close-with-unread-response recv-then-close resent-payload-with-fin
 # What judges and what shows it: pure code, which unit tests can reach.
 JUDGING := */tcp/*,*/capture_file/*,*/evidence/*,*/scenario/*,*/verdict/*,*/analysis/*,*/report/*
+# The other tests wait, for containers, nodes and timers, more than they compute: two at a time, each file on one testbed.
+MOSTLY_WAITING := --ignore tests/unit -n 2 --dist loadfile
 SHELL_SCRIPTS = $(shell grep -rlE '^\#!.*sh$$|^\# shellcheck shell=' .ci containers erlang)
 # From nothing every time (-E): a page that was read before would not warn again. A warning is an error.
 SPHINX := $(BIN)/sphinx-build -E -W --keep-going -q -j auto -d build/doctrees docs
@@ -60,7 +62,7 @@ matrix: $(READY) ## the published pair and the case that kernels differ on, on t
 	$(BIN)/rst-or-fin matrix $(or $(ARGS),$(KERNEL_CASES) --kernel default)
 
 test: lint docs-check coverage ## everything that has to hold: lint, documentation, all tests, coverage
-	$(BIN)/pytest --ignore tests/unit $(ARGS)
+	$(BIN)/pytest $(MOSTLY_WAITING) $(ARGS)
 
 test-unit: setup ## the tests that start no process, on all cores, with a fifth of the random examples: seconds
 	$(BIN)/pytest tests/unit -n auto --hypothesis-profile quick $(ARGS)
@@ -70,7 +72,7 @@ coverage: setup ## the same with all examples, and how much of the code they rea
 	$(BIN)/coverage report --skip-covered --sort cover --include '$(JUDGING)' --fail-under 93
 
 test-local: coverage ## the tests that need no Docker Engine
-	$(BIN)/pytest --ignore tests/unit -m "not docker" $(ARGS)
+	$(BIN)/pytest $(MOSTLY_WAITING) -m "not docker" $(ARGS)
 
 test-all: test ## all that, and the whole catalogue on OTP 23 to 29, both backends (10 minutes more)
 	$(BIN)/rst-or-fin matrix $(CATALOGUE) --runtime docker --otp 23,25,27,28,29 --backend inet,socket

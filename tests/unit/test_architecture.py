@@ -6,6 +6,7 @@ import ast
 import sys
 import tomllib
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,28 @@ def called(name: str) -> set[str]:
 
 def test_a_pure_room_touches_nothing_outside_itself() -> None:
     assert [(name, touched) for name in PURE if (touched := called(name) & WORLDLY)] == []
+
+
+def drawn() -> dict[str, set[str]]:
+    """Every package, and module that is in none, with the others that it imports."""
+    below: dict[str, set[str]] = {}
+    for name in MODULES:
+        here = name.partition("/")[0].removesuffix(".py")
+        imports = (node for node in ast.walk(parsed(name)) if isinstance(node, ast.ImportFrom))
+        full = (f"{node.module}.{alias.name}".split(".") for node in imports for alias in node.names)
+        others = {parts[1] for parts in full if parts[0] == "rst_or_fin"} - {here, "__version__"}
+        below.setdefault(here, set()).update(others)
+    return below
+
+
+def test_the_packages_are_nine_layers_at_most_without_a_circle() -> None:
+    sorter = TopologicalSorter(drawn())
+    sorter.prepare()  # raises CycleError
+    layers = 0
+    while sorter.is_active():
+        sorter.done(*sorter.get_ready())
+        layers += 1
+    assert layers <= 9
 
 
 def test_what_runs_on_another_host_imports_only_what_is_there() -> None:

@@ -14,12 +14,13 @@ from rst_or_fin.analysis.counters import moves
 from rst_or_fin.commands.compare import _FORMATS
 from rst_or_fin.evidence.counters import COUNTERS as READ
 from rst_or_fin.evidence.counters import JUDGED, MUST_BE_EQUAL, NOISE, is_noise
-from rst_or_fin.evidence.records import CaptureFacts, Gate, PeerReport
+from rst_or_fin.evidence.records import CaptureFacts, PeerReport
 from rst_or_fin.report import differences, differences_html
 from rst_or_fin.scenario.axes import Axes, When
 from rst_or_fin.scenario.model import Expectation, Scenario, Variant
 from rst_or_fin.tcp import connection
 from rst_or_fin.tcp.ending import Cause, Ending
+from rst_or_fin.tcp.gate import Gate
 from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.verdict.assess import Assessment
 

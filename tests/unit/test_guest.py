@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from rst_or_fin import erlang_command
 from rst_or_fin.engine import kernel_images
 from rst_or_fin.guest import bridge, clone_identity, start
 from rst_or_fin.guest.bridge import Interface
 from rst_or_fin.guest.clone_identity import Identity
-from rst_or_fin.node import command
 from rst_or_fin.scenario.sysctls import PINNED_SYSCTLS
 
 INTERFACE = Interface("eth1", "02:42:c6:12:00:03", ("198.18.0.3/28",))
@@ -21,7 +21,7 @@ WHO = Identity(
     sysctls={"net.ipv4.tcp_rmem": "4096\t131072\t6291456"},
     interfaces=[INTERFACE],
 )
-ARGUMENTS = command.arguments(kernel_images.NODE_PORT, "0.0.0.0")
+ARGUMENTS = erlang_command.arguments(kernel_images.NODE_PORT, "0.0.0.0")
 
 
 def test_the_guest_takes_over_the_sysctls_that_testbeds_pin_and_no_others() -> None:
@@ -54,12 +54,13 @@ def test_a_seed_that_is_too_short_is_refused() -> None:
 
 @pytest.mark.parametrize("backend", ["inet", "socket"])
 def test_the_backend_may_differ_from_the_snapshots(backend: str) -> None:
-    arguments = command.arguments(kernel_images.NODE_PORT, "0.0.0.0", backend)
+    arguments = erlang_command.arguments(kernel_images.NODE_PORT, "0.0.0.0", backend)
     assert start.backend_of(arguments, ARGUMENTS) == backend
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], command.arguments(4371, "0.0.0.0"), [*ARGUMENTS, "--more"], ["-kernel", "inet_backend"]]
+    "arguments",
+    [[], erlang_command.arguments(4371, "0.0.0.0"), [*ARGUMENTS, "--more"], ["-kernel", "inet_backend"]],
 )
 def test_other_arguments_than_the_snapshots_are_noticed(arguments: list[str]) -> None:
     assert start.backend_of(arguments, ARGUMENTS) is None

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
-from rst_or_fin.evidence.records import CaptureFacts, Gate, SessionEnd
+from rst_or_fin.evidence.records import CaptureFacts, SessionEnd
 from rst_or_fin.tcp import connection as trace
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Cause, Ending, Validity
+from rst_or_fin.tcp.gate import Gate
 from rst_or_fin.tcp.segment import Endpoint, Segment
 from rst_or_fin.verdict import judge
 from rst_or_fin.verdict.judge import Verdict

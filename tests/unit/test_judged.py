@@ -11,11 +11,12 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rst_or_fin.evidence.records import BoundSocket, Call, Gate, PeerReport, Replay, SessionEnd, Watch
+from rst_or_fin.evidence.records import BoundSocket, Call, PeerReport, Replay, SessionEnd, Watch
 from rst_or_fin.scenario.model import ConnectionExpectation, Expectation, Scenario, Server
 from rst_or_fin.tcp import connection, tracker
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Cause, Ending, Role
+from rst_or_fin.tcp.gate import Gate
 from rst_or_fin.tcp.segment import Endpoint, Segment
 from rst_or_fin.verdict.assess import Assessment, ReplayTracker, assess_run, judge_replay
 from rst_or_fin.verdict.outcome import Outcome

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rst_or_fin.agents.responses import LEAST_LEN, exactly
 from rst_or_fin.errors import UsageError
-from rst_or_fin.evidence.records import CaptureFacts, Gate
+from rst_or_fin.evidence.records import CaptureFacts
 from rst_or_fin.scenario.model import Scenario, parse
 from rst_or_fin.storage import scenario_files
+from rst_or_fin.tcp.gate import Gate
 from rst_or_fin.verdict.outcome import Outcome
 
 from tests.support.cases import ABORT, ABORT_ON_CLOSE, heard, judge_one, replay

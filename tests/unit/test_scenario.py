@@ -7,10 +7,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rst_or_fin import data_files
 from rst_or_fin.errors import UsageError
-from rst_or_fin.evidence.records import Gate
 from rst_or_fin.scenario.model import SUFFIX, Expectation, Scenario, Server, parse
 from rst_or_fin.storage import scenario_files
 from rst_or_fin.tcp.ending import Cause, Ending
+from rst_or_fin.tcp.gate import Gate
 
 MINIMAL = """
 claim = "close sends a FIN"

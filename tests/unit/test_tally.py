@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from rst_or_fin.evidence.records import CaptureFacts, Gate
+from rst_or_fin.evidence.records import CaptureFacts
 from rst_or_fin.report.terminal import Tally
 from rst_or_fin.scenario.model import Expectation, Scenario
 from rst_or_fin.tcp.ending import Ending
+from rst_or_fin.tcp.gate import Gate
 from rst_or_fin.verdict.assess import Assessment
 from rst_or_fin.verdict.outcome import Outcome
 

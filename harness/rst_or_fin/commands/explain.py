@@ -10,13 +10,13 @@ from typing import Any
 
 from rst_or_fin.commands.console import columns, palette, print_json, show
 from rst_or_fin.errors import UsageError
-from rst_or_fin.evidence.records import Gate
 from rst_or_fin.report import terminal
 from rst_or_fin.report.fitting import WIDTH
 from rst_or_fin.scenario.axes import When
 from rst_or_fin.scenario.model import Expectation, Scenario, Server, Variant
 from rst_or_fin.storage import scenario_files
 from rst_or_fin.tcp.ending import Ending
+from rst_or_fin.tcp.gate import Gate
 
 
 def list_scenarios(options: argparse.Namespace) -> int:

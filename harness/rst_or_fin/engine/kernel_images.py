@@ -14,11 +14,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rst_or_fin import erlang_command
 from rst_or_fin.engine import client as engine
 from rst_or_fin.engine import images, kernels
 from rst_or_fin.engine.build import Tell
 from rst_or_fin.errors import UsageError
-from rst_or_fin.node import command
 
 if TYPE_CHECKING:
     import docker
@@ -151,7 +151,7 @@ def _guest_programs() -> Iterator[images.ContextFile]:
 
 
 def _node_arguments() -> Iterator[images.ContextFile]:
-    content = "".join(f"{argument}\n" for argument in command.arguments(NODE_PORT, "0.0.0.0")).encode()
+    content = "".join(f"{argument}\n" for argument in erlang_command.arguments(NODE_PORT, "0.0.0.0")).encode()
     yield images.ContextFile(
         name="arguments",
         content=content,

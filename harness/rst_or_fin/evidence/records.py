@@ -8,16 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Literal
-
-import msgspec
 
 from rst_or_fin.evidence.strace import SystemCall
 from rst_or_fin.evidence.tracepoint import Reset
 from rst_or_fin.tcp.segment import Endpoint
-
-MOST_BYTES = 2**31 - 1  # relative sequence numbers go no further
-Length = Annotated[int, msgspec.Meta(ge=0, le=MOST_BYTES)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,21 +218,6 @@ class Replay:
     def close_returned(self) -> bool:
         """Whether the close line was reached and returned."""
         return 0 < self.close_line <= len(self.calls)
-
-
-class Gate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the receive buffer must hold right before the close, in bytes; None demands nothing.
-
-    Where the length depends on the server, `unread` is "all" (something has arrived, and none of it was
-    read) or "some" (at least one byte).
-    """
-
-    unread: Length | Literal["all", "some"] | None = None
-    received: Length | None = None
-
-    def __post_init__(self) -> None:
-        if isinstance(self.unread, int) and self.received is not None and self.unread > self.received:
-            raise ValueError(f"{self.unread} bytes unread of {self.received} received: no buffer holds that")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

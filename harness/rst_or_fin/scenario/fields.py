@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from rst_or_fin.evidence.records import Gate
 from rst_or_fin.scenario.axes import When
 from rst_or_fin.scenario.model import (
     ConnectionExpectation,
@@ -15,6 +14,7 @@ from rst_or_fin.scenario.model import (
     Variant,
 )
 from rst_or_fin.scenario.wire import Chance, RandomFaults, Until, WireRule
+from rst_or_fin.tcp.gate import Gate
 
 FIELDS: dict[type, dict[str, str]] = {
     Scenario: {

@@ -12,12 +12,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from rst_or_fin.errors import UsageError
-from rst_or_fin.evidence.records import Gate, Length
 from rst_or_fin.scenario.applications import ELIXIR
 from rst_or_fin.scenario.axes import Axes, When
 from rst_or_fin.scenario.parameters import MOST, ParameterError, bind
 from rst_or_fin.scenario.wire import Chance, RandomFaults, WireRule, random_of
 from rst_or_fin.tcp.ending import Cause, Ending
+from rst_or_fin.tcp.gate import Gate, Length
 
 SUFFIX = ".scenario.toml"
 

@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from rst_or_fin.agents import script
-from rst_or_fin.evidence.records import MOST_BYTES, Gate
 from rst_or_fin.scenario import axes, peer_rules, session_check, wire_rules
 from rst_or_fin.scenario.applications import APPLICATIONS, ELIXIR
 from rst_or_fin.scenario.axes import When
@@ -22,6 +21,7 @@ from rst_or_fin.scenario.toml_places import Path
 from rst_or_fin.scenario.wording import did_you_mean, not_known, not_wanted, shown
 from rst_or_fin.tcp.causes import SILENT
 from rst_or_fin.tcp.ending import Cause, Ending
+from rst_or_fin.tcp.gate import MOST_BYTES, Gate
 from rst_or_fin.tcp.zeek_conn_state import MEANING
 
 _KEEPALIVE = "keepalive"  # gen_tcp's option, and a part of the socket module's

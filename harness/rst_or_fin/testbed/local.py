@@ -18,14 +18,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, Self
 
-from rst_or_fin import data_files
+from rst_or_fin import data_files, erlang_command
 from rst_or_fin.agents import capture, counters, socket_table
 from rst_or_fin.capture_file.frame import Frame
 from rst_or_fin.errors import LinkError, MachineError, UsageError, of_machine
 from rst_or_fin.evidence.records import PeerReport
 from rst_or_fin.netns import confinement
 from rst_or_fin.netns.messages import Order
-from rst_or_fin.node import command
 from rst_or_fin.node import runtime as erlang
 from rst_or_fin.node.link import Link
 from rst_or_fin.scenario import peers
@@ -381,7 +380,10 @@ def order_for(
     return _EMPTY._replace(
         client_addresses=[f"{place.node}/{prefix_len}"],
         server_addresses=[f"{place.own}/{prefix_len}"],
-        node=[runtime.program, *command.arguments(_NODE_PORT, "127.0.0.1", backend, code, runtime.libraries)],
+        node=[
+            runtime.program,
+            *erlang_command.arguments(_NODE_PORT, "127.0.0.1", backend, code, runtime.libraries),
+        ],
         node_folder=str(data_files.path("erlang")),
         node_files=[*runtime.files, str(data_files.path("erlang")), *code],
         node_cookie=cookie,

@@ -8,12 +8,11 @@ import socket
 import time
 from typing import Any
 
-from rst_or_fin import data_files
+from rst_or_fin import data_files, erlang_command
 from rst_or_fin.agents import counters
 from rst_or_fin.errors import LinkError, LinkTimeoutError, MachineError
 from rst_or_fin.evidence import strace
 from rst_or_fin.evidence.strace import Recording, SystemCall
-from rst_or_fin.node import command
 from rst_or_fin.node.link import Link
 from rst_or_fin.scenario.applications import ELIXIR
 from rst_or_fin.tcp.segment import Endpoint
@@ -165,7 +164,7 @@ def _around(spec: TestbedSpec) -> list[str]:
 
 def _arguments(spec: TestbedSpec) -> list[str]:
     elixir = _ELIXIR if spec.hosts.language == ELIXIR else ""
-    return [*command.arguments(DIST_PORT, "0.0.0.0", spec.backend, list(_code(spec).values()), elixir)]
+    return [*erlang_command.arguments(DIST_PORT, "0.0.0.0", spec.backend, list(_code(spec).values()), elixir)]
 
 
 def _code(spec: TestbedSpec) -> dict[str, str]:

@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from rst_or_fin.evidence.records import CaptureFacts, Gate, PeerReport, Replay, SessionEnd
+from rst_or_fin.evidence.records import CaptureFacts, PeerReport, Replay, SessionEnd
 from rst_or_fin.evidence.waits import explained
 from rst_or_fin.tcp import causes
 from rst_or_fin.tcp.acceptance import Reset, Why
 from rst_or_fin.tcp.causes import Form
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Cause, Ending, Role, Validity
+from rst_or_fin.tcp.gate import Gate
 from rst_or_fin.tcp.two_ends import Passage, TwoEnds
 from rst_or_fin.tcp.zeek_conn_state import conn_state
 from rst_or_fin.verdict import account, node_end, passing, witnesses

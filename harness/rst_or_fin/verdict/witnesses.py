@@ -9,18 +9,12 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from rst_or_fin.evidence.records import (
-    CounterReading,
-    Gate,
-    PeerReport,
-    Replay,
-    SocketState,
-    unread_share,
-)
+from rst_or_fin.evidence.records import CounterReading, PeerReport, Replay, SocketState, unread_share
 from rst_or_fin.evidence.strace import closing as closing_calls
 from rst_or_fin.tcp.causes import ABORT_COUNTERS, fits_reason
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Cause, Ending
+from rst_or_fin.tcp.gate import Gate
 
 _OUT_RSTS = "Tcp:OutRsts"
 _RESET_ERRORS = ("ECONNRESET", "EPIPE")

@@ -52,10 +52,12 @@ def endings(found: Side) -> set[str]:
     """The endings that a host's own segments leave possible.
 
     A RST that left once both FINs had been acknowledged, or a RST had come, as that host saw it, answers
-    something late; whether it counts is not for this judge to say.
+    something late; whether it counts is not for this judge to say. One before a SYN of its own ends nothing:
+    it tells a host that still has an older connection of these ports (RFC 9293 section 3.5.1, figure 9).
     """
+    begun_at = max((i for i, (own, t) in enumerate(found.order) if own and t.flags & _SYN), default=-1)
     fin_at = next((i for i, (own, t) in enumerate(found.order) if own and t.flags & _FIN), None)
-    resets = [i for i, (own, t) in enumerate(found.order) if own and t.flags & _RST]
+    resets = [i for i, (own, t) in enumerate(found.order) if own and t.flags & _RST and i > begun_at]
     without = "FIN" if fin_at is not None else "none"
     if not resets:
         return {without}

@@ -11,9 +11,9 @@ from tests.soak.oracle import Side, endings, side
 from tests.support.segments import EXCHANGE, A, frame, segments
 
 
-def at_a(text: str, folder: Path) -> Side:
+def at_a(text: str, folder: Path, before: str = "") -> Side:
     path = folder / "capture.pcap"
-    path.write_bytes(pcap.header() + pcap.records([frame(s) for s in segments(EXCHANGE + text)]))
+    path.write_bytes(pcap.header() + pcap.records([frame(s) for s in segments(before + EXCHANGE + text)]))
     return side(path, A.address, (40000, 80))
 
 
@@ -34,3 +34,8 @@ CLOSED = FIN + "< F. 486:486(0) ack 20\n> . 20:20(0) ack 487\n"
 )
 def test_endings_that_are_possible(text: str, possible: set[str], tmp_path: Path) -> None:
     assert endings(at_a(text, tmp_path)) == possible
+
+
+def test_a_rst_before_the_syn_that_opened_the_connection_is_an_older_ones(tmp_path: Path) -> None:
+    half_open = "> S 0:0(0)\n< . 700:700(0) ack 500\n> R 500:500(0)\n"
+    assert endings(at_a(FIN, tmp_path, before=half_open)) == {"FIN"}

@@ -44,3 +44,12 @@ def test_the_end_of_a_wires_cable_goes_down_with_the_wire_and_the_capture_goes_o
 def test_any_other_interface_that_goes_down_ends_the_capture() -> None:
     with pytest.raises(OSError, match="Network is down"):
         answers(joined=False)
+
+
+def test_orders_are_taken_whole_however_they_were_cut() -> None:
+    said = frames.DRAIN + frames.ask_for(("198.18.0.3", 42002), ("198.18.0.4", 80)) + frames.COUNT
+    taken, rest = [], b""
+    for start in range(0, len(said), 7):
+        orders, rest = frames.orders(rest + said[start : start + 7])
+        taken += orders
+    assert (taken, rest) == ([b"d", b'["198.18.0.3", 42002, "198.18.0.4", 80]', b"c"], b"")

@@ -1,15 +1,16 @@
 """Captures one interface: every frame once, in and out, with the kernel's timestamp.
 
 As a library: `open_tap`, `drain`, `drops`. As a program, beside the tested host in its network namespace, it
-speaks `frames` on stdin and stdout. A tap drained after close(2) returned on this host always holds the
-segments of that close: the kernel queues a frame to the tap before it hands it to the device
-(dev_queue_xmit_nit, Linux 6.12).
+speaks `frames` on stdin and stdout, and says what the kernel in there knows. A tap drained after close(2)
+returned on this host always holds the segments of that close: the kernel queues a frame to the tap before it
+hands it to the device (dev_queue_xmit_nit, Linux 6.12).
 """
 
 from __future__ import annotations
 
 import argparse
 import errno
+import json
 import os
 import select
 import socket
@@ -18,7 +19,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from . import counters, frames, interfaces
+from . import counters, frames, interfaces, socket_table
 
 _ETH_P_ALL = 0x0003
 _SOL_PACKET = 263
@@ -72,33 +73,43 @@ def drops(tap: socket.socket) -> int:
 
 
 def serve(tap: socket.socket, commands: int, answers: int, *, joined: bool) -> None:
-    """Answer DRAIN and COUNT until end of file; read the tap into memory when it has something.
+    """Answer the driver until end of file; read the tap into memory when it has something.
 
     `joined`: the interface is one end of a wire's cable and goes down with the wire, which reports that
     itself.
     """
     taken: list[tuple[int, bytes]] = []
     dropped = 0
+    rest = b""
     poll = select.poll()
     poll.register(commands, select.POLLIN)
     poll.register(tap, select.POLLIN)
-    while True:
-        asked = [fd for fd, _ in poll.poll() if fd == commands]
-        orders = os.read(commands, 4096) if asked else None
-        if orders == b"":
-            return
-        try:
-            taken += drain(tap)
-        except OSError as error:
-            if not joined or error.errno != errno.ENETDOWN:
-                raise
-        dropped += drops(tap)
-        for order in orders or b"":
-            if order == frames.COUNT[0]:
-                _write_all(answers, frames.encode_counted(counters.read()))
-            elif order == frames.DRAIN[0]:
-                _write_all(answers, frames.encode_drained(taken, dropped, time.time_ns()))
-                taken = []
+    with socket_table.open_table() as table:
+        while True:
+            asked = [fd for fd, _ in poll.poll() if fd == commands]
+            said = os.read(commands, 4096) if asked else None
+            if said == b"":
+                return
+            try:
+                taken += drain(tap)
+            except OSError as error:
+                if not joined or error.errno != errno.ENETDOWN:
+                    raise
+            dropped += drops(tap)
+            orders, rest = frames.orders(rest + (said or b""))
+            for order in orders:
+                if order == frames.COUNT:
+                    _write_all(answers, frames.encode_counted(counters.read()))
+                elif order == frames.DRAIN:
+                    _write_all(answers, frames.encode_drained(taken, dropped, time.time_ns()))
+                    taken = []
+                else:
+                    _write_all(answers, frames.encode_held(_holds(table, order)))
+
+
+def _holds(table: socket.socket, order: bytes) -> bool:
+    address, port, other, its_port = json.loads(order)
+    return socket_table.holds(table, (address, port), (other, its_port))
 
 
 def _write_all(fd: int, data: bytes) -> None:

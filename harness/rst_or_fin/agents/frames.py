@@ -5,9 +5,10 @@ capture -> driver: a stream of records, each one kind byte, a 32-bit length (big
     F  a frame: t_ns (64 bit, nanoseconds since the epoch), then the frame as captured.
     E  end of a drain: how many frames the kernel dropped so far, and the time now (64 bit each).
     C  the kernel's counters of the namespace: the text of `counters.read`.
+    H  whether the kernel has a connection: one byte, 1 or 0.
     X  the capture could not start: JSON {"error": ...}. Nothing follows it.
-driver -> capture: the byte DRAIN, answered with every frame since the last drain, then one E. End of file:
-leave.
+driver -> capture: the byte DRAIN, answered with every frame since the last drain, then one E; the byte COUNT;
+HOLDS, a JSON array [own address, own port, other address, other port] and a line feed. End of file: leave.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import NamedTuple, Union
 
 DRAIN = b"d"
 COUNT = b"c"
+HOLDS = b"h"
 
 _HEAD = struct.Struct(">cI")
 _TIME = struct.Struct(">Q")
@@ -55,13 +57,19 @@ class Counted(NamedTuple):
     tables: bytes
 
 
+class Held(NamedTuple):
+    """Whether the kernel of the namespace has the connection that was asked for."""
+
+    held: bool
+
+
 class Failed(NamedTuple):
     """The capture could not start; `error` says why."""
 
     error: str
 
 
-Record = Union[Ready, Captured, Drained, Counted, Failed]  # noqa: UP007 - Python 3.9 runs this too
+Record = Union[Ready, Captured, Drained, Counted, Held, Failed]  # noqa: UP007 - Python 3.9 runs this too
 
 
 def encode_ready(facts: Mapping[str, object]) -> bytes:
@@ -77,6 +85,30 @@ def encode_failed(error: str) -> bytes:
 def encode_counted(tables: bytes) -> bytes:
     """Return the answer to COUNT: the counters' tables as the kernel prints them."""
     return _record(b"C", tables)
+
+
+def encode_held(held: bool) -> bytes:
+    """Return the answer to HOLDS."""
+    return _record(b"H", bytes([held]))
+
+
+def ask_for(own: tuple[str, int], other: tuple[str, int]) -> bytes:
+    """Return the order HOLDS for a connection of the capturing host."""
+    return HOLDS + json.dumps([*own, *other]).encode() + b"\n"
+
+
+def orders(said: bytes) -> tuple[list[bytes], bytes]:
+    """Return the whole orders among what a driver said, HOLDS as its JSON array, and what is left over."""
+    whole: list[bytes] = []
+    while said:
+        order, rest = said[:1], said[1:]
+        if order == HOLDS:
+            order, end, rest = rest.partition(b"\n")
+            if not end:
+                break
+        whole.append(order)
+        said = rest
+    return whole, said
 
 
 def encode_drained(frames: Iterable[tuple[int, bytes]], dropped: int, now_ns: int) -> bytes:
@@ -108,7 +140,7 @@ class Decoder:
         start = 0
         while len(buffer) - start >= _HEAD.size:
             kind, length = _HEAD.unpack_from(buffer, start)
-            if kind not in b"RFECX" or length > _MAX_LENGTH:
+            if kind not in b"RFECHX" or length > _MAX_LENGTH:
                 raise ValueError(f"not a record of the capture: {buffer[start : start + 40]!r}")
             end = start + _HEAD.size + length
             if end > len(buffer):
@@ -128,4 +160,6 @@ def _decode(kind: bytes, payload: bytes) -> Record:
         return Ready(json.loads(payload))
     if kind == b"C":
         return Counted(payload)
+    if kind == b"H":
+        return Held(payload == b"\x01")
     return Failed(str(json.loads(payload)["error"]))

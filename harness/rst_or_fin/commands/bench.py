@@ -145,7 +145,7 @@ class Timed:
         self._bed = bed
         self.spent: defaultdict[str, float] = defaultdict(float)
         self.link, self.server, self.client_address = bed.link, bed.server, bed.client_address
-        self.shares_clock, self.counters_at_hand = bed.shares_clock, bed.counters_at_hand
+        self.shares_clock, self.kernels_at_hand = bed.shares_clock, bed.kernels_at_hand
         self.wire = bed.wire
         self.bindings, self.secrets = bed.bindings, bed.secrets
         self.system_calls, self.resets = bed.system_calls, bed.resets

@@ -262,7 +262,7 @@ _Settled = tuple[CounterReading, bytes]  # what is picked out of all counters, a
 
 def _settled(bed: Testbed, *, node_gone: bool) -> _Settled | bytes:
     """Read the counters once the wire has settled, or ask the node for them and return the ref."""
-    if not node_gone and not bed.counters_at_hand:
+    if not node_gone and not bed.kernels_at_hand:
         with suppress(LinkLostError):
             return session.ask_counters(bed.link)
     return _beside(bed)

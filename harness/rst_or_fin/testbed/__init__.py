@@ -80,8 +80,8 @@ class Testbed(Protocol):
         """
 
     @property
-    def counters_at_hand(self) -> bool:
-        """Whether `counter_tables` costs less than to ask the node."""
+    def kernels_at_hand(self) -> bool:
+        """Whether counters and socket tables cost less than to ask the node."""
 
     def check(self) -> None:
         """Raise MachineError, with its last output, where a program other than the node has ended."""

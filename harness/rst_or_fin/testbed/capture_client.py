@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from rst_or_fin.agents import frames
 from rst_or_fin.capture_file.frame import Frame
 from rst_or_fin.errors import MachineError
+from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.testbed.container_stdio import ContainerStdio
 
 _START_TIMEOUT_S = 30.0
@@ -55,6 +56,13 @@ class CaptureClient:
             if isinstance(record, frames.Counted):
                 return record.tables
         return b""
+
+    def holds(self, own: Endpoint, other: Endpoint) -> bool:
+        """Return whether this network namespace's kernel still has a connection, TIME_WAIT aside."""
+        for record in self._answers(frames.ask_for(own, other)):
+            if isinstance(record, frames.Held):
+                return record.held
+        return False
 
     def _answers(self, order: bytes) -> Iterator[frames.Record]:
         self._stdio.write(order, _ANSWER_TIMEOUT_S)

@@ -44,6 +44,7 @@ class DockerWire:
     near: str
     far: str
     capture: CaptureClient
+    at_peer: CaptureClient
     facts: dict[str, object]
     program: WireProgram
 
@@ -95,7 +96,9 @@ def start_wire(
     between.start()
     program.await_ready()
     facts = {**capture.await_ready(), "at_peer": at_peer.await_ready()}
-    return DockerWire(near=near.id, far=far.id, capture=capture, facts=facts, program=program)
+    return DockerWire(
+        near=near.id, far=far.id, capture=capture, at_peer=at_peer, facts=facts, program=program
+    )
 
 
 def _capturing(address: str, join_length: int = 0) -> list[str]:

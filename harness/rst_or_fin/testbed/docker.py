@@ -25,6 +25,7 @@ from rst_or_fin.scenario.model import Server
 from rst_or_fin.scenario.sysctls import pinned_with
 from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.testbed import credentials_for
+from rst_or_fin.testbed.capture_client import CaptureClient
 from rst_or_fin.testbed.container_captures import start_capture, start_wire
 from rst_or_fin.testbed.node_container import DIST_PORT, NodeContainer
 from rst_or_fin.testbed.peer_program import PeerProgram
@@ -57,6 +58,7 @@ class DockerTestbed:
         self._run = RunContainers(client)
         self._undo = ExitStack()
         self._wire: WireProgram | None = None
+        self._at_peer: CaptureClient | None = None
         try:
             with image_locks.using():
                 engine.remove(client, engine.orphans(client))
@@ -126,16 +128,23 @@ class DockerTestbed:
         return self._capture.now_ns
 
     def holds(self, one: Endpoint, other: Endpoint) -> bool | None:
-        """Return None: the hosts' kernels are not asked."""
-        return None
+        """Ask the captures; only where there is a wire is there one at the peer's end."""
+        node = self.node_holds(one, other)
+        if node is not False or self._at_peer is None:
+            return node or None
+        own, peer = self._sorted(one, other)
+        return self._at_peer.holds(peer, own)
 
     def node_holds(self, one: Endpoint, other: Endpoint) -> bool | None:
-        """Return None: the node's kernel is not asked."""
-        return None
+        """Ask the capture in the node's network; None for a kernel of the node's own."""
+        return None if self._node.guest is not None else self._capture.holds(*self._sorted(one, other))
+
+    def _sorted(self, one: Endpoint, other: Endpoint) -> tuple[Endpoint, Endpoint]:
+        return (one, other) if one.address == self._place.node else (other, one)
 
     @property
-    def counters_at_hand(self) -> bool:
-        """False: a container is slower to ask than the node."""
+    def kernels_at_hand(self) -> bool:
+        """False: each question is a round trip to a container."""
         return False
 
     def counter_tables(self) -> bytes:
@@ -221,6 +230,7 @@ class DockerTestbed:
                 ends = self._place.node, self._place.own
                 wire = start_wire(run, peer_image, control.result(), spec, ends, DIST_PORT)
                 self._wire, self._capture, self._capture_facts = wire.program, wire.capture, wire.facts
+                self._at_peer = wire.at_peer
                 serving = pool.submit(self._start_server, server_image, Networking.within(wire.far))
                 self._node = NodeContainer(run, node_image, Networking.within(wire.near), spec)
                 self._link = self._undo.enter_context(self._node.link(wire.near))

@@ -146,8 +146,8 @@ class LocalTestbed:
         return b"".join(os.pread(fd, _PROC_FILE_LEN, 0) for fd in self._counter_files)
 
     @property
-    def counters_at_hand(self) -> bool:
-        """True: their files are open here."""
+    def kernels_at_hand(self) -> bool:
+        """True: their files and sockets are open here."""
         return True
 
     @property

@@ -64,6 +64,11 @@ _BECAUSE: dict[tuple[Ending, Cause | None], tuple[str, str]] = {
         " nothing.",
         "Nothing, as far as the close goes: nobody is left to hear of it.",
     ),
+    (Ending.NONE, Cause.RETRANSMISSIONS): (
+        "What was sent goes unacknowledged through all retransmissions; the kernel gives up and sends"
+        " nothing.",
+        "Nothing, as far as the close goes: nobody is left to hear of it.",
+    ),
     (Ending.NONE, Cause.NOT_SENT): (
         "A RST came in the name of an end that never sent it: each end takes the other for the one that"
         " reset.",

@@ -370,10 +370,20 @@ CASES = {
         replay=replay(unread=0, raised={"TcpExt:TCPAbortOnTimeout": 1}),
         owed=(NONE, NONE, Cause.USER_TIMEOUT, V.INCONCLUSIVE),
     ),
+    "retransmissions given up by an open socket": Case(
+        wire=EXCHANGE + "> P. 19:29(10) ack 486\n" * 16,
+        replay=replay(unread=0, raised={"TcpExt:TCPAbortOnTimeout": 1}),
+        owed=(NONE, NONE, Cause.RETRANSMISSIONS, V.INCONCLUSIVE),
+    ),
     "retransmissions given up by a socket that was closed": Case(
-        wire=EXCHANGE + "> F. 19:19(0) ack 486\n> F. 19:19(0) ack 486",
+        wire=EXCHANGE + "> F. 19:19(0) ack 486\n" * 9,
         replay=replay(unread=0, raised={"TcpExt:TCPAbortOnTimeout": 1}),
         owed=(FIN, NONE, Cause.RETRANSMISSIONS, V.INCONCLUSIVE),
+    ),
+    "a FIN given up after fewer retransmissions: the user timeout": Case(
+        wire=EXCHANGE + "> F. 19:19(0) ack 486\n" * 3,
+        replay=replay(unread=0, raised={"TcpExt:TCPAbortOnTimeout": 1}),
+        owed=(FIN, NONE, Cause.USER_TIMEOUT, V.INCONCLUSIVE),
     ),
     "two connections were reset in the interval, for one reason": Case(
         wire=ABORT,

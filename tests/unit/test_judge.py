@@ -75,6 +75,17 @@ def test_the_judge_owes_this_answer_to(name: str) -> None:
     assert CASES[name].answer(judge) == CASES[name].answer_owed
 
 
+@pytest.mark.parametrize(("closed_at", "cause"), [(-1, Cause.USER_TIMEOUT), (-2, Cause.RETRANSMISSIONS)])
+def test_a_socket_that_nobody_has_open_is_given_up_sooner(closed_at: int, cause: Cause) -> None:
+    # Its FIN waits behind data that the peer's window has no room for: the times tell that it was closed.
+    of = connection(EXCHANGE + "> P. 19:29(10) ack 486\n" * 9)
+    told = replay(unread=0, raised={"TcpExt:TCPAbortOnTimeout": 1})
+    connected, closed = told.calls
+    closed = replace(closed, t_ns=of.segments[closed_at].t_ns)
+    verdict = judge.judge(of, capture=WHOLE, report=report(of, replace(told, calls=(connected, closed))))
+    assert verdict.cause == cause
+
+
 @pytest.mark.parametrize(
     ("text", "client", "server", "closer"),
     [

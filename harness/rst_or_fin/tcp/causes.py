@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from rst_or_fin.tcp.ending import Cause
 
@@ -31,6 +32,19 @@ class Answered(StrEnum):
     NOTHING_NEW = "no data, or data that this end had acknowledged"
 
 
+class Retries(NamedTuple):
+    """How often a kernel sends again before it gives up; `orphan`: what no process has open any more.
+
+    tcp_retries2 and tcp_orphan_retries, for which 0 stands for 8 (tcp_orphan_retries, Linux 6.12).
+    """
+
+    open: int = 15
+    orphan: int = 8
+
+
+RETRIES = Retries()  # Linux's own, which testbeds pin
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Abort:
     """How one end gave up, as far as the evidence shows it.
@@ -38,7 +52,8 @@ class Abort:
     `raised` are the counters that its kernel raised in the interval in which the segment left, None where
     they are unknown or another connection's reset may have raised them; `reasons` the tracepoint's, None
     where there is none. `heard` is how many payload bytes came from the peer before. `waiting`: the
-    application never had this connection, and its listener was closed in the interval.
+    application never had this connection, and its listener was closed in the interval. `retries` is how often
+    its kernel sends again before it gives up.
     """
 
     form: Form
@@ -49,6 +64,7 @@ class Abort:
     is_server: bool = False
     probes: int = 0
     resent: int = 0
+    retries: int = RETRIES.open
     waiting: bool | None = None
     raised: Collection[str] | None = None
     reasons: Collection[str] | None = None
@@ -90,8 +106,6 @@ class Row:
         """Return whether this cause and one of the kernel's reasons can both be right."""
         return not abort.reasons or any(fits_reason(self.cause, reason) for reason in abort.reasons)
 
-
-_RETRIES_MAX = 15  # net.ipv4.tcp_retries2, pinned; an orphan's are fewer (tcp_orphan_retries)
 
 CAUSES = (
     Row(
@@ -169,11 +183,12 @@ CAUSES = (
         cause=Cause.USER_TIMEOUT,
         forms=(Form.NOTHING,),
         means="what was sent went unacknowledged for longer than TCP_USER_TIMEOUT",
-        proof=f"fewer than {_RETRIES_MAX} retransmissions, then silence; TCPAbortOnTimeout on that host"
+        proof="fewer retransmissions than tcp_retries2 (of a closed socket: tcp_orphan_retries), then"
+        " silence; TCPAbortOnTimeout on that host"
         " (tcp_write_timeout)",
         disproof="TCPAbortOnTimeout did not move",
         counter="TcpExt:TCPAbortOnTimeout",
-        fits=lambda abort: not abort.after_fin and 0 < abort.resent < _RETRIES_MAX,
+        fits=lambda abort: 0 < abort.resent < abort.retries,
     ),
     Row(
         cause=Cause.RETRANSMISSIONS,
@@ -183,7 +198,7 @@ CAUSES = (
         " TCPAbortOnTimeout on that host (tcp_write_timeout)",
         disproof="TCPAbortOnTimeout did not move",
         counter="TcpExt:TCPAbortOnTimeout",
-        fits=lambda abort: abort.resent >= _RETRIES_MAX or (abort.after_fin and abort.resent > 0),
+        fits=lambda abort: abort.resent >= abort.retries,
     ),
     Row(
         cause=Cause.FIN_WAIT2_TIMEOUT,

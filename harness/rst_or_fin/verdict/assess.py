@@ -19,6 +19,7 @@ from rst_or_fin.scenario import peers
 from rst_or_fin.scenario.model import ConnectionExpectation, Expectation, Scenario
 from rst_or_fin.scenario.wire import Do
 from rst_or_fin.tcp.acceptance import Reading
+from rst_or_fin.tcp.causes import RETRIES, Retries
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Role
 from rst_or_fin.tcp.segment import Endpoint, Segment
@@ -276,6 +277,7 @@ def judge_replay(
         resets_ns=tuple(_resets_ns(connections, node)),
         aborts_ns=tuple(_aborts_ns(connections, node)),
         clock_error_ns=clock_error_ns,
+        retries=_retries(scenario),
     )
     every = [
         _judged(scenario, connection, index, roles, capture, report, told[index], node, at_peer)
@@ -294,6 +296,14 @@ def judge_replay(
         others=others,
         comparisons=comparisons,
         outcome=outcome(verdict, comparisons, race=scenario.race, varied=scenario.varied),
+    )
+
+
+def _retries(scenario: Scenario) -> Retries:
+    sysctls = scenario.node.sysctls
+    return Retries(
+        open=int(sysctls.get("net.ipv4.tcp_retries2", RETRIES.open)),
+        orphan=int(sysctls.get("net.ipv4.tcp_orphan_retries", 0)) or RETRIES.orphan,
     )
 
 
@@ -325,6 +335,7 @@ def _judged(
             aborts_ns=report.aborts_ns,
             waiting=_waited(replay, connection, node),
             clock_error_ns=report.clock_error_ns,
+            retries=report.retries,
         ),
         peer_report=peer_report,
         gate=scenario.gate if tested else None,

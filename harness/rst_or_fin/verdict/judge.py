@@ -454,12 +454,30 @@ def _cause(
         abort,
         waiting=report.waiting if report is not None else None,
         raised=witnesses.aborts_raised(report, t_ns),
+        retries=_retries(connection, role, report),
         reasons=reasons,
     )
     cause = causes.cause_of(abort)
     if abort.form is Form.NOTHING and cause is Cause.UNKNOWN:
         return None, ()
     return cause, causes.candidates(abort) if cause is Cause.UNKNOWN else ()
+
+
+def _retries(connection: Connection, role: Role, report: HostReport | None) -> int:
+    """Return how often this end's kernel sends again before it gives up, as far as is known of it.
+
+    Fewer times once no process has the socket open: where it still sent after its close had returned, or, if
+    the times are unknown, had sent its FIN.
+    """
+    if report is None:
+        return causes.RETRIES.open
+    replay = report.replay
+    is_closed = replay.close_returned and "shutdown" not in replay.calls[replay.close_line - 1].source
+    closed_ns = replay.calls[replay.close_line - 1 if is_closed else -1].end_ns if replay.calls else None
+    last_ns = max((s.t_ns for s in connection.segments if connection.role(s) is role), default=0)
+    has_fin = connection.reading.end(connection.endpoint(role)).fin is not None
+    is_orphan = last_ns > closed_ns if closed_ns is not None else has_fin
+    return report.retries.orphan if is_orphan else report.retries.open
 
 
 def _reasons(report: HostReport | None) -> tuple[str, ...] | None:

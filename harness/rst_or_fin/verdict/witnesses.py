@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from rst_or_fin.evidence.records import CounterReading, PeerReport, Replay, SocketState, unread_share
 from rst_or_fin.evidence.strace import closing as closing_calls
-from rst_or_fin.tcp.causes import ABORT_COUNTERS, fits_reason
+from rst_or_fin.tcp.causes import ABORT_COUNTERS, RETRIES, Retries, fits_reason
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Cause, Ending
 from rst_or_fin.tcp.gate import Gate
@@ -39,7 +39,8 @@ class HostReport:
     `socket` is its state right before the close line, None where it was not looked at. `resets_ns` are the
     times of all RSTs that this host sent on any connection of the replay, as captured, and `aborts_ns` those
     of the connections' first ones. `waiting`: the session closed a listener with this connection in its
-    accept queue. `clock_error_ns`: how far its clock may be off the capture's.
+    accept queue. `clock_error_ns`: how far its clock may be off the capture's. `retries` are its
+    kernel's.
     """
 
     replay: Replay
@@ -48,6 +49,7 @@ class HostReport:
     aborts_ns: tuple[int, ...] = ()
     waiting: bool | None = None
     clock_error_ns: int = 0
+    retries: Retries = RETRIES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

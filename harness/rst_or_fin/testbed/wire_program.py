@@ -42,6 +42,7 @@ class WireProgram:
         self.drain_peer = drain_peer
         self.dropped_at_peer = dropped
         self.gone = ""
+        self.is_idle = False  # what is ordered lets everything pass as it was sent
 
     def await_ready(self) -> None:
         """Wait until the wire passes frames. Raises MachineError where it never does."""
@@ -52,6 +53,8 @@ class WireProgram:
 
     def order(self, order: Mapping[str, Any], replay: int) -> None:
         """Ask for these rules from now on, for the connections of that replay; `await_playing` tells when."""
+        chance = {name: value for name, value in (order["random"] or {}).items() if name != "seed"}
+        self.is_idle = not order["rules"] and not any(chance.values())
         self._tell({"do": "play", "replay": replay, **order})
 
     def await_playing(self) -> None:

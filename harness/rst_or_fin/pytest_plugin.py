@@ -1,12 +1,14 @@
 """Collects scenario files as pytest items: a `close.scenario.toml` in a repository is a test.
 
 `pytest scenarios/` plays every scenario it finds, on one testbed for as long as they agree on the server.
-Options: --runtime, --otp, --backend, --family, --kernel (as `rst-or-fin run` has them) and --evidence DIR.
+Options: --runtime, --otp, --backend, --family, --kernel, --wire (as `rst-or-fin run` has them) and --evidence
+DIR.
 A failure shows the connection in tcpdump's notation with the deciding segment, and the witnesses.
 """
 
 from __future__ import annotations
 
+import argparse
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +20,7 @@ from _pytest._code.code import ReprEntryNative, ReprExceptionInfo, ReprFileLocat
 if TYPE_CHECKING:
     from rst_or_fin.runner.pool import TestbedPool
     from rst_or_fin.scenario.model import Scenario
+    from rst_or_fin.scenario.wire import RandomFaults
     from rst_or_fin.storage.scenario_files import Entry
     from rst_or_fin.verdict.assess import Assessment
 
@@ -35,8 +38,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--family", choices=("4", "6"), default="4", help="IPv4 or IPv6")
     group.addoption("--kernel", default=None, metavar="NAME", help="boot this kernel under the node")
     group.addoption(
+        "--wire",
+        type=_faults,
+        metavar="FAULTS",
+        help="random faults between the two hosts: 'loss=0.1 seed=7'",
+    )
+    group.addoption(
         "--evidence", metavar="DIR", help="where evidence folders go (default: a temporary folder)"
     )
+
+
+def _faults(text: str) -> RandomFaults:
+    from rst_or_fin.agents.script import ScriptError
+    from rst_or_fin.scenario.wire import parse_random
+
+    try:
+        return parse_random(text)
+    except ScriptError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -70,7 +89,7 @@ class ScenarioFile(pytest.File):
         from rst_or_fin.storage import scenario_files
 
         try:
-            entry = scenario_files.load(self.path)
+            entry = scenario_files.load(self.path).under(self.config.option.wire)
         except scenario_files.ScenarioError as error:
             raise self.CollectError("\n".join(error.lines)) from error
         except RstOrFinError as error:

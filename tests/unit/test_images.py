@@ -165,6 +165,7 @@ def test_a_failed_step_is_shown_without_the_engines_own_words_and_colours() -> N
     [
         ("E: Failed to fetch http://archive/x  Could not connect", "can't be reached"),
         ("Err: Temporary failure resolving 'archive'", "can't be reached"),
+        ("Temporary failure resolving 'archive' E: Unable to locate package erlang", "can't be reached"),
         (
             "E: The repository 'x bullseye Release' does not have a Release file.",
             "does not carry this release",

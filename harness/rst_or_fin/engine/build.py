@@ -22,16 +22,33 @@ _ENGINES_OWN = re.compile(r"\s*---> |Removing intermediate container ")
 _STATUS = re.compile(r"The command .* returned a non-zero code: (\d+)", re.DOTALL)
 _VERDICT = "rst-or-fin: "
 
-# What apt says where the archive cannot be reached, and where it is reached but lacks the release.
-_UNREACHABLE = re.compile(
-    r"could not resolve|temporary failure resolving|could not connect|unable to connect|connection timed out"
-    r"|connection refused|failed to fetch|cannot initiate the connection|network is unreachable",
-    re.IGNORECASE,
-)
-_NO_RELEASE = re.compile(r"does not have a release file|404\s+not found", re.IGNORECASE)
 _NO_FILE = re.compile(r"failed to fetch \S+\.deb\s+404\s+not found", re.IGNORECASE)
-_GONE = re.compile(r"unable to locate package|version '.*' for '.*' was not found", re.IGNORECASE)
-_UNTRUSTED = re.compile(r"NO_PUBKEY|is not signed|couldn.t be verified|EXPKEYSIG", re.IGNORECASE)
+_OFFLINE = "the package archive can't be reached: check the network or the proxy, then run again"
+# What apt says, and what to do about it; the first that fits counts: an archive that was never reached has no
+# package either, and one that answers 404 failed to be fetched, too.
+_REMEDIES = tuple(
+    (re.compile(said, re.IGNORECASE), remedy)
+    for said, remedy in (
+        ("could not resolve|temporary failure resolving|network is unreachable", _OFFLINE),
+        (
+            r"does not have a release file|404\s+not found",
+            "the configured package archive does not carry this release (any more): use a mirror that does",
+        ),
+        (
+            "unable to locate package|version '.*' for '.*' was not found",
+            "the archive no longer has this package; `rst-or-fin kernels list --refresh` shows what it has",
+        ),
+        (
+            "NO_PUBKEY|is not signed|couldn.t be verified|EXPKEYSIG",
+            "install a newer debian-archive-keyring: the archive's key is unknown here or has expired",
+        ),
+        (
+            "could not connect|unable to connect|connection timed out|connection refused"
+            "|failed to fetch|cannot initiate the connection",
+            _OFFLINE,
+        ),
+    )
+)
 
 
 class PackageGoneError(MachineError):
@@ -68,20 +85,9 @@ def failure(image: str, step: str, said: Iterable[str]) -> MachineError:
         )
     if verdict:
         remedy = "another kernel may do, or this one with its modules beside it"
-    elif _NO_RELEASE.search(text):
-        remedy = (
-            "the configured package archive does not carry this release (any more): use a mirror that does"
-        )
-    elif _GONE.search(text):
-        remedy = (
-            "the archive no longer has this package; `rst-or-fin kernels list --refresh` shows what it has"
-        )
-    elif _UNTRUSTED.search(text):
-        remedy = "install a newer debian-archive-keyring: the archive's key is unknown here or has expired"
-    elif _UNREACHABLE.search(text):
-        remedy = "the package archive can't be reached: check the network or the proxy, then run again"
     else:
-        remedy = "the lines above are the step's last output"
+        fitting = (remedy for pattern, remedy in _REMEDIES if pattern.search(text))
+        remedy = next(fitting, "the lines above are the step's last output")
     shown = "".join(f"\n    {line}" for line in lines if not line.startswith(_VERDICT))
     what = verdict or f"{step} failed."
     return MachineError(f"The image {image} could not be made: {what}{shown}", remedy)

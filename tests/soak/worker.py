@@ -20,6 +20,7 @@ from rst_or_fin.verdict.assess import Assessment
 from tests.soak import oracle
 from tests.soak.plays import Plays, suitable
 from tests.soak.tally import Result
+from tests.truth.campaign import CRASHES
 
 
 def work(link: Connection, seed: int, out: Path, deadline: float) -> None:
@@ -53,6 +54,9 @@ def play(beds: TestbedPool, plays: Plays, number: int, out: Path) -> Result:
     except RstOrFinError as error:
         beds.discard()
         came_to, why = "trouble", str(error)
+    except CRASHES as error:  # a mistake in the program is as bad as a wrong verdict
+        beds.discard()
+        came_to, why = "wrong", f"{folder}: {error!r}"
     if came_to != "wrong":
         shutil.rmtree(folder, ignore_errors=True)
     again = f'rst-or-fin run {entry.scenario.name} --runtime local --wire "{chance.told}"'

@@ -69,6 +69,12 @@ def test_a_reset_with_another_ttl_is_no_ends() -> None:
     assert ("R 486:486(0)", Fate.FORGED) in odd(seen(EXCHANGE + RST + " ttl 63", EXCHANGE + RST + " ttl 64"))
 
 
+def test_a_connection_of_which_only_what_was_under_way_before_is_captured_is_kept_as_it_is() -> None:
+    late = captured("< . 486:486(0) ack 19\n< . 486:486(0) ack 20", "<")
+    found = both_ends(late, None, Role.CLIENT)
+    assert (found.near, [p.fate for p in found.passages]) == (late, [Fate.FORGED, Fate.FORGED])
+
+
 def test_an_end_is_named_in_whose_name_a_reset_was_taken() -> None:
     assert seen(EXCHANGE + RST, EXCHANGE).forged == {Role.SERVER}
 

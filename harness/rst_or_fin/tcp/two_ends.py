@@ -46,10 +46,11 @@ class Passage:
 class TwoEnds:
     """A connection seen from both ends. `near` is the capture at the node's end, `far` that at its peer's.
 
-    Both are without what the wire made; `far` is None where nothing came that far. `shown` has every segment
-    once, in the order in which they left, and what the wire made where it arrived; `passages` tell of each of
-    them. `forged` are the ends in whose name a RST was taken that they had not sent; `arrived` is the ending
-    of the node as far as it reached the peer, be it forged.
+    Both are without what the wire made; `far` is None where nothing came that far, and `near` is kept whole
+    where that is all of it: what was under way before the captures began seems to come from nowhere. `shown`
+    has every segment once, in the order in which they left, and what the wire made where it arrived;
+    `passages` tell of each of them. `forged` are the ends in whose name a RST was taken that they had not
+    sent; `arrived` is the ending of the node as far as it reached the peer, be it forged.
     """
 
     node: Role
@@ -77,7 +78,7 @@ def both_ends(near: Connection, far: Connection | None, node: Role) -> TwoEnds:
     forged = {id(p.segment) for p in made if p.fate is Fate.FORGED}
     return TwoEnds(
         node=node,
-        near=_without(near, made_near),
+        near=_without(near, made_near) if len(made_near) < len(near.segments) else near,
         far=_without(far, made_far) if far is not None and len(made_far) < len(far.segments) else None,
         shown=_shown(passages, near),
         passages=tuple(passages),

@@ -36,6 +36,17 @@ start_after_line = 1
 [expect]
 ending = "FIN"
 """
+ELIXIR = """\
+claim = "close sends a FIN"
+sources = ["RFC 9293"]
+language = "elixir"
+session = '''
+{:ok, sock} = :gen_tcp.connect(server, port, [])
+x = 1
+'''
+[expect]
+ending = "FIN"
+"""
 STEPPED = LISTENING.replace("[expect]", "[server.options]\nsteps = '''\nrequest\nread all\n'''\n[expect]")
 SCRIPTED = """\
 claim = "close sends a FIN"
@@ -156,6 +167,10 @@ CASES: dict[str, tuple[str, str, str, int, str]] = {
         "connection 1 is closed already"),
     "a client's steps beside its body": (STEPPED, "[expect]", "body_bytes = 5\n[expect]", 12,
         "`body_bytes` and `steps` exclude each other"),
+    "a block of Elixir that is not closed": (ELIXIR, "x = 1", "if true do", 6,
+        "line 2 of the session does not parse: `do` is not closed: `end` is missing"),
+    "a slip in a session's word in Elixir": (ELIXIR, "x = 1", "await_unred(sock, 1)", 6,
+        "(did you mean `await_unread`?)"),
     "a cause that is none": (GOOD, 'ending = "FIN"', 'ending = "RST"\ncause = "unread data"', 16,
         'expect.cause: the string "unread data" is not one of: ' + ', '.join(Cause)),
     "a cause that is nearly one": (GOOD, 'ending = "FIN"', 'ending = "RST"\ncause = "zero-linger"', 16,

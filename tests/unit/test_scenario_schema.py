@@ -48,6 +48,8 @@ BEYOND_A_SCHEMA = {
     "a last line without a dot",
     "a line without a dot",
     "a quote that is left open",
+    "a block of Elixir that is not closed",
+    "a slip in a session's word in Elixir",
     "a bracket that is left open",
     "typographer's quotes",
     "a session of comments",

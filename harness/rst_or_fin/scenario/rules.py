@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from rst_or_fin.agents import script
-from rst_or_fin.scenario import axes, peer_rules, session_check, wire_rules
+from rst_or_fin.scenario import axes, elixir_faults, peer_rules, session_check, wire_rules
 from rst_or_fin.scenario.applications import APPLICATIONS, ELIXIR
 from rst_or_fin.scenario.axes import When
 from rst_or_fin.scenario.erlang_lines import Expression
@@ -208,8 +208,12 @@ def _whole(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]
 def _session(table: Mapping[str, Any]) -> Iterator[Misfit]:
     """Check the session itself, and the line numbers in other fields."""
     text = table.get("session")
-    if not isinstance(text, str) or not text.strip() or table.get("language") == ELIXIR:
-        return  # the node reads Elixir, all of it before the first line
+    if not isinstance(text, str) or not text.strip():
+        return
+    if table.get("language") == ELIXIR:  # its lines are counted by the node, before the first is evaluated
+        for fault in elixir_faults.faults(text):
+            yield Misfit(path=("session",), why=fault.why, line=fault.line)
+        return
     found, faults = session_check.read(text)
     for fault in faults:
         yield Misfit(path=("session",), why=fault.why, line=fault.line)

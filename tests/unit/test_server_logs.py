@@ -55,6 +55,12 @@ def told(read: object, *lines: str) -> list[tuple[object, object, object]]:
             (18, 487, "end of file"),
         ),
         (
+            "the client closes after a read that found nothing",
+            httpd.Reader(),
+            (HTTPD % "+", "yJLy mod_dumpio: dumpio_in - 11", "yJLy cleanup connection from state 6"),
+            (18, 487, "end of file"),
+        ),
+        (
             "the client resets",
             httpd.Reader(),
             (HTTPD % "+", "yJLy mod_dumpio: dumpio_in - 104", "yJLy cleanup connection from state 5"),

@@ -16,7 +16,7 @@ from .server_log import Ended, Listening, Requested, main, name_of, requested
 _ERROR = re.compile(r"^(\S+) mod_dumpio: dumpio_in - (\d+)$")
 _CLEAN_UP = re.compile(r"^(\S+) cleanup connection from state")
 _MODULES = "/usr/lib/apache2/modules"
-_END_OF_FILE_ERRORS = ("70014",)  # APR_EOF
+_NO_ERRORS = ("70014", "11")  # APR_EOF; EAGAIN: nothing is there yet, which TLS asks without waiting
 
 _CONFIGURATION = """\
 ServerRoot {folder}
@@ -86,7 +86,7 @@ class Reader:
             return Listening()
         failed = _ERROR.match(line)
         if failed:
-            if failed.group(2) not in _END_OF_FILE_ERRORS:
+            if failed.group(2) not in _NO_ERRORS:
                 self._errors[failed.group(1)] = failed.group(2)
             return None
         ended = _CLEAN_UP.match(line)

@@ -189,6 +189,17 @@ def test_a_real_server_logs_what_happened(
     assert (run["outcomes"], told) == ({"as expected": 5}, {sees})
 
 
+@pytest.mark.parametrize("kind", ["nginx", "httpd"])
+@pytest.mark.parametrize("runtime", DOCKER)
+def test_a_real_server_tells_its_tls_secrets(
+    command: Command, tmp_path: Path, runtime: str, kind: str
+) -> None:
+    run = only_run(command, runtime, f"tls-{kind}-close-after-full-read")
+    keys = (tmp_path / run["evidence"] / "tls-keys.log").read_text()
+    report = command("report", run["evidence"]).stdout
+    assert ("CLIENT_TRAFFIC_SECRET_0 " in keys, "session ticket" in report) == (True, True)
+
+
 @pytest.mark.parametrize("runtime", DOCKER)
 def test_a_connection_without_a_request_is_not_reported_by_nginx(
     command: Command, tmp_path: Path, runtime: str

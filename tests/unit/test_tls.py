@@ -172,6 +172,16 @@ def named(talk: _Talk, key_log: bytes) -> list[str]:
 
 def test_the_records_have_names(talk: _Talk) -> None:
     names = named(talk, talk.key_log)
+def test_half_a_line_of_secrets_is_told_when_it_is_whole(tmp_path: Path) -> None:
+    said: list[dict[str, object]] = []
+    log = tls.KeyLog(str(tmp_path), said.append)
+    for written in ("CLIENT_RANDOM 00", " 11\nCLIENT", "_RANDOM 22 33\n"):
+        with open(log.path, "a", encoding="ascii") as file:
+            file.write(written)
+        log.tell()
+    assert [event["lines"] for event in said] == [["CLIENT_RANDOM 00 11"], ["CLIENT_RANDOM 22 33"]]
+
+
     assert (names[0], "ServerHello" in names) == ("ClientHello", True)
     assert any(name.startswith("application data (") for name in names)
 

@@ -5,7 +5,8 @@ The events are the origin's (see `origin`): "listening" once the server's log sa
 connection of which the log has told both the requests (`received` and `sent` are the server's own counts, in
 bytes on the connection) and the end: "end of file", an errno's name, or "closed" where the server closed
 first because its answer said so. A connection that never carried a request is not in the access log, and so
-is never heard of.
+is never heard of. Where it speaks TLS its secrets are told as well (see `tls`): mod_ssl writes them to the
+file that SSLKEYLOGFILE names, and so does nginx with `key_log.so` preloaded (containers/nginx).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from .kinds import CLOSED, END_OF_FILE
 
 _KEPT = ("keep-alive", "+")  # what nginx's and httpd's logs have for a connection that stays
 _END_TIMEOUT_S = 5.0
+_KEY_LOG = "/usr/local/lib/key_log.so"
 
 
 @dataclass(frozen=True)
@@ -111,11 +113,17 @@ class Log:
 Read = Callable[[str], "Listening | Requested | Ended | None"]
 
 
-def serve(command: Sequence[str], read: Read, address: str, port: int) -> int:
-    """Run the server until stdin ends (0) or it ends by itself (1, with its last output on stderr)."""
+def serve(
+    command: Sequence[str], read: Read, address: str, port: int, secrets: tls.KeyLog | None = None
+) -> int:
+    """Run the server until stdin ends (0) or it ends by itself (1, with its last output on stderr).
+
+    What it writes into the key log is told before what its own log says next.
+    """
     log = Log()
     said: list[str] = []
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as server:
+    env = _telling(secrets) if secrets is not None else None
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, env=env) as server:
         assert server.stderr is not None
         lines = server.stderr.fileno()
         rest = b""
@@ -126,6 +134,8 @@ def serve(command: Sequence[str], read: Read, address: str, port: int) -> int:
                 if not data:
                     print("\n".join(said[-10:]), file=sys.stderr)
                     return 1
+                if secrets is not None:
+                    secrets.tell()
                 *whole, rest = (rest + data).split(b"\n")
                 for line in (raw.decode("utf-8", "replace") for raw in whole):
                     said = [*said[-10:], line]
@@ -143,6 +153,12 @@ def serve(command: Sequence[str], read: Read, address: str, port: int) -> int:
                 except subprocess.TimeoutExpired:
                     server.kill()
                 return 0
+
+
+def _telling(secrets: tls.KeyLog) -> dict[str, str]:
+    """Return an environment in which the server's OpenSSL tells its secrets."""
+    preloaded = {"LD_PRELOAD": _KEY_LOG} if os.path.exists(_KEY_LOG) else {}
+    return {**os.environ, "SSLKEYLOGFILE": secrets.path, **preloaded}
 
 
 def _say(event: dict[str, object]) -> None:
@@ -174,11 +190,13 @@ def main(
     version = getattr(options, "tls", None) or ""
     credentials = tls.read_credentials(sys.stdin.fileno()) if version else None
     with tempfile.TemporaryDirectory(prefix=f"{name}-") as folder:
+        secrets = None
         if credentials is not None:
             tls.written(credentials, folder)
+            secrets = tls.KeyLog(folder, _say)
         with open(os.path.join(folder, "index.html"), "wb") as page:
             page.write((b"0123456789abcdef" * (options.body_bytes // 16 + 1))[: options.body_bytes])
         path = os.path.join(folder, f"{name}.conf")
         with open(path, "w", encoding="ascii") as file:
             file.write(configuration(options.bind, options.port, folder, version))
-        return serve(command(path), read, options.bind, options.port)
+        return serve(command(path), read, options.bind, options.port, secrets)

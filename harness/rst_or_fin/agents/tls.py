@@ -67,6 +67,7 @@ class KeyLog:
                     added = file.read()
             except FileNotFoundError:
                 return
+            added = added[: added.rfind(b"\n") + 1]  # the rest of the last line is still to come
             self._told += len(added)
             lines = [line for line in added.decode("ascii").splitlines() if line and not line.startswith("#")]
             if lines:

@@ -80,6 +80,13 @@ def test_whether_a_peer_speaks_tls_is_told_by_its_options(server: Server, versio
     assert peers.tls_version(server) == version
 
 
+@pytest.mark.parametrize("kind", ["client", "nginx", "httpd"])
+def test_tls_is_on_a_port_that_wireshark_does_not_take_for_plain_http(kind: str) -> None:
+    place = peers.Place(own="192.0.2.1", spare="192.0.2.2", node="192.0.2.3")
+    servers = (Server(kind=kind), Server(kind=kind, options={"tls": "1.3"}))
+    assert [peers.endpoint(server, place).port for server in servers] == [8080, 8443]
+
+
 class _Talk:
     """A handshake, two bytes each way, and a close_notify, over a pair of sockets; what was on the wire."""
 
@@ -165,13 +172,6 @@ def test_the_secrets_of_the_handshake_are_told(talk: _Talk) -> None:
     )
 
 
-def named(talk: _Talk, key_log: bytes) -> list[str]:
-    found = tls_records.names(talk.segments, tls_records.secrets_of(key_log))
-    return [name for index in sorted(found) for name in found[index]]
-
-
-def test_the_records_have_names(talk: _Talk) -> None:
-    names = named(talk, talk.key_log)
 def test_half_a_line_of_secrets_is_told_when_it_is_whole(tmp_path: Path) -> None:
     said: list[dict[str, object]] = []
     log = tls.KeyLog(str(tmp_path), said.append)
@@ -182,6 +182,13 @@ def test_half_a_line_of_secrets_is_told_when_it_is_whole(tmp_path: Path) -> None
     assert [event["lines"] for event in said] == [["CLIENT_RANDOM 00 11"], ["CLIENT_RANDOM 22 33"]]
 
 
+def named(talk: _Talk, key_log: bytes) -> list[str]:
+    found = tls_records.names(talk.segments, tls_records.secrets_of(key_log))
+    return [name for index in sorted(found) for name in found[index]]
+
+
+def test_the_records_have_names(talk: _Talk) -> None:
+    names = named(talk, talk.key_log)
     assert (names[0], "ServerHello" in names) == ("ClientHello", True)
     assert any(name.startswith("application data (") for name in names)
 

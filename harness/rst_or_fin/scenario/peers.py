@@ -17,6 +17,7 @@ from rst_or_fin.errors import UsageError
 from rst_or_fin.scenario.model import Server
 from rst_or_fin.tcp.segment import Endpoint
 
+_HTTP_PORT, _TLS_PORT = 8080, 8443  # Wireshark takes all that is on 8080 for plain HTTP
 _CAPABILITIES = ("NET_ADMIN", "SETGID", "SETUID")
 
 
@@ -48,7 +49,7 @@ def _proxy(program: str) -> Kind:
     return Kind(
         image="proxy",
         module=f"agents.{program}_proxy",
-        port=8080,
+        port=_HTTP_PORT,
         connects=True,
         requires_peer_report=True,
         counts_bytes=False,
@@ -59,7 +60,9 @@ def _proxy(program: str) -> Kind:
 KINDS = {
     "origin": Kind(image="peer", module="agents.origin", adjustable=True),
     "tls-origin": Kind(image="peer", module="agents.tls_origin", port=443, requires_peer_report=True),
-    "client": Kind(image="peer", module="agents.client", port=8080, connects=True, requires_peer_report=True),
+    "client": Kind(
+        image="peer", module="agents.client", port=_HTTP_PORT, connects=True, requires_peer_report=True
+    ),
     "scripted": Kind(
         image="scripted",
         module="agents.scripted",
@@ -71,17 +74,17 @@ KINDS = {
         image="scripted",
         module="agents.scripted_client",
         capabilities=(*_CAPABILITIES, "NET_RAW"),
-        port=8080,
+        port=_HTTP_PORT,
         spare=True,
         connects=True,
         requires_peer_report=True,
     ),
     # Above 1023: they open their ports themselves, when they are nobody already.
     "nginx": Kind(
-        image="nginx", module="agents.nginx", port=8080, requires_peer_report=True, counts_bytes=False
+        image="nginx", module="agents.nginx", port=_HTTP_PORT, requires_peer_report=True, counts_bytes=False
     ),
     "httpd": Kind(
-        image="httpd", module="agents.httpd", port=8080, requires_peer_report=True, counts_bytes=False
+        image="httpd", module="agents.httpd", port=_HTTP_PORT, requires_peer_report=True, counts_bytes=False
     ),
     "nginx-proxy": _proxy("nginx"),
     "haproxy-proxy": _proxy("haproxy"),
@@ -110,7 +113,8 @@ def kind_of(server: Server) -> Kind:
 def endpoint(server: Server, place: Place) -> Endpoint:
     """Return what a session knows as `Server` and `Port`: the peer's address, and the listening port."""
     kind = kind_of(server)
-    return Endpoint(place.spare if kind.spare else place.own, kind.port)
+    port = _TLS_PORT if kind.port == _HTTP_PORT and tls_version(server) else kind.port
+    return Endpoint(place.spare if kind.spare else place.own, port)
 
 
 def tls_version(server: Server) -> str:

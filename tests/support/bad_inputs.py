@@ -171,6 +171,16 @@ CASES: dict[str, tuple[str, str, str, int, str]] = {
         "line 2 of the session does not parse: `do` is not closed: `end` is missing"),
     "a slip in a session's word in Elixir": (ELIXIR, "x = 1", "await_unred(sock, 1)", 6,
         "(did you mean `await_unread`?)"),
+    "a check beside a proxy's requests": (
+        LISTENING.replace('"client"', '"haproxy-proxy"'), "[expect]",
+        '[server.options]\ncheck = "tcp"\nrequests = 2\n[expect]', 13,
+        "`check` and `requests` exclude each other"),
+    "retries that are none": (
+        LISTENING.replace('"client"', '"nginx-proxy"'), "[expect]",
+        '[server.options]\nretries = "idempotnet"\n[expect]', 12, "(did you mean `idempotent`?)"),
+    "a check of nginx's": (
+        LISTENING.replace('"client"', '"nginx-proxy"'), "[expect]",
+        '[server.options]\ncheck = "tcp"\n[expect]', 12, "(it is one of haproxy-proxy)"),
     "a cause that is none": (GOOD, 'ending = "FIN"', 'ending = "RST"\ncause = "unread data"', 16,
         'expect.cause: the string "unread data" is not one of: ' + ', '.join(Cause)),
     "a cause that is nearly one": (GOOD, 'ending = "FIN"', 'ending = "RST"\ncause = "zero-linger"', 16,

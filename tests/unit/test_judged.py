@@ -220,6 +220,16 @@ def test_the_connection_bound_to_sock_is_under_test_whichever_came_last() -> Non
     assert judged.verdict.ending is Ending.FIN
 
 
+def test_a_report_without_a_port_goes_with_the_connection_under_test() -> None:
+    found = [
+        connection.connection(segments(CLOSE, a=port(1))),
+        connection.connection(segments(ABORT, a=port(2))),
+    ]
+    behind = heard("502", peer=Endpoint(A.address, 0))
+    judged = judge_replay(SCENARIO, found, WHOLE, aborted(0, port(2)), [behind], A.address)
+    assert (judged.peer_report, [other.peer_report for other in judged.others]) == (behind, [None])
+
+
 @pytest.mark.parametrize(
     ("named", "outcome"),
     [

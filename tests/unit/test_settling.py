@@ -35,6 +35,7 @@ class Bed:
             whole = whole[count:]
         self.peer_reports = [peer_report] if peer_report else []
         self.dead = False
+        self.patience_s: list[float] = []
 
     def drain(self, timeout_s: float = 0.0) -> list[Frame]:
         return self.looks.pop(0) if self.looks else []
@@ -43,6 +44,7 @@ class Bed:
         return False
 
     def peer_report(self, client: Endpoint, timeout_s: float) -> PeerReport | None:
+        self.patience_s.append(timeout_s)
         return self.peer_reports.pop() if self.peer_reports and not self.looks[1:] else None
 
     def check(self) -> None:
@@ -65,6 +67,7 @@ def settle(scenario: str, bed: Bed) -> tuple[settling.Settled, ReplayTracker]:
 
 CLOSED = EXCHANGE + "> F. 19:19(0) ack 486"
 ANSWERED = "< F. 486:486(0) ack 20\n> . 20:20(0) ack 487"
+ANOTHER = "> S 9000:9000(0)\n< S. 9000:9000(0) ack 9001\n> R. 9001:9001(0) ack 9001"
 LATE = "< P. 486:1486(1000) ack 20\n> R 20:20(0)"
 
 
@@ -102,3 +105,9 @@ def test_a_program_that_died_meanwhile_ends_the_run() -> None:
 @pytest.mark.parametrize(("spent_s", "pause_s"), [(0.0, 0.002), (0.16, 0.01), (10.0, 0.05)])
 def test_the_longer_it_takes_the_rarer_the_sockets_are_looked_at(spent_s: float, pause_s: float) -> None:
     assert settling.pause_s(spent_s) == pytest.approx(pause_s)
+
+
+def test_a_proxy_is_not_asked_again_for_its_other_connections() -> None:
+    bed = Bed(CLOSED, ANSWERED, ANOTHER, peer_report=heard("200"))
+    settled, wire = settle("nginx-proxy-answer-cut", bed)
+    assert (len(wire.ends()), len(settled.peer_reports), sum(bed.patience_s)) == (2, 1, 0.0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .proxy_configuration import CHECKS, IDEMPOTENT, NEVER, RETRIES
 from .responses import LEAST_LEN
 from .script_player import NOT_PLAYED, PLAYED
 
@@ -15,6 +16,7 @@ END_OF_FILE = "end of file"
 CLOSE_NOTIFY = "close_notify"
 CUT_SHORT = ", cut short"
 NO_ANSWER = "no answer"
+CHECK_PASSED, CHECK_FAILED = "check passed", "check failed"
 CLOSED = "closed"
 
 _MOST_BYTES = 100_000_000  # a host has 512 MB of memory, and holds a response or a request more than once
@@ -80,13 +82,49 @@ def _tls(meaning: str, default: str | None = None) -> Option:
     return Option(str, meaning, choices=("1.2", "1.3"), default=default)
 
 
-_PROXY = {
-    "body_bytes": _bytes("the client sends a POST with a body of that length, not a GET", default=0),
-    "timeout_ms": Option(
-        int, "how long the proxy waits for the answer", unit="ms", least=1, most=_MOST_MS, default=1000
-    ),
-}
-_STATUSES = ("200", "400", "408", "413", "500", "502", "503", "504")
+def _proxy(retries: str, excludes: tuple[str, ...] = ()) -> dict[str, Option]:
+    """Return what both proxies take. `retries` is what they do where nothing is said."""
+    return {
+        "body_bytes": Option(
+            int,
+            "the client's request, or its last, is a POST with a body of that length, not a GET",
+            unit="bytes",
+            most=_MOST_BYTES,
+            default=0,
+            excludes=excludes,
+        ),
+        "requests": Option(
+            int,
+            "how many requests the client sends on its connection to the proxy, each after the answer to the"
+            " one before; what it gets for the last one counts",
+            unit="requests",
+            least=1,
+            most=100,
+            default=1,
+            excludes=excludes,
+        ),
+        "servers": Option(
+            int,
+            "how many servers the proxy knows: the session's at `Port`, at `Port + 1`, and so on",
+            unit="servers",
+            least=1,
+            most=9,
+            default=1,
+        ),
+        "retries": Option(
+            str,
+            "which requests the proxy sends once more after a failure, to the next server if it knows one",
+            choices=RETRIES,
+            default=retries,
+        ),
+        "timeout_ms": Option(
+            int, "how long the proxy waits for the answer", unit="ms", least=1, most=_MOST_MS, default=1000
+        ),
+    }
+
+
+SERVED = "200"
+_STATUSES = (SERVED, "400", "408", "413", "500", "502", "503", "504")
 _ANSWERS = (*_STATUSES, *(f"{status}{CUT_SHORT}" for status in _STATUSES), NO_ANSWER)
 
 _PAGE = {"body_bytes": _bytes("the length of its page", default=307)}
@@ -159,8 +197,26 @@ OPTIONS: dict[str, dict[str, Option]] = {
     "scripted-client": _SCRIPT,
     "nginx": {"tls": _tls("speak that version of TLS, and no other"), **_PAGE},
     "httpd": {"tls": _tls("speak that version of TLS, and no other"), **_PAGE},
-    "nginx-proxy": _PROXY,
-    "haproxy-proxy": _PROXY,
+    "nginx-proxy": {
+        **_proxy(IDEMPOTENT),
+        "keepalive": Option(
+            int,
+            "how many idle connections to the session nginx keeps; else each is for one request",
+            unit="connections",
+            most=100,
+            default=0,
+        ),
+    },
+    "haproxy-proxy": {
+        **_proxy(NEVER, excludes=("check",)),
+        "check": Option(
+            str,
+            "haproxy checks the session's health once, and no client asks: it connects (`tcp`), asks as well"
+            " (`http`), and resets, or asks and closes in order (`http-linger`)",
+            choices=CHECKS,
+            excludes=("body_bytes", "requests"),
+        ),
+    },
 }
 
 # Set only by what starts the program.
@@ -176,7 +232,7 @@ ENDS: dict[str, tuple[str, ...]] = {
     "nginx": (END_OF_FILE, CLOSED),
     "httpd": (END_OF_FILE, CLOSED),
     "nginx-proxy": _ANSWERS,
-    "haproxy-proxy": _ANSWERS,
+    "haproxy-proxy": (*_ANSWERS, CHECK_PASSED, CHECK_FAILED),
 }
 # Each is a TCP of its own, or its client has no connection of its own on the wire.
 WITHOUT_KERNEL = ("scripted", "scripted-client", "nginx-proxy", "haproxy-proxy")

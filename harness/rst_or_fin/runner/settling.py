@@ -14,6 +14,7 @@ from rst_or_fin.evidence.records import PeerReport
 from rst_or_fin.runner.recorder import Ends, Recorder
 from rst_or_fin.scenario import peers
 from rst_or_fin.scenario.model import Scenario
+from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.testbed import Testbed
 
 _TESTIMONY_TIMEOUT_S = 2.0
@@ -50,7 +51,7 @@ class _Settling:
         self._bed = bed
         self._recorder = recorder
         self._wire = recorder.near
-        self._requires_report = peers.kind_of(scenario.server).requires_peer_report
+        self._kind = peers.kind_of(scenario.server)
         self._settle_s = scenario.settle_ms / 1000
         self._began = time.monotonic()
         self._heard: dict[int, PeerReport] = {}  # by the connection's place in the replay
@@ -76,7 +77,7 @@ class _Settling:
             self._hear_all()
             left_open = self._look(timeout_s)
             waits = left_open or not self._recorder.is_still(self._bed)
-            waits = waits or (self._requires_report and not self._has_heard_all())
+            waits = waits or (self._kind.requires_peer_report and not self._has_heard_all())
             spent_s = self._spent_s()
             if not waits or spent_s >= self._settle_s or self._recorder.is_cut_off(self._bed):
                 return left_open
@@ -107,7 +108,8 @@ class _Settling:
                 self._hear(index, ends, 0.0)
 
     def _has_heard_all(self) -> bool:
-        return len(self._heard) == len(self._wire)
+        awaited = min(len(self._wire), 1) if self._kind.reports_once else len(self._wire)
+        return len(self._heard) == awaited
 
     def _hear_out(self, left_open: Sequence[Ends]) -> None:
         """Wait for the peer's report on each connection that has ended for it, or must be reported."""
@@ -119,16 +121,20 @@ class _Settling:
             self._hear(index, ends, patience_s)
 
     def _is_due(self, ends: Ends, over: bool, left_open: Sequence[Ends]) -> bool:
-        return ends not in left_open and (over or self._requires_report)
+        return ends not in left_open and (over or self._kind.requires_peer_report)
 
     def _hear(self, index: int, ends: Ends, patience_s: float) -> None:
-        if index not in self._heard:
-            client = ends[0] if ends[0].port != self._bed.server.port else ends[1]
+        if index not in self._heard and not self._has_heard_all():
+            client = self._client(ends)
             peer_report = self._bed.peer_report(client, patience_s)
             while peer_report is not None and not self._wire.may_be_of(index, peer_report):
                 peer_report = self._bed.peer_report(client, patience_s)
             if peer_report is not None:
                 self._heard[index] = peer_report
+
+    def _client(self, ends: Ends) -> Endpoint:
+        of_peer, of_node = ends if ends[0].address == self._bed.server.address else ends[::-1]
+        return of_peer if self._kind.connects else of_node
 
     def _reports(self) -> tuple[PeerReport, ...]:
         return tuple(self._heard[index] for index in sorted(self._heard))

@@ -29,8 +29,9 @@ class Kind:
     for an address that no kernel owns. `connects`: it is the client, told to connect by a line on its
     stdin, and takes `--target`. `requires_peer_report`: without its report a replay is inconclusive.
     `program` is what it runs on a machine that has it. `counts_bytes`: what it tells counts every byte of a
-    connection, not only those of requests that its log knows. `adjustable`: it takes other options while it
-    runs, as a line of JSON on its stdin.
+    connection, not only those of requests that its log knows. `reports_once`: it tells of all connections of
+    a replay together, once. `adjustable`: it takes other options while it runs, as a line of JSON on its
+    stdin.
     """
 
     image: str
@@ -41,6 +42,7 @@ class Kind:
     connects: bool = False
     requires_peer_report: bool = False
     counts_bytes: bool = True
+    reports_once: bool = False
     program: str = ""
     adjustable: bool = False
 
@@ -53,6 +55,7 @@ def _proxy(program: str) -> Kind:
         connects=True,
         requires_peer_report=True,
         counts_bytes=False,
+        reports_once=True,
         program=program,
     )
 

@@ -269,7 +269,7 @@ def judge_replay(
     `at_peer` are the connections as captured at the peer's end, where there is a second capture.
     """
     roles = roles or cast(replay, connections)
-    told = _reports_by_connection(connections, peer_reports)
+    told = _reports_by_connection(connections, peer_reports, roles.under_test)
     if replay.watch is not None:
         capture = CaptureFacts(dropped=replay.watch.dropped, fenced=True)
     report = HostReport(
@@ -377,14 +377,19 @@ def _unseen(scenario: Scenario, capture: CaptureFacts, replay: Replay) -> Verdic
 
 
 def _reports_by_connection(
-    connections: Sequence[Connection], peer_reports: Sequence[PeerReport]
+    connections: Sequence[Connection], peer_reports: Sequence[PeerReport], under_test: int | None
 ) -> list[PeerReport | None]:
-    """Return each connection's report: by the end that connected, in the order of the reports."""
+    """Return each connection's report: by the end that connected, in the order of the reports.
+
+    One that names no port is of all connections from there, and goes with the connection under test.
+    """
     left = list(peer_reports)
     found: list[PeerReport | None] = []
-    for connection in connections:
-        ends = (connection.client, Endpoint(connection.client.address, 0))
-        told = next((t for t in left if t.peer in ends and _may_be_of(connection.reading, t)), None)
+    for index, connection in enumerate(connections):
+        clients = [connection.client]
+        if under_test in (index, None):
+            clients.append(Endpoint(connection.client.address, 0))
+        told = next((t for t in left if t.peer in clients and _may_be_of(connection.reading, t)), None)
         if told is not None:
             left.remove(told)
         found.append(told)
@@ -404,7 +409,7 @@ def tested_peer_report(
     """Return what the peer's application saw of the connection under test; None without a report."""
     if roles.under_test is None:
         return None
-    return _reports_by_connection(connections, peer_reports)[roles.under_test]
+    return _reports_by_connection(connections, peer_reports, roles.under_test)[roles.under_test]
 
 
 def _resets_ns(connections: Sequence[Connection], node: str) -> Iterator[int]:

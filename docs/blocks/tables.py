@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import msgspec
+from rst_or_fin.agents.kinds import SERVED
 from rst_or_fin.analysis.matrix import Mark, Record, Summary
 from rst_or_fin.scenario.axes import version
 from rst_or_fin.scenario.model import Scenario
@@ -104,7 +105,8 @@ def _helps(before: Scenario, after: Scenario) -> str:
     ends = [{e for r in records() if r.scenario == s.name for e in r.endings} for s in (before, after)]
     if not all(ends):
         return "not stored"
-    return "yes" if ends[0] & resets and not ends[1] & resets else "**no**"
+    serves = before.expect.peer_sees != after.expect.peer_sees == SERVED
+    return "yes" if ends[0] & resets and (serves or not ends[1] & resets) else "**no**"
 
 
 def _seen_briefly(scenario: Scenario) -> str:

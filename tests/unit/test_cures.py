@@ -10,7 +10,7 @@ from rst_or_fin.evidence.records import Call
 from rst_or_fin.report.remedies import notes, table
 from rst_or_fin.verdict.assess import Assessment
 
-from tests.support.cases import ABORT, CLOSE, LATE_DATA, SHUTDOWN_THEN_ABORT
+from tests.support.cases import ABORT, CLOSE, LATE_DATA, SHUTDOWN_THEN_ABORT, heard
 from tests.support.segments import connection
 from tests.unit.test_tally import UNFENCED, fin, rst
 
@@ -41,6 +41,17 @@ def test_a_reset_that_becomes_a_fin_was_cured() -> None:
 
 def test_a_reset_that_stays_was_not() -> None:
     assert cure(("case", [BEFORE]), ("remedy", [rst()])).helps is False
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "helps"),
+    [(["502"], ["200"], True), (["502"], ["200", "502"], False), (["200"], ["200"], False)],
+)
+def test_a_reset_that_stays_was_cured_where_a_proxys_client_is_served(
+    before: list[str], after: list[str], helps: bool
+) -> None:
+    sides = [("x", [replace(BEFORE, peer_report=heard(end)) for end in ends]) for ends in (before, after)]
+    assert cure(sides[0], sides[1]).helps is helps
 
 
 def test_one_reset_among_the_replays_is_no_help() -> None:

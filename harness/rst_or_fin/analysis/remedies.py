@@ -14,6 +14,7 @@ from itertools import groupby
 from statistics import median
 from typing import Any
 
+from rst_or_fin.agents.kinds import SERVED
 from rst_or_fin.analysis.wilson import shares
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Ending
@@ -70,12 +71,19 @@ class Cure:
 
     @property
     def helps(self) -> bool | None:
-        """Every reset became a plain FIN; None where too much is inconclusive, or nothing was to be cured."""
+        """Every reset became a plain FIN, or a client behind a proxy that got no 200 before has got one.
+
+        None where too much is inconclusive, or nothing was to be cured.
+        """
         resets = (Ending.RST, Ending.FIN_THEN_RST)
         whole = all(sum(side.endings.values()) == side.replays for side in (self.before, self.after))
         if not whole or not all(ending in resets for ending in self.before.endings):
             return None
-        return set(self.after.endings) == {Ending.FIN}
+        return set(self.after.endings) == {Ending.FIN} or self._serves
+
+    @property
+    def _serves(self) -> bool:
+        return SERVED not in self.before.peer_sees and set(self.after.peer_sees) == {SERVED}
 
     def record(self) -> dict[str, Any]:
         """Return what `cures --json` prints of it."""

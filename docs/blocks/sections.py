@@ -35,6 +35,12 @@ _BECAUSE: dict[tuple[Ending, Cause | None], tuple[str, str]] = {
         " RST ([data after the close](../phenomenon.md#data-after-the-close)).",
         "Close in stages, and wait for the peer's end of file: [cures](../cures.md).",
     ),
+    (Ending.FIN_THEN_RST, None): (
+        "The close is a FIN. A request then comes for a socket that nobody holds any more, and is answered"
+        " with a RST ([data after the close](../phenomenon.md#data-after-the-close)); where the proxy has"
+        " closed as well by then, the wire alone cannot say that it was the request.",
+        "Say `Connection: close` before you close: [behind a proxy](../proxy.md).",
+    ),
     (Ending.FIN_THEN_RST, Cause.UNREAD_DATA): (
         "`shutdown` sends the FIN; the close then finds unread bytes and sends a RST after it"
         " ([unread data](../phenomenon.md#unread-data)).",

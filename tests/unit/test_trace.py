@@ -244,6 +244,18 @@ def test_an_accept_queue_is_full_where_the_timer_of_the_syn_ack_backs_off(
     assert [why for _, why in seen.reading.questions()] == asked
 
 
+def test_an_end_that_sent_anything_but_syn_acks_has_room_in_its_accept_queue() -> None:
+    """Also where that was damaged on its way."""
+    lines = WAITING.splitlines()
+    text = "\n".join([*lines[:3], "< . 1:1(0) ack 19 bad", *lines[3:]])
+    timed = [
+        structs.replace(each, t_ns=(100 + second) * 1_000_000_000)
+        for each, second in zip(segments(text), (0, 0, 0, 0, 1, 3, 3), strict=True)
+    ]
+    [seen] = tracker.connections(timed)
+    assert [why for _, why in seen.reading.questions()] == [Open.OLD_NUMBER]
+
+
 def test_a_rst_may_answer_an_ack_of_an_earlier_connection() -> None:
     """What a SYN meets that reuses the ports of a connection which its peer still has."""
     met = "> S 0:0(0)\n< . 877000000:877000000(0) ack 878000000\n> R 878000000:878000000(0)\n"

@@ -313,6 +313,7 @@ class Reading:
         own, peer = self._ends if segment.src == self._first else self._ends[::-1]
         if segment.checksum is Checksum.BAD:
             self._ignore(index, Why.CORRUPT)
+            own.answers_only(segment)  # nobody received it, and it was sent all the same
         elif segment.rst:
             self._rst(index, segment, own, peer)
         elif segment.syn and not self.joins(segment):

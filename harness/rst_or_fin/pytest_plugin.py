@@ -1,8 +1,8 @@
 """Collects scenario files as pytest items: a `close.scenario.toml` in a repository is a test.
 
 `pytest scenarios/` plays every scenario it finds, on one testbed for as long as they agree on the server.
-Options: --runtime, --otp, --backend, --family, --kernel, --wire (as `rst-or-fin run` has them) and --evidence
-DIR.
+Options: runtime, otp, backend, family, kernel and wire as `rst-or-fin run` has them, and evidence DIR, each
+behind --rst-or-fin-.
 A failure shows the connection in tcpdump's notation with the deciding segment, and the witnesses.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,25 +27,63 @@ if TYPE_CHECKING:
 _SUFFIX = ".scenario.toml"
 _BEDS = pytest.StashKey["TestbedPool"]()
 _EVIDENCE = "rst-or-fin-evidence"
+_PREFIX = "--rst-or-fin-"
+_OLD = pytest.StashKey[list[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of the testbed and of the evidence."""
     group = parser.getgroup("rst-or-fin", "RST or FIN: scenarios of how a TCP connection ends")
-    group.addoption("--runtime", choices=("auto", "docker", "local"), default="auto", help="the testbed")
-    group.addoption("--otp", default=None, metavar="RELEASE", help="Erlang/OTP release of the node")
-    group.addoption("--backend", choices=("inet", "socket"), default="inet", help="what gen_tcp runs on")
-    group.addoption("--family", choices=("4", "6"), default="4", help="IPv4 or IPv6")
-    group.addoption("--kernel", default=None, metavar="NAME", help="boot this kernel under the node")
-    group.addoption(
-        "--wire",
-        type=_faults,
-        metavar="FAULTS",
-        help="random faults between the two hosts: 'loss=0.1 seed=7'",
-    )
-    group.addoption(
-        "--evidence", metavar="DIR", help="where evidence folders go (default: a temporary folder)"
-    )
+    for name, attributes in _options().items():
+        group.addoption(_PREFIX + name, **attributes)
+
+
+def _options() -> dict[str, dict[str, Any]]:
+    """Return the options by their names without the prefix, which other plugins and users may have."""
+    return {
+        "runtime": {"choices": ("auto", "docker", "local"), "default": "auto", "help": "the testbed"},
+        "otp": {"metavar": "RELEASE", "help": "Erlang/OTP release of the node"},
+        "backend": {"choices": ("inet", "socket"), "default": "inet", "help": "what gen_tcp runs on"},
+        "family": {"choices": ("4", "6"), "default": "4", "help": "IPv4 or IPv6"},
+        "kernel": {"metavar": "NAME", "help": "boot this kernel under the node"},
+        "wire": {
+            "type": _faults,
+            "metavar": "FAULTS",
+            "help": "random faults between the two hosts: 'loss=0.1 seed=7'",
+        },
+        "evidence": {
+            "metavar": "DIR",
+            "help": "where evidence folders go (default: a temporary folder)",
+        },
+    }
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser, args: list[str]
+) -> Generator[None, Any, Any]:
+    """Take the options by their names without the prefix, too, as they once were called.
+
+    The conftests come first: an option of theirs is theirs alone.
+    """
+    result = yield
+    used = {arg.partition("=")[0] for arg in args}
+    for name, attributes in _options().items():
+        old = f"--{name}"
+        if old not in used:
+            continue
+        hidden = {**attributes, "default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
+        try:
+            parser.addoption(old, dest=(_PREFIX + name).lstrip("-").replace("-", "_"), **hidden)
+        except ValueError:
+            continue
+        early_config.stash.setdefault(_OLD, []).append(name)
+    return result
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say how an option is called that was given by its name of before."""
+    return [f"rst-or-fin: --{name} is {_PREFIX}{name} now" for name in config.stash.get(_OLD, [])]
 
 
 def _faults(text: str) -> RandomFaults:
@@ -89,7 +127,7 @@ class ScenarioFile(pytest.File):
         from rst_or_fin.storage import scenario_files
 
         try:
-            entry = scenario_files.load(self.path).under(self.config.option.wire)
+            entry = scenario_files.load(self.path).under(self.config.option.rst_or_fin_wire)
         except scenario_files.ScenarioError as error:
             raise self.CollectError("\n".join(error.lines)) from error
         except RstOrFinError as error:
@@ -148,11 +186,11 @@ class ScenarioItem(pytest.Item):
         stash, options = self.config.stash, self.config.option
         if _BEDS not in stash:
             asked = TestbedSpec(
-                runtime=options.runtime,
-                otp=options.otp or "",
-                backend=options.backend,
-                family=int(options.family),
-                kernel=options.kernel or "",
+                runtime=options.rst_or_fin_runtime,
+                otp=options.rst_or_fin_otp or "",
+                backend=options.rst_or_fin_backend,
+                family=int(options.rst_or_fin_family),
+                kernel=options.rst_or_fin_kernel or "",
             )
             stash[_BEDS] = TestbedPool(choose(asked, self._progress), self._progress)
         return stash[_BEDS]
@@ -162,7 +200,7 @@ class ScenarioItem(pytest.Item):
             self.add_report_section("setup", "rst-or-fin", f"{line}\n")
 
     def _evidence(self) -> Path:
-        chosen = self.config.getoption("--evidence")
+        chosen = self.config.option.rst_or_fin_evidence
         if chosen:
             return Path(chosen)
         factory: pytest.TempPathFactory = self.config._tmp_path_factory  # type: ignore[attr-defined]

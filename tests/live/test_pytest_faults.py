@@ -31,13 +31,20 @@ def test_each_scenario_is_played_under_these_faults(pytester: pytest.Pytester) -
     except MachineError as error:
         skip_or_fail(str(error))
     Path("close.scenario.toml").write_text(SCENARIO)
-    options = ("--runtime", "local", "--evidence", "kept", "--wire", "duplicate=1 seed=7")
+    options = (
+        "--rst-or-fin-runtime",
+        "local",
+        "--rst-or-fin-evidence",
+        "kept",
+        "--rst-or-fin-wire",
+        "duplicate=1 seed=7",
+    )
     pytester.runpytest_subprocess(*options).assert_outcomes(passed=1)
     [played] = pytester.path.glob("kept/*/wire.jsonl")
     assert '"did":"duplicate"' in played.read_text()
 
 
 def test_faults_that_cannot_be_are_a_wrong_usage(pytester: pytest.Pytester) -> None:
-    done = pytester.runpytest_subprocess("--wire", "loss=2")
+    done = pytester.runpytest_subprocess("--rst-or-fin-wire", "loss=2")
     assert done.ret == pytest.ExitCode.USAGE_ERROR
-    done.stderr.fnmatch_lines(["*--wire*loss*"])
+    done.stderr.fnmatch_lines(["*--rst-or-fin-wire*loss*"])

@@ -24,7 +24,7 @@ ending = "ENDING"
 
 def play(pytester: pytest.Pytester, text: str, *arguments: str) -> pytest.RunResult:
     Path("close.scenario.toml").write_text(text)
-    return pytester.runpytest_subprocess("--runtime", "docker", *arguments)
+    return pytester.runpytest_subprocess("--rst-or-fin-runtime", "docker", *arguments)
 
 
 def test_a_scenario_file_is_a_test(pytester: pytest.Pytester, client: object) -> None:

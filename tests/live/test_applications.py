@@ -44,7 +44,7 @@ def test_a_librarys_connection_is_judged_without_being_bound(
 ) -> None:
     (tmp_path / "httpc.scenario.toml").write_text(HTTPC)
     done = command("run", "httpc.scenario.toml", "--runtime", runtime, "--json")
-    if "apt-get install erlang-inets" in done.stderr:
+    if "is left out here: " in done.stderr:
         pytest.skip(done.stderr.splitlines()[0])
     assert document(done)["runs"][0]["outcome"] == "as expected"
 

@@ -14,7 +14,7 @@ from tests.truth.path import Path
 from tests.truth.plan import Plan
 from tests.truth.scenes import Event, Scene
 from tests.truth.segment import Crossing, Segment
-from tests.truth.tellable import cut_behind_a_reset, unseen_opening, untellable
+from tests.truth.tellable import cut_behind_a_reset, looks_like_a_probe, unseen_opening, untellable
 from tests.truth.truth import Truth, truths
 from tests.truth.world import SECOND, World
 
@@ -59,6 +59,7 @@ def perform(script: Plan, rng: Random, *, verbose: bool = False) -> Conversation
         untruthful=world.murky
         or unseen_opening(world.conns, crossings)
         or cut_behind_a_reset(crossings, found)
+        or looks_like_a_probe(world.crossings, crossings)
         or (untellable(crossings, found) if script.mixed_ttls else ""),
     )
 

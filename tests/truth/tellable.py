@@ -58,6 +58,19 @@ def cut_behind_a_reset(shown: Sequence[Crossing], truths: Sequence[Truth]) -> st
     return ""
 
 
+def looks_like_a_probe(happened: Sequence[Crossing], shown: Sequence[Crossing]) -> str:
+    """Return what cannot be told where all that is left of a connection is SYN, SYN ACK and RST.
+
+    So does a scan look, and a client that gave up; what lay between was not captured.
+    """
+    went_on = {c.conn.root() for c in happened if not c.segment.flags & (SYN | RST)}
+    for conn in went_on:
+        left = {c.segment.flags & (SYN | ACK | RST) for c in shown if c.conn.root() is conn}
+        if left and left <= {SYN, SYN | ACK, RST} and RST in left:
+            return "nothing but SYN, SYN ACK and RST was captured of a whole connection"
+    return ""
+
+
 def _new_ttl(shown: Sequence[Crossing], reset: Crossing, conn: Conn) -> bool:
     """Return whether a host's own RST has a TTL that none of its other segments has."""
     others = [

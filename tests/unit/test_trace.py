@@ -261,3 +261,19 @@ def test_a_rst_may_answer_an_ack_of_an_earlier_connection() -> None:
     met = "> S 0:0(0)\n< . 877000000:877000000(0) ack 878000000\n> R 878000000:878000000(0)\n"
     seen = connection(met + "> S 0:0(0)\n< S. 0:0(0) ack 1\n> . 1:1(0) ack 1")
     assert [ignored.why for ignored in seen.reading.ignored()] == [Why.OUT_OF_WINDOW, Why.EARLIER]
+
+
+@pytest.mark.parametrize(("more", "asked"), [("", []), ("\n< P. 486:496(10) ack 20", [Open.OLD_NUMBER])])
+def test_an_end_that_goes_on_past_a_rst_may_not_have_taken_it(more: str, asked: list[Open]) -> None:
+    """Linux takes a RST with its FIN's own number (tcp_reset_check, Linux 6.12); not every TCP does."""
+    seen = connection(EXCHANGE + "> F. 19:19(0) ack 486\n> R 19:19(0)" + more)
+    assert [why for _, why in seen.reading.questions()] == asked
+
+
+@pytest.mark.parametrize(("fin", "asked"), [("< F. 486:486(0) ack 19\n", []), ("", [Open.LATE_FIN])])
+def test_a_fin_that_was_captured_after_its_ack_may_have_come_before_a_rst(
+    fin: str, asked: list[Open]
+) -> None:
+    closed = "> F. 19:19(0) ack 487\n< . 487:487(0) ack 20\n> R 20:20(0)\n< F. 486:486(0) ack 19"
+    seen = connection(EXCHANGE + fin + closed)
+    assert [why for _, why in seen.reading.questions()] == asked

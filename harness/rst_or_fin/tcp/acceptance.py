@@ -62,6 +62,7 @@ class Open(StrEnum):
     LATE_SYN = "was captured after other segments of that end"
     BEFORE_ITS_SYN = "was captured before the SYN that it answers"
     FORGOTTEN = "answers the SYN again with another number: that end had forgotten the connection"
+    LATE_FIN = "was captured after it had been acknowledged: had it ended the connection before the RST?"
     MISSING = "goes on from a number that nothing captured leads up to: was that a FIN?"
     LAST_WORD = "is outside the receiver's window, and the last that came from there"
 
@@ -417,8 +418,9 @@ class Reading:
         alone = len(resets) == 1 and is_own and not is_forged
         old = (
             (reset.index, Open.OLD_NUMBER)
-            for end in self._ends
-            if (reset := end.reset()) is not None and not (reset.is_exact or (reset.is_certain and alone))
+            for end, other in (self._ends, self._ends[::-1])
+            if (reset := end.reset()) is not None
+            and not (reset.is_exact or (reset.is_certain and alone and not _is_outgrown(reset, end, other)))
         )
         missing = (
             (end.last_other, Open.MISSING)
@@ -579,7 +581,7 @@ class Reading:
         own.last_other = index
         own.only_syn = own.only_syn and syn
         if fin and own.fin is None:
-            own.fin, own.fin_end = index, end
+            self._first_fin(index, end, own, peer)
         if fin:
             own.fin_acks = acked
         own.past_fin |= own.fin_end == first == end
@@ -589,6 +591,11 @@ class Reading:
             self._acknowledge(index, acked, segment, own, peer)
         if own.resets:
             self._goes_on(segment, own, end, acked)
+
+    def _first_fin(self, index: int, end: int, own: End, peer: End) -> None:
+        own.fin, own.fin_end = index, end
+        if own.acked_to == end and (own.resets or peer.resets):
+            self._questions[index] = Open.LATE_FIN
 
     def _pass_by(self, index: int, segment: Segment, own: End) -> None:
         """Let a segment decide nothing whose numbers are not the connection's; a RST may answer it."""
@@ -747,6 +754,12 @@ def _candidate(index: int, segment: Segment, seq: int, own: End, peer: End, *, r
 def _why_not(segment: Segment, peer: End) -> Why:
     """Say why a RST is outside the window: it may answer what was no part of the connection either."""
     return Why.EARLIER if not segment.has_ack and segment.seq == peer.astray else Why.OUT_OF_WINDOW
+
+
+def _is_outgrown(reset: Reset, own: End, peer: End) -> bool:
+    """Return whether the other end sent something new and acknowledged more than a RST's number after it."""
+    heard = own.acked_to is not None and own.acked_to > reset.seq
+    return not reset.has_ack and heard and (peer.sent_to or 0) > (reset.peer_sent_to or 0)
 
 
 def _is_expected(own: End, peer: End, seq: int) -> bool:

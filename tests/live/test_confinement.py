@@ -77,7 +77,8 @@ def test_it_finds_no_other_programs_sockets(bed: LocalTestbed) -> None:
 
 def test_it_sees_no_process_but_its_own(bed: LocalTestbed) -> None:
     numbers = '[P || P <- element(2, file:list_dir("/proc")), hd(P) >= $0, hd(P) =< $9].'
-    assert len(result(bed, numbers).split(",")) <= 4  # its process 1, itself, and what it started
+    # Its process 1, itself, and what it started: erl_child_setup, and inet_gethost twice.
+    assert len(result(bed, numbers).split(",")) <= 5
 
 
 def command_lines() -> Iterator[bytes]:

@@ -277,3 +277,9 @@ def test_a_fin_that_was_captured_after_its_ack_may_have_come_before_a_rst(
     closed = "> F. 19:19(0) ack 487\n< . 487:487(0) ack 20\n> R 20:20(0)\n< F. 486:486(0) ack 19"
     seen = connection(EXCHANGE + fin + closed)
     assert [why for _, why in seen.reading.questions()] == asked
+
+
+def test_what_a_forged_rst_acknowledges_before_the_answer_was_not_received() -> None:
+    forged = "> S 0:0(0)\n> R. 1:1(0) ack 1228\n< S. 0:0(0) ack 1\n> . 1:1(0) ack 1\n"
+    seen = connection(forged + "< F. 1:1(0) ack 1\n> . 1:1(0) ack 2")
+    assert seen.reading.end(B).fin == 4

@@ -543,6 +543,8 @@ class Reading:
             self._questions[index] = Open.LATE_SYN
         if segment.has_ack and self.answered_ns is None:
             self.answered_ns = segment.t_ns
+        if segment.has_ack and own.syn is None and peer.only_syn:
+            own.acked_to, own.whole_to = None, 0  # the other end has had nothing to acknowledge yet
         if own.syn is None:
             own.syn, own.isn = index, own.unwrap(segment.seq)
             own.start, own.whole_to = own.isn, max(own.isn, own.whole_to)

@@ -266,7 +266,7 @@ def test_a_rst_may_answer_an_ack_of_an_earlier_connection() -> None:
 @pytest.mark.parametrize(("more", "asked"), [("", []), ("\n< P. 486:496(10) ack 20", [Open.OLD_NUMBER])])
 def test_an_end_that_goes_on_past_a_rst_may_not_have_taken_it(more: str, asked: list[Open]) -> None:
     """Linux takes a RST with its FIN's own number (tcp_reset_check, Linux 6.12); not every TCP does."""
-    seen = connection(EXCHANGE + "> F. 19:19(0) ack 486\n> R 19:19(0)" + more)
+    seen = connection(EXCHANGE + "> F. 19:19(0) ack 486\n< . 486:486(0) ack 19\n> R 19:19(0)" + more)
     assert [why for _, why in seen.reading.questions()] == asked
 
 
@@ -283,3 +283,11 @@ def test_what_a_forged_rst_acknowledges_before_the_answer_was_not_received() -> 
     forged = "> S 0:0(0)\n> R. 1:1(0) ack 1228\n< S. 0:0(0) ack 1\n> . 1:1(0) ack 1\n"
     seen = connection(forged + "< F. 1:1(0) ack 1\n> . 1:1(0) ack 2")
     assert seen.reading.end(B).fin == 4
+
+
+@pytest.mark.parametrize(("crossing", "asked"), [("< P. 486:496(10) ack 19\n", []), ("", [Open.UNSEEN_ACK])])
+def test_a_rst_behind_a_fin_that_answers_nothing_answers_what_was_not_captured(
+    crossing: str, asked: list[Open]
+) -> None:
+    seen = connection(f"{EXCHANGE}{crossing}> F. 19:19(0) ack 486\n> R 19:19(0)")
+    assert [why for _, why in seen.reading.questions()] == asked

@@ -685,7 +685,9 @@ class Reading:
             self._ignore(index, Why.OUT_OF_WINDOW)
             self._questions[index] = Open.REFUSES_LATE
         elif low <= seq <= high:
-            if not segment.has_ack and (own.acked_to is None or seq > own.acked_to):
+            if not segment.has_ack and (
+                own.acked_to is None or seq > own.acked_to or _answers_nothing(own, peer)
+            ):
                 self._questions.setdefault(index, Open.UNSEEN_ACK)
             reset = _candidate(index, segment, seq, own, peer, refuses=False)
             own.may_count(reset)
@@ -756,6 +758,13 @@ def _candidate(index: int, segment: Segment, seq: int, own: End, peer: End, *, r
 def _why_not(segment: Segment, peer: End) -> Why:
     """Say why a RST is outside the window: it may answer what was no part of the connection either."""
     return Why.EARLIER if not segment.has_ack and segment.seq == peer.astray else Why.OUT_OF_WINDOW
+
+
+def _answers_nothing(own: End, peer: End) -> bool:
+    """Return whether nothing came after this end's FIN, nor was on its way by then, that a RST may answer."""
+    if own.fin is None or peer.last_other > own.fin:
+        return False
+    return (own.acks_to or 0) >= (peer.sent_to or 0)
 
 
 def _is_outgrown(reset: Reset, own: End, peer: End) -> bool:

@@ -230,7 +230,12 @@ WAITING = (
 
 
 @pytest.mark.parametrize(
-    ("seconds", "asked"), [((0, 0, 0, 1, 3, 3), []), ((0, 0, 0, 39, 46, 46), [Open.OLD_NUMBER])]
+    ("seconds", "asked"),
+    [
+        ((0, 0, 0, 1, 3, 3), []),
+        ((0, 0, 0, 39, 46, 46), [Open.OLD_NUMBER]),
+        ((0, 0, 0, 1, 79, 79), [Open.OLD_NUMBER]),
+    ],
 )
 def test_an_accept_queue_is_full_where_the_timer_of_the_syn_ack_backs_off(
     seconds: tuple[int, ...], asked: list[Open]

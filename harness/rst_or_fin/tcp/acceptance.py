@@ -26,6 +26,12 @@ _SYN_ACKS = 3
 _SYN_ACK_NS = (
     900_000_000  # the shortest time after which a SYN ACK is sent again (TCP_TIMEOUT_INIT, Linux 6.12)
 )
+# How many seconds lie between two SYN ACKs that were captured, where a timer doubles from one second on
+# (RFC 6298 section 5.5), whatever was lost between them; Linux's fires up to an eighth late (6.12,
+# kernel/time/timer.c).
+_BACKED_OFF_S = sorted(
+    {doubled * (2**lost - 1) for doubled in (1, 2, 4, 8, 16, 32, 64) for lost in range(1, 7)}
+)
 _CROSSING_NS = 1_000_000_000  # two aborts cross on the way where they were captured closer than this
 _RESETS_MAX = 64
 _TTLS_MAX = 8  # kept of one end: a host has one, or a few where its packets take several ways
@@ -205,7 +211,8 @@ class End:
             self.syn_acks = -1
         elif gap_ns > _SYN_ACK_NS:
             grows = self.syn_acks < 2 or 10 * gap_ns > 9 * self.syn_ack_gap_ns
-            self.syn_acks = self.syn_acks + 1 if grows else -1
+            is_timed = self.syn_acks == 0 or _is_backed_off(gap_ns)
+            self.syn_acks = self.syn_acks + 1 if grows and is_timed else -1
             self.syn_ack_ns, self.syn_ack_gap_ns = segment.t_ns, gap_ns
 
     def carries(self, segment: Segment, *, opening: bool) -> None:
@@ -736,6 +743,11 @@ def _apart(one: int, other: int) -> int:
     """Return how far apart two IP IDs are, whichever came first: networks reorder, and repeat."""
     ahead = (one - other) % _ID_SPACE
     return min(ahead, _ID_SPACE - ahead)
+
+
+def _is_backed_off(gap_ns: int) -> bool:
+    """Return whether a timer that doubles may have fired twice that far apart."""
+    return any(0.9 * seconds <= gap_ns / 1e9 <= 1.125 * seconds for seconds in _BACKED_OFF_S)
 
 
 def _candidate(index: int, segment: Segment, seq: int, own: End, peer: End, *, refuses: bool) -> Reset:

@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from docker.errors import NotFound
 from rst_or_fin.engine import client as engine
 
 _HOLDER = "rst_or_fin.netns.holder"
@@ -70,7 +71,10 @@ def docker_roles(driver: int) -> dict[str, int]:
     try:
         for thing in engine.owned_resources(client):
             if thing.kind == "container" and thing.owner is not None and thing.owner.pid == driver:
-                state = client.api.inspect_container(thing.id)
+                try:
+                    state = client.api.inspect_container(thing.id)
+                except NotFound:  # it has been removed meanwhile
+                    continue
                 roles |= _within(state["Name"].rpartition("-")[2], state["State"]["Pid"])
     finally:
         client.close()

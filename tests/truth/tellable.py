@@ -43,13 +43,13 @@ def unseen_opening(conns: Sequence[Conn], shown: Sequence[Crossing]) -> str:
 
 
 def cut_behind_a_reset(shown: Sequence[Crossing], truths: Sequence[Truth]) -> str:
-    """Return what cannot be told where a connection's last segment is a RST with its FIN's own number.
+    """Return what cannot be told where a connection's last RST has its FIN's own number.
 
     Linux takes it where it has not acknowledged the FIN yet; a stricter host answers, which was not captured.
     """
     for truth in truths:
         mine = [c for c in shown if c.conn.root() is truth.conn and not c.corrupted]
-        last = mine[-1].segment if mine else None
+        last = next((c.segment for c in reversed(mine) if c.segment.flags & RST), None)
         if last is None or last.flags & (RST | ACK) != RST or not last.genuine or last.counts:
             continue
         fins = (c.segment for c in mine if c.segment.side == last.side and c.segment.flags & FIN)

@@ -268,13 +268,6 @@ def test_a_rst_may_answer_an_ack_of_an_earlier_connection() -> None:
     assert [ignored.why for ignored in seen.reading.ignored()] == [Why.OUT_OF_WINDOW, Why.EARLIER]
 
 
-@pytest.mark.parametrize(("more", "asked"), [("", []), ("\n< P. 486:496(10) ack 20", [Open.OLD_NUMBER])])
-def test_an_end_that_goes_on_past_a_rst_may_not_have_taken_it(more: str, asked: list[Open]) -> None:
-    """Linux takes a RST with its FIN's own number (tcp_reset_check, Linux 6.12); not every TCP does."""
-    seen = connection(EXCHANGE + "> F. 19:19(0) ack 486\n< . 486:486(0) ack 19\n> R 19:19(0)" + more)
-    assert [why for _, why in seen.reading.questions()] == asked
-
-
 @pytest.mark.parametrize(("fin", "asked"), [("< F. 486:486(0) ack 19\n", []), ("", [Open.LATE_FIN])])
 def test_a_fin_that_was_captured_after_its_ack_may_have_come_before_a_rst(
     fin: str, asked: list[Open]

@@ -425,9 +425,8 @@ class Reading:
         alone = len(resets) == 1 and is_own and not is_forged
         old = (
             (reset.index, Open.OLD_NUMBER)
-            for end, other in (self._ends, self._ends[::-1])
-            if (reset := end.reset()) is not None
-            and not (reset.is_exact or (reset.is_certain and alone and not _is_outgrown(reset, end, other)))
+            for end in self._ends
+            if (reset := end.reset()) is not None and not (reset.is_exact or (reset.is_certain and alone))
         )
         missing = (
             (end.last_other, Open.MISSING)
@@ -777,12 +776,6 @@ def _answers_nothing(own: End, peer: End) -> bool:
     if own.fin is None or peer.last_other > own.fin:
         return False
     return (own.acks_to or 0) >= (peer.sent_to or 0)
-
-
-def _is_outgrown(reset: Reset, own: End, peer: End) -> bool:
-    """Return whether the other end sent something new and acknowledged more than a RST's number after it."""
-    heard = own.acked_to is not None and own.acked_to > reset.seq
-    return not reset.has_ack and heard and (peer.sent_to or 0) > (reset.peer_sent_to or 0)
 
 
 def _is_expected(own: End, peer: End, seq: int) -> bool:

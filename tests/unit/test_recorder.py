@@ -24,8 +24,10 @@ class Bed:
         self.wire = self
         self.is_idle = is_idle
         self.fences = 0
+        self.waited_s = 0.0
 
     def drain(self, timeout_s: float = 0.0) -> list[Frame]:
+        self.waited_s += timeout_s
         taken, self.near = self.near, []
         return taken
 
@@ -63,6 +65,15 @@ def test_an_idle_wire_is_asked_only_where_something_may_be_on_its_way(
     bed = Bed(near, far, is_idle=is_idle)
     Recorder(cast(Any, Nowhere())).see(cast(Any, bed))
     assert bed.fences == fences
+
+
+@pytest.mark.parametrize("far", [[NODE, PEER], [PEER]])
+@pytest.mark.parametrize("is_idle", [True, False])
+def test_it_waits_once_for_a_frame_whether_the_wire_is_asked_or_not(far: list[bytes], is_idle: bool) -> None:
+    """A look that did not wait would be one of thousands until the time to settle is over."""
+    bed = Bed([NODE, PEER], far, is_idle=is_idle)
+    Recorder(cast(Any, Nowhere())).see(cast(Any, bed), 0.05)
+    assert bed.waited_s == 0.05
 
 
 class Deaf:

@@ -31,7 +31,7 @@ class Order(NamedTuple):
     `node` is the node's command line, run in `node_folder` with `node_environment` and nothing else; it will
     listen on 127.0.0.1:`node_port`; empty: no node. It has to reach `node_files`, and little else is there
     (`confinement`); its cookie lies in a file. `server` is a module with a `main(arguments)`, or empty;
-    `server_path` is where it finds what it imports. each host has sysctls of its own. `wire` is such a
+    `server_path` is where it finds what it imports. Each host has sysctls of its own. `wire` is such a
     module, too, which passes frames between the two hosts; empty: nothing stands between them.
     """
 

@@ -48,7 +48,8 @@ class Recorder:
         not be asked where every frame has come out again, in both directions.
         """
         if bed.wire is not None and bed.wire.is_idle:
-            self._take_in(bed, 0.0)
+            self._take_in(bed, timeout_s)
+            timeout_s = 0.0
             if self._near_by_sender and self._near_by_sender == self._far_by_sender:
                 self._pending = 0
                 return

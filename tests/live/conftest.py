@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rst_or_fin.engine import client as engine
 from rst_or_fin.errors import MachineError
+from rst_or_fin.testbed import local
 
 from tests.support.commands import Command
 from tests.support.needs import skip_or_fail
@@ -28,6 +29,15 @@ def client() -> Iterator[docker.DockerClient]:
         skip_or_fail(str(error))
     yield connected
     connected.close()
+
+
+@pytest.fixture
+def namespaces() -> None:
+    """Skip, or fail, where this machine refuses them."""
+    try:
+        local.probe()
+    except MachineError as error:
+        skip_or_fail(str(error))
 
 
 @pytest.fixture

@@ -2,39 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
-from rst_or_fin.errors import MachineError
-from rst_or_fin.testbed import local
 
-from tests.support.needs import skip_or_fail
-
-CHECKOUT = Path(__file__).resolve().parents[2]
-
-
-def campaign(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run in a process of its own, which may be the subreaper of all that it starts."""
-    return subprocess.run(
-        [sys.executable, "-m", "tests.faults.campaign", *arguments],
-        cwd=CHECKOUT,
-        env={**os.environ, "PYTHONPATH": f"{CHECKOUT}/harness:{CHECKOUT}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-@pytest.fixture
-def namespaces() -> None:
-    """Skip, or fail, where this machine refuses them."""
-    try:
-        local.probe()
-    except MachineError as error:
-        skip_or_fail(str(error))
+from tests.support.commands import campaign
 
 
 @pytest.mark.local
@@ -42,7 +12,7 @@ def namespaces() -> None:
 @pytest.mark.usefixtures("namespaces")
 def test_20_runs_with_a_fault_each() -> None:
     """The long one is `make faults`."""
-    done = campaign("--count", "20")
+    done = campaign("faults", "--count", "20")
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -50,5 +20,5 @@ def test_20_runs_with_a_fault_each() -> None:
 @pytest.mark.timeout(600)
 @pytest.mark.usefixtures("client")
 def test_3_runs_in_containers_with_a_fault_each() -> None:
-    done = campaign("--count", "3", "--runtime", "docker")
+    done = campaign("faults", "--count", "3", "--runtime", "docker")
     assert (done.returncode, done.stderr) == (0, "")

@@ -5,32 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from rst_or_fin.errors import MachineError
-from rst_or_fin.testbed import local
 
-from tests.support.needs import skip_or_fail
+from tests.live.test_pytest_plugin import SCENARIO
 
 pytest_plugins = ("pytester",)
 
-SCENARIO = """
-claim = "a close with nothing unread is a FIN"
-sources = ["RFC 9293 section 3.6"]
-session = '''
-{ok, Sock} = gen_tcp:connect(Server, Port, [{active, false}]).
-gen_tcp:close(Sock).
-'''
-[expect]
-ending = "FIN"
-"""
-
 
 @pytest.mark.local
+@pytest.mark.usefixtures("namespaces")
 def test_each_scenario_is_played_under_these_faults(pytester: pytest.Pytester) -> None:
-    try:
-        local.probe()
-    except MachineError as error:
-        skip_or_fail(str(error))
-    Path("close.scenario.toml").write_text(SCENARIO)
+    Path("close.scenario.toml").write_text(SCENARIO.replace("ENDING", "FIN"))
     options = (
         "--rst-or-fin-runtime",
         "local",

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+CHECKOUT = Path(__file__).resolve().parents[2]
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -18,3 +22,15 @@ def document(done: subprocess.CompletedProcess[str]) -> Any:
         return json.loads(done.stdout)
     except json.JSONDecodeError:
         pytest.fail(f"exit {done.returncode}\n{done.stdout}\n{done.stderr}")
+
+
+def campaign(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `tests.NAME.campaign` in a process of its own, which may be the subreaper of all that it starts."""
+    return subprocess.run(
+        [sys.executable, "-m", f"tests.{name}.campaign", *arguments],
+        cwd=CHECKOUT,
+        env={**os.environ, "PYTHONPATH": f"{CHECKOUT}/harness:{CHECKOUT}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )

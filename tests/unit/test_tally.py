@@ -83,5 +83,5 @@ def test_what_was_left_out_is_said() -> None:
 
 
 def test_an_interrupted_run_says_so_with_what_there_was_to_be() -> None:
-    lines = [tally(fin()).line(interrupted_of=asked).partition(" (")[0] for asked in (1000, 0)]
-    assert lines == ["1 of 1,000 replays: interrupted", "1 replay: interrupted"]
+    lines = [tally(fin()).line(interrupted_of=asked).partition(" (")[0] for asked in (1000, 0, 1)]
+    assert lines == ["1 of 1,000 replays: interrupted", "1 replay: interrupted", "1 replay"]

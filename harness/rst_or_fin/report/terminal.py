@@ -323,7 +323,7 @@ class Tally:
         doubted = self.total - self.conclusive.total()
         left_out = f"; {doubted} inconclusive, their endings left out" if doubted else ""
         number = f"{self.total} replay{'' if self.total == 1 else 's'}"
-        if interrupted_of is not None:
+        if interrupted_of is not None and interrupted_of != self.total:
             number = f"{self.total:,} of {interrupted_of:,} replays" if interrupted_of else number
             number += ": interrupted"
         lines = [f"{number} ({what}with 95 % Wilson intervals{left_out})"]

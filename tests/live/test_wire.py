@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from rst_or_fin.agents import wire
 from rst_or_fin.errors import MachineError
 from rst_or_fin.runner import replay as conductor
 from rst_or_fin.scenario.model import Scenario, parse
@@ -176,6 +177,18 @@ def wire_programs() -> list[int]:
             if " node:" in names and " peer:" in names:
                 found.append(pid)
     return found
+
+
+def test_the_wire_goes_before_what_keeps_the_processors_busy(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        skip_or_fail("a higher priority takes CAP_SYS_NICE")
+    found: set[int] = set()
+
+    def look(call: object) -> None:
+        found.update(os.getpriority(os.PRIO_PROCESS, pid) for pid in wire_programs())
+
+    _ = list(played(rule(from_="client", segment="FIN", do="drop"), tmp_path, repeat=1, at_call=look))
+    assert found == {wire.NICENESS}
 
 
 def test_a_killed_wire_makes_its_replay_inconclusive_and_no_other(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from rst_or_fin.agents import wire
 from rst_or_fin.engine import client as engine
 from rst_or_fin.errors import RstOrFinError
 from rst_or_fin.runner import replay as conductor
@@ -81,3 +82,19 @@ def test_a_killed_wire_makes_the_replay_inconclusive_and_leaves_nothing(
     (judged,) = played(client, "our-fin-is-lost", tmp_path, at_call=kill)
     assert any("the wire between the hosts ended" in doubt for doubt in judged.verdict.doubts)
     assert ours(client, "wire") | ours(client, "peer-capture") == set()
+
+
+def test_the_wire_goes_before_what_keeps_the_processors_busy(
+    client: docker.DockerClient, tmp_path: Path
+) -> None:
+    found: list[str] = []
+
+    def look(call: object) -> None:
+        found.extend(
+            niceness
+            for name in ours(client, "wire")
+            for _, niceness in client.api.top(name, "-o pid,ni")["Processes"]
+        )
+
+    _ = list(played(client, "our-fin-is-lost", tmp_path, at_call=look))
+    assert set(found) == {str(wire.NICENESS)}

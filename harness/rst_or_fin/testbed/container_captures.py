@@ -18,6 +18,7 @@ from rst_or_fin.testbed.wire_program import WireProgram
 
 # Offloads are switched off and the tap is opened before the capture becomes an unprivileged user.
 _CAPTURE_CAPABILITIES = ["NET_ADMIN", "NET_RAW", "SETGID", "SETUID"]
+_WIRE_CAPABILITIES = [*_CAPTURE_CAPABILITIES, "SYS_NICE"]
 _WITH_IPV6 = {
     "net.ipv6.conf.all.disable_ipv6": "0",
     "net.ipv6.conf.default.disable_ipv6": "0",
@@ -89,7 +90,7 @@ def start_wire(
             *("--drop-to-uid", str(NOBODY)),
             *("--reach", *(f"{address}/{length}" for address in addresses)),
         ],
-        cap_add=_CAPTURE_CAPABILITIES,
+        cap_add=_WIRE_CAPABILITIES,
     )
     capture, at_peer = CaptureClient(near.stdio), CaptureClient(far.stdio)
     program = WireProgram(between.stdio, at_peer.drain, lambda: at_peer.dropped)

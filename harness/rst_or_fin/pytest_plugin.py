@@ -145,6 +145,7 @@ class ScenarioItem(pytest.Item):
     def runtest(self) -> None:
         """Play the scenario and raise where it does not end as expected."""
         from rst_or_fin.errors import RstOrFinError
+        from rst_or_fin.escaping import visible
         from rst_or_fin.runner.player import Player
         from rst_or_fin.storage import evidence_folder
         from rst_or_fin.verdict.outcome import Outcome
@@ -154,7 +155,7 @@ class ScenarioItem(pytest.Item):
         try:
             excluded = beds.excluded(scenario)
             if excluded:
-                pytest.skip(excluded)
+                pytest.skip(visible(excluded))
             folder = evidence_folder.new_folder(self._evidence(), scenario.name)
             [judged] = Player(beds, repeat=1, command_line=("pytest", self.nodeid)).play(self.entry, folder)
         except RstOrFinError as error:
@@ -237,9 +238,9 @@ def _failure(path: Path, why: str, shown: str) -> ReprExceptionInfo:
 
     Of pytest's own kind, because only these pass from a process of pytest-xdist to the next.
     """
-    from rst_or_fin.escaping import visible
+    from rst_or_fin.escaping import printed, visible
 
-    entry = ReprEntryNative([f"{shown}\n"])
+    entry = ReprEntryNative([f"{printed(shown)}\n"])
     return ReprExceptionInfo(
         reprtraceback=ReprTraceback(reprentries=[entry], extraline=None, style="native"),
         reprcrash=ReprFileLocation(str(path), 1, visible(" ".join(why.split()))),

@@ -64,3 +64,13 @@ def test_a_failure_is_shown_once(pytester: pytest.Pytester, client: object) -> N
     result = play(pytester, SCENARIO.replace("ENDING", "RST"))
     shown = [line for line in result.outlines if "<- decides" in line]
     assert len(shown) == 1
+
+
+@pytest.mark.parametrize("family", ["4", "6"])
+def test_no_control_character_of_a_scenario_is_printed(
+    pytester: pytest.Pytester, client: object, family: str
+) -> None:
+    text = SCENARIO.replace("ENDING", "RST").replace("[expect]", 'published = "\\u001b[31mRST"\n[expect]')
+    excluded = '\n[[excluded]]\nwhen = { family = [6] }\nreason = "\\u001b[31mno"\n'
+    result = play(pytester, text + excluded, "-rs", "--rst-or-fin-family", family)
+    assert "\x1b" not in result.stdout.str()

@@ -36,7 +36,7 @@ for address in sys.argv[2:]:
 """
 
 
-@pytest.fixture(scope="module", params=["27", "28"])
+@pytest.fixture(scope="module", params=["27", "29"])
 def bed(client: docker.DockerClient, request: pytest.FixtureRequest) -> Iterator[DockerTestbed]:
     with DockerTestbed(client, TestbedSpec(otp=request.param)) as opened:
         yield opened

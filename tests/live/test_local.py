@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import shutil
 import signal
@@ -20,6 +22,7 @@ from typing import Any
 import pytest
 from rst_or_fin.agents import counters, frames
 from rst_or_fin.capture_file.frame import Frame
+from rst_or_fin.commands import machine
 from rst_or_fin.errors import MachineError, RstOrFinError, UsageError
 from rst_or_fin.evidence.records import PeerReport, SessionEnd
 from rst_or_fin.node import session
@@ -521,3 +524,9 @@ def test_the_captures_program_says_why_it_cannot_start() -> None:
 def test_the_floor_is_measured_in_the_same_namespaces() -> None:
     """`bench` holds its figures against a plain socket client's."""
     assert baseline.seconds(5).keys() == {"unread", "drained"}
+
+
+def test_doctor_starts_a_confined_node(capsys: pytest.CaptureFixture[str]) -> None:
+    _ = machine.doctor(argparse.Namespace(json=True))
+    found = {each["what"]: each["works"] for each in json.loads(capsys.readouterr().out)["findings"]}
+    assert found["local Erlang node"]

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rst_or_fin.commands import machine
 from rst_or_fin.engine import client as engine
 from rst_or_fin.engine import kvm
-from rst_or_fin.errors import MachineError
+from rst_or_fin.errors import EXIT_ENVIRONMENT, MachineError
+from rst_or_fin.testbed import local
 
 
 @pytest.fixture
@@ -71,3 +75,17 @@ def test_a_device_says_its_version(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kvm, "_api_version", lambda: 12)
     found = kvm.device()
     assert (found.usable, "opens (API 12" in found.says) == (True, True)
+
+
+def test_namespaces_are_no_runtime_where_the_node_cannot_be_confined(
+    silent: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(spec: object) -> None:
+        raise MachineError("the Erlang node could not be confined: Operation not permitted", "let it mount")
+
+    monkeypatch.setattr(engine, "_FIRST_ANSWER_S", 0.1)
+    monkeypatch.setattr(local, "probe", lambda: "user")
+    monkeypatch.setattr(local, "LocalTestbed", refused)
+    code = machine.doctor(argparse.Namespace(json=True))
+    found = {each["what"]: each for each in json.loads(capsys.readouterr().out)["findings"]}
+    assert (code, found["local Erlang node"]["remedy"]) == (EXIT_ENVIRONMENT, "let it mount")

@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING
 
 from rst_or_fin import own_files
 from rst_or_fin.commands.console import palette, print_json, show
-from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_ENVIRONMENT, MachineError
-from rst_or_fin.testbed.spec import DEFAULT_OTP
+from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_ENVIRONMENT, MachineError, RstOrFinError
+from rst_or_fin.testbed.spec import DEFAULT_OTP, TestbedSpec
 
 if TYPE_CHECKING:
     import docker
+
+_NODE = "local Erlang node"
+_LOCAL_NEEDS = ("network namespaces", _NODE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +37,10 @@ def doctor(options: argparse.Namespace) -> int:
     """Print what works here; exit with 0 where at least one runtime works, 4 where none does."""
     findings = list(_findings())
     works = {finding.what: finding.works for finding in findings}
-    usable = (works["Docker Engine"] and works["images"]) or works["network namespaces"]
+    docker, local = (
+        all(works[what] for what in needed) for needed in (("Docker Engine", "images"), _LOCAL_NEEDS)
+    )
+    usable = docker or local
     if options.json:
         print_json({"format": 1, "usable": usable, "findings": [asdict(finding) for finding in findings]})
         return EXIT_AS_EXPECTED if usable else EXIT_ENVIRONMENT
@@ -44,14 +50,7 @@ def doctor(options: argparse.Namespace) -> int:
         show(f"{finding.what:<20} {mark}  {finding.says}")
         if finding.remedy:
             show(f"{'':<25}remedy: {finding.remedy}")
-    runtimes = [
-        name
-        for name, fine in (
-            ("docker", works["Docker Engine"] and works["images"]),
-            ("local", works["network namespaces"]),
-        )
-        if fine
-    ]
+    runtimes = [name for name, fine in (("docker", docker), ("local", local)) if fine]
     print(f"\nruntimes that work here: {', '.join(runtimes) or 'none'}")
     return EXIT_AS_EXPECTED if usable else EXIT_ENVIRONMENT
 
@@ -65,6 +64,10 @@ def _findings() -> Iterator[Finding]:
     yield _checked("images", _images) if engine.works else no_engine
     namespaces = _checked("network namespaces", _namespaces)
     yield namespaces
+    if namespaces.works:
+        yield _checked(_NODE, _node)
+    else:
+        yield Finding(what=_NODE, works=False, says="nowhere to confine it", remedy=namespaces.remedy)
     yield _capture(namespaces=namespaces.works, containers=engine.works)
     yield _checked("KVM", partial(_kvm, engine.works))
     yield _tshark()
@@ -175,6 +178,20 @@ def _namespaces() -> Finding:
     except MachineError as error:
         return Finding(what="network namespaces", works=False, says=str(error), remedy=error.remedy)
     return Finding(what="network namespaces", works=True, says=f"can be made as {kind}")
+
+
+def _node() -> Finding:
+    """Start the node of a local run, which is confined before it becomes Erlang."""
+    from rst_or_fin.node import session
+    from rst_or_fin.testbed.local import LocalTestbed
+
+    try:
+        with LocalTestbed(TestbedSpec(runtime="local")) as bed:
+            otp = session.node_facts(bed.link)["otp"]
+    except RstOrFinError as error:
+        return Finding(what=_NODE, works=False, says=str(error), remedy=error.remedy)
+    confined = "without privileges, writing to a scratch folder alone"
+    return Finding(what=_NODE, works=True, says=f"OTP {otp} starts, confined: {confined}")
 
 
 def _capture(*, namespaces: bool, containers: bool) -> Finding:

@@ -6,23 +6,19 @@ import struct
 from random import Random
 
 import pytest
-from rst_or_fin.capture_file import columns
-from rst_or_fin.capture_file.byte_stream import ByteStream
+from rst_or_fin.capture_file import batches as batches_module
+from rst_or_fin.capture_file.batches import batches
+from rst_or_fin.capture_file.columns import columns
 from rst_or_fin.capture_file.decoding import Decoder
-from rst_or_fin.capture_file.records import Record
+from rst_or_fin.capture_file.layouts import opened
+from rst_or_fin.capture_file.records import FileNotes, Record
+from rst_or_fin.capture_file.writing import header
 from rst_or_fin.tcp.segment import Checksum, Segment
 
 from tests.support import nearly_plain
 from tests.truth.crowd import crowd
 
 DAY_S = 86_400
-
-
-def behind_header(data: bytes) -> ByteStream:
-    stream = ByteStream([data])
-    stream.fill(columns.HEADER_LEN)
-    stream.at += columns.HEADER_LEN
-    return stream
 
 
 def told(segment: Segment) -> tuple[object, ...]:
@@ -43,10 +39,11 @@ def end(number: int) -> str:
     "data", [crowd(range(12)), nearly_plain.capture(1), nearly_plain.capture(2)], ids=["crowd", "one", "two"]
 )
 def test_a_column_holds_what_decoding_finds(data: bytes) -> None:
-    how = columns.layout(data[:24])
-    assert how is not None
-    (block,) = columns.blocks(behind_header(data))
-    found = columns.columns(block, how)
+    begun = opened([data], FileNotes())
+    assert begun is not None
+    stream, layout = begun
+    (batch,) = batches(stream, layout)
+    found = columns(batch, layout)
     assert found is not None
     decoder = Decoder(0)
     rows = zip(
@@ -55,7 +52,7 @@ def test_a_column_holds_what_decoding_finds(data: bytes) -> None:
         strict=True,
     )
     by_column = [(t, {end(int(low)), end(int(high))}, *rest) for t, low, high, *rest in rows]
-    segments = [decoder.segment(block.record(number, how)) for number in found.frame.tolist()]
+    segments = [decoder.segment(batch.record(number, layout)) for number in found.frame.tolist()]
     assert by_column == [told(segment) for segment in segments if segment is not None]
 
 
@@ -72,16 +69,17 @@ def records(seed: int) -> list[bytes]:
 
 @pytest.mark.parametrize("cut", [0, 1, 20, 5_000])
 @pytest.mark.parametrize("seed", range(8))
-@pytest.mark.parametrize("block_len", [100, 3_000, 1_000_000])
+@pytest.mark.parametrize("batch_len", [100, 3_000, 1_000_000])
 def test_records_are_found_whatever_is_in_them(
-    seed: int, cut: int, block_len: int, monkeypatch: pytest.MonkeyPatch
+    seed: int, cut: int, batch_len: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(columns, "_BLOCK_LEN", block_len)
+    monkeypatch.setattr(batches_module, "_BATCH_LEN", batch_len)
     written = records(seed)
     data = b"".join(written)
-    stream = ByteStream([data[: len(data) - cut]])
-    how = columns.Layout(unit_ns=1, link_type=1, ip_at=14, ethertype_at=12)
-    found = [block.record(n, how) for block in columns.blocks(stream) for n in range(len(block.starts))]
+    begun = opened([header(), data[: len(data) - cut]], FileNotes())
+    assert begun is not None
+    stream, layout = begun
+    found = [batch.record(n, layout) for batch in batches(stream, layout) for n in range(len(batch.starts))]
     whole = len(written)
     while sum(map(len, written[:whole])) > len(data) - cut:
         whole -= 1

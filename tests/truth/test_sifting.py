@@ -12,7 +12,7 @@ from rst_or_fin.analysis import sifting
 from rst_or_fin.analysis.captured import Case, JudgedCapture, judged
 from rst_or_fin.analysis.overview import Overview
 from rst_or_fin.analysis.sifting import PlainConnections, sift
-from rst_or_fin.capture_file import columns
+from rst_or_fin.capture_file import batches
 from rst_or_fin.capture_file.reading import Reading, Source
 from rst_or_fin.report import capture_text
 from rst_or_fin.report.capture_records import capture_record, case_record, overview_record
@@ -85,7 +85,7 @@ def difference(data: bytes) -> str:
 @pytest.mark.parametrize("epoch", [sifting._EPOCH, SMALL], ids=["at once", "piece by piece"])
 def test_a_crowd_is_answered_the_same(epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sifting, "_EPOCH", epoch)
-    monkeypatch.setattr(columns, "_BLOCK_LEN", 5_000 if epoch == SMALL else columns._BLOCK_LEN)
+    monkeypatch.setattr(batches, "_BATCH_LEN", 5_000 if epoch == SMALL else batches._BATCH_LEN)
     found = {first: difference(crowd(range(first, first + CROWD))) for first in range(0, 240, CROWD)}
     assert {first: said for first, said in found.items() if said} == {}
 
@@ -121,6 +121,6 @@ def test_damaged_crowds_are_answered_the_same() -> None:
 @pytest.mark.parametrize("epoch", [sifting._EPOCH, 60], ids=["at once", "piece by piece"])
 def test_what_is_nearly_plain_is_answered_the_same(epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sifting, "_EPOCH", epoch)
-    monkeypatch.setattr(columns, "_BLOCK_LEN", 3_000 if epoch == 60 else columns._BLOCK_LEN)
+    monkeypatch.setattr(batches, "_BATCH_LEN", 3_000 if epoch == 60 else batches._BATCH_LEN)
     found = {seed: difference(nearly_plain.capture(seed)) for seed in range(120)}
     assert {seed: said for seed, said in found.items() if said} == {}

@@ -15,23 +15,11 @@ from ipaddress import IPv4Address
 
 import numpy as np
 
-from rst_or_fin.capture_file.byte_stream import ByteStream
-from rst_or_fin.capture_file.columns import (
-    HEADER_LEN,
-    RECORD_LEN,
-    Block,
-    Column,
-    Columns,
-    Layout,
-    block_of,
-    blocks,
-    columns,
-    is_whole,
-    layout,
-)
-from rst_or_fin.capture_file.compression import unpacked
-from rst_or_fin.capture_file.damage import CaptureError, Damage, the_end
+from rst_or_fin.capture_file.batches import Batch, Column, Layout, batches
+from rst_or_fin.capture_file.columns import Columns, are_known, columns
+from rst_or_fin.capture_file.damage import CaptureError
 from rst_or_fin.capture_file.decoding import Decoder
+from rst_or_fin.capture_file.layouts import opened
 from rst_or_fin.capture_file.reading import Reading, Source
 from rst_or_fin.capture_file.records import FileNotes, Record
 from rst_or_fin.tcp import plain
@@ -73,10 +61,9 @@ class Sifted:
     """A capture of which the first reading is done."""
 
     source: Source
-    layout: Layout
     plain: PlainConnections
     left_out: Column  # by frame: whether it is of a plain connection
-    damage: Damage | None
+    notes: FileNotes  # what the file says besides, but for what it says of frames that are not left out
 
     def reading(self, payload_kept: int) -> SiftedReading:
         """Return the second reading, without the plain connections; keep that much of each payload."""
@@ -97,20 +84,32 @@ class SiftedReading(Reading):
 
     def _rest(self, source: Source, notes: FileNotes) -> Iterator[Record]:
         """Give what is left, each record at its own number, as far as was sifted: a file may have grown."""
-        how, left_out = self._sifted.layout, self._sifted.left_out
+        left_out, known = self._sifted.left_out, self._sifted.notes
+        if left_out.all():
+            notes.dropped = known.dropped
+            notes.comments.add(comment.text for comment in known.comments.kept)
+        else:
+            yield from self._kept(source, notes)
+        self.frames = len(left_out)
+        notes.damage = known.damage
+
+    def _kept(self, source: Source, notes: FileNotes) -> Iterator[Record]:
+        found = opened(source.open(), notes)
+        if found is None:  # it is another file by now
+            return
+        left_out, (stream, layout) = self._sifted.left_out, found
         base = 0
-        for block in () if left_out.all() else blocks(_behind_header(source)):
-            times, after = block.times_ns(how), 0
-            kept = np.flatnonzero(~left_out[base : base + len(block.starts)])
+        for batch in batches(stream, layout):
+            times, after = batch.times_ns(layout), 0
+            kept = np.flatnonzero(~left_out[base : base + len(batch.starts)])
             for number in kept.tolist():
                 self._pass(times[after:number])
                 after = number + 1
                 self.frames = base + number
-                yield block.record(number, how)
-            base += len(block.starts)
-            self._pass(times[after : len(left_out) - base + len(block.starts)])
-        self.frames = len(left_out)
-        notes.damage = self._sifted.damage
+                yield batch.record(number, layout)
+            base += len(batch.starts)
+            self._pass(times[after : len(left_out) - base + len(batch.starts)])
+        next(layout.rest(), None)  # no record, but what the file says at its end
 
     def _pass(self, times: Column) -> None:
         if len(times) and self.on_left_out is not None:
@@ -119,34 +118,25 @@ class SiftedReading(Reading):
 
 def sift(source: Source) -> Sifted | None:
     """Read a capture for the first time; None where it cannot be sifted, or where that is in vain."""
+    notes = FileNotes()
     try:
-        stream = unpacked(ByteStream(source.open()))
+        begun = opened(source.open(), notes)
     except CaptureError:
         return None
-    stream.fill(HEADER_LEN)
-    how = layout(stream.data[stream.at : stream.at + HEADER_LEN])
-    if how is None:
+    if begun is None:
         return None
-    stream.at += HEADER_LEN
-    sifting = _Sifting(how)
-    for block in blocks(stream):
-        if not sifting.add(block):
-            return None
-    rest = stream.data[stream.at :]
-    if len(rest) >= RECORD_LEN and not is_whole(block_of(rest, np.zeros(1, dtype=np.int64))):
+    stream, layout = begun
+    if not are_known(layout.link_type):
         return None
-    damage = the_end(stream.position, stream.available, stream.broken)
-    found, left_out = sifting.finish(is_cut=damage is not None)
+    sifting = _Sifting(layout)
+    if not all(sifting.add(batch) for batch in batches(stream, layout)):
+        return None
+    if next(layout.rest(), None) is not None:
+        return None
+    found, left_out = sifting.finish(is_cut=notes.damage is not None)
     if not found.total:
         return None
-    return Sifted(source=source, layout=how, plain=found, left_out=left_out, damage=damage)
-
-
-def _behind_header(source: Source) -> ByteStream:
-    stream = unpacked(ByteStream(source.open()))
-    stream.fill(HEADER_LEN)
-    stream.at += HEADER_LEN
-    return stream
+    return Sifted(source=source, plain=found, left_out=left_out, notes=notes)
 
 
 class _Pairs:
@@ -191,8 +181,8 @@ class _Pairs:
 class _Sifting:
     """The first reading: what is known of a capture's pairs and connections so far."""
 
-    def __init__(self, how: Layout) -> None:
-        self._how = how
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
         self._decoder = Decoder(0)
         self._pairs = _Pairs()
         self._frames = 0
@@ -205,20 +195,20 @@ class _Sifting:
         self._pair_of: list[Column] = [np.empty(0, dtype=np.uint32)]  # by frame, as many as are noted
         self._found: list[tuple[Column, ...]] = [_NO_CONNECTION]
 
-    def add(self, block: Block) -> bool:
+    def add(self, batch: Batch) -> bool:
         """Take in the next records; False where they are damaged, or most segments so far are not simple."""
-        found = columns(block, self._how)
+        found = columns(batch, self._layout)
         if found is None:
             return False
-        is_other = np.ones(len(block.starts), dtype=bool)
+        is_other = np.ones(len(batch.starts), dtype=bool)
         is_other[found.frame] = False
         for number in np.flatnonzero(is_other).tolist():
-            self._add_other(block.record(number, self._how), self._frames + number + 1)
+            self._add_other(batch.record(number, self._layout), self._frames + number + 1)
         self._simple += len(found.frame)
         if len(found.frame):
             self._last_ns = max(self._last_ns, int(found.t_ns.max()))
         found.frame[:] += self._frames
-        self._frames += len(block.starts)
+        self._frames += len(batch.starts)
         self._held.append(found)
         self._held_len += len(found.frame)
         if self._held_len >= _EPOCH:

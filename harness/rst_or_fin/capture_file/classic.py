@@ -24,7 +24,9 @@ _FCS_LEN_GIVEN = 0x0400_0000  # in the link type's word; the length is in its up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Header:
+class Header:
+    """What a file's header says of its records."""
+
     record: struct.Struct
     unit_ns: int
     link_type: int
@@ -34,20 +36,21 @@ class _Header:
 
 def records(stream: ByteStream, notes: FileNotes) -> Iterator[Record]:
     """Read the header, then yield every record. Raises CaptureError, at once, for a header cut off."""
+    return behind_header(stream, header(stream), notes)
+
+
+def header(stream: ByteStream) -> Header:
+    """Read the header. Raises CaptureError where it is cut off."""
     if not stream.fill(HEADER_LEN):
         raise CaptureError(
             f"the capture is cut off inside its header ({stream.available} of {HEADER_LEN} bytes)",
             "capture it again",
         )
-    header = _header(stream.data[stream.at : stream.at + HEADER_LEN])
+    data = stream.data[stream.at : stream.at + HEADER_LEN]
     stream.at += HEADER_LEN
-    return _records(stream, header, notes)
-
-
-def _header(data: bytes) -> _Header:
     order, record, unit_ns = MAGICS[data[:4]]
     major, minor, link = struct.unpack(order + "4xHH12xI", data)
-    return _Header(
+    return Header(
         record=struct.Struct(order + record),
         unit_ns=unit_ns,
         link_type=link & 0xFFFF,
@@ -56,7 +59,8 @@ def _header(data: bytes) -> _Header:
     )
 
 
-def _records(stream: ByteStream, header: _Header, notes: FileNotes) -> Iterator[Record]:
+def behind_header(stream: ByteStream, header: Header, notes: FileNotes) -> Iterator[Record]:
+    """Yield every record from where the stream stands; the notes get what is wrong with the file's end."""
     unpack, head_len, unit_ns = header.record.unpack_from, header.record.size, header.unit_ns
     link_type, fcs_len, swapped = header.link_type, header.fcs_len, header.swapped
     while stream.fill(head_len):

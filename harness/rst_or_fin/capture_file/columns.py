@@ -1,4 +1,4 @@
-"""A classic capture file as columns of numbers: TCP over IPv4 over a plain link layer, many frames at a time.
+"""Frames as columns of numbers: TCP over IPv4 over a plain link layer, many frames at a time.
 
 A frame that is anything else is left to `decoding`, which knows every layer: fragments, options of IP,
 headers that were captured in part. What is said here of a frame is what `decoding` says of it. numpy computes
@@ -7,75 +7,40 @@ a column at a tenth of what Python takes for its numbers one by one.
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from rst_or_fin.capture_file.byte_stream import ByteStream
-from rst_or_fin.capture_file.records import SNAP_LENGTH, Record
+from rst_or_fin.capture_file.batches import Batch, Column, Layout
 
-Column: TypeAlias = npt.NDArray[Any]
-
-HEADER_LEN = 24
-RECORD_LEN = 16
-_BLOCK_LEN = 2_097_152  # bytes read at a time: what is computed from them fits into a processor's cache
 _IP_LEN = _TCP_LEN = 20  # without options
 _PROTOCOL = 6
 _ONES = 0xFFFF
 _MORE_OR_OFFSET = 0x3FFF
-_PADDING = 256  # bytes: more than headers take
-_HEAD = np.dtype([(name, "<u4") for name in ("seconds", "fraction", "captured", "wire")])
-# By link type: the length of its header, and where an EtherType stands in it (nowhere: IP follows)
-_LINKS = {
-    1: (14, 12),
-    12: (0, None),
-    14: (0, None),
-    101: (0, None),
-    228: (0, None),
-    113: (16, 14),
-    276: (20, 0),
-}
-_UNITS_NS = {b"\xd4\xc3\xb2\xa1": 1000, b"\x4d\x3c\xb2\xa1": 1}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
-    """How a file is laid out: what its unit of time is, and how far into a frame its IP header stands."""
+class _Link(NamedTuple):
+    """A link type's header: its length, and where an EtherType stands in it (nowhere: IP follows)."""
 
-    unit_ns: int
-    link_type: int
-    ip_at: int
+    length: int
     ethertype_at: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
-    """Some records in a row: their bytes, and where each of them begins."""
-
-    data: bytes
-    padded: Column  # the same as numbers, and some zeros behind
-    starts: Column
-
-    def times_ns(self, layout: Layout) -> Column:
-        """Read when each of them was captured."""
-        return _times_ns(_rows(self, RECORD_LEN).view(_HEAD)[:, 0], layout)
-
-    def record(self, number: int, layout: Layout) -> Record:
-        """Read one of them."""
-        at = int(self.starts[number])
-        seconds, fraction, captured_len, wire_len = struct.unpack_from("<IIII", self.data, at)
-        at += RECORD_LEN
-        t_ns = seconds * 1_000_000_000 + fraction * layout.unit_ns
-        return Record(t_ns, layout.link_type, self.data[at : at + captured_len], wire_len)
+_LINKS = {
+    1: _Link(14, 12),
+    12: _Link(0, None),
+    14: _Link(0, None),
+    101: _Link(0, None),
+    228: _Link(0, None),
+    113: _Link(16, 14),
+    276: _Link(20, 0),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
-    """The segments of a block, a column for each of their fields. `frame` counts from 0 within the block.
+    """The segments of a batch, a column for each of their fields. `frame` counts from 0 within the batch.
 
     `low` and `high` are both ends, each as address and port in one number, the smaller first, so that both
     directions are one pair. `from_low` says which of them sent it. `is_good`: its checksum is right;
@@ -96,93 +61,19 @@ class Columns:
     is_bad: Column
 
 
-def layout(header: bytes) -> Layout | None:
-    """Read a file's header; None where the file is laid out in any other way."""
-    unit_ns = _UNITS_NS.get(header[:4])
-    if unit_ns is None or len(header) < HEADER_LEN:
+def are_known(link_type: int) -> bool:
+    """Return whether frames of that link type can be read here."""
+    return link_type in _LINKS
+
+
+def columns(batch: Batch, layout: Layout) -> Columns | None:
+    """Find the simple frames of a batch; None where a record claims what cannot be."""
+    link = _LINKS[layout.link_type]
+    found = batch.rows(layout.head.itemsize + link.length + _IP_LEN + _TCP_LEN)
+    found = found.view(_fields(layout, link))[:, 0]
+    if not layout.are_sound(found):
         return None
-    major, minor, link = struct.unpack("<4xHH12xI", header)
-    if (major, minor) != (2, 4) or link not in _LINKS:  # a link type's upper bits announce a check sequence
-        return None
-    ip_at, ethertype_at = _LINKS[link]
-    return Layout(unit_ns=unit_ns, link_type=link, ip_at=ip_at, ethertype_at=ethertype_at)
-
-
-def blocks(stream: ByteStream) -> Iterator[Block]:
-    """Give the records of a file from behind its header on, as many at a time as make a block.
-
-    Ends where a record is not there to its end, or where its length is none.
-    """
-    while stream.fill(_BLOCK_LEN) or stream.available >= RECORD_LEN:
-        data = stream.data
-        starts, stream.at = _walked(data, stream.at)
-        if not len(starts):
-            return
-        yield block_of(data, starts)
-
-
-def block_of(data: bytes, starts: Column) -> Block:
-    """Return a block of the records that begin there."""
-    padded = np.frombuffer(data + bytes(_PADDING + len(data) % 2), dtype=np.uint8)
-    return Block(data=data, padded=padded, starts=starts)
-
-
-def _walked(data: bytes, at: int) -> tuple[Column, int]:
-    """Go from record to record; give where each whole one begins, and where the last of them ends.
-
-    To follow every length is slow. So what looks like a header is looked up first, all at once, and only
-    where one of these does not lead to the next is a step taken by itself.
-    """
-    likely, after = _likely(data, at)
-    breaks = np.append(np.flatnonzero(after[:-1] != likely[1:]), len(likely) - 1)
-    pieces = [np.empty(0, dtype=np.int64)]
-    while at + RECORD_LEN <= len(data):
-        place = int(np.searchsorted(likely, at))
-        if place < len(likely) and likely[place] == at:
-            last = int(breaks[np.searchsorted(breaks, place)])
-            run, following = likely[place : last + 1], int(after[last])
-        else:
-            run, following = np.array([at]), at + RECORD_LEN + struct.unpack_from("<8xI", data, at)[0]
-        if following > len(data):
-            pieces.append(run[:-1])
-            at = int(run[-1])
-            break
-        pieces.append(run)
-        at = following
-    return np.concatenate(pieces), at
-
-
-def _likely(data: bytes, at: int) -> tuple[Column, Column]:
-    """Find what looks like a header of the day of the one at `at`: where it begins, and its record ends."""
-    day = int.from_bytes(data[at + 2 : at + 4], "little")  # or rather 18 hours: the upper half of the seconds
-    end = len(data)
-    halves = (np.frombuffer(data, dtype="<u2", count=(end - odd) // 2, offset=odd) for odd in (0, 1))
-    found = [np.flatnonzero(half == day) * 2 + odd - 2 for odd, half in enumerate(halves)]
-    begins = np.sort(np.concatenate(found), kind="stable")
-    begins = begins[(begins >= at) & (begins <= end - RECORD_LEN)]
-    words = np.ndarray((end - 3,), dtype="<u4", buffer=data, strides=(1,))  # at every byte
-    captured, wire = words[begins + 8].astype(np.int64), words[begins + 12]
-    is_likely = (captured <= wire) & (captured <= SNAP_LENGTH)
-    begins = begins[is_likely]
-    return begins, begins + RECORD_LEN + captured[is_likely]
-
-
-def is_whole(block: Block) -> bool:
-    """Return whether no record lies about its lengths."""
-    return _is_whole(_rows(block, RECORD_LEN).view(_HEAD)[:, 0])
-
-
-def _is_whole(found: Column) -> bool:
-    return not bool(((found["captured"] > found["wire"]) | (found["captured"] > SNAP_LENGTH)).any())
-
-
-def columns(block: Block, how: Layout) -> Columns | None:
-    """Find the simple frames of a block; None where a record lies about its lengths."""
-    found = _rows(block, RECORD_LEN + how.ip_at + _IP_LEN + _TCP_LEN).view(_fields(how))[:, 0]
-    if not _is_whole(found):
-        return None
-    is_simple = _is_simple(found, how)
-    frame = np.flatnonzero(is_simple)
+    frame = np.flatnonzero(_is_simple(found, link) & layout.are_bare(found))
     if len(frame) < len(found):
         found = found[frame]
     source = found["source"].astype(np.uint64) << np.uint64(16) | found["source_port"]
@@ -190,13 +81,12 @@ def columns(block: Block, how: Layout) -> Columns | None:
     from_low = source < target
     bits = found["bits"].astype(np.uint16)
     total_len = found["total_len"].astype(np.int64)
-    is_whole = found["captured"] >= how.ip_at + total_len
-    ip_at = block.starts[frame] + (RECORD_LEN + how.ip_at)
-    is_good, is_bad = _verified(block.padded, ip_at, total_len, is_whole, found)
+    is_whole = found["captured"] >= link.length + total_len
+    ip_at = batch.starts[frame] + (layout.head.itemsize + link.length)
+    is_good, is_bad = _verified(batch.padded, ip_at, total_len, is_whole, found)
     return Columns(
         frame=frame,
-        t_ns=found["seconds"].astype(np.int64) * 1_000_000_000
-        + found["fraction"].astype(np.int64) * how.unit_ns,
+        t_ns=layout.times_ns(found),
         low=np.minimum(source, target),
         high=np.maximum(source, target),
         from_low=from_low,
@@ -209,26 +99,12 @@ def columns(block: Block, how: Layout) -> Columns | None:
     )
 
 
-def _times_ns(found: Column, how: Layout) -> Column:
-    times: Column = found["seconds"].astype(np.int64) * 1_000_000_000
-    times += found["fraction"].astype(np.int64) * how.unit_ns
-    return times
-
-
-def _rows(block: Block, length: int) -> Column:
-    """Return the first bytes of every record, as many of each, whatever follows it."""
-    return np.lib.stride_tricks.sliding_window_view(block.padded, length)[block.starts]
-
-
-def _fields(how: Layout) -> np.dtype[Any]:
+def _fields(layout: Layout, link: _Link) -> np.dtype[Any]:
     """Where the fields stand from the beginning of a record on."""
-    ip = RECORD_LEN + how.ip_at
+    ip = layout.head.itemsize + link.length
     tcp = ip + _IP_LEN
-    places = {
-        "seconds": ("<u4", 0),
-        "fraction": ("<u4", 4),
-        "captured": ("<u4", 8),
-        "wire": ("<u4", 12),
+    places: dict[str, tuple[Any, int]] = {
+        **{name: (kind, at) for name, (kind, at, *_) in (layout.head.fields or {}).items()},
         "version": ("u1", ip),
         "total_len": (">u2", ip + 2),
         "fragment": (">u2", ip + 6),
@@ -243,8 +119,8 @@ def _fields(how: Layout) -> np.dtype[Any]:
         "bits": (">u2", tcp + 12),
         "checksum": (">u2", tcp + 16),
     }
-    if how.ethertype_at is not None:
-        places["ethertype"] = (">u2", RECORD_LEN + how.ethertype_at)
+    if link.ethertype_at is not None:
+        places["ethertype"] = (">u2", layout.head.itemsize + link.ethertype_at)
     return np.dtype(
         {
             "names": list(places),
@@ -255,18 +131,18 @@ def _fields(how: Layout) -> np.dtype[Any]:
     )
 
 
-def _is_simple(found: Column, how: Layout) -> Column:
+def _is_simple(found: Column, link: _Link) -> Column:
     """Return which frames hold TCP under a plain IPv4 header, captured at least up to the payload."""
     header_len = found["bits"].astype(np.int64) >> 12 << 2
     simple: Column = (
-        (found["captured"] >= how.ip_at + _IP_LEN + header_len)
+        (found["captured"] >= link.length + _IP_LEN + header_len)
         & (found["version"] == 0x45)
         & (found["protocol"] == _PROTOCOL)
         & (found["fragment"] & _MORE_OR_OFFSET == 0)
         & (header_len >= _TCP_LEN)
         & (found["total_len"] >= _IP_LEN + header_len)
     )
-    return simple & (found["ethertype"] == 0x0800) if how.ethertype_at is not None else simple
+    return simple & (found["ethertype"] == 0x0800) if link.ethertype_at is not None else simple
 
 
 def _verified(

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from random import Random
 
 import pytest
 from rst_or_fin.capture_file import batches as batches_module
+from rst_or_fin.capture_file import formats
 from rst_or_fin.capture_file.batches import batches
 from rst_or_fin.capture_file.columns import columns
 from rst_or_fin.capture_file.decoding import Decoder
+from rst_or_fin.capture_file.frame import Frame
 from rst_or_fin.capture_file.layouts import opened
 from rst_or_fin.capture_file.records import FileNotes, Record
-from rst_or_fin.capture_file.writing import header
+from rst_or_fin.capture_file.writing import header, records
 from rst_or_fin.tcp.segment import Checksum, Segment
 
 from tests.support import nearly_plain
+from tests.support.as_pcapng import as_dumpcap_writes, packet
+from tests.support.capture_files import block, interface, section
 from tests.truth.crowd import crowd
 
 DAY_S = 86_400
+BEGIN_S = 1_700_000_000
 
 
 def told(segment: Segment) -> tuple[object, ...]:
@@ -35,9 +41,11 @@ def end(number: int) -> str:
     return f"{'.'.join(map(str, (number >> 16).to_bytes(4, 'big')))}:{number & 0xFFFF}"
 
 
-@pytest.mark.parametrize(
-    "data", [crowd(range(12)), nearly_plain.capture(1), nearly_plain.capture(2)], ids=["crowd", "one", "two"]
-)
+CAPTURES = {"crowd": crowd(range(12)), "one": nearly_plain.capture(1), "two": nearly_plain.capture(2)}
+CAPTURES |= {f"{name} in pcapng": as_dumpcap_writes(data) for name, data in CAPTURES.items()}
+
+
+@pytest.mark.parametrize("data", CAPTURES.values(), ids=CAPTURES)
 def test_a_column_holds_what_decoding_finds(data: bytes) -> None:
     begun = opened([data], FileNotes())
     assert begun is not None
@@ -56,37 +64,56 @@ def test_a_column_holds_what_decoding_finds(data: bytes) -> None:
     assert by_column == [told(segment) for segment in segments if segment is not None]
 
 
-def records(seed: int) -> list[bytes]:
-    """Records of all lengths; some hold what looks like a header, some were captured on another day."""
-    rng, written = Random(seed), []
+def lookalike(number: int, rng: Random) -> bytes:
+    """What could be a record's head: of a classic file, or of a pcapng packet with its whole block."""
+    if rng.random() < 0.5:
+        return struct.pack("<IIII", BEGIN_S + number, 5, rng.choice((0, 7, 60)), 60)
+    length = rng.choice((32, 36, 60))
+    return struct.pack("<7I", 6, length, 0, 0, 0, 0, 60) + bytes(length - 32) + struct.pack("<I", length)
+
+
+def written(seed: int) -> list[Record]:
+    """Records of all lengths; some hold what looks like a head, some were captured on another day."""
+    rng, found = Random(seed), []
     for number in range(300):
-        seconds = 1_700_000_000 + number + rng.choice((0, 0, 0, DAY_S, -DAY_S))
-        lookalike = struct.pack("<IIII", 1_700_000_000 + number, 5, rng.choice((0, 7, 60)), 60)
-        body = rng.choice((b"", bytes(rng.randrange(90)), b"x" * rng.randrange(9) + lookalike + bytes(60)))
-        written.append(struct.pack("<IIII", seconds, number, len(body), len(body)) + body)
-    return written
+        seconds = BEGIN_S + number + rng.choice((0, 0, 0, DAY_S, -DAY_S))
+        tricky = b"x" * rng.randrange(9) + lookalike(number, rng) + bytes(rng.choice((0, 60)))
+        data = rng.choice((b"", bytes(rng.randrange(90)), tricky))
+        found.append(Record(seconds * 1_000_000_000 + number, 1, data, len(data)))
+    return found
+
+
+def as_classic(record: Record) -> bytes:
+    return records([Frame(t_ns=record.t_ns, data=record.data)])
+
+
+def as_pcapng(record: Record) -> bytes:
+    names = block("<", 4, bytes(8)) if len(record.data) % 7 == 0 else b""
+    comment = [(1, b"a comment")] if len(record.data) % 11 == 0 else []
+    return names + packet(record, record.t_ns, *comment)
 
 
 @pytest.mark.parametrize("cut", [0, 1, 20, 5_000])
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("batch_len", [100, 3_000, 1_000_000])
+@pytest.mark.parametrize(
+    ("head", "write"),
+    [(header(), as_classic), (section() + interface("<", (9, b"\x09")), as_pcapng)],
+    ids=["classic", "pcapng"],
+)
 def test_records_are_found_whatever_is_in_them(
-    seed: int, cut: int, batch_len: int, monkeypatch: pytest.MonkeyPatch
+    head: bytes,
+    write: Callable[[Record], bytes],
+    batch_len: int,
+    seed: int,
+    cut: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(batches_module, "_BATCH_LEN", batch_len)
-    written = records(seed)
-    data = b"".join(written)
-    begun = opened([header(), data[: len(data) - cut]], FileNotes())
+    data = b"".join(map(write, written(seed)))
+    data = head + data[: len(data) - cut]
+    begun = opened([data], FileNotes())
     assert begun is not None
     stream, layout = begun
     found = [batch.record(n, layout) for batch in batches(stream, layout) for n in range(len(batch.starts))]
-    whole = len(written)
-    while sum(map(len, written[:whole])) > len(data) - cut:
-        whole -= 1
-    assert [one_of(record) for record in found] == [one[4:] for one in written[:whole]]
-
-
-def one_of(record: Record) -> bytes:
-    """The record as it stands in the file, but for its seconds."""
-    head = struct.pack("<III", record.t_ns % 1_000_000_000, len(record.data), record.wire_len)
-    return head + record.data
+    assert found == list(formats.records([data], FileNotes()))

@@ -17,7 +17,8 @@ from rst_or_fin.capture_file.reading import Reading, Source
 from rst_or_fin.report import capture_text
 from rst_or_fin.report.capture_records import capture_record, case_record, overview_record
 
-from tests.support import nearly_plain
+from tests.support import as_pcapng, nearly_plain
+from tests.support.capture_files import block, statistics
 from tests.truth.crowd import crowd
 
 TESTS = Path(__file__).parents[1]
@@ -105,10 +106,10 @@ def test_a_capture_of_the_field_is_answered_the_same(path: Path) -> None:
     assert difference(path.read_bytes()) == ""
 
 
-def flipped(data: bytes, places: Iterable[int]) -> bytes:
+def flipped(data: bytes, places: Iterable[int], *, behind: int = 24) -> bytes:
     spoilt = bytearray(data)
     for place in places:
-        spoilt[24 + place % (len(data) - 24)] ^= 1 << place % 8
+        spoilt[behind + place % (len(data) - behind)] ^= 1 << place % 8
     return bytes(spoilt)
 
 
@@ -124,3 +125,52 @@ def test_what_is_nearly_plain_is_answered_the_same(epoch: int, monkeypatch: pyte
     monkeypatch.setattr(batches, "_BATCH_LEN", 3_000 if epoch == 60 else batches._BATCH_LEN)
     found = {seed: difference(nearly_plain.capture(seed)) for seed in range(120)}
     assert {seed: said for seed, said in found.items() if said} == {}
+
+
+# The same conversations as pcapng
+
+
+@pytest.mark.parametrize("epoch", [sifting._EPOCH, SMALL], ids=["at once", "piece by piece"])
+def test_a_crowd_in_pcapng_is_answered_the_same(epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sifting, "_EPOCH", epoch)
+    monkeypatch.setattr(batches, "_BATCH_LEN", 5_000 if epoch == SMALL else batches._BATCH_LEN)
+    whole = crowd(range(CROWD))
+    found = {seed: difference(as_pcapng.sprinkled(whole, seed)) for seed in range(40)}
+    assert {seed: said for seed, said in found.items() if said} == {}
+
+
+def test_what_is_nearly_plain_in_pcapng_is_answered_the_same() -> None:
+    written = {seed: as_pcapng.sprinkled(nearly_plain.capture(seed), seed) for seed in range(400)}
+    found = {seed: difference(data) for seed, data in written.items()}
+    assert {seed: said for seed, said in found.items() if said} == {}
+
+
+def test_a_pcapng_that_breaks_off_anywhere_is_answered_the_same() -> None:
+    whole = as_pcapng.as_dumpcap_writes(nearly_plain.capture(1))
+    cuts = [*range(1, 90), *range(90, len(whole), 211)]
+    found = {cut: difference(whole[:-cut]) for cut in cuts if len(whole) - cut > 100}
+    assert {cut: said for cut, said in found.items() if said} == {}
+
+
+def test_damaged_pcapng_is_answered_the_same() -> None:
+    whole = as_pcapng.as_dumpcap_writes(crowd(range(CROWD)))
+    behind = len(as_pcapng.SECTION)
+    spoilt = {seed: flipped(whole, range(seed, seed * 977, 10_007), behind=behind) for seed in range(60)}
+    found = {seed: difference(data) for seed, data in spoilt.items()}
+    assert {seed: said for seed, said in found.items() if said} == {}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        b"",
+        statistics("<", (1, b"a comment")),
+        block("<", 4, bytes(8)),
+        block("<", 0x0BAD, bytes(100)),
+    ],
+    ids=["as dumpcap writes it", "with a comment", "with names", "with a custom block"],
+)
+def test_a_pcapng_is_sifted(more: bytes) -> None:
+    data = as_pcapng.as_dumpcap_writes(crowd(range(CROWD))) + more
+    _, sifted = both_ways(data)
+    assert (sifted is not None, difference(data)) == (True, "")

@@ -131,7 +131,7 @@ def sift(source: Source) -> Sifted | None:
     sifting = _Sifting(layout)
     if not all(sifting.add(batch) for batch in batches(stream, layout)):
         return None
-    if next(layout.rest(), None) is not None:
+    if next(layout.rest(), None) is not None or notes.dropped:  # of drops every verdict speaks
         return None
     found, left_out = sifting.finish(is_cut=notes.damage is not None)
     if not found.total:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from rst_or_fin.capture_file import classic, classic_layout
+from rst_or_fin.capture_file import classic, classic_layout, pcapng_blocks, pcapng_layout
 from rst_or_fin.capture_file.batches import Layout
 from rst_or_fin.capture_file.byte_stream import ByteStream
 from rst_or_fin.capture_file.compression import unpacked
 from rst_or_fin.capture_file.records import FileNotes
 
-_OPEN: dict[bytes, Callable[[ByteStream, FileNotes], Layout | None]] = dict.fromkeys(
-    classic.MAGICS, classic_layout.opened
-)
+_OPEN: dict[bytes, Callable[[ByteStream, FileNotes], Layout | None]] = {
+    **dict.fromkeys(classic.MAGICS, classic_layout.opened),
+    pcapng_blocks.MAGIC: pcapng_layout.opened,
+}
 
 
 def opened(chunks: Iterable[bytes], notes: FileNotes) -> tuple[ByteStream, Layout] | None:

@@ -26,7 +26,7 @@ _INTERFACE = 1
 _PACKET = 2  # obsolete since 2009; old files hold it
 _SIMPLE_PACKET = 3
 _STATISTICS = 5
-_ENHANCED_PACKET = 6
+ENHANCED_PACKET = 6
 
 # Interface, time stamp in two halves, captured length, length on the wire
 _STAMPED = {order: struct.Struct(order + "IIIII") for order in "<>"}
@@ -42,7 +42,7 @@ _ISB_OSDROP = 7
 
 
 @dataclass(slots=True, kw_only=True)
-class _Interface:
+class Interface:
     """One interface of a section: how its packets are read, and how many it has missed so far."""
 
     link_type: int
@@ -59,13 +59,16 @@ def records(stream: ByteStream, notes: FileNotes) -> Iterator[Record]:
 
     Raises CaptureError, at once, where that header is not valid.
     """
-    reader = _Reader(stream, notes)
+    reader = Reader(stream, notes)
     reader.begin()
     return reader.records()
 
 
-class _Reader:
-    """Where the reading of one file stands: the section's interfaces, the time of the last packet."""
+class Reader:
+    """Where the reading of one file stands: the section's interfaces, the time of the last packet.
+
+    Others may read packets from the stream in between, whole blocks at a time.
+    """
 
     def __init__(self, stream: ByteStream, notes: FileNotes) -> None:
         self._take: dict[int, Callable[[bytes], Record | None]] = {
@@ -74,12 +77,12 @@ class _Reader:
             _PACKET: self._packet,
             _SIMPLE_PACKET: self._simple_packet,
             _STATISTICS: self._statistics,
-            _ENHANCED_PACKET: self._enhanced_packet,
+            ENHANCED_PACKET: self.packet,
         }
         self._notes = notes
         self._blocks = Blocks(stream, self._take)
         self._unread = iter(self._blocks)
-        self._interfaces: list[_Interface] = []
+        self.interfaces: list[Interface] = []
         self._t_ns = 0
 
     def begin(self) -> None:
@@ -92,6 +95,20 @@ class _Reader:
             raise CaptureError(
                 f"the pcapng capture's header cannot be read: {what}", "capture it again"
             ) from error
+
+    @property
+    def order(self) -> str:
+        """The section's byte order, as for `struct`."""
+        return self._blocks.order
+
+    def reads(self, kind: int) -> bool:
+        """Return whether blocks of that kind say anything here."""
+        return kind in self._take
+
+    def describe(self) -> None:
+        """Read on while interfaces are described. Raises DamageError, or struct.error."""
+        while self._blocks.next_kind() == _INTERFACE and (block := next(self._unread, None)) is not None:
+            self._interface(block[1])
 
     def records(self) -> Iterator[Record]:
         """Yield every record up to the end, or up to where the bytes make no sense."""
@@ -112,14 +129,14 @@ class _Reader:
         major, minor = struct.unpack_from(self._blocks.order + "4xHH8x", body)
         if major != 1:
             raise DamageError(f"a section in pcapng version {major}.{minor}, which is not known")
-        self._interfaces = []
+        self.interfaces = []
         self._notes.comments.add(self._comments(body, 16))
 
     def _interface(self, body: bytes) -> None:
-        if len(self._interfaces) == _MOST_INTERFACES:
+        if len(self.interfaces) == _MOST_INTERFACES:
             raise DamageError(f"damaged: more than {_MOST_INTERFACES} interfaces")
         link_type, snap_len = struct.unpack_from(self._blocks.order + "HxxI", body)
-        interface = _Interface(link_type=link_type, snap_len=snap_len)
+        interface = Interface(link_type=link_type, snap_len=snap_len)
         for code, value in self._options(body, 8):
             if code == _IF_TSRESOL and value:
                 power = value[0] & 0x7F
@@ -129,7 +146,7 @@ class _Reader:
                 interface.offset_ns = seconds * 1_000_000_000
             elif code == _IF_FCSLEN and value:
                 interface.fcs_len = value[0] // 8 if value[0] > _LONGEST_FCS else value[0]
-        self._interfaces.append(interface)
+        self.interfaces.append(interface)
         self._notes.comments.add(self._comments(body, 8))
 
     def _statistics(self, body: bytes) -> None:
@@ -145,7 +162,8 @@ class _Reader:
 
     # Packets
 
-    def _enhanced_packet(self, body: bytes) -> Record:
+    def packet(self, body: bytes) -> Record:
+        """Read the body of an Enhanced Packet Block. Raises DamageError, or struct.error."""
         head = _STAMPED[self._blocks.order].unpack_from(body)
         return self._stamped(self._at(head[0]), head, body)
 
@@ -156,7 +174,7 @@ class _Reader:
             self._gap(interface, gap)
         return self._stamped(interface, _STAMPED[self._blocks.order].unpack_from(body), body)
 
-    def _stamped(self, interface: _Interface, head: tuple[int, ...], body: bytes) -> Record:
+    def _stamped(self, interface: Interface, head: tuple[int, ...], body: bytes) -> Record:
         """Read what both kinds of packet with a time stamp have in common."""
         _, high, low, captured_len, wire_len = head
         self._t_ns = (high << 32 | low) * 1_000_000_000 // interface.ticks_per_s + interface.offset_ns
@@ -177,7 +195,7 @@ class _Reader:
         return self._record(interface, body[4 : 4 + captured_len], captured_len, wire_len, ())
 
     def _record(
-        self, interface: _Interface, data: bytes, captured_len: int, wire_len: int, comments: tuple[str, ...]
+        self, interface: Interface, data: bytes, captured_len: int, wire_len: int, comments: tuple[str, ...]
     ) -> Record:
         if len(data) < captured_len:
             raise DamageError(f"damaged: a packet of {captured_len} bytes in a block that holds {len(data)}")
@@ -188,10 +206,10 @@ class _Reader:
 
     # What several kinds of block share
 
-    def _at(self, index: int) -> _Interface:
-        if index >= len(self._interfaces):
-            raise DamageError(f"damaged: a packet of interface {index}, of {len(self._interfaces)} described")
-        return self._interfaces[index]
+    def _at(self, index: int) -> Interface:
+        if index >= len(self.interfaces):
+            raise DamageError(f"damaged: a packet of interface {index}, of {len(self.interfaces)} described")
+        return self.interfaces[index]
 
     def _options(self, body: bytes, at: int) -> Iterator[tuple[int, bytes]]:
         return options(self._blocks.order, body, at)
@@ -199,12 +217,12 @@ class _Reader:
     def _comments(self, body: bytes, at: int) -> Iterator[str]:
         return (text(value) for code, value in self._options(body, at) if code == OPTION_COMMENT)
 
-    def _gap(self, interface: _Interface, missed: int) -> None:
+    def _gap(self, interface: Interface, missed: int) -> None:
         """Count what is missing between two packets."""
         interface.gaps += missed
         self._drops(interface, interface.gaps)
 
-    def _drops(self, interface: _Interface, so_far: int) -> None:
+    def _drops(self, interface: Interface, so_far: int) -> None:
         """Note how many frames an interface has missed; packets and statistics tell of the same ones."""
         more = max(so_far - interface.dropped, 0)
         interface.dropped += more

@@ -13,8 +13,8 @@ SECTION_HEADER = 0x0A0D0D0A
 MAGIC = SECTION_HEADER.to_bytes(4, "big")  # the same in both byte orders
 OPTION_COMMENT = 1
 _OPTION_END = 0
-_SHORTEST_BLOCK = 12  # bytes: kind, length, the length again
-_LONGEST_BLOCK = SNAP_LENGTH + 4 * 65_536  # bytes: the largest frame and four options of the largest size
+SHORTEST_BLOCK = 12  # bytes: kind, length, the length again
+LONGEST_BLOCK = SNAP_LENGTH + 4 * 65_536  # bytes: the largest frame and four options of the largest size
 _ORDERS = {b"\x1a\x2b\x3c\x4d": ">", b"\x4d\x3c\x2b\x1a": "<"}
 _HEADS = {order: struct.Struct(order + "II") for order in "<>"}
 _LENGTHS = {order: struct.Struct(order + "I") for order in "<>"}
@@ -39,7 +39,7 @@ class Blocks:
         """Yield (kind, body) of every wanted block."""
         stream = self._stream
         try:
-            while stream.fill(_SHORTEST_BLOCK):
+            while stream.fill(SHORTEST_BLOCK):
                 kind, length = self._head()
                 body = self._body(kind, length)
                 if body is None:
@@ -53,6 +53,14 @@ class Blocks:
             left = stream.position + stream.available - self.at
             self.damage = the_end(self.at, left, stream.broken)
 
+    def next_kind(self) -> int | None:
+        """Look at the kind of the next block; None where there is none."""
+        stream = self._stream
+        if not stream.fill(SHORTEST_BLOCK):
+            return None
+        kind: int = _LENGTHS[self.order].unpack_from(stream.data, stream.at)[0]
+        return kind
+
     def _head(self) -> tuple[int, int]:
         """Look at the kind of the next block and its length, which some writers give without its padding."""
         data, at = self._stream.data, self._stream.at
@@ -62,7 +70,7 @@ class Blocks:
                 raise DamageError("damaged: a section in neither byte order")
             self.order = order
         kind, length = _HEADS[self.order].unpack_from(data, at)
-        if length < _SHORTEST_BLOCK:
+        if length < SHORTEST_BLOCK:
             raise DamageError(f"damaged: a block of {length} bytes")
         return kind, length + -length % 4
 
@@ -71,7 +79,7 @@ class Blocks:
         stream = self._stream
         body = b""
         if kind in self._wanted:
-            if length > _LONGEST_BLOCK:
+            if length > LONGEST_BLOCK:
                 raise DamageError(f"damaged: a block of kind {kind} with {length} bytes")
             if not stream.fill(length):
                 return None

@@ -22,7 +22,8 @@ def capture(seed: int) -> bytes:
     frames: list[tuple[int, bytes]] = []
     begin_ns = 1_700_000_000_000_000_000
     for _ in range(12):
-        segments = _plain(rng)
+        client, server = rng.choice((("10.0.0.{}", "10.0.1.1"), ("fd00::{}", "fd00::1:1")))
+        segments = plain(rng, client.format(rng.randrange(_HOSTS)), server)
         if rng.random() < 0.6:
             segments = rng.choice(_SPOILT)(segments, rng)
         at_ns = begin_ns
@@ -38,12 +39,9 @@ def capture(seed: int) -> bytes:
     return header() + records(Frame(t_ns=at_ns, data=data) for at_ns, data in frames)
 
 
-def _plain(rng: Random) -> list[Segment]:
+def plain(rng: Random, client: str, server: str) -> list[Segment]:
     """Draw a connection: data of both ends, in order, each byte acknowledged, a FIN of both."""
-    ends = (
-        Endpoint(f"10.0.0.{rng.randrange(_HOSTS)}", 40_000 + rng.randrange(_PORTS)),
-        Endpoint("10.0.1.1", 80),
-    )
+    ends = (Endpoint(client, 40_000 + rng.randrange(_PORTS)), Endpoint(server, 80))
     ends = ends if rng.random() < 0.95 else ends[::-1]
     isn = [rng.choice((1_000, _SPACE - 500, rng.randrange(_SPACE))) for _ in ends]
     sent, acked, closed = [1, 1], [1, 1], [False, False]

@@ -13,6 +13,7 @@ from rst_or_fin.capture_file.batches import batches
 from rst_or_fin.capture_file.columns import columns
 from rst_or_fin.capture_file.decoding import Decoder
 from rst_or_fin.capture_file.frame import Frame
+from rst_or_fin.capture_file.hosts import Hosts
 from rst_or_fin.capture_file.layouts import opened
 from rst_or_fin.capture_file.records import FileNotes, Record
 from rst_or_fin.capture_file.writing import header, records
@@ -27,18 +28,15 @@ DAY_S = 86_400
 BEGIN_S = 1_700_000_000
 
 
-def told(segment: Segment) -> tuple[object, ...]:
+def told(segment: Segment, hosts: Hosts) -> tuple[object, ...]:
     checksum = segment.checksum
+    source, target = ((hosts.number(end.address) or 0) << 16 | end.port for end in (segment.src, segment.dst))
     return (
         segment.t_ns,
-        {str(segment.src), str(segment.dst)},
+        *(min(source, target), max(source, target), source < target),
         *(segment.seq, segment.ack, segment.flags, segment.payload_len),
         *(checksum is Checksum.GOOD, checksum is Checksum.BAD),
     )
-
-
-def end(number: int) -> str:
-    return f"{'.'.join(map(str, (number >> 16).to_bytes(4, 'big')))}:{number & 0xFFFF}"
 
 
 CAPTURES = {"crowd": crowd(range(12)), "one": nearly_plain.capture(1), "two": nearly_plain.capture(2)}
@@ -51,17 +49,15 @@ def test_a_column_holds_what_decoding_finds(data: bytes) -> None:
     assert begun is not None
     stream, layout = begun
     (batch,) = batches(stream, layout)
-    found = columns(batch, layout)
-    assert found is not None
-    decoder = Decoder(0)
-    rows = zip(
-        *(found.t_ns, found.low, found.high, found.seq, found.ack, found.flags),
-        *(found.payload_len, found.is_good, found.is_bad),
-        strict=True,
-    )
-    by_column = [(t, {end(int(low)), end(int(high))}, *rest) for t, low, high, *rest in rows]
-    segments = [decoder.segment(batch.record(number, layout)) for number in found.frame.tolist()]
-    assert by_column == [told(segment) for segment in segments if segment is not None]
+    hosts, decoder = Hosts(), Decoder(0)
+    for found in columns(batch, layout, hosts):
+        by_column = zip(
+            *(found.t_ns, found.low, found.high, found.from_low, found.seq, found.ack, found.flags),
+            *(found.payload_len, found.is_good, found.is_bad),
+            strict=True,
+        )
+        segments = [decoder.segment(batch.record(number, layout)) for number in found.frame.tolist()]
+        assert list(by_column) == [told(segment, hosts) for segment in segments if segment is not None]
 
 
 def lookalike(number: int, rng: Random) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from random import Random
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,6 +15,8 @@ from rst_or_fin.analysis.overview import Overview
 from rst_or_fin.analysis.sifting import PlainConnections, sift
 from rst_or_fin.capture_file import batches
 from rst_or_fin.capture_file.reading import Reading, Source
+from rst_or_fin.capture_file.writing import header, records
+from rst_or_fin.commands.bench_beside import _frame
 from rst_or_fin.report import capture_text
 from rst_or_fin.report.capture_records import capture_record, case_record, overview_record
 
@@ -174,3 +177,11 @@ def test_a_pcapng_is_sifted(more: bytes) -> None:
     data = as_pcapng.as_dumpcap_writes(crowd(range(CROWD))) + more
     _, sifted = both_ways(data)
     assert (sifted is not None, difference(data)) == (True, "")
+
+
+def test_connections_over_either_ip_are_plain() -> None:
+    hosts = ("10.0.0.1", "10.0.0.2"), ("fd00::1", "fd00::2")
+    segments = [segment for ends in hosts for segment in nearly_plain.plain(Random(1), *ends)]
+    frames = (_frame(segment, number) for number, segment in enumerate(segments))
+    found = sift(Source(name="x", open=lambda: [header() + records(frames)]))
+    assert (found is not None and found.plain.total) == 2

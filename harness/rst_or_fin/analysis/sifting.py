@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
-from ipaddress import IPv4Address
 
 import numpy as np
 
@@ -19,7 +18,9 @@ from rst_or_fin.capture_file.batches import Batch, Column, Layout, batches
 from rst_or_fin.capture_file.columns import Columns, are_known, columns
 from rst_or_fin.capture_file.damage import CaptureError
 from rst_or_fin.capture_file.decoding import Decoder
+from rst_or_fin.capture_file.hosts import Hosts
 from rst_or_fin.capture_file.layouts import opened
+from rst_or_fin.capture_file.numbering import Numbering, keys_of
 from rst_or_fin.capture_file.reading import Reading, Source
 from rst_or_fin.capture_file.records import FileNotes, Record
 from rst_or_fin.tcp import plain
@@ -45,7 +46,8 @@ class PlainConnections:
     ended_ns: int
     last_ns: int
     begun: Column
-    hosts: Column  # as numbers, as often as they come
+    hosts: Hosts
+    right: Column  # the hosts that sent a right checksum, as numbers, as often as they come
 
     def begun_before(self, frame_no: int) -> int:
         """Count the connections that began before that frame."""
@@ -53,7 +55,8 @@ class PlainConnections:
 
     def is_right(self, address: str) -> bool:
         """Return whether that host sent a segment with a right checksum on one of them."""
-        return ":" not in address and bool((self.hosts == int(IPv4Address(address))).any())
+        number = self.hosts.number(address)
+        return number is not None and bool((self.right == number).any())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +103,7 @@ class SiftedReading(Reading):
         left_out, (stream, layout) = self._sifted.left_out, found
         base = 0
         for batch in batches(stream, layout):
-            times, after = batch.times_ns(layout), 0
+            times, after = layout.times_ns(batch.heads(layout)), 0
             kept = np.flatnonzero(~left_out[base : base + len(batch.starts)])
             for number in kept.tolist():
                 self._pass(times[after:number])
@@ -143,39 +146,29 @@ class _Pairs:
     """Every pair of ends so far, by number; `general`: it is not, or not only, of plain connections."""
 
     def __init__(self) -> None:
-        self.low = self.high = np.empty(0, dtype=np.uint64)
+        self.ends = Numbering()
         self.general = self.good_low = self.good_high = np.empty(0, dtype=bool)
-        self._keys = np.empty(0, dtype=np.uint64)  # sorted
-        self._numbers = np.empty(0, dtype=np.uint32)
 
     def numbers(self, keys: Column, low: Column, high: Column) -> Column:
         """Return numbers for pairs by their keys, in order. Two pairs with one key are not plain."""
-        at = np.searchsorted(self._keys, keys)
-        known = np.zeros(len(keys), dtype=bool)
-        inside = at < len(self._keys)
-        known[inside] = self._keys[at[inside]] == keys[inside]
-        found = np.empty(len(keys), dtype=np.uint32)
-        found[known] = self._numbers[at[known]]
-        fresh = ~known
-        found[fresh] = np.arange(len(self.low), len(self.low) + fresh.sum(), dtype=np.uint32)
-        self._keys = np.insert(self._keys, at[fresh], keys[fresh])
-        self._numbers = np.insert(self._numbers, at[fresh], found[fresh])
-        self.low, self.high = np.append(self.low, low[fresh]), np.append(self.high, high[fresh])
-        none = np.zeros(fresh.sum(), dtype=bool)
+        found = self.ends.numbers(keys, low, high)
+        none = np.zeros(len(self.ends) - len(self.general), dtype=bool)
         self.general, self.good_low, self.good_high = (
             np.append(each, none) for each in (self.general, self.good_low, self.good_high)
         )
-        self.general[found] |= (self.low[found] != low) | (self.high[found] != high)
+        self.exclude_others(found, low, high)
         return found
 
-    def exclude(self, ends: Iterable[tuple[Endpoint, Endpoint]]) -> None:
+    def exclude_others(self, numbers: Column, low: Column, high: Column) -> None:
+        """Note the numbers that were given to another pair than this one."""
+        is_other = (self.ends.one[numbers] != low) | (self.ends.other[numbers] != high)
+        self.general[numbers[is_other]] = True
+
+    def exclude(self, pairs: Iterable[tuple[int, int]]) -> None:
         """Note pairs of which something else is known than simple segments."""
-        wanted = sorted({_pair(*each) for each in ends if not any(":" in end.address for end in each)})
-        if wanted and len(self._keys):
-            low, high = np.array(wanted, dtype=np.uint64).T
-            keys = _keys(low, high)
-            at = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
-            self.general[self._numbers[at[self._keys[at] == keys]]] = True
+        wanted = sorted(set(pairs))
+        if wanted:
+            self.general[self.ends.known(keys_of(*np.array(wanted, dtype=np.uint64).T))] = True
 
 
 class _Sifting:
@@ -184,6 +177,7 @@ class _Sifting:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._decoder = Decoder(0)
+        self._hosts = Hosts()
         self._pairs = _Pairs()
         self._frames = 0
         self._last_ns = 0
@@ -197,23 +191,24 @@ class _Sifting:
 
     def add(self, batch: Batch) -> bool:
         """Take in the next records; False where they are damaged, or most segments so far are not simple."""
-        found = columns(batch, self._layout)
-        if found is None:
+        layout = self._layout
+        if not layout.are_sound(batch.heads(layout)):
             return False
         is_other = np.ones(len(batch.starts), dtype=bool)
-        is_other[found.frame] = False
+        for found in columns(batch, layout, self._hosts):
+            is_other[found.frame] = False
+            if len(found.frame):
+                self._last_ns = max(self._last_ns, int(found.t_ns.max()))
+            found.frame[:] += self._frames
+            self._held.append(found)
+            self._held_len += len(found.frame)
+            self._simple += len(found.frame)
         for number in np.flatnonzero(is_other).tolist():
-            self._add_other(batch.record(number, self._layout), self._frames + number + 1)
-        self._simple += len(found.frame)
-        if len(found.frame):
-            self._last_ns = max(self._last_ns, int(found.t_ns.max()))
-        found.frame[:] += self._frames
+            self._add_other(batch.record(number, layout), self._frames + number + 1)
         self._frames += len(batch.starts)
-        self._held.append(found)
-        self._held_len += len(found.frame)
         if self._held_len >= _EPOCH:
             self._settle()
-        return self._other <= self._simple
+        return self._other <= self._simple and not self._hosts.is_confused
 
     def _add_other(self, record: Record, frame_no: int) -> None:
         segment = self._decoder.segment(record, frame_no)
@@ -227,7 +222,7 @@ class _Sifting:
         names = [field.name for field in fields(Columns)]
         held = {name: np.concatenate([getattr(each, name) for each in self._held]) for name in names}
         self._held, self._held_len = [], 0
-        keys = _keys(held["low"], held["high"])
+        keys = keys_of(held["low"], held["high"])
         order = np.argsort(keys, kind="stable")
         keys = keys[order]
         for name in names:
@@ -251,7 +246,7 @@ class _Sifting:
         pairs, first = self._pairs, np.flatnonzero(is_first)
         number = pairs.numbers(keys[first], every.low[first], every.high[first])
         pair = number[np.cumsum(is_first) - 1]
-        pairs.general[pair[(pairs.low[pair] != every.low) | (pairs.high[pair] != every.high)]] = True
+        pairs.exclude_others(pair, every.low, every.high)
         is_kept = np.zeros_like(found.is_open) if is_end else self._held_on(found, pair[found.first])
         pairs.general[pair[found.first[~(found.is_plain | is_kept)]]] = True
         pairs.good_low[pair[every.is_good & every.from_low]] = True
@@ -294,8 +289,8 @@ class _Sifting:
         if self._held:
             self._settle(is_end=True)
         pairs = self._pairs
-        pairs.exclude(self._others)
-        pairs.exclude((error.src, error.dst) for error in self._decoder.icmp_errors)
+        errors = ((error.src, error.dst) for error in self._decoder.icmp_errors)
+        pairs.exclude(filter(None, (self._pair(*each) for each in (*self._others, *errors))))
         pair, isn, client, begun, count, first_ns, ended_ns = map(
             np.concatenate, zip(*self._found, strict=True)
         )
@@ -311,20 +306,28 @@ class _Sifting:
             ended_ns=int(ended_ns.max(initial=0, where=is_plain)),
             last_ns=self._last_ns,
             begun=np.sort(begun[is_plain]),
-            hosts=self._hosts(),
+            hosts=self._hosts,
+            right=self._right(),
         )
         is_left_out = ~np.append(pairs.general, True)
         return found, np.concatenate(
             [is_left_out[np.minimum(each, len(pairs.general))] for each in self._pair_of]
         )
 
-    def _hosts(self) -> Column:
+    def _right(self) -> Column:
         """Return the hosts that sent a right checksum on a plain connection."""
         pairs = self._pairs
-        plain_ones = ~pairs.general
-        ends = np.append(pairs.low[plain_ones & pairs.good_low], pairs.high[plain_ones & pairs.good_high])
-        found: Column = (ends >> np.uint64(_PORTS)).astype(np.uint32)
+        low, high = (~pairs.general & good for good in (pairs.good_low, pairs.good_high))
+        found: Column = np.append(pairs.ends.one[low], pairs.ends.other[high]) >> np.uint64(_PORTS)
         return found
+
+    def _pair(self, *ends: Endpoint) -> tuple[int, int] | None:
+        """Return both ends as numbers, the smaller first; None where one never came in a simple frame."""
+        hosts = [self._hosts.number(end.address) for end in ends]
+        if None in hosts:
+            return None
+        low, high = sorted((host or 0) << _PORTS | end.port for host, end in zip(hosts, ends, strict=True))
+        return low, high
 
 
 _NO_CONNECTION = tuple(np.empty(0, dtype=kind) for kind in ("u4", "u4", "?", "u4", "i4", "i8", "i8"))
@@ -338,15 +341,3 @@ def _reused(pair: Column, isn: Column, client: Column) -> Column:
     same = pair[1:] == pair[:-1]
     found: Column = pair[1:][same & ((isn[1:] == isn[:-1]) | (client[1:] != client[:-1]))]
     return found
-
-
-def _keys(low: Column, high: Column) -> Column:
-    """Return a number for each pair, all but certainly another for each (Fibonacci hashing)."""
-    mixed = (low * np.uint64(0x9E3779B97F4A7C15)) ^ (high * np.uint64(0xC2B2AE3D27D4EB4F))
-    found: Column = mixed ^ (mixed >> np.uint64(29))
-    return found
-
-
-def _pair(one: Endpoint, other: Endpoint) -> tuple[int, int]:
-    low, high = sorted(int(IPv4Address(end.address)) << _PORTS | end.port for end in (one, other))
-    return low, high

@@ -66,9 +66,9 @@ class Batch:
         """Return the first bytes of every record, as many of each, whatever follows it."""
         return np.lib.stride_tricks.sliding_window_view(self.padded, length)[self.starts]
 
-    def times_ns(self, layout: Layout) -> Column:
-        """Read when each of them was captured."""
-        return layout.times_ns(self.rows(layout.head.itemsize).view(layout.head)[:, 0])
+    def heads(self, layout: Layout) -> Column:
+        """Return the fields of their heads."""
+        return self.rows(layout.head.itemsize).view(layout.head)[:, 0]
 
     def record(self, number: int, layout: Layout) -> Record:
         """Read one of them."""

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from ipaddress import IPv4Address
+from ipaddress import ip_address
 from itertools import islice
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from rst_or_fin.capture_file.writing import header, records
 from rst_or_fin.tcp.segment import Segment
 
 _STEP_NS = 100_000
+_TCP, _HOPS = 6, 64
 _BATCH = 10_000  # frames written at a time
 _OTHERS = (("tcptrace", ["tcptrace", "-q"]), ("tshark", ["tshark", "-q", "-z", "conv,tcp", "-r"]))
 _JUDGE = ["-m", "rst_or_fin.cli", "judge"]
@@ -59,16 +60,26 @@ def _write(path: Path, segments: Iterator[Segment]) -> None:
 
 
 def _frame(segment: Segment, number: int) -> Frame:
-    """Wrap the segment in IPv4 and Ethernet, with correct checksums, one every 100 us."""
-    addresses = IPv4Address(segment.src.address).packed + IPv4Address(segment.dst.address).packed
+    """Wrap the segment in IP and Ethernet, with correct checksums, one every 100 us."""
+    source, target = ip_address(segment.src.address), ip_address(segment.dst.address)
+    addresses = source.packed + target.packed
     tcp = struct.pack(
         "!HHIIBBHHH",
         *(segment.src.port, segment.dst.port, segment.seq, segment.ack),
         *(0x50, segment.flags, segment.window, 0, 0),
     ) + bytes(segment.payload_len)
-    tcp = _filled(tcp, 16, addresses + struct.pack("!HH", 6, len(tcp)))
-    ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), number & 0xFFFF, 0x4000, 64, 6, 0) + addresses
-    data = b"\x02" * 6 + b"\x04" * 6 + b"\x08\x00" + _filled(ip, 10, b"") + tcp
+    tcp = _filled(tcp, 16, addresses + struct.pack("!HH", _TCP, len(tcp)))
+    if source.version == 4:
+        ethertype = b"\x08\x00"
+        ip = (
+            struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), number & 0xFFFF, 0x4000, _HOPS, _TCP, 0)
+            + addresses
+        )
+        ip = _filled(ip, 10, b"")
+    else:
+        ethertype = b"\x86\xdd"
+        ip = struct.pack("!IHBB", 6 << 28, len(tcp), _TCP, _HOPS) + addresses
+    data = b"\x02" * 6 + b"\x04" * 6 + ethertype + ip + tcp
     return Frame(t_ns=1_700_000_000_000_000_000 + number * _STEP_NS, data=data)
 
 

@@ -9,10 +9,10 @@ import pytest
 from rst_or_fin.capture_file.reading import read
 from rst_or_fin.tcp.segment import Checksum
 
-from tests.golden.test_golden import as_we_read_it
 from tests.support import oracle
 from tests.support.capture_files import FORMATS, classic, enhanced, interface, section
 from tests.support.corpus import COMPRESSED
+from tests.support.our_reading import as_we_read_it
 from tests.support.packets import (
     ENDING,
     EXTENSIONS,

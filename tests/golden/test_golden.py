@@ -12,18 +12,14 @@ from typing import Any
 
 import msgspec
 import pytest
-from rst_or_fin.evidence import pcap
 from rst_or_fin.storage import evidence_folder
 from rst_or_fin.storage.load_run import load_run
 from rst_or_fin.storage.scenario_files import PUBLISHED_PAIR
-from rst_or_fin.tcp import connection as trace
-from rst_or_fin.tcp import tracker
-from rst_or_fin.tcp.segment import SPACE, Segment
 
 from tests.support import oracle
 from tests.support.cases import CASES
 from tests.support.needs import skip_or_fail
-from tests.support.oracle import Seen
+from tests.support.our_reading import as_we_read_it
 from tests.support.segments import A6, B6, A, B, capture, segments
 
 EVIDENCE = Path(__file__).parent / "evidence"
@@ -38,26 +34,6 @@ of_every_capture = pytest.mark.parametrize(
 def judged_again(folder: Path) -> list[Any]:
     judgements = load_run(folder).judgements
     return [json.loads(msgspec.json.encode(judged.record())) for judged in judgements]
-
-
-def as_we_read_it(data: bytes) -> list[Seen]:
-    """Our own reading in tshark's terms: streams are numbered in the order of their first segments.
-
-    An end that sent nothing but a RST has no initial number; tshark then calls the RST's own number 1. Its
-    numbers are relative modulo 2**32.
-    """
-    found: list[Segment] = list(pcap.segments(data))
-    place: dict[int, tuple[int, trace.Connection]] = {}
-    for stream, connection in enumerate(tracker.connections(found)):
-        place |= {id(segment): (stream, connection) for segment in connection.segments}
-    reading = []
-    for segment in found:
-        stream, connection = place[id(segment)]
-        seq, ack = connection.relative(segment)
-        isn = connection.client_isn if segment.src == connection.client else connection.server_isn
-        seen = 1 if isn is None else seq % SPACE
-        reading.append(Seen(stream, segment.flags, seen, ack % SPACE, segment.payload_len))
-    return reading
 
 
 def test_the_published_pair_is_stored() -> None:

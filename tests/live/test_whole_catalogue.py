@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +17,9 @@ from rst_or_fin.storage.load_run import judge_evidence
 from rst_or_fin.tcp.ending import Ending
 from rst_or_fin.verdict.outcome import Outcome
 
+from tests.support import oracle
 from tests.support.commands import document
+from tests.support.our_reading import as_we_read_it
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(900)]
 
@@ -35,21 +38,30 @@ class Played(NamedTuple):
         return self.folder / str(self.runs[name]["evidence"])
 
 
-def play(folder: Path, names: list[str], *where: str) -> Played:
-    done = subprocess.run(
-        [sys.executable, "-m", "rst_or_fin.cli", "run", *names, "--json", *where],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return Played({run["scenario"]: run for run in document(done)["runs"]}, done.stderr, folder)
+class Playing:
+    """The catalogue while it is played."""
+
+    def __init__(self, folder: Path, names: list[str], *where: str) -> None:
+        self._folder = folder
+        command = [sys.executable, "-m", "rst_or_fin.cli", "run", *names, "--json", *where]
+        with (folder / "out").open("w") as out, (folder / "err").open("w") as err:
+            self._run = subprocess.Popen(command, cwd=folder, stdout=out, stderr=err)
+
+    def end(self) -> None:
+        self._run.terminate()
+        self._run.wait()
+
+    def played(self) -> Played:
+        code = self._run.wait()
+        said = (self._folder / "err").read_text()
+        done = subprocess.CompletedProcess((), code, (self._folder / "out").read_text(), said)
+        return Played({run["scenario"]: run for run in document(done)["runs"]}, said, self._folder)
 
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Played:
     """All of it, in namespaces; on the embedded release, but for what that cannot do."""
-    return play(tmp_path_factory.mktemp("local"), NAMES, "--runtime", "local")
+    return Playing(tmp_path_factory.mktemp("local"), NAMES, "--runtime", "local").played()
 
 
 # What must not depend on where the two hosts live. Both play on the embedded release, which containers have
@@ -75,9 +87,19 @@ def essence(scenario: Scenario, replay: Any) -> dict[str, Any]:
     }
 
 
+@pytest.fixture(scope="module")
+def in_containers(client: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Playing]:
+    """What can be played alike, in containers: begun before the local one, beside which it goes on."""
+    playing = Playing(
+        tmp_path_factory.mktemp("docker"), ON_EMBEDDED, "--runtime", "docker", "--otp", EMBEDDED
+    )
+    yield playing
+    playing.end()
+
+
 @pytest.mark.docker
-def test_both_runtimes_give_the_same_verdicts(local: Played, client: object, tmp_path: Path) -> None:
-    docker = play(tmp_path, ON_EMBEDDED, "--runtime", "docker", "--otp", EMBEDDED)
+def test_both_runtimes_give_the_same_verdicts(in_containers: Playing, local: Played) -> None:
+    docker = in_containers.played()
     shared = [name for name in ON_EMBEDDED if name in local.runs and name in docker.runs]
     here, there = (
         {name: essence(SCENARIOS[name], played.runs[name]["replays"][0]) for name in shared}
@@ -108,3 +130,17 @@ def test_every_expectation_fails_when_inverted(local: Played) -> None:
     expecting = [name for name in local.runs if not SCENARIOS[name].race]
     outcomes = {name: outcome_when_inverted(local.evidence(name)) for name in expecting}
     assert outcomes == dict.fromkeys(expecting, Outcome.DIFFERS)
+
+
+WIRED = [name for name, scenario in SCENARIOS.items() if scenario.rules]
+
+
+def test_tshark_sees_in_both_captures_of_a_wire_what_we_see(local: Played, tmp_path: Path) -> None:
+    captures = [
+        local.evidence(name) / f"capture{end}.pcap"
+        for name in WIRED
+        if name in local.runs
+        for end in ("", "-peer")
+    ]
+    seen = {path: oracle.read(path, tmp_path).segments for path in captures}
+    assert seen == {path: as_we_read_it(path.read_bytes()) for path in captures} != {}

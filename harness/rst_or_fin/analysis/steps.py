@@ -17,6 +17,8 @@ from rst_or_fin.tcp.segment import Checksum, Segment
 
 _MSS_KIND = 2
 _WINDOW_SCALE_KIND = 3
+_TIMESTAMPS_KIND = 8
+_TIMESTAMPS_LEN = 12  # with the two bytes that align it
 _LARGEST_WINDOW = 65_535  # the script never scales
 
 
@@ -172,22 +174,33 @@ def _peers(connection: Connection, segment: Segment, scale: int) -> Peers:
     )
 
 
-def own_step(connection: Connection, segment: Segment, own: Role, sent_to: int, fin_seen: bool) -> Own | None:
-    """Read one segment of the end under test; None where it says nothing new."""
-    return _own(connection, segment, sent_to, fin_seen, _fin_number(connection, own.other))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """What an end offers in its SYN: how much fits one segment, its window, the scale that both agreed to."""
+
+    mss: int
+    window: int
+    scale: int | None
 
 
-def peers_step(connection: Connection, segment: Segment, peer: Role) -> Peers:
-    """Read one segment of the peer."""
-    return _peers(connection, segment, _scale(connection, peer))
+def opening(connection: Connection, role: Role) -> Opening:
+    """Read an end's SYN; without one, or without an MSS in it, 536 bytes fit (RFC 9293 section 3.7.1).
 
-
-def window_of(connection: Connection, peer: Role) -> tuple[int, int]:
-    """Return the MSS that the peer's SYN offers (536 bytes without one, RFC 9293), and its first window."""
-    opening = next((s for s in connection.segments if s.syn and connection.role(s) is peer), None)
-    if opening is None:
-        return 536, _LARGEST_WINDOW
-    return _option(opening.options, _MSS_KIND) or 536, min(opening.window, _LARGEST_WINDOW)
+    Timestamps that both offered take 12 bytes of each segment, and so of what fits (RFC 7323).
+    """
+    syns = {connection.role(s): s for s in reversed(connection.segments) if s.syn}
+    options = [syn.options for syn in syns.values()]
+    agreed = len(syns) == 2
+    stamped = agreed and all(_option(each, _TIMESTAMPS_KIND, absent=-1) >= 0 for each in options)
+    scaled = agreed and all(_option(each, _WINDOW_SCALE_KIND, absent=-1) >= 0 for each in options)
+    syn = syns.get(role)
+    if syn is None:
+        return Opening(mss=536, window=_LARGEST_WINDOW, scale=None)
+    return Opening(
+        mss=(_option(syn.options, _MSS_KIND) or 536) - (_TIMESTAMPS_LEN if stamped else 0),
+        window=syn.window,
+        scale=_option(syn.options, _WINDOW_SCALE_KIND) if scaled else None,
+    )
 
 
 def _fin_number(connection: Connection, role: Role) -> int | None:

@@ -1,4 +1,4 @@
-"""Runs with a fault each: python -m tests.faults.campaign --count 500 --seed 1 [--runtime docker].
+"""Runs with a fault each: python -m tests.faults.campaign --count 500 --seed 1 [--runtime docker|engine].
 
 Every outcome has to be right or inconclusive with its reason, nothing may be left, and every folder has to be
 judged as it was when it was played. A trial is made from the seed and its own number alone, so that
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import os
 import sys
 import time
 from collections import Counter
@@ -16,9 +17,11 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.faults import own_engine
 from tests.faults.trial import Plan, Result, play
 
 _PR_SET_CHILD_SUBREAPER = 36
+_IN_OWN_ENGINE = "RST_OR_FIN_FAULTS_IN_OWN_ENGINE"
 
 
 def run(runtime: str, seed: int, first: int, count: int) -> list[Result]:
@@ -57,8 +60,16 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=500, help="how many trials (default: %(default)s)")
     parser.add_argument("--first", type=int, default=0, help="the first one's number (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="which campaign (default: %(default)s)")
-    parser.add_argument("--runtime", choices=("local", "docker"), default="local")
+    parser.add_argument(
+        "--runtime",
+        choices=("local", "docker", "engine"),
+        default="local",
+        help="engine: containers of an engine of the campaign's own, which is what is hit",
+    )
     options = parser.parse_args()
+    if options.runtime == "engine" and _IN_OWN_ENGINE not in os.environ:
+        os.environ[_IN_OWN_ENGINE] = "1"
+        return own_engine.main([sys.executable, "-m", "tests.faults.campaign", *sys.argv[1:]])
     began = time.monotonic()
     results = run(options.runtime, options.seed, options.first, options.count)
     print(table(results))

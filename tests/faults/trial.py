@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,12 @@ from rst_or_fin.errors import UsageError
 from rst_or_fin.storage.load_run import load_run
 from rst_or_fin.verdict.outcome import Outcome
 
-from tests.faults import processes
+from tests.faults import own_engine, processes
 
 _BORN_TIMEOUT_S = 15.0
-_END_TIMEOUT_S = {"local": 180.0, "docker": 240.0}  # of a busy machine
+_END_TIMEOUT_S = {"local": 180.0, "docker": 240.0, "engine": 240.0}  # of a busy machine
 _GONE_TIMEOUT_S = 5.0
-_LATEST_S = {"local": 0.7, "docker": 2.5}  # after a process was seen first
+_LATEST_S = {"local": 0.7, "docker": 2.5, "engine": 2.5}  # after a process was seen first
 _LOOK_EVERY_S = 0.01
 _CLI = (sys.executable, "-m", "rst_or_fin.cli")
 
@@ -92,6 +92,12 @@ _ROLES = {
         "worker",
     ),
     "docker": ("driver", "node", "node's container", "server's container", "capture's container"),
+    "engine": tuple(own_engine.PID_FILES),
+}
+_FIND: dict[str, Callable[[int], dict[str, int]]] = {
+    "local": processes.local_roles,
+    "docker": processes.docker_roles,
+    "engine": own_engine.roles,
 }
 # Those that take longer, or end their nodes, are played less often: a run is to end in seconds.
 _REPEATS = dict.fromkeys(_SCENARIOS[:-4], (1, 30, 100)) | dict.fromkeys(_SCENARIOS[-4:], (1, 2))
@@ -124,7 +130,7 @@ class Plan:
         return cls(
             runtime=runtime,
             scenario=scenario,
-            repeat=chance.choice(_REPEATS.get(scenario, (1, 1)) if runtime == "local" else (1, 10)),
+            repeat=chance.choice(_REPEATS.get(scenario, (1, 1)) if runtime != "docker" else (1, 10)),
             role=role,
             action=chance.choice(_ACTIONS[:3] if role == "driver" else _ACTIONS),
             playing=role != "worker" and chance.random() < 0.7,
@@ -137,7 +143,8 @@ class Plan:
             cells = ["matrix", self.scenario, "--jobs", "1", "--format", "json", "--out", "runs"]
         else:
             cells = ["run", self.scenario, "--json", "--out", "runs"]
-        return [*_CLI, *cells, "--runtime", self.runtime, "--repeat", str(self.repeat)]
+        runtime = "local" if self.runtime == "local" else "docker"
+        return [*_CLI, *cells, "--runtime", runtime, "--repeat", str(self.repeat)]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -175,7 +182,7 @@ def play(plan: Plan, place: Path) -> Result:
 
 def _strike(plan: Plan, run: subprocess.Popen[bytes], place: Path) -> bool:
     """Wait for the process, and for the moment; then do it. False where there was nothing to hit."""
-    find = processes.local_roles if plan.runtime == "local" else processes.docker_roles
+    find = _FIND[plan.runtime]
     deadline = time.monotonic() + _BORN_TIMEOUT_S
     while (victim := find(run.pid).get(plan.role)) is None:
         if run.poll() is not None or time.monotonic() > deadline:
@@ -263,14 +270,16 @@ def _left(plan: Plan, driver: int, temporary: Path) -> Iterator[str]:
         _reap()
         time.sleep(_LOOK_EVERY_S)
     _reap()
-    if plan.runtime == "docker" or any(temporary.iterdir()):
+    if plan.runtime == "engine":
+        own_engine.await_engine().close()  # it is started again where it was killed
+    if plan.runtime != "local" or any(temporary.iterdir()):
         clean = [*_CLI, "clean"]
         subprocess.run(clean, env={**os.environ, "TMPDIR": str(temporary)}, capture_output=True, check=False)
     kept = f"rst-or-fin-{os.geteuid()}."  # the user's own folders of locks and notes
     names = [path.name for path in temporary.iterdir() if not path.name.startswith(kept)]
     if names:
         yield f"temporary files are left: {names}"
-    if plan.runtime == "docker":
+    if plan.runtime != "local":
         client = engine.connect()
         owned = engine.owned_resources(client)
         client.close()

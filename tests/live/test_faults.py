@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+
 import pytest
 
 from tests.support.commands import campaign
@@ -21,4 +24,14 @@ def test_20_runs_with_a_fault_each() -> None:
 @pytest.mark.usefixtures("client")
 def test_3_runs_in_containers_with_a_fault_each() -> None:
     done = campaign("faults", "--count", "3", "--runtime", "docker")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.docker
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("client")
+def test_an_engine_that_is_killed_ends_a_run_in_its_own_words_and_leaves_nothing() -> None:
+    if os.geteuid() != 0 or shutil.which("dockerd", path=f"{os.environ['PATH']}:/usr/sbin") is None:
+        pytest.skip("an engine of its own takes root and dockerd")
+    done = campaign("faults", "--runtime", "engine", "--seed", "3", "--first", "7", "--count", "1")
     assert (done.returncode, done.stderr) == (0, "")

@@ -17,7 +17,7 @@ def test_the_frames_of_the_bench_have_right_checksums() -> None:
     assert {segment.checksum for segment in found if segment is not None} == {Checksum.GOOD}
 
 
-def test_the_judge_is_timed_and_weighed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_judge_is_timed_and_weighed_on_each_format(capsys: pytest.CaptureFixture[str]) -> None:
     bench_beside.bench_beside(SHAPES[MANY](100), 100)
-    line = next(line for line in capsys.readouterr().out.splitlines() if "rst-or-fin " in line)
-    assert line.split()[2:5] == ["s", "of", "CPU"]
+    lines = [line.split() for line in capsys.readouterr().out.splitlines() if "rst-or-fin " in line]
+    assert [line[2:5] for line in lines] == [["s", "of", "CPU"]] * 2

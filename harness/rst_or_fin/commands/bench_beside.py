@@ -15,27 +15,29 @@ from pathlib import Path
 
 from rst_or_fin.capture_file.frame import Frame
 from rst_or_fin.capture_file.writing import header, records
+from rst_or_fin.report.pcapng import interface_block, packet_block, section_block
 from rst_or_fin.tcp.segment import Segment
 
 _STEP_NS = 100_000
 _TCP, _HOPS = 6, 64
+_ETHERNET = 1
 _BATCH = 10_000  # frames written at a time
 _OTHERS = (("tcptrace", ["tcptrace", "-q"]), ("tshark", ["tshark", "-q", "-z", "conv,tcp", "-r"]))
 _JUDGE = ["-m", "rst_or_fin.cli", "judge"]
 
 
 def bench_beside(segments: Iterator[Segment], count: int) -> None:
-    """Write the segments to a file, have every program read it, and print what each took."""
+    """Write the segments to a file of each format, have every program read it, and print what each took."""
     print(f"\njudging a capture file of {count:,} packets, beside other programs (one process each)")
     with tempfile.TemporaryDirectory(prefix="rst-or-fin-bench-") as folder:
-        path = Path(folder) / "bench.pcap"
-        _write(path, segments)
-        _told("rst-or-fin", [sys.executable, *_JUDGE, str(path)], count)
-        for name, command in _OTHERS:
-            if shutil.which(name) is None:
-                print(f"  {name:<12} is not installed")
-            else:
-                _told(name, [*command, str(path)], count)
+        for path in _written(Path(folder), segments):
+            print(f"\n  as {path.suffix[1:]}")
+            _told("rst-or-fin", [sys.executable, *_JUDGE, str(path)], count)
+            for name, command in _OTHERS:
+                if shutil.which(name) is None:
+                    print(f"  {name:<12} is not installed")
+                else:
+                    _told(name, [*command, str(path)], count)
 
 
 def _told(name: str, command: Sequence[str], count: int) -> None:
@@ -51,12 +53,17 @@ def _told(name: str, command: Sequence[str], count: int) -> None:
     )
 
 
-def _write(path: Path, segments: Iterator[Segment]) -> None:
+def _written(folder: Path, segments: Iterator[Segment]) -> list[Path]:
+    """Write the segments as pcap and as pcapng."""
     frames = (_frame(segment, number) for number, segment in enumerate(segments))
-    with path.open("wb") as file:
-        file.write(header())
+    paths = [folder / "bench.pcap", folder / "bench.pcapng"]
+    with paths[0].open("wb") as classic, paths[1].open("wb") as modern:
+        classic.write(header())
+        modern.write(section_block("a bench", "rst-or-fin") + interface_block(_ETHERNET, "eth0"))
         while batch := list(islice(frames, _BATCH)):
-            file.write(records(batch))
+            classic.write(records(batch))
+            modern.writelines(packet_block(0, frame.t_ns, frame.data, ()) for frame in batch)
+    return paths
 
 
 def _frame(segment: Segment, number: int) -> Frame:

@@ -80,10 +80,10 @@ def columns(batch: Batch, layout: Layout, hosts: Hosts) -> Iterator[Columns]:
     link = _LINKS[layout.link_type]
     rows = batch.rows(layout.head.itemsize + link.length + _LONGEST)
     for version in VERSIONS:
-        found = rows.view(_fields(layout, link, version))[:, 0]
-        frame = np.flatnonzero(_is_simple(found, link, version) & layout.are_bare(found))
-        if len(frame) < len(found):
-            found = found[frame]
+        fields = _fields(layout, link, version)
+        every = rows.view(fields)[:, 0]
+        frame = np.flatnonzero(_is_simple(every, link, version) & layout.are_bare(every))
+        found = rows[frame].view(fields)[:, 0] if len(frame) < len(every) else every
         ip_at = batch.starts[frame] + (layout.head.itemsize + link.length)
         is_whole = found["captured"] >= link.length + version.length + version.tcp_len(found)
         is_good, is_bad = _verified(batch.padded, ip_at, is_whole, found, version)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from random import Random
 
@@ -34,6 +35,8 @@ def capture(seed: int) -> bytes:
                 data = data[:place] + bytes([data[place] ^ 1 << rng.randrange(8)]) + data[place + 1 :]
             at_ns += rng.choice((1_000, 1_000_000, 300_000_000))
             frames.append((at_ns, data))
+            if rng.random() < 0.1:
+                frames.append((at_ns + rng.choice((500, 70_000_000_000)), _no_segment(rng, data)))
         begin_ns += rng.choice((1_000, 100_000_000, 3_000_000_000, 90_000_000_000))
     frames.sort(key=lambda frame: frame[0])
     return header() + records(Frame(t_ns=at_ns, data=data) for at_ns, data in frames)
@@ -85,6 +88,24 @@ def plain(rng: Random, client: str, server: str) -> list[Segment]:
     for _ in range(rng.randrange(3)):
         send(rng.randrange(2), _ACK)
     return found
+
+
+def _no_segment(rng: Random, near: bytes) -> bytes:
+    """Draw a frame that is no segment, or one in a tunnel: what is `near` it in the capture."""
+    port = rng.choice((53, 443, 443, 4_789))
+    vxlan = b"\x08" + bytes(7) + near
+    datagram = struct.pack("!4H", port, rng.choice((53, 5_353)), 8 + len(vxlan), 0) + vxlan
+    if rng.random() < 0.5:
+        fragment, protocol = rng.choice((0, 0, 0, 0x2000)), rng.choice((17, 17, 17, 1))
+        head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(datagram), 1, fragment, 64, protocol, 0)
+        frame = b"\x02" * 12 + b"\x08\x00" + head + bytes([10, 0, 0, 1, 10, 0, 0, 2]) + datagram
+    else:
+        head = struct.pack("!IHBB", 6 << 28, len(datagram), rng.choice((17, 17, 0)), 64)
+        frame = (
+            b"\x02" * 12 + b"\x86\xdd" + head + b"\xfd" + bytes(14) + b"\1\xfd" + bytes(14) + b"\2" + datagram
+        )
+    arp = b"\x02" * 12 + b"\x08\x06" + bytes(28)
+    return rng.choice((frame, frame, frame, frame[: rng.randrange(14, 70)], arp))
 
 
 # One thing each that a plain connection has not

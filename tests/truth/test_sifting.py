@@ -14,6 +14,7 @@ from rst_or_fin.analysis.captured import Case, JudgedCapture, judged
 from rst_or_fin.analysis.overview import Overview
 from rst_or_fin.analysis.sifting import PlainConnections, sift
 from rst_or_fin.capture_file import batches
+from rst_or_fin.capture_file.frame import Frame
 from rst_or_fin.capture_file.reading import Reading, Source
 from rst_or_fin.capture_file.writing import header, records
 from rst_or_fin.commands.bench_beside import _frame
@@ -185,3 +186,13 @@ def test_connections_over_either_ip_are_plain() -> None:
     frames = (_frame(segment, number) for number, segment in enumerate(segments))
     found = sift(Source(name="x", open=lambda: [header() + records(frames)]))
     assert (found is not None and found.plain.total) == 2
+
+
+def test_the_second_reading_has_the_first_datagram_alone() -> None:
+    frames = [_frame(s, n) for n, s in enumerate(nearly_plain.plain(Random(1), "10.0.0.1", "10.0.0.2"))]
+    datagram = frames[0].data[:23] + b"\x11" + frames[0].data[24:]
+    frames += [Frame(t_ns=frames[-1].t_ns, data=datagram)] * 9
+    found = sift(Source(name="x", open=lambda: [header() + records(frames)]))
+    assert found is not None
+    reading = found.reading(0)
+    assert (list(reading), reading.passed_over, (found.fates == 0).sum()) == ([], {"UDP": 9}, 1)

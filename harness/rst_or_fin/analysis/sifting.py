@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from rst_or_fin.capture_file.batches import Batch, Column, Layout, batches
-from rst_or_fin.capture_file.columns import Columns, are_known, columns
+from rst_or_fin.capture_file.columns import Columns, are_known, columns, datagrams
 from rst_or_fin.capture_file.damage import CaptureError
 from rst_or_fin.capture_file.decoding import Decoder
 from rst_or_fin.capture_file.hosts import Hosts
@@ -31,6 +31,7 @@ _LONG = 1_000  # segments of a connection: one that has as many is not plain whe
 _CROSSED_NS = 1_000_000_000  # what ended later than this before a file breaks off is in doubt
 _ELSEWHERE = np.iinfo(np.uint32).max  # in place of a pair: a frame that is not simple
 _PORTS = 16
+_KEPT, _PLAIN, _DATAGRAM = range(3)  # what becomes of a frame: the second reading has the kept ones alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +66,7 @@ class Sifted:
 
     source: Source
     plain: PlainConnections
-    left_out: Column  # by frame: whether it is of a plain connection
+    fates: Column  # by frame
     notes: FileNotes  # what the file says besides, but for what it says of frames that are not left out
 
     def reading(self, payload_kept: int) -> SiftedReading:
@@ -87,31 +88,33 @@ class SiftedReading(Reading):
 
     def _rest(self, source: Source, notes: FileNotes) -> Iterator[Record]:
         """Give what is left, each record at its own number, as far as was sifted: a file may have grown."""
-        left_out, known = self._sifted.left_out, self._sifted.notes
-        if left_out.all():
+        fates, known = self._sifted.fates, self._sifted.notes
+        if fates.all():
             notes.dropped = known.dropped
             notes.comments.add(comment.text for comment in known.comments.kept)
         else:
             yield from self._kept(source, notes)
-        self.frames = len(left_out)
+            self._decoder.pass_over_datagrams(int((fates == _DATAGRAM).sum()))
+        self.frames = len(fates)
         notes.damage = known.damage
 
     def _kept(self, source: Source, notes: FileNotes) -> Iterator[Record]:
         found = opened(source.open(), notes)
         if found is None:  # it is another file by now
             return
-        left_out, (stream, layout) = self._sifted.left_out, found
+        fates, (stream, layout) = self._sifted.fates, found
         base = 0
         for batch in batches(stream, layout):
-            times, after = layout.times_ns(batch.heads(layout)), 0
-            kept = np.flatnonzero(~left_out[base : base + len(batch.starts)])
-            for number in kept.tolist():
-                self._pass(times[after:number])
-                after = number + 1
+            of_batch = fates[base : base + len(batch.starts)]
+            plain_ones, kept = np.flatnonzero(of_batch == _PLAIN), np.flatnonzero(of_batch == _KEPT)
+            times, after = layout.times_ns(batch.heads(layout))[plain_ones], 0
+            for number, before in zip(kept.tolist(), np.searchsorted(plain_ones, kept).tolist(), strict=True):
+                self._pass(times[after:before])
+                after = before
                 self.frames = base + number
                 yield batch.record(number, layout)
+            self._pass(times[after:])
             base += len(batch.starts)
-            self._pass(times[after : len(left_out) - base + len(batch.starts)])
         next(layout.rest(), None)  # no record, but what the file says at its end
 
     def _pass(self, times: Column) -> None:
@@ -136,10 +139,10 @@ def sift(source: Source) -> Sifted | None:
         return None
     if next(layout.rest(), None) is not None or notes.dropped:  # of drops every verdict speaks
         return None
-    found, left_out = sifting.finish(is_cut=notes.damage is not None)
+    found, fates = sifting.finish(is_cut=notes.damage is not None)
     if not found.total:
         return None
-    return Sifted(source=source, plain=found, left_out=left_out, notes=notes)
+    return Sifted(source=source, plain=found, fates=fates, notes=notes)
 
 
 class _Pairs:
@@ -183,6 +186,8 @@ class _Sifting:
         self._last_ns = 0
         self._others: set[tuple[Endpoint, Endpoint]] = set()
         self._simple = self._other = 0
+        # By frame. The first is kept: where it comes says where datagrams stand in what is passed over
+        self._datagrams: list[Column] = [np.empty(0, dtype=np.uint32)]
         self._held: list[Columns] = []
         self._held_len = 0
         self._noted = 0
@@ -203,6 +208,9 @@ class _Sifting:
             self._held.append(found)
             self._held_len += len(found.frame)
             self._simple += len(found.frame)
+        mere = datagrams(batch, layout, np.flatnonzero(is_other))
+        self._datagrams.append((mere + self._frames).astype(np.uint32))
+        is_other[mere] = False
         for number in np.flatnonzero(is_other).tolist():
             self._add_other(batch.record(number, layout), self._frames + number + 1)
         self._frames += len(batch.starts)
@@ -309,10 +317,10 @@ class _Sifting:
             hosts=self._hosts,
             right=self._right(),
         )
-        is_left_out = ~np.append(pairs.general, True)
-        return found, np.concatenate(
-            [is_left_out[np.minimum(each, len(pairs.general))] for each in self._pair_of]
-        )
+        of_pair = np.where(np.append(pairs.general, True), np.uint8(_KEPT), np.uint8(_PLAIN))
+        fates = np.concatenate([of_pair[np.minimum(each, len(pairs.general))] for each in self._pair_of])
+        fates[np.concatenate(self._datagrams)[1:]] = _DATAGRAM  # but the first (see `_datagrams`)
+        return found, fates
 
     def _right(self) -> Column:
         """Return the hosts that sent a right checksum on a plain connection."""

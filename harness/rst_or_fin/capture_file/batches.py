@@ -62,9 +62,10 @@ class Batch:
     padded: Column  # the same as numbers, and some zeros behind
     starts: Column
 
-    def rows(self, length: int) -> Column:
-        """Return the first bytes of every record, as many of each, whatever follows it."""
-        return np.lib.stride_tricks.sliding_window_view(self.padded, length)[self.starts]
+    def rows(self, length: int, among: Column | None = None) -> Column:
+        """Return the first bytes of every record, or of those, as many of each, whatever follows it."""
+        starts = self.starts if among is None else self.starts[among]
+        return np.lib.stride_tricks.sliding_window_view(self.padded, length)[starts]
 
     def heads(self, layout: Layout) -> Column:
         """Return the fields of their heads."""

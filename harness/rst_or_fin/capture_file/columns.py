@@ -15,9 +15,11 @@ import numpy as np
 
 from rst_or_fin.capture_file.batches import Batch, Column, Layout
 from rst_or_fin.capture_file.hosts import Hosts
-from rst_or_fin.capture_file.ip_columns import ONES, VERSIONS, IpVersion
+from rst_or_fin.capture_file.ip_columns import ONES, TCP, UDP, VERSIONS, IpVersion
+from rst_or_fin.capture_file.tunnels import PORTS as TUNNELS
 
 _TCP_LEN = 20  # without options
+_PORTS_LEN = 4
 _LONGEST = max(version.length for version in VERSIONS) + _TCP_LEN
 _TCP_FIELDS = {
     "source_port": (">u2", 0),
@@ -27,6 +29,8 @@ _TCP_FIELDS = {
     "bits": (">u2", 12),
     "checksum": (">u2", 16),
 }
+_IS_TUNNEL = np.zeros(1 << 16, dtype=bool)
+_IS_TUNNEL[list(TUNNELS)] = True
 
 
 class _Link(NamedTuple):
@@ -107,6 +111,20 @@ def columns(batch: Batch, layout: Layout, hosts: Hosts) -> Iterator[Columns]:
         )
 
 
+def datagrams(batch: Batch, layout: Layout, among: Column) -> Column:
+    """Return which of these frames hold nothing but a UDP datagram, and that is no tunnel's."""
+    link = _LINKS[layout.link_type]
+    rows = batch.rows(layout.head.itemsize + link.length + _LONGEST, among)
+    found = np.zeros(len(among), dtype=bool)
+    for version in VERSIONS:
+        every = rows.view(_fields(layout, link, version))[:, 0]
+        holds = _holds(every, link, version, UDP) & layout.are_bare(every)
+        holds &= every["captured"] >= link.length + version.length + _PORTS_LEN
+        found |= holds & ~_IS_TUNNEL[every["source_port"]] & ~_IS_TUNNEL[every["target_port"]]
+    numbers: Column = among[found]
+    return numbers
+
+
 def _fields(layout: Layout, link: _Link, version: IpVersion) -> np.dtype[Any]:
     """Where the fields stand from the beginning of a record on."""
     ip = layout.head.itemsize + link.length
@@ -132,12 +150,18 @@ def _is_simple(found: Column, link: _Link, version: IpVersion) -> Column:
     """Return which frames hold TCP under a plain IP header, captured at least up to the payload."""
     header_len = found["bits"].astype(np.int64) >> 12 << 2
     simple: Column = (
-        version.is_simple(found)
+        _holds(found, link, version, TCP)
         & (found["captured"] >= link.length + version.length + header_len)
         & (header_len >= _TCP_LEN)
         & (version.tcp_len(found) >= header_len)
     )
-    return simple & (found["ethertype"] == version.ethertype) if link.ethertype_at is not None else simple
+    return simple
+
+
+def _holds(found: Column, link: _Link, version: IpVersion, protocol: int) -> Column:
+    """Return which frames hold that protocol right behind a plain IP header."""
+    holds = version.holds(found, protocol)
+    return holds & (found["ethertype"] == version.ethertype) if link.ethertype_at is not None else holds
 
 
 def _verified(

@@ -12,6 +12,7 @@ from rst_or_fin.capture_file.packet import (
     FRAGMENT,
     LINK_TYPE,
     MALFORMED,
+    OTHER_UDP,
     TCP,
     TOO_DEEP,
     WAITS,
@@ -51,6 +52,11 @@ class Decoder:
         if self._fragments.incomplete:
             counted[names.INCOMPLETE] = self._fragments.incomplete
         return counted
+
+    def pass_over_datagrams(self, number: int) -> None:
+        """Count frames that are known to hold a UDP datagram and no more, without decoding them."""
+        if number:
+            self._passed_over[OTHER_UDP] += number
 
     def segment(self, record: Record, frame_no: int = 0) -> Segment | None:
         """Find the TCP segment in a record; None where there is none, or not yet."""

@@ -10,7 +10,7 @@ import numpy as np
 from rst_or_fin.capture_file.batches import Column
 from rst_or_fin.capture_file.hosts import Hosts
 
-PROTOCOL = 6  # TCP's
+TCP, UDP = 6, 17
 ONES = 0xFFFF
 _MORE_OR_OFFSET = 0x3FFF
 
@@ -26,11 +26,11 @@ class IpVersion(Protocol):
     summed_from: int
     fields: ClassVar[Mapping[str, tuple[str, int]]]
 
-    def is_simple(self, found: Column) -> Column:
-        """Return which headers are of this version, whole TCP segments behind them."""
+    def holds(self, found: Column, protocol: int) -> Column:
+        """Return which headers are of this version, with nothing between them and the whole of that."""
 
     def tcp_len(self, found: Column) -> Column:
-        """Return how many bytes each says that follow it."""
+        """Return how many bytes follow each by its own word."""
 
     def hosts(self, found: Column, hosts: Hosts) -> tuple[Column, Column]:
         """Return source and destination as numbers."""
@@ -56,10 +56,10 @@ class _Ipv4(IpVersion):
         "target": (">u4", 16),
     }
 
-    def is_simple(self, found: Column) -> Column:
-        simple: Column = (found["version"] == 0x45) & (found["protocol"] == PROTOCOL)
-        simple &= found["fragment"] & _MORE_OR_OFFSET == 0
-        return simple
+    def holds(self, found: Column, protocol: int) -> Column:
+        holds: Column = (found["version"] == 0x45) & (found["protocol"] == protocol)
+        holds &= found["fragment"] & _MORE_OR_OFFSET == 0
+        return holds
 
     def tcp_len(self, found: Column) -> Column:
         length: Column = found["ip_len"].astype(np.int64) - self.length
@@ -75,7 +75,7 @@ class _Ipv4(IpVersion):
     def pseudo_sum(self, found: Column, summed: Column) -> Column:
         source, target = found["source"].astype(np.int64), found["target"].astype(np.int64)
         halves: Column = (source >> 16) + (source & ONES) + (target >> 16) + (target & ONES)
-        return (halves + PROTOCOL) % ONES
+        return (halves + TCP) % ONES
 
 
 class _Ipv6(IpVersion):
@@ -90,9 +90,9 @@ class _Ipv6(IpVersion):
         "target": ("(2,)>u8", 24),
     }
 
-    def is_simple(self, found: Column) -> Column:
-        simple: Column = (found["version"] >> 4 == 6) & (found["protocol"] == PROTOCOL)
-        return simple
+    def holds(self, found: Column, protocol: int) -> Column:
+        holds: Column = (found["version"] >> 4 == 6) & (found["protocol"] == protocol)
+        return holds
 
     def tcp_len(self, found: Column) -> Column:
         length: Column = found["ip_len"].astype(np.int64)
@@ -105,7 +105,7 @@ class _Ipv6(IpVersion):
         return np.ones(len(found), dtype=bool)
 
     def pseudo_sum(self, found: Column, summed: Column) -> Column:
-        total: Column = (summed * 256 + PROTOCOL) % ONES
+        total: Column = (summed * 256 + TCP) % ONES
         return total
 
 

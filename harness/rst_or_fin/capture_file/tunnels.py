@@ -157,3 +157,4 @@ LAYERS: dict[int, Layer] = {
     UDP_PORT | 4790: vxlan_gpe,
     UDP_PORT | 6081: geneve,
 }
+PORTS = [kind & 0xFFFF for kind in LAYERS if kind & ~0xFFFF == UDP_PORT]

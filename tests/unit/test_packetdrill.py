@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rst_or_fin.cli import main
 from rst_or_fin.errors import EXIT_USAGE, UsageError
+from rst_or_fin.evidence.records import ListeningSocket
 from rst_or_fin.report import packetdrill
 from rst_or_fin.report.records import Run
 
 from tests.support.cases import ABORT_ON_CLOSE
 from tests.support.report_runs import AWAIT, CLOSING, CONNECT, SEND, SHUTDOWN, played, run
-from tests.support.segments import EXCHANGE, HANDSHAKE
+from tests.support.segments import EXCHANGE, HANDSHAKE, A
 
 EVIDENCE = Path(__file__).parents[1] / "golden" / "evidence"
 GIVEN_UP = "path-is-cut-retransmissions"  # its kernel fell silent: there is no close to play
 RUNS = sorted({path.parent.name for path in EVIDENCE.glob("*/capture.pcap")} - {GIVEN_UP})
+LISTEN = "{ok, Listener} = gen_tcp:listen(Port, [{ip, Self}, {active, false}])."
 # What of packetdrill's grammar (its parser.y) these scripts use.
 TIME = r"(?:0|\+0|\+0\.01|\+0~\+0\.5)"
 OPTIONS = r"<(?:mss \d+(?:,nop,wscale \d+)?|\.\.\.)>"
@@ -194,6 +197,14 @@ def test_what_was_only_peeked_at_is_not_read() -> None:
         "write(3, ..., 18) = 18",
         "close(3) = 0",
     ]
+
+
+def test_what_waits_in_a_listener_that_is_closed_is_never_accepted() -> None:
+    wire = "< S 0:0(0)\n> S. 0:0(0) ack 1\n< . 1:1(0) ack 1\n< P. 1:33(32) ack 1\n> . 1:1(0) ack 33\n"
+    listener = ListeningSocket(name="Listener", local=A, closed=True)
+    of = replace(played(LISTEN, "gen_tcp:close(Listener).", raised={"Tcp:OutRsts": 1}), listening=(listener,))
+    found = calls(written(run(wire + "> R. 1:1(0) ack 33", of)))
+    assert found[-2:] == ["listen(3, 5) = 0", "close(3) = 0"]
 
 
 def test_the_answer_to_a_syn_may_come_twice() -> None:

@@ -30,7 +30,7 @@ _SET_UP = {
     Cause.ZERO_LINGER: "SOL_SOCKET, SO_LINGER, {onoff=1, linger=0}, 8",
     Cause.FIN_WAIT2_TIMEOUT: "SOL_TCP, TCP_LINGER2, [-1], 4",
 }
-_PLAYED = (None, Cause.UNREAD_DATA, Cause.DATA_AFTER_CLOSE, *_SET_UP)
+_PLAYED = (None, Cause.UNREAD_DATA, Cause.DATA_AFTER_CLOSE, Cause.LISTENER_CLOSED, *_SET_UP)
 
 
 def script(judged: Assessment, name: str) -> str:
@@ -81,8 +81,11 @@ class _Script:
         self._moves = _joined(_news(_seen(judged, connection), connection, self._own))
         self._peer = opening(connection, self._own.other)
         self._queued_to = -1
-        self._fd = 3 if self._own is Role.CLIENT else 4
-        self._is_closed = self._is_accepted = False
+        self._is_accepted = (
+            self._own is Role.CLIENT or judged.verdict.cause is Cause.LISTENER_CLOSED
+        )  # or never
+        self._fd = 3 if self._is_accepted else 4
+        self._is_closed = False
         self._read = 0
         peers = [move for move in self._moves if not move.is_own]
         self._peer_fin = next((move.end for move in peers if "F" in move.flags), None)
@@ -96,9 +99,10 @@ class _Script:
         """Return how much the session read before its close: all, unless its kernel had more."""
         if any("recv(" in call.source and "peek" in call.source for call in self._judged.replay.calls):
             return 0  # the socket counts what was peeked at as read
-        state = self._judged.socket
+        state, cause = self._judged.socket, self._judged.verdict.cause
         if state is None:
-            return 0 if self._judged.verdict.cause is Cause.UNREAD_DATA else self._arrived - self._passed_by
+            is_left = cause in {Cause.UNREAD_DATA, Cause.LISTENER_CLOSED}
+            return 0 if is_left else self._arrived - self._passed_by
         return max(0, state.received - state.unread - self._passed_by)
 
     def lines(self) -> Iterator[str]:
@@ -146,7 +150,7 @@ class _Script:
             yield f"+0 setsockopt({self._fd}, SOL_SOCKET, SO_OOBINLINE, [1], 4) = 0"
 
     def _accepts(self) -> Iterator[str]:
-        if self._own is Role.SERVER and not self._is_accepted:
+        if not self._is_accepted:
             self._is_accepted = True
             yield "+0 accept(3, ..., ...) = 4"
             yield from self._sets_up()

@@ -780,11 +780,12 @@ whole_characters(Text) ->
 -define(TCP, 6).
 -define(TCP_INFO, 11).
 -define(TCP_ZEROCOPY_RECEIVE, 35).
+-define(COUNTS_RIGHT(Socket), (is_port(Socket) orelse element(1, Socket) =/= '$socket')).
 
 facts(Socket, Ends) ->
     case {tcp_info(Socket), read_count(Socket)} of
         {_, closed} -> closed;
-        {{State, Count}, Count} -> {State, Count, 0};
+        {{State, Count}, Count} when ?COUNTS_RIGHT(Socket) -> {State, Count, 0};
         {{State, Count}, Read} -> with_unread(Socket, Ends, State, Count, Read);
         {unknown, Read} -> of_list(Ends, Read)
     end.
@@ -796,7 +797,7 @@ with_unread(Socket, Ends, State, Count, Read) ->
         {7, Unread} when Read + Unread =:= Count -> {State, Count, Unread};
         {_, unknown} ->
             Received = Count - fin_len(State),
-            {State, Received, many_unread(Ends, State, Received - Read)};
+            {State, Received, many_unread(Socket, Ends, State, Received - Read)};
         {_, Unread} -> {State, Count - fin_len(State), Unread}
     end.
 
@@ -804,10 +805,10 @@ of_list(unknown, _) -> closed;
 of_list(Ends, Read) ->
     {State, Unread} = state_and_unread(listed(Ends)),
     {State, Read + Unread, Unread}.
-many_unread(_, _, 0) -> 0;
-many_unread(_, 7, Rest) -> max(0, Rest);
-many_unread(unknown, _, Rest) -> max(0, Rest);
-many_unread(Ends, _, _) -> element(2, state_and_unread(listed(Ends))).
+many_unread(Socket, _, _, 0) when ?COUNTS_RIGHT(Socket) -> 0;
+many_unread(_, _, 7, Rest) -> max(0, Rest);
+many_unread(_, unknown, _, Rest) -> max(0, Rest);
+many_unread(_, Ends, _, _) -> element(2, state_and_unread(listed(Ends))).
 
 unread(Socket) ->
     case unread_hint(Socket) of

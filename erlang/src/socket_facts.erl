@@ -8,6 +8,8 @@
 -define(TCP, 6).
 -define(TCP_INFO, 11).
 -define(TCP_ZEROCOPY_RECEIVE, 35).
+%% The socket module counts as read what was only peeked at.
+-define(COUNTS_RIGHT(Socket), (is_port(Socket) orelse element(1, Socket) =/= '$socket')).
 
 -type socket() :: inet:socket() | {'$inet', module(), term()} | socket:socket().
 -type facts() :: {tcp_state:state(), Received :: non_neg_integer(), Unread :: non_neg_integer()}.
@@ -21,7 +23,7 @@
 facts(Socket, Ends) ->
     case {tcp_info(Socket), read_count(Socket)} of
         {_, closed} -> closed;
-        {{State, Count}, Count} -> {State, Count, 0};
+        {{State, Count}, Count} when ?COUNTS_RIGHT(Socket) -> {State, Count, 0};
         {{State, Count}, Read} -> with_unread(Socket, Ends, State, Count, Read);
         {unknown, Read} -> of_list(Ends, Read)
     end.
@@ -35,7 +37,7 @@ with_unread(Socket, Ends, State, Count, Read) ->
         {7, Unread} when Read + Unread =:= Count -> {State, Count, Unread};
         {_, unknown} ->
             Received = Count - tcp_state:fin_len(State),
-            {State, Received, many_unread(Ends, State, Received - Read)};
+            {State, Received, many_unread(Socket, Ends, State, Received - Read)};
         {_, Unread} -> {State, Count - tcp_state:fin_len(State), Unread}
     end.
 
@@ -49,11 +51,11 @@ of_list(Ends, Read) ->
 %% inet driver's recv_oct is what it delivered (with {packet, line}, or after a recv of a length that timed out, part
 %% of the difference lies in the driver), and the socket backend of OTP 29 counts twice what ssl reads. The kernel's
 %% list is right, and slow.
--spec many_unread(ends(), tcp_state:state(), integer()) -> non_neg_integer().
-many_unread(_, _, 0) -> 0;
-many_unread(_, 7, Rest) -> max(0, Rest);
-many_unread(unknown, _, Rest) -> max(0, Rest);
-many_unread(Ends, _, _) -> element(2, tcp_state:state_and_unread(listed(Ends))).
+-spec many_unread(socket(), ends(), tcp_state:state(), integer()) -> non_neg_integer().
+many_unread(Socket, _, _, 0) when ?COUNTS_RIGHT(Socket) -> 0;
+many_unread(_, _, 7, Rest) -> max(0, Rest);
+many_unread(_, unknown, _, Rest) -> max(0, Rest);
+many_unread(_, Ends, _, _) -> element(2, tcp_state:state_and_unread(listed(Ends))).
 
 -spec unread(socket()) -> non_neg_integer() | {error, closed}.
 unread(Socket) ->

@@ -208,6 +208,19 @@ class TestUnread:
         lines += "await_peer_fin(Sock).\n{ok,_} = gen_tcp:recv(Sock, 485).\nunread(Sock)."
         assert node.result(lines, peer.port) == "0"
 
+    @pytest.mark.parametrize(("request_", "size"), [("GET", 485), ("big", len(BIG))])
+    def test_what_was_peeked_at_is_unread(self, node: Node, peer: Peer, request_: str, size: int) -> None:
+        """The socket module counts it as read."""
+        lines = f"""
+        {{ok, Sock}} = socket:open(inet, stream, tcp).
+        ok = socket:connect(Sock, #{{family => inet, addr => Server, port => Port}}).
+        ok = socket:send(Sock, "{request_} /\r\n\r\n").
+        await_unread(Sock, {size}).
+        {{ok, _}} = socket:recv(Sock, {size}, [peek]).
+        socket:close(Sock).
+        """
+        assert [(s.received, s.unread) for s in node.play(lines, peer.port).sockets] == [(size, size)]
+
     def test_waiting_in_vain_says_how_much_there_was(self, node: Node, peer: Peer) -> None:
         replay = node.play(_connected() + "await_unread(Sock, 486).", peer.port)
         assert replay.error == "** exception error: {unread_timeout,485,486}"

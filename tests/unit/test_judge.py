@@ -302,6 +302,14 @@ def test_a_witness_that_disagrees_forbids_any_conclusion(case: Case, end: str) -
     assert not (disagrees and verdict.validity is Validity.CONCLUSIVE)
 
 
+@pytest.mark.parametrize("encrypted", [True, False])
+def test_a_file_that_ended_before_the_reset_may_have_ended_in_tls(encrypted: bool) -> None:
+    """A close_notify ends it, of which the wire shows nothing."""
+    case = CASES["the published abort: closed with everything unread"]
+    verdict = judged(case, peer_report=heard("end of file"), encrypted=encrypted)
+    assert (verdict.validity is Validity.CONCLUSIVE) == encrypted
+
+
 @given(case=cases)
 def test_a_subject_that_sent_a_rst_never_ended_with_a_fin_alone(case: Case) -> None:
     verdict, whole = judged(case), connection(case.wire)

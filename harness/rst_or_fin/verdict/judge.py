@@ -156,6 +156,7 @@ def judge(
         reasons,
         peer_report,
         two_ends.arrived if two_ends is not None else endings[subject],
+        encrypted,
     )
     doubts += [f"{w.name} contradicts the wire: {w.says}" for w in found if w.agrees is False]
     first = min(((indices[0], role) for role, indices in closing.items() if indices), default=None)
@@ -501,6 +502,7 @@ def _witnesses(
     reasons: Sequence[str] | None,
     peer_report: PeerReport | None,
     arrived: Ending,
+    encrypted: bool,
 ) -> tuple[Witness, ...]:
     name = connection.name(subject) if report is None else f"the {NODE}"
     found = [witnesses.wire(connection, name, closing)]
@@ -516,7 +518,7 @@ def _witnesses(
             *witnesses.system_calls(replay),
         ]
     found += witnesses.tracepoint(reasons, ending, cause)
-    found.append(witnesses.peer(peer_report, arrived, connection.reading.over))
+    found.append(witnesses.peer(peer_report, arrived, connection.reading.over, encrypted=encrypted))
     return tuple(found)
 
 

@@ -206,10 +206,11 @@ def tracepoint(reasons: Sequence[str] | None, ending: Ending, cause: Cause | Non
     return [Witness(name="the tracepoint", says=says, agrees=sent and fits)]
 
 
-def peer(peer_report: PeerReport | None, ending: Ending, over: bool) -> Witness:
+def peer(peer_report: PeerReport | None, ending: Ending, over: bool, *, encrypted: bool = False) -> Witness:
     """Compare what the peer saw: its end of file needs a FIN, its reset a RST; nothing else is checked.
 
-    Neither is where the capture ends before the connection does: the peer may report what came later.
+    Neither is where the capture ends before the connection does: the peer may report what came later. Nor is
+    the end of a file that is `encrypted`: TLS has one of its own (close_notify, RFC 8446 section 6.1).
     """
     name = "the peer's application"
     if peer_report is None:
@@ -219,7 +220,7 @@ def peer(peer_report: PeerReport | None, ending: Ending, over: bool) -> Witness:
         says += f"; the proxy's log: {peer_report.log}"
     agrees: bool | None = None
     if peer_report.end == _END_OF_FILE:
-        agrees = ending in (Ending.FIN, Ending.FIN_THEN_RST)
+        agrees = ending in (Ending.FIN, Ending.FIN_THEN_RST) or (None if encrypted else False)
     elif peer_report.end in _RESET_ERRORS:
         agrees = ending in _RESETS
     return Witness(name=name, says=says, agrees=agrees if over or agrees else None)

@@ -18,13 +18,13 @@ import time
 from collections.abc import Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from rst_or_fin.agents.netlink import Netlink
 from rst_or_fin.engine import client as engine
 from rst_or_fin.engine import images
 from rst_or_fin.errors import MachineError
-from rst_or_fin.netns import mounts, namespaces
+from rst_or_fin.netns import confinement, mounts, namespaces
 from rst_or_fin.testbed.spec import DEFAULT_OTP
 
 if TYPE_CHECKING:
@@ -48,15 +48,32 @@ def main(command: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="rst-or-fin-engine-", dir="/var/tmp") as place:
         saved = Path(place) / "images.tar"
         _save(engine.connect(), saved)
-        _leave_the_machines(Path(place))
-        environment = {**os.environ, "DOCKER_HOST": f"unix://{SOCKET}"}
-        os.environ["DOCKER_HOST"] = environment["DOCKER_HOST"]
-        with _engine(Path(place) / "log"):
-            await_engine()
-            subprocess.run(
-                ["docker", "load", "--quiet", "--input", saved], check=True, stdout=subprocess.DEVNULL
-            )
-            return subprocess.run(command, env=environment, check=False).returncode
+        # A containerd that is killed leaves a shim for each container: these end with their process 1.
+        with namespaces.children_in_own_processes():
+            first = os.fork()
+            if first == 0:
+                _be_first(command, Path(place), saved)
+        return os.waitstatus_to_exitcode(os.waitpid(first, 0)[1])
+
+
+def _be_first(command: Sequence[str], place: Path, saved: Path) -> NoReturn:
+    status = 1
+    try:
+        namespaces.die_with_parent()
+        program = os.fork()
+        status = confinement.outlive(program) if program else _run(command, place, saved)
+    finally:  # nothing may unwind into the parent's frames
+        os._exit(status)
+
+
+def _run(command: Sequence[str], place: Path, saved: Path) -> int:
+    _leave_the_machines(place)
+    os.environ["DOCKER_HOST"] = f"unix://{SOCKET}"
+    with _engine(place / "log"):
+        await_engine()
+        load = ["docker", "load", "--quiet", "--input", str(saved)]
+        subprocess.run(load, check=True, stdout=subprocess.DEVNULL)
+        return subprocess.run(command, check=False).returncode
 
 
 def await_engine() -> docker.DockerClient:
@@ -98,6 +115,7 @@ def _leave_the_machines(place: Path) -> None:
     """Go where no other engine is: an empty network, and empty folders where an engine keeps what it has."""
     namespaces.unshare(namespaces.CLONE_NEWNET | namespaces.CLONE_NEWNS)
     mounts.make_private("/")
+    mounts.mount("proc", "/proc", mounts.NOSUID | mounts.NODEV | mounts.NOEXEC)
     with Netlink() as link:
         link.up("lo")
     mounts.mount("tmpfs", "/run", mounts.NOSUID | mounts.NODEV, "size=64m,mode=755")
@@ -121,6 +139,7 @@ def _engine(log: Path) -> Iterator[None]:
             with log.open("ab") as said:
                 running[:] = [subprocess.Popen([program], stdout=said, stderr=said)]
             running[0].wait()
+            over.wait(_LOOK_EVERY_S)
 
     keeper = threading.Thread(target=keep)
     keeper.start()
@@ -128,9 +147,10 @@ def _engine(log: Path) -> Iterator[None]:
         yield
     finally:
         over.set()
-        for each in running:
-            each.terminate()
-        keeper.join()
+        while keeper.is_alive():  # it may just have started another one
+            for each in running:
+                each.terminate()
+            keeper.join(1.0)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ KERNEL_CASES := close-with-unread-response recv-then-close resent-payload-with-f
 # What judges and what shows it: pure code, which unit tests can reach.
 JUDGING := */tcp/*,*/capture_file/*,*/evidence/*,*/scenario/*,*/verdict/*,*/analysis/*,*/report/*
 # The other tests wait, for containers, nodes and timers, more than they compute: two at a time, each file on one testbed.
-MOSTLY_WAITING := --ignore tests/unit -n 2 --dist loadfile
+MOSTLY_WAITING := --ignore tests/unit -n 2 --dist loadfile --no-loadscope-reorder
 SHELL_SCRIPTS = $(shell grep -rlE '^\#!.*sh$$|^\# shellcheck shell=' .ci containers erlang)
 # From nothing every time (-E): a page that was read before would not warn again. A warning is an error.
 SPHINX := $(BIN)/sphinx-build -E -W --keep-going -q -j auto -d build/doctrees docs

@@ -21,7 +21,7 @@ EVIDENCE = Path("tests/golden/evidence")
 
 # What decides neither how a scenario is played nor what is expected of it. (`ends_node` decides who may have
 # ended a node, which nobody did but the sessions of what is stored.)
-_SAID = dict.fromkeys(("claim", "theme", "before", "published"), "") | {"sources": (), "ends_node": False}
+_SAID = dict.fromkeys(("claim", "theme", "remedy_for", "published"), "") | {"sources": (), "ends_node": False}
 # What of a cell no page tells, and what differs from one time to the next.
 _PASSING = ("evidence", "reused", "duration_s")
 
@@ -85,6 +85,7 @@ _LATER = (
     "sysctls",
     "wire",
 )
+_REASONS = ("reason", "reference")  # of exclusions and variants
 _UNUSED: tuple[object, ...] = (None, [], {}, "", False, "erlang")
 
 
@@ -95,10 +96,14 @@ def _digest(scenario: Scenario) -> str:
 
 
 def _used(value: Any) -> Any:
-    """Return the value without the later fields that are not used."""
+    """Return the value without the later fields that are not used, and without reasons."""
     if isinstance(value, dict):
         used = {name: _used(each) for name, each in value.items()}
-        return {name: each for name, each in used.items() if name not in _LATER or each not in _UNUSED}
+        return {
+            name: each
+            for name, each in used.items()
+            if name not in _REASONS and (name not in _LATER or each not in _UNUSED)
+        }
     return [_used(each) for each in value] if isinstance(value, list) else value
 
 

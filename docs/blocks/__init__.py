@@ -9,7 +9,7 @@ from docs.blocks.counters import counters, noise, reasons, uses
 from docs.blocks.expectations import expected_values, pytest_options, script_grammar, steps_grammar
 from docs.blocks.peers import peers
 from docs.blocks.sections import by_theme, drawing, theme
-from docs.blocks.tables import cures, kernels, results, surprises
+from docs.blocks.tables import kernels, remedies, results, surprises
 
 __all__ = [
     "by_theme",
@@ -17,7 +17,6 @@ __all__ = [
     "case",
     "causes",
     "counters",
-    "cures",
     "drawing",
     "expected_values",
     "imported",
@@ -29,6 +28,7 @@ __all__ = [
     "peers",
     "pytest_options",
     "reasons",
+    "remedies",
     "results",
     "script_grammar",
     "session",

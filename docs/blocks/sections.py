@@ -24,7 +24,7 @@ _BECAUSE: dict[tuple[Ending, Cause | None], tuple[str, str]] = {
     (Ending.RST, Cause.UNREAD_DATA): (
         "At the close bytes lie unread in the kernel's receive buffer: the kernel throws them away and tells"
         " the peer so with a RST ([unread data](../phenomenon.md#unread-data)).",
-        "Read until the peer's end of file before closing: [cures](../cures.md).",
+        "Read until the peer's end of file before closing: [remedies](../remedies.md).",
     ),
     (Ending.RST, Cause.ZERO_LINGER): (
         "A linger time of zero makes every close an abort ([zero linger](../phenomenon.md#zero-linger)).",
@@ -33,7 +33,7 @@ _BECAUSE: dict[tuple[Ending, Cause | None], tuple[str, str]] = {
     (Ending.FIN_THEN_RST, Cause.DATA_AFTER_CLOSE): (
         "The close is a FIN. Data then comes for a socket that nobody holds any more, and is answered with a"
         " RST ([data after the close](../phenomenon.md#data-after-the-close)).",
-        "Close in stages, and wait for the peer's end of file: [cures](../cures.md).",
+        "Close in stages, and wait for the peer's end of file: [remedies](../remedies.md).",
     ),
     (Ending.FIN_THEN_RST, None): (
         "The close is a FIN. A request then comes for a socket that nobody holds any more, and is answered"
@@ -44,7 +44,8 @@ _BECAUSE: dict[tuple[Ending, Cause | None], tuple[str, str]] = {
     (Ending.FIN_THEN_RST, Cause.UNREAD_DATA): (
         "`shutdown` sends the FIN; the close then finds unread bytes and sends a RST after it"
         " ([unread data](../phenomenon.md#unread-data)).",
-        "After `shutdown(Sock, write)` go on reading until the peer's end of file: [cures](../cures.md).",
+        "After `shutdown(Sock, write)` go on reading until the peer's end of file:"
+        " [remedies](../remedies.md).",
     ),
     (Ending.FIN_THEN_RST, Cause.FIN_WAIT2_TIMEOUT): (
         "`shutdown` sends the FIN, which the peer acknowledges without one of its own. With a negative"
@@ -90,7 +91,7 @@ _BECAUSE: dict[tuple[Ending, Cause | None], tuple[str, str]] = {
 _IN_STAGES = (
     "`shutdown(write)` sends the FIN while data is unread; it is read before the close, which has nothing"
     " left to reset ([FIN](../phenomenon.md#an-orderly-end)).",
-    "This: it is how to close ([cures](../cures.md)).",
+    "This: it is how to close ([remedies](../remedies.md)).",
 )
 _OVER_BEFORE = (
     "`shutdown` sent the FIN and the peer's has come: the connection is over before the close, which throws"
@@ -162,16 +163,16 @@ def _explained(scenario: Scenario) -> tuple[str, str]:
             "Two events race, and either may come first.",
             "Do not rely on either outcome; wait for an event before you close.",
         )
-    if scenario.expect.ending is Ending.FIN and scenario.gate.unread:
+    if scenario.expect.ending is Ending.FIN and scenario.precondition.unread:
         return _IN_STAGES if scenario.close_line else _OVER_BEFORE
     return _BECAUSE[scenario.expect.ending, scenario.expect.cause]
 
 
 def _remedies(scenario: Scenario) -> str:
-    remedies = [to(s, "") for s in scenarios() if s.before == scenario.name]
+    remedies = [to(s, "") for s in scenarios() if s.remedy_for == scenario.name]
     if remedies:
         return f" Held against it: {', '.join(remedies)}."
-    case_of = [to(s, "") for s in scenarios() if s.name == scenario.before]
+    case_of = [to(s, "") for s in scenarios() if s.name == scenario.remedy_for]
     return f" A remedy held against {case_of[0]}." if case_of else ""
 
 

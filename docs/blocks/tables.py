@@ -70,11 +70,11 @@ def _ended(cells: Sequence[Record], scenario: Scenario) -> str:
     return ", ".join(dict.fromkeys(_cell(cell) for cell in cells if cell.scenario == scenario.name))
 
 
-def cures() -> str:
+def remedies() -> str:
     """Tabulate each remedy with its case, as the stored cells ended."""
     rows = []
-    for after in sorted((s for s in scenarios() if s.before), key=lambda s: s.before):
-        before = next(s for s in scenarios() if s.name == after.before)
+    for after in sorted((s for s in scenarios() if s.remedy_for), key=lambda s: s.remedy_for):
+        before = next(s for s in scenarios() if s.name == after.remedy_for)
         rows.append(
             (to(before), _seen_briefly(before), to(after), _seen_briefly(after), _helps(before, after))
         )

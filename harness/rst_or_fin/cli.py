@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from enum import StrEnum
@@ -29,6 +30,7 @@ from rst_or_fin.errors import (
     EXIT_MISTAKE,
     EXIT_USAGE,
     MachineError,
+    OldNameWarning,
     RstOrFinError,
     of_machine,
 )
@@ -54,7 +56,7 @@ _COMMANDS = {
     "compare": ("compare", "compare"),
     "bisect": ("bisect", "bisect"),
     "test-kernel": ("test_kernel", "test_kernel"),
-    "cures": ("remedies", "cures"),
+    "remedies": ("remedies", "remedies"),
     "judge": ("judge", "judge"),
     "import": ("import_capture", "import_capture"),
     "report": ("report", "report"),
@@ -69,6 +71,8 @@ _COMMANDS = {
     "doctor": ("machine", "doctor"),
     "clean": ("machine", "clean"),
 }
+
+_OLD_COMMANDS = {"cures": "remedies"}
 
 _EPILOG = """\
 exit codes: 0 as expected, 1 an outcome differs, 2 wrong usage or input,
@@ -115,10 +119,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str] | None) -> int:
-    options = _parser().parse_args(arguments)
-    options.command_line = ("rst-or-fin", *(sys.argv[1:] if arguments is None else arguments))
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options = _parser().parse_args([*(_OLD_COMMANDS.get(word, word) for word in given[:1]), *given[1:]])
+    options.command_line = ("rst-or-fin", *given)
     try:
-        with _signals():
+        with _signals(), _old_names_shown():
+            for word in set(given[:1]) & _OLD_COMMANDS.keys():
+                warnings.warn(OldNameWarning(word, _OLD_COMMANDS[word]), stacklevel=1)
             _prepare(options)
             code: int = _command(options.command)(options)
             sys.stdout.flush()
@@ -140,6 +147,15 @@ def _main(arguments: Sequence[str] | None) -> int:
     except Exception as error:  # noqa: BLE001 - a traceback's own exit code, 1, means that an outcome differs
         trouble = of_machine(error)
         return _told(trouble) if trouble else _mistaken(error, options.command_line)
+
+
+@contextmanager
+def _old_names_shown() -> Iterator[None]:
+    """Show each use of an old name as a line of its own."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("default", OldNameWarning)
+        warnings.showwarning = lambda message, *_, **__: _say(f"rst-or-fin: {message}")
+        yield
 
 
 def _is_there(module: str) -> bool:
@@ -313,12 +329,17 @@ def _parser() -> argparse.ArgumentParser:
         )
     )
 
-    cures = commands.add_parser("cures", help="show each remedy before and after: whether it helps, its cost")
-    cures.add_argument(
-        "scenarios", nargs="*", metavar="SCENARIO", help="scenarios with `before` (default: all there are)"
+    remedies = commands.add_parser(
+        "remedies", help="show each remedy before and after: whether it helps, its cost"
     )
-    _add_play_options(cures)
-    cures.set_defaults(repeat=10)  # one replay's time says little
+    remedies.add_argument(
+        "scenarios",
+        nargs="*",
+        metavar="SCENARIO",
+        help="scenarios with `remedy_for` (default: all there are)",
+    )
+    _add_play_options(remedies)
+    remedies.set_defaults(repeat=10)  # one replay's time says little
 
     judge = commands.add_parser("judge", help="judge stored evidence again, or any capture; no Docker")
     judge.add_argument(

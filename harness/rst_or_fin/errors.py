@@ -52,6 +52,14 @@ class MachineError(RstOrFinError):
     exit_code: ClassVar[int] = EXIT_ENVIRONMENT
 
 
+class OldNameWarning(FutureWarning):
+    """Something was called by a name that is accepted until 1.0; the text is a line for the user."""
+
+    def __init__(self, old: str, new: str, where: str = "") -> None:
+        begin = f"{where}: " if where else ""
+        super().__init__(f"{begin}`{old}` is called `{new}` now; the old name is accepted until 1.0")
+
+
 class LinkError(RstOrFinError):
     """The distribution link to the Erlang node failed: refused, wrong cookie, lost, or too slow."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import warnings
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ _BEDS = pytest.StashKey["TestbedPool"]()
 _EVIDENCE = "rst-or-fin-evidence"
 _PREFIX = "--rst-or-fin-"
 _OLD = pytest.StashKey[list[str]]()
+_OLD_FIELDS = pytest.StashKey[list[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -86,6 +88,14 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     return [f"rst-or-fin: --{name} is {_PREFIX}{name} now" for name in config.stash.get(_OLD, [])]
 
 
+def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
+    """Say which fields of the files have another name now.
+
+    Not as warnings, which a user's filter may turn into errors.
+    """
+    return [f"rst-or-fin: {line}" for line in config.stash.get(_OLD_FIELDS, [])]
+
+
 def _faults(text: str) -> RandomFaults:
     from rst_or_fin.agents.script import ScriptError
     from rst_or_fin.scenario.wire import parse_random
@@ -123,15 +133,18 @@ class ScenarioFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         """Yield the file's scenario."""
-        from rst_or_fin.errors import RstOrFinError
+        from rst_or_fin.errors import OldNameWarning, RstOrFinError
         from rst_or_fin.storage import scenario_files
 
         try:
-            entry = scenario_files.load(self.path).under(self.config.option.rst_or_fin_wire)
+            with warnings.catch_warnings(record=True) as old_names:
+                warnings.simplefilter("always", OldNameWarning)
+                entry = scenario_files.load(self.path).under(self.config.option.rst_or_fin_wire)
         except scenario_files.ScenarioError as error:
             raise self.CollectError("\n".join(error.lines)) from error
         except RstOrFinError as error:
             raise self.CollectError(f"{error}\n{error.remedy}".rstrip()) from error
+        self.config.stash.setdefault(_OLD_FIELDS, []).extend(str(each.message) for each in old_names)
         yield ScenarioItem.from_parent(self, name=entry.scenario.name, entry=entry)
 
 

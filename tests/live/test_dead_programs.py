@@ -87,8 +87,8 @@ def test_where_no_local_port_is_free_the_number_that_waits_is_told(
 ) -> None:
     few = tmp_path / "few.scenario.toml"
     catalogued = Path("scenarios/recv-then-close.scenario.toml").read_text(encoding="utf-8")
-    ports = '[node.sysctls]\n"net.ipv4.ip_local_port_range" = "40000 40003"\n[gate]'
-    few.write_text(catalogued.replace("[gate]", ports))
+    ports = '[node.sysctls]\n"net.ipv4.ip_local_port_range" = "40000 40003"\n[precondition]'
+    few.write_text(catalogued.replace("[precondition]", ports))
     out = ["--repeat", "6", "--json", "--out", str(tmp_path / "runs")]
     main(["run", str(few), "--runtime", "local", *out])
     doubts = json.loads(capsys.readouterr().out)["runs"][0]["replays"][-1]["doubts"]

@@ -136,13 +136,13 @@ def scenario(folder: Path, **changes: str) -> Path:
     parts = {
         "session": "{ok, Sock} = gen_tcp:connect(Server, Port, [{active, false}]).\ngen_tcp:close(Sock).",
         "expect": 'ending = "FIN"',
-        "gate": "",
+        "precondition": "",
         **changes,
     }
     path = folder / "my.toml"
     path.write_text(
         f"claim = 'mine'\nsources = ['me']\nsession = '''\n{parts['session']}\n'''\n"
-        f"[gate]\n{parts['gate']}\n[expect]\n{parts['expect']}\n"
+        f"[precondition]\n{parts['precondition']}\n[expect]\n{parts['expect']}\n"
     )
     return path
 
@@ -168,7 +168,7 @@ def test_an_outcome_that_differs_is_exit_1(command: Command, tmp_path: Path, cli
 
 
 def test_a_gate_that_was_not_met_is_inconclusive(command: Command, tmp_path: Path, client: object) -> None:
-    done = command("run", str(scenario(tmp_path, gate="unread = 485")), *RUNTIME)
+    done = command("run", str(scenario(tmp_path, precondition="unread = 485")), *RUNTIME)
     assert (done.returncode, "0 bytes were unread at the close, not 485" in done.stdout) == (3, True)
 
 

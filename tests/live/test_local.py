@@ -285,7 +285,9 @@ def test_a_scenario_has_sysctls_of_its_own_for_the_nodes_host() -> None:
 def test_a_sysctl_that_the_kernel_does_not_take_is_told(command: Command, tmp_path: Path) -> None:
     own = tmp_path / "own.scenario.toml"
     catalogued = (CHECKOUT / "scenarios/recv-then-close.scenario.toml").read_text(encoding="utf-8")
-    own.write_text(catalogued.replace("[gate]", '[node.sysctls]\n"net.ipv4.tcp_retries2" = 999\n[gate]'))
+    own.write_text(
+        catalogued.replace("[precondition]", '[node.sysctls]\n"net.ipv4.tcp_retries2" = 999\n[precondition]')
+    )
     found = command("run", str(own), "--runtime", "local", "--out", str(tmp_path / "runs"))
     assert (found.returncode, "did not take net.ipv4.tcp_retries2 = 999: it is 15" in found.stderr) == (
         4,

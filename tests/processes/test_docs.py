@@ -97,7 +97,7 @@ def test_an_option_that_was_described_by_hand_is_found(copy: Path) -> None:
 
 def test_an_example_that_would_not_pass_its_check_is_found(copy: Path) -> None:
     rewrite(copy / "docs/scenarios.md", lambda text: text.replace("unread = 485", "unraed = 485", 1))
-    assert "example.scenario.toml:12: gate.unraed: unknown field" in faults(copy)
+    assert "example.scenario.toml:12: precondition.unraed: unknown field" in faults(copy)
 
 
 def test_a_drawing_that_no_page_shows_is_found(copy: Path) -> None:

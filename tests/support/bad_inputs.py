@@ -16,7 +16,7 @@ gen_tcp:close(Sock).
 kind = "origin"
 [server.options]
 body_bytes = 307
-[gate]
+[precondition]
 unread = 0
 received = 0
 [expect]
@@ -296,18 +296,20 @@ CASES: dict[str, tuple[str, str, str, int, str]] = {
     "a source without brackets": (GOOD, '["RFC 9293"]', '"RFC 9293"', 2,
         "an array (a string each) is wanted"),
     "a source that is a number": (GOOD, '"RFC 9293"', "9293", 2, "sources[0]: a string is wanted"),
-    "a gate that nothing passes": (GOOD, "unread = 0", "unread = 1", 12, "1 bytes unread of 0 received"),
-    "a gate of words": (GOOD, "unread = 0", 'unread = "most"', 12,
-        'gate.unread: the string "most" is not one of: all, some'),
-    "a gate with a third thing": (GOOD, "received = 0", "recieved = 0", 13, "(did you mean `received`?)"),
-    "no TOML": (GOOD, "[gate]", "[gate", 11, "not valid TOML: Expected ']'"),
+    "a precondition that nothing meets": (GOOD, "unread = 0", "unread = 1", 12,
+        "1 bytes unread of 0 received"),
+    "a precondition of words": (GOOD, "unread = 0", 'unread = "most"', 12,
+        'precondition.unread: the string "most" is not one of: all, some'),
+    "a precondition with a third thing": (GOOD, "received = 0", "recieved = 0", 13,
+        "(did you mean `received`?)"),
+    "no TOML": (GOOD, "[precondition]", "[precondition", 11, "not valid TOML: Expected ']'"),
     "an unclosed string": (GOOD, 'close sends a FIN"', "close sends a FIN", 1,
         "not valid TOML: "),
     "a key twice": (GOOD, "received = 0", "unread = 5", 13, "not valid TOML: Cannot overwrite a value"),
     "a number without end": (GOOD, "307", "9" * 5000, 0, "not valid TOML: a number in it has no end"),
     "a close line of 80,000 bits": ("close_line = 0x" + "f" * 20_000 + "\n" + GOOD, "", "", 1,
         "from 0 to 10000 is wanted, not a number of 80000 bits"),
-    "a gate of 80,000 bits": (GOOD, "unread = 0", "unread = 0x" + "f" * 20_000, 12,
+    "a precondition of 80,000 bits": (GOOD, "unread = 0", "unread = 0x" + "f" * 20_000, 12,
         "from 0 to 2147483647 is wanted, not a number of 80000 bits"),
     "a table for an array of them": (VARIED, "[[variants]]", "[variants]", 16,
         "variants: an array of tables, each with double brackets, is wanted, not a table"),

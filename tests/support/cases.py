@@ -25,7 +25,7 @@ from rst_or_fin.scenario.model import Scenario
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Cause, Ending, Role
 from rst_or_fin.tcp.ending import Validity as V
-from rst_or_fin.tcp.gate import Gate
+from rst_or_fin.tcp.precondition import Precondition
 from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.verdict.assess import Assessment, judge_replay
 from rst_or_fin.verdict.witnesses import HostReport
@@ -134,7 +134,7 @@ class Case:
     owed: tuple[Ending, Ending, Cause | None, V]
     replay: Replay | None = None
     peer_report: PeerReport | None = None
-    gate: Gate = field(default_factory=Gate)
+    precondition: Precondition = field(default_factory=Precondition)
     capture: CaptureFacts = WHOLE
     requires_peer_report: bool = False
     other_aborts: int = 0
@@ -149,7 +149,7 @@ class Case:
             subject=role_in(found, self.replay),
             report=report(found, self.replay, other_aborts=self.other_aborts, waiting=self.waiting),
             peer_report=self.peer_report,
-            gate=self.gate,
+            precondition=self.precondition,
             requires_peer_report=self.requires_peer_report,
         )
         return (str(verdict.ending), str(verdict.peer_ending), str(verdict.cause), str(verdict.validity))
@@ -161,7 +161,7 @@ class Case:
 
 
 RST, FIN, FIN_RST, NONE = Ending.RST, Ending.FIN, Ending.FIN_THEN_RST, Ending.NONE
-ALL_UNREAD = Gate(unread=485, received=485)
+ALL_UNREAD = Precondition(unread=485, received=485)
 ABORT = EXCHANGE + "> R. 19:19(0) ack 486"
 CLOSE = EXCHANGE + "> F. 19:19(0) ack 486\n< F. 486:486(0) ack 20\n> . 20:20(0) ack 487"
 LATE_DATA = (
@@ -184,7 +184,7 @@ PUBLISHED_ABORT: dict[str, Any] = {
     "wire": ABORT,
     "replay": replay(raised=ABORT_ON_CLOSE),
     "peer_report": heard("ECONNRESET"),
-    "gate": ALL_UNREAD,
+    "precondition": ALL_UNREAD,
 }
 DOUBTED_ABORT = (RST, NONE, Cause.UNREAD_DATA, V.INCONCLUSIVE)
 
@@ -196,7 +196,7 @@ CASES = {
         wire=CLOSE,
         replay=replay(unread=0),
         peer_report=heard("end of file"),
-        gate=Gate(unread=0, received=485),
+        precondition=Precondition(unread=0, received=485),
         owed=(FIN, FIN, None, V.CONCLUSIVE),
     ),
     "zero linger looks the same on the wire; only the counter differs": Case(
@@ -257,12 +257,13 @@ CASES = {
     "an abort in somebody else's capture has no known cause": Case(
         wire=ABORT, owed=(RST, NONE, Cause.UNKNOWN, V.CONCLUSIVE)
     ),
-    "the gate demands that all be unread, and all is": Case(
-        **PUBLISHED_ABORT | {"gate": Gate(unread="all")}, owed=(RST, NONE, Cause.UNREAD_DATA, V.CONCLUSIVE)
+    "the precondition demands that all be unread, and all is": Case(
+        **PUBLISHED_ABORT | {"precondition": Precondition(unread="all")},
+        owed=(RST, NONE, Cause.UNREAD_DATA, V.CONCLUSIVE),
     ),
-    "the gate demands that some be unread, and some is": Case(
+    "the precondition demands that some be unread, and some is": Case(
         **PUBLISHED_ABORT
-        | {"replay": replay(unread=307, raised=ABORT_ON_CLOSE), "gate": Gate(unread="some")},
+        | {"replay": replay(unread=307, raised=ABORT_ON_CLOSE), "precondition": Precondition(unread="some")},
         owed=(RST, NONE, Cause.UNREAD_DATA, V.CONCLUSIVE),
     ),
     "a peer that has to be heard was": Case(
@@ -282,7 +283,7 @@ CASES = {
         wire=SHUTDOWN_THEN_ABORT,
         replay=replay(raised=ABORT_ON_CLOSE),
         peer_report=heard("end of file"),
-        gate=ALL_UNREAD,
+        precondition=ALL_UNREAD,
         owed=(FIN_RST, NONE, Cause.UNREAD_DATA, V.CONCLUSIVE),
     ),
     "a bare RST that answers nothing seen": Case(
@@ -294,7 +295,7 @@ CASES = {
     "the peer closed first, then a close with unread data": Case(
         wire=EXCHANGE + "< F. 486:486(0) ack 19\n> . 19:19(0) ack 487\n> R. 19:19(0) ack 487",
         replay=replay(raised=ABORT_ON_CLOSE),
-        gate=ALL_UNREAD,
+        precondition=ALL_UNREAD,
         owed=(RST, FIN, Cause.UNREAD_DATA, V.CONCLUSIVE),
     ),
     "both close at once": Case(
@@ -478,7 +479,7 @@ CASES = {
         wire=EXCHANGE + "< R. 486:486(0) ack 19",
         replay=replay(local=B, remote=A, unread=18, received=18, raised=ABORT_ON_CLOSE),
         peer_report=heard("ECONNRESET", peer=A, received=485, sent=18),
-        gate=Gate(unread=18, received=18),
+        precondition=Precondition(unread=18, received=18),
         owed=(RST, NONE, Cause.UNREAD_DATA, V.CONCLUSIVE),
     ),
     "the end under test was called, and closes": Case(
@@ -494,22 +495,25 @@ CASES = {
     "the capture's end was not fenced": Case(
         **PUBLISHED_ABORT, capture=CaptureFacts(dropped=0, fenced=False), owed=DOUBTED_ABORT
     ),
-    "fewer bytes were unread than the gate demands": Case(
+    "fewer bytes were unread than the precondition demands": Case(
         **PUBLISHED_ABORT | {"replay": replay(unread=178, raised=ABORT_ON_CLOSE)}, owed=DOUBTED_ABORT
     ),
-    "more had arrived than the gate demands": Case(
-        **PUBLISHED_ABORT | {"gate": Gate(received=178)}, owed=DOUBTED_ABORT
+    "more had arrived than the precondition demands": Case(
+        **PUBLISHED_ABORT | {"precondition": Precondition(received=178)}, owed=DOUBTED_ABORT
     ),
-    "nothing was unread where the gate demands that all be": Case(
-        **PUBLISHED_ABORT | {"replay": replay(unread=0, raised=ABORT_ON_CLOSE), "gate": Gate(unread="all")},
+    "nothing was unread where the precondition demands that all be": Case(
+        **PUBLISHED_ABORT
+        | {"replay": replay(unread=0, raised=ABORT_ON_CLOSE), "precondition": Precondition(unread="all")},
         owed=DOUBTED_ABORT,
     ),
-    "some was read where the gate demands that all be unread": Case(
-        **PUBLISHED_ABORT | {"replay": replay(unread=307, raised=ABORT_ON_CLOSE), "gate": Gate(unread="all")},
+    "some was read where the precondition demands that all be unread": Case(
+        **PUBLISHED_ABORT
+        | {"replay": replay(unread=307, raised=ABORT_ON_CLOSE), "precondition": Precondition(unread="all")},
         owed=DOUBTED_ABORT,
     ),
-    "nothing was unread where the gate demands some": Case(
-        **PUBLISHED_ABORT | {"replay": replay(unread=0, raised=ABORT_ON_CLOSE), "gate": Gate(unread="some")},
+    "nothing was unread where the precondition demands some": Case(
+        **PUBLISHED_ABORT
+        | {"replay": replay(unread=0, raised=ABORT_ON_CLOSE), "precondition": Precondition(unread="some")},
         owed=DOUBTED_ABORT,
     ),
     "a peer that has to be heard was not": Case(
@@ -578,10 +582,10 @@ CASES = {
         peer_report=heard("ECONNRESET"),
         owed=(FIN, FIN, None, V.INCONCLUSIVE),
     ),
-    "the close acknowledges more than had arrived at the gate": Case(
+    "the close acknowledges more than had arrived at the precondition": Case(
         **PUBLISHED_ABORT
         | {"replay": replay(unread=178, received=178, raised=ABORT_ON_CLOSE)}
-        | {"gate": Gate(unread=178)},
+        | {"precondition": Precondition(unread=178)},
         owed=DOUBTED_ABORT,
     ),
 }

@@ -87,7 +87,7 @@ COMMANDS = {
     "matrix": ("matrix", "my.scenario.toml", "--runtime", "docker"),
     "sweep": ("sweep", "my.scenario.toml", "--vary", "Size", "--from", "1", "--to", "9"),
     "bisect": ("bisect", "my.scenario.toml", "--axis", "otp", "--from", "23", "--to", "27"),
-    "cures": ("cures", "my.scenario.toml"),
+    "remedies": ("remedies", "my.scenario.toml"),
     "check": ("check", "my.scenario.toml"),
 }
 SAMPLES = [

@@ -46,7 +46,7 @@ CASES: dict[str, tuple[list[str], str]] = {
     "a matrix that takes one scenario twice": (
         ["matrix", "recv-then-close", "recv-then-close", "--runtime", "local"], "two scenarios are called"
     ),
-    "a cure that is none": (["cures", "close-with-unread-response"], "response is not a remedy"),
+    "a remedy that is none": (["remedies", "close-with-unread-response"], "response is not a remedy"),
     "a report's format that is nearly one": (["report", "x", "--format", "htm"], "did you mean `html`?"),
     "a replay that is no number": (["report", "x", "--replay", "first"], "invalid int value: 'first'"),
     "a report of nothing": (["report"], "no run is named"),

@@ -20,7 +20,7 @@ from rst_or_fin.scenario.axes import Axes, When
 from rst_or_fin.scenario.model import Expectation, Scenario, Variant
 from rst_or_fin.tcp import connection
 from rst_or_fin.tcp.ending import Cause, Ending
-from rst_or_fin.tcp.gate import Gate
+from rst_or_fin.tcp.precondition import Precondition
 from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.verdict.assess import Assessment
 
@@ -341,9 +341,13 @@ def _unread(judged: Assessment, unread: int) -> Assessment:
     return replace(judged, socket=replace(judged.socket, unread=unread))
 
 
-@pytest.mark.parametrize(("gate", "differ"), [(Gate(unread=485), True), (Gate(), False)])
-def test_unread_bytes_count_only_where_a_scenario_gates_them(gate: Gate, differ: bool) -> None:
-    ran = run(msgspec.structs.replace(scenario(), gate=gate))
+@pytest.mark.parametrize(
+    ("precondition", "differ"), [(Precondition(unread=485), True), (Precondition(), False)]
+)
+def test_unread_bytes_count_only_where_a_scenario_gates_them(
+    precondition: Precondition, differ: bool
+) -> None:
+    ran = run(msgspec.structs.replace(scenario(), precondition=precondition))
     other = replace(ran, judgements=(_unread(ran.judgements[0], 475),))
     assert bool(found(ran, other).differences) is differ
 

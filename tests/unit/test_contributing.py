@@ -71,7 +71,7 @@ def test_the_licence_is_an_spdx_expression() -> None:
 
 def test_the_readme_on_pypi_links_into_the_repository(build: ModuleType) -> None:
     base = "https://git.example/rst-or-fin/blob/v1.0.0"
-    assert f"[cures]({base}/docs/cures.md)" in build.readme(README, base)
+    assert f"[remedies]({base}/docs/remedies.md)" in build.readme(README, base)
 
 
 @pytest.mark.parametrize(("base", "pictures"), [("", 0), ("https://git.example/rst-or-fin/blob/v1.0.0", 1)])

@@ -53,7 +53,7 @@ def test_the_newest_needs_one(tmp_path: Path) -> None:
         newest_run(tmp_path)
 
 
-@pytest.mark.parametrize("command", ["run", "sweep", "matrix", "cures", "bisect"])
+@pytest.mark.parametrize("command", ["run", "sweep", "matrix", "remedies", "bisect"])
 def test_a_report_without_a_folder_to_go_to_is_told_before_anything_starts(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -90,7 +90,7 @@ def test_the_candidates_differ_in_the_session_alone(tmp_path: Path) -> None:
 def test_unread_data_is_waited_for_and_not_read(tmp_path: Path) -> None:
     _, found = imported(tmp_path, segments(ABORT))
     document = tomllib.loads(found["my-unread-data-at-close.scenario.toml"])
-    assert (session(document)[-2:], document["gate"]) == (
+    assert (session(document)[-2:], document["precondition"]) == (
         ["await_received(Sock, 485).", "gen_tcp:close(Sock)."],
         {"unread": 485, "received": 485},
     )

@@ -13,7 +13,7 @@ from rst_or_fin.evidence.records import CaptureFacts, SessionEnd
 from rst_or_fin.tcp import connection as trace
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Cause, Ending, Validity
-from rst_or_fin.tcp.gate import Gate
+from rst_or_fin.tcp.precondition import Precondition
 from rst_or_fin.tcp.segment import Endpoint, Segment
 from rst_or_fin.verdict import judge
 from rst_or_fin.verdict.judge import Verdict
@@ -48,7 +48,7 @@ def judged(case: Case, of: Connection | None = None, **changed: Any) -> Verdict:
         "subject": role_in(found, told),
         "report": report(found, told),
         "peer_report": case.peer_report,
-        "gate": case.gate,
+        "precondition": case.precondition,
         "requires_peer_report": case.requires_peer_report,
     } | changed
     return judge.judge(found, **witnesses)
@@ -182,12 +182,12 @@ def test_a_connection_of_which_nothing_was_captured_is_doubted() -> None:
 
 def test_an_unknown_state_of_the_buffer_meets_no_gate() -> None:
     unseen = replace(replay(raised=ABORT_ON_CLOSE), sockets=())
-    verdict = judged(UNTOLD, replay=unseen, gate=ALL_UNREAD)
+    verdict = judged(UNTOLD, replay=unseen, precondition=ALL_UNREAD)
     assert verdict.validity is Validity.INCONCLUSIVE
 
 
 def test_counters_that_were_never_read_contradict_nothing() -> None:
-    verdict = judged(UNTOLD, replay=replace(replay(), readings=()), gate=ALL_UNREAD)
+    verdict = judged(UNTOLD, replay=replace(replay(), readings=()), precondition=ALL_UNREAD)
     assert (verdict.validity, verdict.cause) == (Validity.CONCLUSIVE, Cause.UNKNOWN)
 
 
@@ -275,9 +275,11 @@ def test_an_unmet_gate_forbids_any_conclusion(case: Case, off: int, data: st.Dat
     assert case.replay is not None
     (socket,) = case.replay.sockets
     demanded = data.draw(
-        st.sampled_from([Gate(unread=socket.unread + off), Gate(received=socket.received + off)])
+        st.sampled_from(
+            [Precondition(unread=socket.unread + off), Precondition(received=socket.received + off)]
+        )
     )
-    assert judged(case, gate=demanded).validity is Validity.INCONCLUSIVE
+    assert judged(case, precondition=demanded).validity is Validity.INCONCLUSIVE
 
 
 @given(case=cases)
@@ -426,7 +428,10 @@ def test_a_rst_that_clears_a_half_open_connection_is_not_the_ending() -> None:
 
 
 def test_a_gate_of_which_nobody_told_is_not_met() -> None:
-    assert judge.judge(connection(ABORT), capture=WHOLE, gate=ALL_UNREAD).validity is Validity.INCONCLUSIVE
+    assert (
+        judge.judge(connection(ABORT), capture=WHOLE, precondition=ALL_UNREAD).validity
+        is Validity.INCONCLUSIVE
+    )
 
 
 def test_a_counter_that_is_missing_contradicts_nothing() -> None:

@@ -22,7 +22,7 @@ from tests.support.mutants import BeginWith, Swap, functions, mutated
 
 # What is wrong with the judge -> (the module and function that are changed, what the function begins with).
 BEGINS_WITH: dict[str, tuple[ModuleType, str, str]] = {
-    "ignores the gate": (judge, "judge", "gate = None"),
+    "ignores the precondition": (judge, "judge", "precondition = None"),
     "ignores dropped frames": (
         judge,
         "_doubts_of_capture",

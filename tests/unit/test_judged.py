@@ -16,7 +16,7 @@ from rst_or_fin.scenario.model import ConnectionExpectation, Expectation, Scenar
 from rst_or_fin.tcp import connection, tracker
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Cause, Ending, Role
-from rst_or_fin.tcp.gate import Gate
+from rst_or_fin.tcp.precondition import Precondition
 from rst_or_fin.tcp.segment import Endpoint, Segment
 from rst_or_fin.verdict.assess import Assessment, ReplayTracker, assess_run, judge_replay
 from rst_or_fin.verdict.outcome import Outcome
@@ -29,7 +29,7 @@ SCENARIO = Scenario(
     claim="closing resets",
     sources=("RFC 2525",),
     session="gen_tcp:close(Sock).",
-    gate=Gate(unread=485),
+    precondition=Precondition(unread=485),
     expect=Expectation(ending=Ending.RST, cause=Cause.UNREAD_DATA),
 )
 
@@ -245,7 +245,7 @@ def test_another_connection_is_expected_by_its_variable_or_its_order(
 ) -> None:
     scenario = msgspec.structs.replace(
         SCENARIO,
-        gate=Gate(),
+        precondition=Precondition(),
         expect=Expectation(ending=Ending.FIN),
         connection=(ConnectionExpectation(**named),),
     )

@@ -38,7 +38,7 @@ def test_an_ending_is_listed_alone_also_where_only_some_axes_have_it(
 
 
 def test_filters_are_all_to_be_met(capsys: pytest.CaptureFixture[str]) -> None:
-    found = listed(capsys, "alone", "--theme", "cures", "--ending", "fin-then-rst")
+    found = listed(capsys, "alone", "--theme", "remedies", "--ending", "fin-then-rst")
     assert [scenario["name"] for scenario in found] == ["shutdown-write-alone"]
 
 
@@ -46,7 +46,7 @@ def test_the_list_is_grouped_by_theme(capsys: pytest.CaptureFixture[str]) -> Non
     text = shown(capsys, "list", "linger")
     groups = [line.rpartition(" (")[0] for line in text.splitlines() if line[:1].strip()]
     assert groups == [theme for theme in scenario_files.THEMES if theme in groups]
-    assert {"cures", "linger"} <= set(groups)
+    assert {"remedies", "linger"} <= set(groups)
 
 
 def test_a_race_is_listed_as_one(capsys: pytest.CaptureFixture[str]) -> None:
@@ -56,7 +56,7 @@ def test_a_race_is_listed_as_one(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--theme", "knitting"), "cures, "),
+        (("--theme", "knitting"), "remedies, "),
         (("--ending", "sideways"), "FIN, RST, FIN then RST, none"),
         (("nosuchword",), "names them all"),
     ],
@@ -89,7 +89,7 @@ def test_it_explains_why_something_is_not_played(capsys: pytest.CaptureFixture[s
 
 def test_it_names_the_parameters_and_the_case_that_is_cured(capsys: pytest.CaptureFixture[str]) -> None:
     text = shown(capsys, "explain", "drain-too-early")
-    assert (section(text, "Parameters"), section(text, "A cure for")) == (
+    assert (section(text, "Parameters"), section(text, "A remedy for")) == (
         ["Delay = 200", "Patience = 50"],
         ["close-with-unread-response"],
     )

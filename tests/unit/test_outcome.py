@@ -33,7 +33,7 @@ def verdict_of(case: Case) -> Verdict:
         subject=role_in(found, case.replay),
         report=report(found, case.replay),
         peer_report=case.peer_report,
-        gate=case.gate,
+        precondition=case.precondition,
         requires_peer_report=case.requires_peer_report,
     )
 
@@ -162,7 +162,7 @@ def test_the_comparison_is_with_the_end_under_test_also_where_it_was_called() ->
         Case(
             wire=ABORT.replace("> R. 19:19(0) ack 486", "< R. 486:486(0) ack 19"),
             replay=replay(local=B, remote=A, raised=ABORT_ON_CLOSE),
-            gate=ALL_UNREAD,
+            precondition=ALL_UNREAD,
             owed=CASES["nobody closes"].owed,
         )
     )

@@ -12,7 +12,7 @@ from rst_or_fin.errors import UsageError
 from rst_or_fin.evidence.records import CaptureFacts
 from rst_or_fin.scenario.model import Scenario, parse
 from rst_or_fin.storage import scenario_files
-from rst_or_fin.tcp.gate import Gate
+from rst_or_fin.tcp.precondition import Precondition
 from rst_or_fin.verdict.outcome import Outcome
 
 from tests.support.cases import ABORT, ABORT_ON_CLOSE, heard, judge_one, replay
@@ -27,7 +27,7 @@ REST = """
 [server.options]
 response_bytes = { parameter = "Response" }
 delay_ms = 3
-[gate]
+[precondition]
 unread = 475
 received = { parameter = "Response" }
 [expect]
@@ -36,7 +36,7 @@ ending = "FIN"
 when = { otp = [">=29"] }
 reference = "r"
 expect = { ending = "RST" }
-gate = { unread = { parameter = "Read" }, received = 485 }
+precondition = { unread = { parameter = "Read" }, received = 485 }
 """
 TABLE = "[parameters]\nRead = 10\nResponse = 485\n"
 
@@ -47,29 +47,29 @@ def bound(**given: int) -> Scenario:
 
 def test_defaults_stand_where_nothing_is_given() -> None:
     found = bound()
-    assert (found.server.options, found.gate, found.varied) == (
+    assert (found.server.options, found.precondition, found.varied) == (
         {"response_bytes": 485, "delay_ms": 3},
-        Gate(unread=475, received=485),
+        Precondition(unread=475, received=485),
         False,
     )
 
 
 def test_a_given_value_reaches_option_and_gate() -> None:
     found = bound(Response=500)
-    assert (found.server.options["response_bytes"], found.gate.received) == (500, 500)
+    assert (found.server.options["response_bytes"], found.precondition.received) == (500, 500)
 
 
 def test_a_varied_scenario_demands_no_fixed_number_of_unread_bytes() -> None:
-    assert bound(Read=11).gate == Gate(unread=None, received=485)
+    assert bound(Read=11).precondition == Precondition(unread=None, received=485)
 
 
 def test_a_gate_that_refers_to_a_parameter_moves_along() -> None:
-    assert bound(Read=11).variants[0].gate == Gate(unread=11, received=485)
+    assert bound(Read=11).variants[0].precondition == Precondition(unread=11, received=485)
 
 
 def test_the_default_given_by_hand_is_no_variation() -> None:
     found = bound(Read=10)
-    assert (found.varied, found.gate.unread) == (False, 475)
+    assert (found.varied, found.precondition.unread) == (False, 475)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_the_default_given_by_hand_is_no_variation() -> None:
         ("[parameters]\nRead = 2147483648\n", "is wanted, not the number 2147483648"),
         ("[parameters]\nRead = true\n", "is wanted, not the Boolean true"),
         ("[parameters]\nRead = 1\n", '{ parameter = "Response" }: there is no such parameter; it has Read'),
-        (TABLE + "Idle = 1\n", "parameters.Idle: neither the session nor an option or gate uses it"),
+        (TABLE + "Idle = 1\n", "parameters.Idle: neither the session nor an option or precondition uses it"),
         ("parameters = 3\n", "`parameters` is not a table"),
         ("given = { Read = 3 }\n" + TABLE, "unknown field `given`"),
     ],

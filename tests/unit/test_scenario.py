@@ -10,7 +10,7 @@ from rst_or_fin.errors import UsageError
 from rst_or_fin.scenario.model import SUFFIX, Expectation, Scenario, Server, parse
 from rst_or_fin.storage import scenario_files
 from rst_or_fin.tcp.ending import Cause, Ending
-from rst_or_fin.tcp.gate import Gate
+from rst_or_fin.tcp.precondition import Precondition
 
 MINIMAL = """
 claim = "close sends a FIN"
@@ -36,13 +36,18 @@ def test_the_least_a_scenario_needs() -> None:
 
 def test_what_is_left_out_is_left_open() -> None:
     found = parse(MINIMAL + EXPECT, "my.toml")
-    assert (found.gate, found.server, found.expect.cause, found.close_line) == (Gate(), Server(), None, 0)
+    assert (found.precondition, found.server, found.expect.cause, found.close_line) == (
+        Precondition(),
+        Server(),
+        None,
+        0,
+    )
 
 
 def test_the_published_scenario_in_full() -> None:
     found = scenario_files.find("close-with-unread-response").scenario
-    assert (found.gate, found.expect) == (
-        Gate(unread=485, received=485),
+    assert (found.precondition, found.expect) == (
+        Precondition(unread=485, received=485),
         Expectation(
             ending=Ending.RST,
             peer_ending=Ending.NONE,
@@ -98,7 +103,10 @@ MALFORMED = {
     "a text for a number": (MINIMAL + 'close_line = "3"' + EXPECT, "`int`.*`close_line`"),
     "a truth for a number": (MINIMAL + "settle_ms = true" + EXPECT, "`int`.*`settle_ms`"),
     "a fraction for a number": (MINIMAL + "settle_ms = 1.5" + EXPECT, "`int`.*`settle_ms`"),
-    "a gate of text": (MINIMAL + EXPECT + '[gate]\nunread = "most"', "'most'.*`gate.unread`"),
+    "a precondition of text": (
+        MINIMAL + EXPECT + '[precondition]\nunread = "most"',
+        "'most'.*`precondition.unread`",
+    ),
     "an option that is a list": (MINIMAL + EXPECT + "[server.options]\na = [1]", "`server.options"),
     "an unknown key of the server": (MINIMAL + EXPECT + '[server]\nkin = "origin"', "`kin`.*`server`"),
     "a condition that is none": (
@@ -143,7 +151,7 @@ def test_no_text_raises_anything_but_a_usage_error(text: str) -> None:
 
 def test_a_misspelt_gate_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="unraed"):
-        parse(MINIMAL + EXPECT + "[gate]\nunraed = 485", "my.toml")
+        parse(MINIMAL + EXPECT + "[precondition]\nunraed = 485", "my.toml")
 
 
 def test_a_number_without_end_is_a_usage_error() -> None:
@@ -165,7 +173,7 @@ def test_a_senseless_value_is_a_usage_error(senseless: str) -> None:
         parse(senseless + MINIMAL + EXPECT, "my.toml")
 
 
-@pytest.mark.parametrize("gate", ["unread = -1", "received = -485", "unread = 9\nreceived = 8"])
-def test_a_gate_that_cannot_be_met_is_a_usage_error(gate: str) -> None:
+@pytest.mark.parametrize("precondition", ["unread = -1", "received = -485", "unread = 9\nreceived = 8"])
+def test_a_gate_that_cannot_be_met_is_a_usage_error(precondition: str) -> None:
     with pytest.raises(UsageError):
-        parse(f"{MINIMAL}{EXPECT}[gate]\n{gate}", "my.toml")
+        parse(f"{MINIMAL}{EXPECT}[precondition]\n{precondition}", "my.toml")

@@ -18,8 +18,9 @@ from tests.unit.test_scenario_schema import toml
 
 TOMLISH = st.text(alphabet="abz019 \t\n\"'[]{}=.,#_-+:\\\0\u00e9\U0001f600")
 NAMES = """
-claim sources session expect server options kind script gate unread received variants when otp family ending
-cause parameters parameter name close_line start_after_line before given excluded conn_state peer_sees x
+claim sources session expect server options kind script precondition gate unread received variants when otp
+family ending cause parameters
+parameter name close_line start_after_line before given excluded conn_state peer_sees x
 """
 KEYS = st.sampled_from(NAMES.split())
 SCALARS = st.one_of(
@@ -71,8 +72,8 @@ def test_an_error_holds_all_that_is_wrong(tmp_path: Path) -> None:
 
 def test_a_remedy_may_be_for_a_scenario_beside_it(tmp_path: Path) -> None:
     (tmp_path / "case.scenario.toml").write_text(GOOD)
-    (tmp_path / "cure.scenario.toml").write_text('before = "case"\n' + GOOD)
-    assert scenario_files.load(tmp_path / "cure.scenario.toml").scenario.before == "case"
+    (tmp_path / "cure.scenario.toml").write_text('remedy_for = "case"\n' + GOOD)
+    assert scenario_files.load(tmp_path / "cure.scenario.toml").scenario.remedy_for == "case"
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ BEYOND_A_SCHEMA = {
     "a name with a NUL",
     "a name longer than a folder's",
     "a remedy for nothing",
-    "a gate that nothing passes",
+    "a precondition that nothing meets",
     "a segment's word that there is not",
     "a segment that does not add up",
     "a segment without an ACK",
@@ -192,7 +192,9 @@ expect = {{ending = 'FIN', peer_sees = '{peer_sees}'}}
 
 
 @given(
-    st.sampled_from(["close_line", "settle_ms", "race", "theme", "name", "gate", "variants", "parameters"]),
+    st.sampled_from(
+        ["close_line", "settle_ms", "race", "theme", "name", "precondition", "variants", "parameters"]
+    ),
     VALUES,
 )
 def test_check_and_schema_agree_on_fields(name: str, value: Any) -> None:

@@ -6,7 +6,7 @@ from rst_or_fin.evidence.records import CaptureFacts
 from rst_or_fin.report.terminal import Tally
 from rst_or_fin.scenario.model import Expectation, Scenario
 from rst_or_fin.tcp.ending import Ending
-from rst_or_fin.tcp.gate import Gate
+from rst_or_fin.tcp.precondition import Precondition
 from rst_or_fin.verdict.assess import Assessment
 from rst_or_fin.verdict.outcome import Outcome
 
@@ -22,7 +22,7 @@ def scenario(*, race: bool) -> Scenario:
         sources=("s",),
         session="x.",
         expect=Expectation(ending=Ending.FIN),
-        gate=Gate(received=485),
+        precondition=Precondition(received=485),
         race=race,
     )
 

@@ -181,7 +181,10 @@ def observe(run: ComparedRun) -> dict[str, str]:
     """
     scenario = run.scenario
     stated = [scenario.expect, *(variant.expect for variant in scenario.variants)]
-    gates = [scenario.gate, *(variant.gate for variant in scenario.variants if variant.gate)]
+    preconditions = [
+        scenario.precondition,
+        *(variant.precondition for variant in scenario.variants if variant.precondition),
+    ]
     exactly = _any_states(stated, "closing_segment")
     points: dict[str, Callable[[Assessment], str]] = {
         ENDING: lambda j: str(j.verdict.ending),
@@ -195,7 +198,7 @@ def observe(run: ComparedRun) -> dict[str, str]:
         points["peer's ending"] = lambda j: str(j.verdict.peer_ending)
     if _any_states(stated, "conn_state"):
         points["conn_state"] = lambda j: j.verdict.conn_state
-    if any(isinstance(gate.unread, int) for gate in gates):
+    if any(isinstance(precondition.unread, int) for precondition in preconditions):
         points["unread at the close"] = _unread
     if _any_states(stated, "peer_sees"):
         points["peer's application sees"] = lambda j: j.peer_report.end if j.peer_report else "not heard"

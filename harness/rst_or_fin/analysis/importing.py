@@ -148,7 +148,7 @@ class _Writer:
                 f"the script has {len(self._script)} lines, at most {MOST_LINES} are possible",
                 "import a shorter connection of the same kind",
             )
-        return _file(self._head(), self._session, self._gate(), self._server(), self._expectation())
+        return _file(self._head(), self._session, self._precondition(), self._server(), self._expectation())
 
     # The opening
 
@@ -266,10 +266,10 @@ class _Writer:
             f"sources = [{_string(where)}]",
         ]
 
-    def _gate(self) -> list[str]:
+    def _precondition(self) -> list[str]:
         if self._cause is Cause.LISTENER_CLOSED:
             return []
-        return ["[gate]", f"unread = {self._received - self._read}", f"received = {self._received}"]
+        return ["[precondition]", f"unread = {self._received - self._read}", f"received = {self._received}"]
 
     def _server(self) -> list[str]:
         kind = "scripted" if self._own is Role.CLIENT else "scripted-client"
@@ -351,9 +351,9 @@ def _string(text: str) -> str:
 def _file(
     head: Sequence[str],
     session: Sequence[str],
-    gate: Sequence[str],
+    precondition: Sequence[str],
     server: Sequence[str],
     expect: Sequence[str],
 ) -> str:
-    blocks = [[*head], ["session = '''", *session, "'''"], [*gate], [*server], [*expect]]
+    blocks = [[*head], ["session = '''", *session, "'''"], [*precondition], [*server], [*expect]]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"

@@ -41,7 +41,7 @@ class Side:
     wire_us: float | None
 
     def record(self) -> dict[str, Any]:
-        """Return what `cures --json` prints of it."""
+        """Return what `remedies --json` prints of it."""
         return {
             "scenario": self.scenario,
             "outcome": self.outcome,
@@ -57,7 +57,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cure:
+class Remedy:
     """One remedy, before and after.
 
     `extra_calls` are what its session has beyond the case's own, and `extra_us` what they took, less what
@@ -86,7 +86,7 @@ class Cure:
         return SERVED not in self.before.peer_sees and set(self.after.peer_sees) == {SERVED}
 
     def record(self) -> dict[str, Any]:
-        """Return what `cures --json` prints of it."""
+        """Return what `remedies --json` prints of it."""
         return {
             "remedy": self.after.scenario,
             "helps": self.helps,
@@ -113,11 +113,11 @@ def side(scenario: str, judgements: Sequence[Assessment]) -> Side:
     )
 
 
-def cure(before: tuple[str, Sequence[Assessment]], after: tuple[str, Sequence[Assessment]]) -> Cure:
+def compared(before: tuple[str, Sequence[Assessment]], after: tuple[str, Sequence[Assessment]]) -> Remedy:
     """Compare a remedy with its case: each by its name and its replays (at least one)."""
     extra, missing = _changed(after[1][0], before[1][0])
     calls = after[1][0].replay.calls
-    return Cure(
+    return Remedy(
         before=side(*before),
         after=side(*after),
         extra_calls=tuple(calls[number].source for number in extra),

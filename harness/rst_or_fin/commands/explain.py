@@ -5,18 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import textwrap
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
 from rst_or_fin.commands.console import columns, palette, print_json, show
-from rst_or_fin.errors import UsageError
+from rst_or_fin.errors import OldNameWarning, UsageError
 from rst_or_fin.report import terminal
 from rst_or_fin.report.fitting import WIDTH
 from rst_or_fin.scenario.axes import When
 from rst_or_fin.scenario.model import Expectation, Scenario, Server, Variant
 from rst_or_fin.storage import scenario_files
 from rst_or_fin.tcp.ending import Ending
-from rst_or_fin.tcp.gate import Gate
+from rst_or_fin.tcp.precondition import Precondition
 
 
 def list_scenarios(options: argparse.Namespace) -> int:
@@ -24,6 +25,9 @@ def list_scenarios(options: argparse.Namespace) -> int:
     scenarios = [scenario_files.find(name).scenario for name in scenario_files.names()]
     themes = scenario_files.THEMES
     wanted = None if options.theme is None else options.theme.lower()
+    if wanted == "cures":
+        warnings.warn(OldNameWarning("cures", "remedies"), stacklevel=1)
+        wanted = "remedies"
     if wanted is not None and wanted not in (theme.lower() for theme in themes):
         raise UsageError(f"no scenario has the theme {options.theme!r}", f"one of: {', '.join(themes)}")
     ending = None if options.ending is None else _ending(options.ending)
@@ -58,11 +62,11 @@ def explain(options: argparse.Namespace) -> int:
     show(terminal.heading(scenario, palette(), width=columns()))
     for title, lines in (
         ("Sources", list(scenario.sources)),
-        ("A cure for", [scenario.before] if scenario.before else []),
+        ("A remedy for", [scenario.remedy_for] if scenario.remedy_for else []),
         ("Parameters", [f"{name} = {value}" for name, value in scenario.parameters.items()]),
         ("Session", scenario.session.strip().splitlines()),
         ("Server", _server(scenario.server)),
-        ("Right before the close", _gate(scenario.gate)),
+        ("Right before the close", _precondition(scenario.precondition)),
         ("Expect" + _race(scenario), _expectation(scenario.expect)),
         *(_variant(variant) for variant in reversed(scenario.variants)),
         ("Not played", [f"{_when(x.when)}: {x.reason}" for x in scenario.excluded]),
@@ -102,15 +106,16 @@ def _record(scenario: Scenario) -> dict[str, Any]:
         "ending": scenario.expect.ending,
         "endings": _endings(scenario),
         "race": scenario.race,
-        "before": scenario.before,
+        "remedy_for": scenario.remedy_for,
+        "before": scenario.remedy_for,  # its name until 1.0
         "parameters": scenario.parameters,
     }
 
 
 def _variant(variant: Variant) -> tuple[str, list[str]]:
     lines = _expectation(variant.expect)
-    if variant.gate is not None:
-        lines += [f"right before the close: {line}" for line in _gate(variant.gate)]
+    if variant.precondition is not None:
+        lines += [f"right before the close: {line}" for line in _precondition(variant.precondition)]
     return f"Expect instead, {_when(variant.when)}", [*lines, f"({variant.reference})"]
 
 
@@ -142,8 +147,8 @@ def _server(server: Server) -> list[str]:
     return [f"{server.kind} {told}".strip(), *(f"  {line}" for line in script.splitlines())]
 
 
-def _gate(gate: Gate) -> list[str]:
-    points = {"unread": gate.unread, "received": gate.received}
+def _precondition(precondition: Precondition) -> list[str]:
+    points = {"unread": precondition.unread, "received": precondition.received}
     known = [f"{value} bytes {what}" for what, value in points.items() if value is not None]
     return known or ["nothing is demanded of the receive buffer"]
 

@@ -1,4 +1,4 @@
-"""`cures`: every remedy beside the case that it is for, from replays on this machine."""
+"""`remedies`: every remedy beside the case that it is for, from replays on this machine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from rst_or_fin.analysis.remedies import Cure, cure
+from rst_or_fin.analysis.remedies import Remedy, compared
 from rst_or_fin.commands.console import columns, counting, palette, print_json, progress, show
 from rst_or_fin.commands.saved_reports import write_reports
 from rst_or_fin.commands.testbed_options import testbed_spec
@@ -21,23 +21,23 @@ from rst_or_fin.testbed.select import choose
 from rst_or_fin.verdict.assess import Assessment
 from rst_or_fin.verdict.outcome import worst
 
-_RESULT = "cures.json"
+_RESULT = "cures.json"  # its name until 1.0, as that of its rows is
 _WARM_UP = 20  # replays until a fresh node and a fresh server take about as long as ever after
 
 
-def cures(options: argparse.Namespace) -> int:
+def remedies(options: argparse.Namespace) -> int:
     """Play the cases and their remedies; return the exit code of the worst outcome.
 
     A remedy that fails as its scenario claims counts as no remedy.
     """
-    remedies = [entry.under(options.wire) for entry in _remedies(options.scenarios)]
+    chosen = [entry.under(options.wire) for entry in _remedies(options.scenarios)]
     cases = {
-        entry.scenario.before: scenario_files.find(entry.scenario.before).under(options.wire)
-        for entry in remedies
+        entry.scenario.remedy_for: scenario_files.find(entry.scenario.remedy_for).under(options.wire)
+        for entry in chosen
     }
-    root = evidence_folder.new_folder(Path(options.out), "cures")
+    root = evidence_folder.new_folder(Path(options.out), "remedies")
     played: dict[str, list[Assessment]] = {}
-    entries = {entry.scenario.name: entry for entry in (*cases.values(), *remedies)}
+    entries = {entry.scenario.name: entry for entry in (*cases.values(), *chosen)}
     total = len(entries) * options.repeat
     runtime = choose(testbed_spec(options), progress, scenario_files.not_shipped(list(entries.values())))
     with TestbedPool(runtime, progress) as beds, counting(total, "replays") as one_more:
@@ -54,7 +54,7 @@ def cures(options: argparse.Namespace) -> int:
                 played[name].append(judged)
                 one_more()
             progress(f"{name}: {worst(judged.outcome for judged in played[name])}")
-    found = _found(remedies, cases, played)
+    found = _found(chosen, cases, played)
     if not found:
         raise MachineError("none of these remedies can be played here", "see the lines above")
     overall = worst(side.outcome for each in found for side in (each.before, each.after))
@@ -82,21 +82,21 @@ def _remedies(names: Sequence[str]) -> list[Entry]:
     """Return the named remedies, or all of the catalogue; those for one case stand together."""
     chosen = [scenario_files.find(name) for name in names or scenario_files.names()]
     for entry in chosen:
-        if names and not entry.scenario.before:
+        if names and not entry.scenario.remedy_for:
             raise UsageError(
-                f"{entry.scenario.name} is not a remedy: it names no case with `before`",
-                "`rst-or-fin list --theme cures` names those there are",
+                f"{entry.scenario.name} is not a remedy: it names no case with `remedy_for`",
+                "`rst-or-fin list --theme remedies` names those there are",
             )
-    return sorted((e for e in chosen if e.scenario.before), key=lambda entry: entry.scenario.before)
+    return sorted((e for e in chosen if e.scenario.remedy_for), key=lambda entry: entry.scenario.remedy_for)
 
 
 def _found(
     remedies: Sequence[Entry], cases: dict[str, Entry], played: dict[str, list[Assessment]]
-) -> list[Cure]:
+) -> list[Remedy]:
     """Return the remedies of which both sides were played, the ones that help first."""
-    pairs = [(cases[entry.scenario.before].scenario.name, entry.scenario.name) for entry in remedies]
+    pairs = [(cases[entry.scenario.remedy_for].scenario.name, entry.scenario.name) for entry in remedies]
     found = [
-        cure((before, played[before]), (after, played[after]))
+        compared((before, played[before]), (after, played[after]))
         for before, after in pairs
         if before in played and after in played
     ]

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
-from rst_or_fin.analysis.remedies import Cure, Side
+from rst_or_fin.analysis.remedies import Remedy, Side
 from rst_or_fin.report.fitting import WIDTH, visible_len
 from rst_or_fin.report.palette import PLAIN, Palette
 
@@ -15,16 +15,16 @@ _HEAD = ("remedy", "ending", "the peer sees", "helps", "exchanges", "on the wire
 _COSTS = 4  # the first of the columns that tell what a remedy costs
 
 
-def table(cures: Sequence[Cure], palette: Palette = PLAIN, width: int = WIDTH) -> str:
+def table(remedies: Sequence[Remedy], palette: Palette = PLAIN, width: int = WIDTH) -> str:
     """Render a block for each case: a line for the case itself, then one for each of its remedies.
 
     Where `width` is too small for all columns, what the remedies cost goes below what they do.
     """
     blocks = []
-    for _, members in groupby(cures, key=lambda cure: cure.before.scenario):
+    for _, members in groupby(remedies, key=lambda remedy: remedy.before.scenario):
         block = list(members)
-        rows = [_HEAD, _case(block[0].before), *(_remedy(cure) for cure in block)]
-        helps = [None, None, *(cure.helps for cure in block)]
+        rows = [_HEAD, _case(block[0].before), *(_remedy(each) for each in block)]
+        helps = [None, None, *(each.helps for each in block)]
         lines = _lines(rows, helps, palette)
         if max(map(visible_len, lines)) > width:
             does, costs = [row[:_COSTS] for row in rows], [(row[0], *row[_COSTS:]) for row in rows]
@@ -33,15 +33,15 @@ def table(cures: Sequence[Cure], palette: Palette = PLAIN, width: int = WIDTH) -
     return "\n\n".join(blocks)
 
 
-def notes(cures: Sequence[Cure], claims: Mapping[str, str], width: int = WIDTH) -> str:
+def notes(remedies: Sequence[Remedy], claims: Mapping[str, str], width: int = WIDTH) -> str:
     """Say what each remedy is, in its scenario's own words, with the calls that it adds."""
     paragraphs = []
-    for cure in cures:
+    for remedy in remedies:
         lines = [
-            cure.after.scenario,
-            *textwrap.wrap(" ".join(claims[cure.after.scenario].split()), width - 4),
+            remedy.after.scenario,
+            *textwrap.wrap(" ".join(claims[remedy.after.scenario].split()), width - 4),
         ]
-        lines += [f"+ {line}" for call in cure.extra_calls for line in call.splitlines()]
+        lines += [f"+ {line}" for call in remedy.extra_calls for line in call.splitlines()]
         paragraphs.append("\n    ".join(lines))
     return "\n".join(paragraphs)
 
@@ -64,14 +64,14 @@ def _case(side: Side) -> tuple[str, ...]:
     )
 
 
-def _remedy(cure: Cure) -> tuple[str, ...]:
-    before, after = cure.before, cure.after
-    extra = f"{cure.extra_us / 1000:.2f} ms in {len(cure.extra_calls)}" if cure.extra_calls else "none"
+def _remedy(remedy: Remedy) -> tuple[str, ...]:
+    before, after = remedy.before, remedy.after
+    extra = f"{remedy.extra_us / 1000:.2f} ms in {len(remedy.extra_calls)}" if remedy.extra_calls else "none"
     return (
         after.scenario,
         _endings(after),
         _peer(after),
-        _HELPS[cure.helps],
+        _HELPS[remedy.helps],
         _number(after.exchanges) + _more(after.exchanges, before.exchanges, 1, "g"),
         _milliseconds(after.wire_us) + _more(after.wire_us, before.wire_us, 1000, ".2f"),
         extra,

@@ -18,6 +18,7 @@ from rst_or_fin.scenario import parameters
 from rst_or_fin.scenario.fields import FIELDS
 from rst_or_fin.scenario.misfits import Misfit, Walk
 from rst_or_fin.scenario.model import Scenario, parse
+from rst_or_fin.scenario.renamed import is_old, new_path, with_new_names
 from rst_or_fin.scenario.rules import name_fault, rules
 from rst_or_fin.scenario.toml_places import Places, TooDeepError, places
 
@@ -44,11 +45,12 @@ def problems(
     """Return what is wrong with a scenario file, by lines, at most MOST_PROBLEMS.
 
     `where` is the file, which names the scenario. `given` are values in place of its parameters' own. `cases`
-    are the names that `before` may have.
+    are the names that `remedy_for` may have.
     """
     try:
         found = places(text)
-        document: dict[str, Any] = tomllib.loads(text)
+        found.lines = {new_path(path): line for path, line in found.lines.items()}
+        document = with_new_names(tomllib.loads(text))
     except TooDeepError as error:
         return [Problem(line=error.line, why=error.why)]
     except tomllib.TOMLDecodeError as error:
@@ -57,6 +59,11 @@ def problems(
         return [Problem(line=0, why="not valid TOML: a number in it has no end")]
     wrong = list(islice(_misfits(document, given or {}, cases), MOST_PROBLEMS))
     return sorted({_placed(each, found) for each in wrong}) or _what_is_left(text, where, given or {})
+
+
+def old_names(text: str) -> list[tuple[int, str]]:
+    """Return the fields of a valid scenario file that have another name now, each with its line."""
+    return [(line, str(path[-1])) for path, line in places(text).lines.items() if is_old(path)]
 
 
 def unparsable(error: UnparsableError, text: str, where: str) -> UsageError:

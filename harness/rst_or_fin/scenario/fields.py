@@ -14,7 +14,7 @@ from rst_or_fin.scenario.model import (
     Variant,
 )
 from rst_or_fin.scenario.wire import Chance, RandomFaults, Until, WireRule
-from rst_or_fin.tcp.gate import Gate
+from rst_or_fin.tcp.precondition import Precondition
 
 FIELDS: dict[type, dict[str, str]] = {
     Scenario: {
@@ -24,12 +24,12 @@ FIELDS: dict[type, dict[str, str]] = {
         "expect": "what a conclusive verdict must say",
         "name": "the scenario's name; else its file's",
         "theme": "groups scenarios in `rst-or-fin list`",
-        "before": "the scenario that this one is a remedy for",
+        "remedy_for": "the scenario that this one is a remedy for",
         "published": "the closing segment of a published trace, as printed there",
         "close_line": "which expression closes, from 1; 0 is the last one",
         "settle_ms": "how long the wire is watched after the close, if the connection does not end by itself",
         "line_timeout_ms": "how long one line may take",
-        "gate": "what must lie in the receive buffer right before the close; else it is inconclusive",
+        "precondition": "what must lie in the receive buffer right before the close; else it is inconclusive",
         "connection": "what is expected of other connections; `expect` is about the one bound to Sock",
         "line": "what is expected of a line of the session",
         "server": "the peer, and its options",
@@ -77,7 +77,7 @@ FIELDS: dict[type, dict[str, str]] = {
         "takes_at_most_ms": "how long it takes at most",
         "returns": "what it printed",
     },
-    Gate: {
+    Precondition: {
         "unread": "bytes unread; `all`: something arrived, none of it was read; `some`: at least one byte",
         "received": "bytes received in order",
     },
@@ -85,7 +85,7 @@ FIELDS: dict[type, dict[str, str]] = {
         "when": "the axes where it holds",
         "reference": "why: a commit, a release note, a document",
         "expect": "what to expect there",
-        "gate": "what must lie in the receive buffer there",
+        "precondition": "what must lie in the receive buffer there",
     },
     WireRule: {
         "from": "whose segments: the client sends the SYN, the server answers it",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -15,9 +15,10 @@ from rst_or_fin.errors import UsageError
 from rst_or_fin.scenario.applications import ELIXIR
 from rst_or_fin.scenario.axes import Axes, When
 from rst_or_fin.scenario.parameters import MOST, ParameterError, bind
+from rst_or_fin.scenario.renamed import with_new_names
 from rst_or_fin.scenario.wire import Chance, RandomFaults, WireRule, random_of
 from rst_or_fin.tcp.ending import Cause, Ending
-from rst_or_fin.tcp.gate import Gate, Length
+from rst_or_fin.tcp.precondition import Length, Precondition
 
 SUFFIX = ".scenario.toml"
 
@@ -133,7 +134,7 @@ class ConnectionExpectation(msgspec.Struct, frozen=True, kw_only=True, forbid_un
 
 
 class Variant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A known difference: where `when` holds, `expect` (and `gate`) stand in place of the scenario's own.
+    """A known difference: where `when` holds, `expect` (and `precondition`) replace the scenario's own.
 
     `reference` says why: a commit, a release note, a document. A match with the scenario's own expectation
     is then as much an error as any other mismatch.
@@ -142,7 +143,7 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     when: When
     reference: str
     expect: Expectation
-    gate: Gate | None = None
+    precondition: Precondition | None = None
 
 
 class Exclusion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -156,7 +157,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """One scenario. `close_line` is the 1-based line that closes; 0 stands for the session's last line.
 
     `settle_ms` bounds how long the wire is watched after the close where the connection does not end by
-    itself: a FIN is not final. `theme` groups scenarios; `before` names the one that a cure is held against.
+    itself: a FIN is not final. `theme` groups scenarios; `remedy_for` names the case of a remedy.
     `published` is the closing segment of a published trace, as printed there.
     `language` is what the session is written in.
     `ends_node`: the close line ends the node that evaluates it, by means that do not show in the line itself.
@@ -173,12 +174,12 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     expect: Expectation
     name: Annotated[str, msgspec.Meta(pattern=r"^[^/]*$")] = ""
     theme: str = "your own"
-    before: str = ""
+    remedy_for: str = ""
     published: str = ""
     close_line: LineNumber = 0
     settle_ms: Milliseconds = 1000
     line_timeout_ms: Annotated[int, msgspec.Meta(ge=1, le=_MOST_MS)] = 10_000
-    gate: Gate = Gate()
+    precondition: Precondition = Precondition()
     connection: tuple[ConnectionExpectation, ...] = ()
     line: tuple[LineExpectation, ...] = ()
     server: Server = Server()
@@ -222,7 +223,9 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """Return the scenario as it applies on these axes: with the last variant that holds, if one does."""
         for variant in reversed(self.variants):
             if variant.when.holds(axes):
-                return msgspec.structs.replace(self, expect=variant.expect, gate=variant.gate or self.gate)
+                return msgspec.structs.replace(
+                    self, expect=variant.expect, precondition=variant.precondition or self.precondition
+                )
         return self
 
     def excluded_at(self, axes: Axes) -> str:
@@ -238,7 +241,7 @@ def parse(text: str, where: str, given: Mapping[str, int] | None = None) -> Scen
     """
     remedy = "see docs/scenarios.md for the format, or a shipped one: rst-or-fin explain recv-then-close"
     try:
-        document: dict[str, Any] = tomllib.loads(text)
+        document = with_new_names(tomllib.loads(text))
     except (ValueError, RecursionError) as error:  # a number or a nest without end is not a TOMLDecodeError
         raise UsageError(f"{where}: not valid TOML: {error}", remedy) from error
     name = where.rpartition("/")[2].removesuffix(SUFFIX).removesuffix(".toml")

@@ -4,10 +4,11 @@
     Read = 10                                     # a name, and the value unless another is given
 
     [server.options]
-    response_bytes = { parameter = "Response" }   # a server option or a gate may take its number from one
+    response_bytes = { parameter = "Response" }   # so may a precondition take its number
 
 Where a value other than the default is given, the file's own numbers of unread bytes are demanded no more:
-how much lies unread is what a parameter changes. A gate that moves along refers to the parameter instead.
+how much lies unread is what a parameter changes. A precondition that moves along refers
+to the parameter instead.
 """
 
 from __future__ import annotations
@@ -52,12 +53,12 @@ def bind(document: dict[str, Any], given: Mapping[str, int]) -> dict[str, Any]:
             "options": _replaced(bound["server"].get("options", {}), values),
         }
     varied = values != defaults
-    if "gate" in bound:
-        bound["gate"] = _gate(bound["gate"], values, varied)
+    if "precondition" in bound:
+        bound["precondition"] = _precondition(bound["precondition"], values, varied)
     if isinstance(bound.get("variants"), list):
         bound["variants"] = [
-            {**variant, "gate": _gate(variant["gate"], values, varied)}
-            if isinstance(variant, dict) and "gate" in variant
+            {**variant, "precondition": _precondition(variant["precondition"], values, varied)}
+            if isinstance(variant, dict) and "precondition" in variant
             else variant
             for variant in bound["variants"]
         ]
@@ -85,7 +86,7 @@ def faults(document: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
     used = {name for _, name in references} | set(_WORD.findall(str(document.get("session", ""))))
     for name in defaults:
         if _NAME.fullmatch(name) and name not in used:
-            why = f"parameters.{name}: neither the session nor an option or gate uses it"
+            why = f"parameters.{name}: neither the session nor an option or precondition uses it"
             yield ("parameters", name), why
 
 
@@ -138,9 +139,9 @@ def _replaced(table: Any, values: Mapping[str, int]) -> Any:
     }
 
 
-def _gate(gate: Any, values: Mapping[str, int], varied: bool) -> Any:
-    replaced = _replaced(gate, values)
-    if varied and isinstance(gate, dict) and not isinstance(gate.get("unread"), dict):
+def _precondition(precondition: Any, values: Mapping[str, int], varied: bool) -> Any:
+    replaced = _replaced(precondition, values)
+    if varied and isinstance(precondition, dict) and not isinstance(precondition.get("unread"), dict):
         return {key: value for key, value in replaced.items() if key != "unread"}
     return replaced
 

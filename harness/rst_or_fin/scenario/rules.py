@@ -21,7 +21,7 @@ from rst_or_fin.scenario.toml_places import Path
 from rst_or_fin.scenario.wording import did_you_mean, not_known, not_wanted, shown
 from rst_or_fin.tcp.causes import SILENT
 from rst_or_fin.tcp.ending import Cause, Ending
-from rst_or_fin.tcp.gate import MOST_BYTES, Gate
+from rst_or_fin.tcp.precondition import MOST_BYTES, Precondition
 from rst_or_fin.tcp.zeek_conn_state import MEANING
 
 _KEEPALIVE = "keepalive"  # gen_tcp's option, and a part of the socket module's
@@ -33,19 +33,19 @@ _MOST_NAME_BYTES = 200  # it is part of a folder's name, which holds 255 (Linux,
 def rules(kind: str, cases: Collection[str], session: str) -> Mapping[tuple[type, str], Rule]:
     """Return the rules for a file with that session, whose server is of that kind.
 
-    `cases` are the scenarios that `before` can name.
+    `cases` are the scenarios that `remedy_for` can name.
     """
     return {
         (Scenario, ""): _whole,
         (Scenario, "name"): _name,
-        (Scenario, "before"): _case(cases),
+        (Scenario, "remedy_for"): _case(cases),
         (Scenario, "parameters"): _nothing,  # rst_or_fin.scenario.parameters has told
         (Server, ""): peer_rules.server,
         (Server, "kind"): peer_rules.kind,
         (Server, "options"): peer_rules.options,
         (Node, "applications"): _each(APPLICATIONS),
         (Node, "sysctls"): _sysctls,
-        (Gate, ""): _gate,
+        (Precondition, ""): _precondition,
         (LineExpectation, ""): _line,
         (Expectation, ""): _expectation(session),
         (Expectation, "peer_sees"): peer_rules.peer_sees(kind),
@@ -140,7 +140,7 @@ def _name(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
         yield at(path, why)
 
 
-def _gate(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
+def _precondition(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
     unread, received = table.get("unread"), table.get("received")
     if type(unread) is int and type(received) is int and received < unread <= MOST_BYTES:
         why = f"{unread} bytes unread of {received} received: no buffer holds that"

@@ -17,6 +17,7 @@ from rst_or_fin.scenario.applications import APPLICATIONS
 from rst_or_fin.scenario.fields import FIELDS
 from rst_or_fin.scenario.model import Scenario, Server
 from rst_or_fin.scenario.peers import KINDS
+from rst_or_fin.scenario.renamed import NEW_NAMES
 from rst_or_fin.scenario.sysctls import PINNED_SYSCTLS
 from rst_or_fin.tcp.zeek_conn_state import MEANING
 
@@ -41,6 +42,8 @@ def schema() -> Schema:
     definitions = {name: _without_null(each) for name, each in found.items()}
     for kind, fields in FIELDS.items():
         _describe(definitions[kind.__name__], fields)
+    for name in ("Scenario", "Variant"):
+        _add_old_names(definitions[name]["properties"])
     scenario = definitions.pop("Scenario")
     _narrow(scenario, definitions)
     return {
@@ -80,6 +83,16 @@ def _describe(definition: Schema, fields: dict[str, str]) -> None:
     definition["description"] = definition["description"].partition("\n")[0]
 
 
+def _add_old_names(properties: Schema) -> None:
+    for old, new in NEW_NAMES.items():
+        if new in properties:
+            properties[old] = {
+                **properties[new],
+                "deprecated": True,
+                "description": f"`{new}`, as it was called",
+            }
+
+
 def _narrow(scenario: Schema, definitions: dict[str, Schema]) -> None:
     """Narrow the values beyond their types."""
     for definition in (scenario, *definitions.values()):
@@ -98,7 +111,7 @@ def _narrow(scenario: Schema, definitions: dict[str, Schema]) -> None:
     server["kind"]["enum"] = list(KINDS)
     server["options"].pop("additionalProperties")  # see _by_kind
     for name in ("unread", "received"):
-        field = definitions["Gate"]["properties"][name]
+        field = definitions["Precondition"]["properties"][name]
         one = {key: field.pop(key) for key in ("anyOf", "type", "minimum", "maximum") if key in field}
         field["anyOf"] = [*one.get("anyOf", [one]), _REFERENCE]
     when = definitions["When"]["properties"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import glob
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,11 +14,12 @@ from pathlib import Path
 import msgspec
 
 from rst_or_fin import data_files
-from rst_or_fin.errors import UnparsableError, UsageError
+from rst_or_fin.errors import OldNameWarning, UnparsableError, UsageError
 from rst_or_fin.escaping import clipped, visible
 from rst_or_fin.scenario import check
 from rst_or_fin.scenario.check import Problem
 from rst_or_fin.scenario.model import SUFFIX, Scenario, parse
+from rst_or_fin.scenario.renamed import NEW_NAMES
 from rst_or_fin.scenario.toml_places import places
 from rst_or_fin.scenario.wire import RandomFaults
 from rst_or_fin.scenario.wording import shown
@@ -33,7 +35,7 @@ THEMES = (
     "the published pair",
     "how much was read",
     "mode",
-    "cures",
+    "remedies",
     "linger",
     "shutdown",
     "order",
@@ -154,6 +156,8 @@ def _checked(path: Path, text: str, given: Mapping[str, int] | None = None) -> S
     problems = check.problems(text, where, given=given, cases=_cases(path))
     if problems:
         raise ScenarioError(where, problems)
+    for line, old in check.old_names(text):
+        warnings.warn(OldNameWarning(old, NEW_NAMES[old], f"{where}:{line}"), stacklevel=2)
     return _with_code(parse(text, where, given), text, path)
 
 

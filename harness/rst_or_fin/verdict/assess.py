@@ -338,7 +338,7 @@ def _judged(
             retries=report.retries,
         ),
         peer_report=peer_report,
-        gate=scenario.gate if tested else None,
+        precondition=scenario.precondition if tested else None,
         requires_peer_report=tested and peers.kind_of(scenario.server).requires_peer_report,
         scripted_peer=peers.kind_of(scenario.server).spare,
         settle_ms=scenario.settle_ms,
@@ -371,7 +371,7 @@ def _unseen(scenario: Scenario, capture: CaptureFacts, replay: Replay) -> Verdic
         None,
         capture=capture,
         report=HostReport(replay=replay),
-        gate=scenario.gate,
+        precondition=scenario.precondition,
         ends_node=scenario.ends_node,
     )
 
@@ -506,14 +506,18 @@ def _unheard(expect: Expectation, found: AssessedConnection | None) -> list[str]
 def _without_gate(verdict: Verdict, replay: Replay, main: AssessedConnection | None) -> Verdict:
     """Add doubts where no unread bytes were demanded and the closing kernel did not report them.
 
-    With a gate, counters that could not be read may be forgiven; where a parameter is varied, they and the
-    state of the receive buffer are all that ties the ending to what was done.
+    With a precondition, counters that could not be read may be forgiven; where a parameter is varied, they
+    and the state of the receive buffer are all that ties the ending to what was done.
     """
     doubts = []
     if main is None or main.socket is None:
-        doubts.append("the receive buffer was not read before the close, and no gate stands in for it")
+        doubts.append(
+            "the receive buffer was not read before the close, and no precondition stands in for it"
+        )
     if replay.reading(Moment.BEFORE) is None or replay.reading(Moment.AFTER) is None:
-        doubts.append("the kernel's counters were not read around the close, and no gate stands in for them")
+        doubts.append(
+            "the kernel's counters were not read around the close, and no precondition stands in for them"
+        )
     return _doubted(verdict, doubts)
 
 

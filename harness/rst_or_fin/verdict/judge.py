@@ -18,7 +18,7 @@ from rst_or_fin.tcp.acceptance import Reset, Why
 from rst_or_fin.tcp.causes import Form
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Cause, Ending, Role, Validity
-from rst_or_fin.tcp.gate import Gate
+from rst_or_fin.tcp.precondition import Precondition
 from rst_or_fin.tcp.two_ends import Passage, TwoEnds
 from rst_or_fin.tcp.zeek_conn_state import conn_state
 from rst_or_fin.verdict import account, node_end, passing, witnesses
@@ -103,7 +103,7 @@ def judge(
     subject: Role = Role.CLIENT,
     report: HostReport | None = None,
     peer_report: PeerReport | None = None,
-    gate: Gate | None = None,
+    precondition: Precondition | None = None,
     requires_peer_report: bool = False,
     scripted_peer: bool = False,
     settle_ms: int = 0,
@@ -116,7 +116,7 @@ def judge(
     """Judge one connection.
 
     `report` is what the closing host told (None for a foreign capture), `peer_report` what its peer's
-    application saw, `gate` what must have been true of the receive buffer right before the close.
+    application saw, `precondition` what must have been true of the receive buffer right before the close.
     `requires_peer_report`: nothing can be concluded where the peer's application was not heard.
     `scripted_peer`: no kernel keeps that end's numbers. `settle_ms` is how long the wire was watched after
     the session. `ends_node`: the close line was to end the node. `counts_bytes`: the peer's application
@@ -124,10 +124,10 @@ def judge(
     `two_ends`: it was captured at the peer's end, too, and `connection` is that at the subject's.
     `encrypted`: applications count other bytes than the wire carries. `is_exact`: the peer counts them all.
     """
-    gate = gate or Gate()
+    precondition = precondition or Precondition()
     doubts = [
         *_doubts_of_capture(capture),
-        *_doubts_of_replay(report, gate, ends_node),
+        *_doubts_of_replay(report, precondition, ends_node),
         *_doubts_of_peer(peer_report, requires_peer_report and not _left_open(connection, report)),
     ]
     if connection is None:
@@ -149,7 +149,7 @@ def judge(
         connection,
         subject,
         report,
-        gate,
+        precondition,
         closing[subject],
         endings[subject],
         cause,
@@ -245,9 +245,13 @@ def _doubts_of_capture(capture: CaptureFacts) -> list[str]:
     return doubts
 
 
-def _doubts_of_replay(report: HostReport | None, gate: Gate, ends_node: bool) -> list[str]:
+def _doubts_of_replay(report: HostReport | None, precondition: Precondition, ends_node: bool) -> list[str]:
     if report is None:
-        return [] if gate == Gate() else ["nobody told what the receive buffer held at the close"]
+        return (
+            []
+            if precondition == Precondition()
+            else ["nobody told what the receive buffer held at the close"]
+        )
     doubts = []
     replay, state = report.replay, report.socket
     died_at_close = replay.end is SessionEnd.NODE_GONE and 0 < replay.close_line == len(replay.calls)
@@ -259,7 +263,7 @@ def _doubts_of_replay(report: HostReport | None, gate: Gate, ends_node: bool) ->
         doubts.append("the close line was never reached")
     elif died_at_close and (by_another := node_end.doubt(replay, ends_node=ends_node)):
         doubts.append(by_another)
-    for what, wanted in (("unread", gate.unread), ("received", gate.received)):
+    for what, wanted in (("unread", precondition.unread), ("received", precondition.received)):
         if wanted is None:
             continue
         if state is None:
@@ -495,7 +499,7 @@ def _witnesses(
     connection: Connection,
     subject: Role,
     report: HostReport | None,
-    gate: Gate,
+    precondition: Precondition,
     closing: Sequence[int],
     ending: Ending,
     cause: Cause | None,
@@ -513,7 +517,7 @@ def _witnesses(
         close = replay.calls[replay.close_line - 1].source if replay.close_returned else ""
         found += [
             witnesses.counters(report, ending, t_ns),
-            witnesses.buffer(connection, report, gate, closing, close),
+            witnesses.buffer(connection, report, precondition, closing, close),
             witnesses.calls(replay),
             *witnesses.system_calls(replay),
         ]

@@ -14,7 +14,7 @@ from rst_or_fin.evidence.strace import closing as closing_calls
 from rst_or_fin.tcp.causes import ABORT_COUNTERS, RETRIES, Retries, fits_reason
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Cause, Ending
-from rst_or_fin.tcp.gate import Gate
+from rst_or_fin.tcp.precondition import Precondition
 
 _OUT_RSTS = "Tcp:OutRsts"
 _RESET_ERRORS = ("ECONNRESET", "EPIPE")
@@ -144,12 +144,12 @@ def _counters_agree(raised: Mapping[str, int], ending: Ending, captured: int, *,
 
 
 def buffer(
-    connection: Connection, report: HostReport, gate: Gate, closing: Sequence[int], close: str
+    connection: Connection, report: HostReport, precondition: Precondition, closing: Sequence[int], close: str
 ) -> Witness:
-    """Compare the receive buffer right before the close line, which also checks the gate's instant.
+    """Compare the receive buffer right before the close line, which also checks the precondition's instant.
 
-    What the close acknowledged must have been counted; where the gate names no number, more may have come in
-    between: then the buffer is no witness of the close.
+    What the close acknowledged must have been counted; where the precondition names no number, more may have
+    come in between: then the buffer is no witness of the close.
     """
     name, state = "the receive buffer", report.socket
     if state is None:
@@ -164,7 +164,7 @@ def buffer(
     # A FIN may have left before the close line (a shutdown), and data may have come in between.
     if arrived == state.received or (first.fin and arrived < state.received):
         return Witness(name=name, says=says, agrees=True)
-    left_open = gate.received is None and gate.unread in (None, "some")
+    left_open = precondition.received is None and precondition.unread in (None, "some")
     return Witness(
         name=name,
         says=f"{says}, {'and' if arrived == state.unread else 'but'} the close acknowledges {arrived}",

@@ -10,7 +10,7 @@ MOST_BYTES = 2**31 - 1  # relative sequence numbers go no further
 Length = Annotated[int, msgspec.Meta(ge=0, le=MOST_BYTES)]
 
 
-class Gate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Precondition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the receive buffer must hold right before the close, in bytes; None demands nothing.
 
     Where the length depends on the server, `unread` is "all" (something has arrived, and none of it was

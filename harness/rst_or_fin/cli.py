@@ -409,7 +409,10 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--out", metavar="FILE", help="write to FILE instead of stdout")
     _add_all(report)
     report.add_argument(
-        "--replay", type=int, metavar="INDEX", help="the replay whose ladder to draw (text, svg, mermaid)"
+        "--replay",
+        type=int,
+        metavar="INDEX",
+        help="the replay to show (text, svg, mermaid, packetdrill; default: the one that most needs a look)",
     )
 
     listing = commands.add_parser("list", help="list the scenarios")

@@ -62,8 +62,11 @@ def test_a_format_of_one_run_refuses_two(runs: Path, kind: str, capfd: pytest.Ca
     assert "give one evidence folder" in capfd.readouterr().err
 
 
-def test_a_replay_that_there_is_not_is_refused(runs: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert report(runs / "first", "--replay", "7") == EXIT_USAGE
+@pytest.mark.parametrize("kind", ["text", "svg", "mermaid", "packetdrill"])
+def test_a_replay_that_there_is_not_is_refused(
+    runs: Path, kind: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert report(runs / "first", "--format", kind, "--replay", "7") == EXIT_USAGE
     assert "its replays are 0 to 0" in capfd.readouterr().err
 
 

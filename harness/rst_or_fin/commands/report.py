@@ -19,6 +19,7 @@ from rst_or_fin.report.ladder import Ladder, ladder
 from rst_or_fin.report.palette import PLAIN
 from rst_or_fin.report.records import Run, Unplayed, documents
 from rst_or_fin.storage.find_runs import newest_run
+from rst_or_fin.verdict.assess import Assessment
 
 
 def report(options: argparse.Namespace) -> int:
@@ -83,10 +84,7 @@ def _packetdrill(runs: Sequence[Run], unplayed: _Unplayed, options: argparse.Nam
     from rst_or_fin.report import packetdrill
 
     run = _only(runs, options)
-    judged = run.groups()[0].first
-    if options.replay is not None:
-        judged = next((j for j in run.judgements if j.replay.index == options.replay), judged)
-    return packetdrill.script(judged, run.scenario.name).encode()
+    return packetdrill.script(_replay(run, options.replay), run.scenario.name).encode()
 
 
 def _svg(runs: Sequence[Run], unplayed: _Unplayed, options: argparse.Namespace) -> bytes:
@@ -132,13 +130,17 @@ def _only(runs: Sequence[Run], options: argparse.Namespace) -> Run:
 
 
 def _ladder(run: Run, options: argparse.Namespace) -> Ladder:
-    """Return the ladder of the replay asked for, else of the one that most needs a look."""
-    index, everything = options.replay, options.everything
+    judged = _replay(run, options.replay)
+    return ladder(run.scenario, judged, everything=options.everything, key_log=run.secrets)
+
+
+def _replay(run: Run, index: int | None) -> Assessment:
+    """Return the replay of that index; None: the one that most needs a look. Raises UsageError."""
     if index is None:
-        return ladder(run.scenario, run.groups()[0].first, everything=everything, key_log=run.secrets)
+        return run.groups()[0].first
     for judged in run.judgements:
         if judged.replay.index == index:
-            return ladder(run.scenario, judged, everything=everything, key_log=run.secrets)
+            return judged
     raise UsageError(f"{run.folder} has no replay {index}", f"its replays are 0 to {len(run.judgements) - 1}")
 
 

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from _pytest._code.code import ReprEntryNative, ReprExceptionInfo, ReprFileLocation, ReprTraceback
 
+from rst_or_fin.commands.argument_types import random_faults
+
 if TYPE_CHECKING:
     from rst_or_fin.runner.pool import TestbedPool
     from rst_or_fin.scenario.model import Scenario
-    from rst_or_fin.scenario.wire import RandomFaults
     from rst_or_fin.storage.scenario_files import Entry
     from rst_or_fin.verdict.assess import Assessment
 
@@ -49,7 +50,7 @@ def _options() -> dict[str, dict[str, Any]]:
         "family": {"choices": ("4", "6"), "default": "4", "help": "IPv4 or IPv6"},
         "kernel": {"metavar": "NAME", "help": "boot this kernel under the node"},
         "wire": {
-            "type": _faults,
+            "type": random_faults,
             "metavar": "FAULTS",
             "help": "random faults between the two hosts: 'loss=0.1 seed=7'",
         },
@@ -94,16 +95,6 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     Not as warnings, which a user's filter may turn into errors.
     """
     return [f"rst-or-fin: {line}" for line in config.stash.get(_OLD_FIELDS, [])]
-
-
-def _faults(text: str) -> RandomFaults:
-    from rst_or_fin.agents.script import ScriptError
-    from rst_or_fin.scenario.wire import parse_random
-
-    try:
-        return parse_random(text)
-    except ScriptError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:

@@ -39,6 +39,16 @@ def test_a_text_report_loads_no_template_engine(tmp_path: Path) -> None:
     assert done.returncode == 0
 
 
+def test_the_help_loads_no_command() -> None:
+    asked = "import sys; from rst_or_fin.cli import main; main(['--help'])"
+    loaded = "import atexit, sys; atexit.register(lambda: print(*sys.modules, sep='\\n', file=sys.stderr))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{loaded}; {asked}"], capture_output=True, text=True, timeout=60, check=True
+    )
+    names = {name for name in done.stderr.splitlines() if name.startswith(("docker", "rst_or_fin.commands."))}
+    assert names == {"rst_or_fin.commands.progress"}
+
+
 def test_a_small_capture_does_not_load_numpy(tmp_path: Path) -> None:
     (tmp_path / "small.pcap").write_bytes(classic(OVER))
     asked = (

@@ -1,1 +1,1 @@
-"""One file a command: connects the layers below, and prints. Imported only when it is called."""
+"""The commands, each with its options: what a command takes, prints and writes. No rules."""

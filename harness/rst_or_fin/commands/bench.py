@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rst_or_fin.capture_file.frame import Frame
+from rst_or_fin.commands.argument_types import count
 from rst_or_fin.commands.bench_captures import bench_captures
 from rst_or_fin.commands.console import progress
-from rst_or_fin.commands.testbed_options import testbed_spec
+from rst_or_fin.commands.play_options import add_testbed_options, testbed_spec
 from rst_or_fin.errors import EXIT_AS_EXPECTED
 from rst_or_fin.evidence.records import PeerReport
 from rst_or_fin.own_files import temporary_folder
@@ -35,6 +36,19 @@ from rst_or_fin.verdict.outcome import Outcome
 _COLD_RUNS = 5
 _PROGRAM = [sys.executable, "-m", "rst_or_fin.cli"]
 _Result = TypeVar("_Result")
+
+
+def bench_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `bench` takes."""
+    parser.add_argument(
+        "--repeat", type=count, default=200, metavar="N", help="warm replays of each scenario"
+    )
+    parser.add_argument(
+        "--captures",
+        action="store_true",
+        help="measure the judge on captures of up to a million segments instead",
+    )
+    add_testbed_options(parser)
 
 
 def bench(options: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ from rst_or_fin.analysis.bisect import Change, UndecidedEndError, all_changes, f
 from rst_or_fin.analysis.compare import observe
 from rst_or_fin.analysis.matrix import Combination
 from rst_or_fin.commands.console import print_json, progress, show
+from rst_or_fin.commands.play_options import add_cell_options, add_node_options
 from rst_or_fin.commands.saved_reports import write_reports
 from rst_or_fin.engine import images, kernels
 from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_DIFFERS, EXIT_INCONCLUSIVE, InconclusiveError, UsageError
@@ -33,6 +34,27 @@ _RELEASES: Mapping[str, Callable[[], Sequence[str]]] = {
     "otp": images.otp_releases,
     "kernel": lambda: [offer.release for offer in cells.offered_kernels(progress) if offer.whole],
 }
+
+
+def bisect_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `bisect` takes."""
+    parser.add_argument("scenario", metavar="SCENARIO", help="a name (see `list`) or a .toml file")
+    parser.add_argument("--from", dest="since", metavar="A", required=True, help="the release to start from")
+    parser.add_argument(
+        "--to", dest="until", metavar="B", required=True, help="a later release whose outcome differs"
+    )
+    parser.add_argument(
+        "--axis", choices=("kernel", "otp"), default="kernel", help="the axis to search (default: kernel)"
+    )
+    parser.add_argument(
+        "--kernel", metavar="NAME", help="the node's kernel, with --axis otp (default: the host's)"
+    )
+    add_node_options(parser)
+    parser.add_argument(
+        "--all", action="store_true", help="play every release in between, and list every change"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_cell_options(parser, "runs/bisect")
 
 
 def bisect(options: argparse.Namespace) -> int:
@@ -93,12 +115,12 @@ def _asking(
     images.check_otp(combination.otp)
     cache = ResultCache(Path(options.out))
     steps = WorkerTasks(cell_s=options.limit, command_line=options.command_line)
-    spread = cells.spread_over(scheduler=options.scheduler, jobs=options.jobs, steps=steps, stack=stack)
+    spread = cells.spread_over(scheduler=None, jobs=1, steps=steps, stack=stack)
 
     def ask(release: str) -> tuple[tuple[str, str], ...] | None:
         place = msgspec.structs.replace(combination, **{options.axis: release})
         cell = cells.cell(entry, place, options.repeat)
-        host = cells.host_kernel(options.scheduler)
+        host = cells.host_kernel(None)
         [record] = run_matrix.play([cell], cache, spread, again=options.again, host=host)
         progress(matrix_table.line(record))
         folders.extend([Path(options.out) / record.evidence] if record.evidence else [])

@@ -22,6 +22,22 @@ _LARGEST = 100_000_000  # bytes
 _NAMED_MAX = 6  # hosts in an error
 
 
+def add_witness_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name the files."""
+    group = parser.add_argument_group("evidence gathered on a capture's closing host")
+    group.add_argument(
+        "--counters",
+        nargs=2,
+        metavar=("BEFORE", "AFTER"),
+        help="output of nstat -az, or /proc/net/netstat and snmp",
+    )
+    group.add_argument("--trace", metavar="FILE", help="output of the tracepoint tcp:tcp_send_reset")
+    group.add_argument("--sockets", metavar="FILE", help="output of ss -tn, from before the close")
+    group.add_argument(
+        "--closing-host", metavar="ADDRESS", help="the host they are from, where several reset"
+    )
+
+
 def are_given(options: argparse.Namespace) -> bool:
     """Return whether the command line names any such file."""
     return bool(options.counters or options.trace or options.sockets)

@@ -11,9 +11,31 @@ from rst_or_fin.analysis.captured import Case, JudgedCapture, Known, judged
 from rst_or_fin.analysis.selection import Selection
 from rst_or_fin.capture_file.opening import STANDARD_INPUT, large_source, open_captures
 from rst_or_fin.capture_file.reading import Reading
+from rst_or_fin.commands.argument_types import count, one_of, port
 from rst_or_fin.errors import UsageError
+from rst_or_fin.tcp.ending import Cause, Ending
 
 _LARGE = 1_048_576  # bytes: from here on numpy saves more time than it takes to load
+
+
+def add_selection_options(parser: argparse.ArgumentParser) -> None:
+    """Add the filters that `selected` reads."""
+    group = parser.add_argument_group("only these connections of a capture")
+    group.add_argument("--connection", type=count, metavar="N", help="with this number, in full")
+    group.add_argument("--host", metavar="ADDRESS", help="with this address at either end")
+    group.add_argument("--port", type=port, metavar="N", help="with this port at either end")
+    group.add_argument(
+        "--ending", type=one_of(Ending), metavar="ENDING", help="where an end ended like this: RST, FIN, ..."
+    )
+    group.add_argument(
+        "--cause", type=one_of(Cause), metavar="CAUSE", help="with this cause, proved or possible"
+    )
+    group.add_argument(
+        "--between",
+        nargs=2,
+        metavar="TIME",
+        help="between these times: 11:39:07 (UTC), or with a date in ISO 8601",
+    )
 
 
 def selected(options: argparse.Namespace) -> Selection:

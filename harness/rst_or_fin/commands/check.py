@@ -18,6 +18,11 @@ from rst_or_fin.storage import scenario_files
 from rst_or_fin.storage.scenario_files import ScenarioError
 
 
+def check_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `check` takes."""
+    parser.add_argument("scenarios", nargs="+", metavar="FILE", help="a .toml file, or a scenario's name")
+
+
 def check(options: argparse.Namespace) -> int:
     """Print everything that is wrong with each file, a line each. Nothing is started."""
     code = EXIT_AS_EXPECTED
@@ -30,6 +35,11 @@ def check(options: argparse.Namespace) -> int:
         else:
             print(f"{visible(name)}: ok", flush=True)
     return code
+
+
+def new_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `new` takes."""
+    parser.add_argument("name", metavar="NAME", help="the file is NAME.scenario.toml")
 
 
 def new(options: argparse.Namespace) -> int:
@@ -53,6 +63,10 @@ def new(options: argparse.Namespace) -> int:
     word = shlex.quote(str(path))
     print(f"{path}: check it with `rst-or-fin check {word}`, play it with `rst-or-fin run {word}`")
     return EXIT_AS_EXPECTED
+
+
+def schema_options(parser: argparse.ArgumentParser) -> None:
+    """Add nothing: `schema` takes no options."""
 
 
 def schema(options: argparse.Namespace) -> int:

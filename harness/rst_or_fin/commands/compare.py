@@ -27,6 +27,19 @@ from rst_or_fin.report.fitting import fitted
 from rst_or_fin.storage.find_runs import find_runs
 
 
+def compare_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `compare` takes."""
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="an evidence folder, or a folder of these")
+    parser.add_argument("--format", choices=tuple(_FORMATS), default="text")
+    parser.add_argument("--out", metavar="FILE", help="write to FILE instead of stdout")
+    parser.add_argument(
+        "--counters",
+        choices=("close", "all"),
+        default="close",
+        help="all: also which of the kernel's other counters move in one place and not in another",
+    )
+
+
 def compare(options: argparse.Namespace) -> int:
     """Compare the runs, print the differences, and return the exit code.
 

@@ -20,6 +20,18 @@ from rst_or_fin.tcp.ending import Ending
 from rst_or_fin.tcp.precondition import Precondition
 
 
+def list_scenarios_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `list` takes."""
+    parser.add_argument("words", nargs="*", metavar="WORD", help="only those whose name or claim contains it")
+    parser.add_argument("--theme", metavar="THEME", help="only those of one theme (`list` shows them)")
+    parser.add_argument(
+        "--ending",
+        metavar="ENDING",
+        help="only those that end like this on some axis: RST, FIN, 'FIN then RST', none",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
 def list_scenarios(options: argparse.Namespace) -> int:
     """Print the scenarios of the catalogue that pass every filter, by theme."""
     scenarios = [scenario_files.find(name).scenario for name in scenario_files.names()]
@@ -54,6 +66,11 @@ def list_scenarios(options: argparse.Namespace) -> int:
             blocks.append("\n".join(lines))
     show("\n\n".join(blocks))
     return 0
+
+
+def explain_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `explain` takes."""
+    parser.add_argument("scenario", metavar="SCENARIO", help="a name (see `list`) or a .toml file")
 
 
 def explain(options: argparse.Namespace) -> int:

@@ -26,6 +26,11 @@ _ITEM = re.compile(r"(?:-|\d+\.) +")
 _LINK = re.compile(r"\[([^\]]*)\]\(([^)]*)\)")
 
 
+def help_page_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `help` takes."""
+    parser.add_argument("topic", nargs="?", metavar="PAGE", help="the page (default: a list of the pages)")
+
+
 def help_page(options: argparse.Namespace) -> int:
     """Print the page; without a name, the list of pages."""
     if options.topic is None:

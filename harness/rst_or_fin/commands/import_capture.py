@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 
 from rst_or_fin.analysis.importing import Imported, Source, end_to_play, imported
+from rst_or_fin.commands.argument_types import count
 from rst_or_fin.commands.captures import names, one_case
 from rst_or_fin.errors import EXIT_AS_EXPECTED, MachineError, UsageError
 from rst_or_fin.escaping import visible
@@ -15,6 +16,32 @@ from rst_or_fin.scenario import check
 from rst_or_fin.scenario.model import SUFFIX
 from rst_or_fin.scenario.rules import name_fault
 from rst_or_fin.tcp.ending import Role
+
+
+def import_capture_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `import` takes."""
+    parser.add_argument("paths", nargs="+", metavar="FILE", help="capture files")
+    parser.add_argument(
+        "--connection",
+        type=count,
+        metavar="N",
+        help="the connection's number (`judge` lists them; default: the only one)",
+    )
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        help="the scenario to write (default: the first FILE's name with .scenario.toml)",
+    )
+    parser.add_argument(
+        "--end",
+        choices=("client", "server"),
+        help="the end to play (default: the one that reset, or closed first)",
+    )
+    parser.add_argument(
+        "--payload",
+        action=argparse.BooleanOptionalAction,
+        help="keep the captured data, or send as many other bytes (default: keep plain HTTP)",
+    )
 
 
 def import_capture(options: argparse.Namespace) -> int:

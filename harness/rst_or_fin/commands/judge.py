@@ -6,8 +6,26 @@ import argparse
 from pathlib import Path
 
 from rst_or_fin.commands.capture_answers import judge_capture
+from rst_or_fin.commands.capture_witnesses import add_witness_options
+from rst_or_fin.commands.captures import add_selection_options
 from rst_or_fin.commands.console import columns, palette, print_json, show
+from rst_or_fin.commands.output_options import add_all_option
 from rst_or_fin.errors import UsageError
+
+
+def judge_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `judge` takes."""
+    parser.add_argument(
+        "paths", nargs="+", metavar="FILE", help="an evidence folder, or capture files; - is standard input"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_all_option(parser)
+    parser.add_argument(
+        "--json-lines", action="store_true", help="for captures: one JSON object per connection and line"
+    )
+    add_selection_options(parser)
+    add_witness_options(parser)
+    parser.add_argument("--write", action="store_true", help="replace the folder's verdicts.jsonl")
 
 
 def judge(options: argparse.Namespace) -> int:

@@ -12,6 +12,22 @@ from rst_or_fin.errors import EXIT_AS_EXPECTED, RstOrFinError, UsageError
 from rst_or_fin.testbed.spec import DEFAULT_OTP
 
 
+def kernels_command_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `kernels list` and `kernels build` take."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listing = actions.add_parser("list", help="list what the configured Debian suites offer")
+    listing.add_argument("--refresh", action="store_true", help="ask the package archive again")
+    listing.add_argument("--json", action="store_true", help="print JSON")
+    building = actions.add_parser("build", help="make node images with these kernels")
+    building.add_argument(
+        "kernels",
+        nargs="*",
+        metavar="KERNEL",
+        help="releases, series or bzImage files (default: the default set)",
+    )
+    building.add_argument("--otp", metavar="RELEASE", help="Erlang/OTP release of the node (default: 27)")
+
+
 def kernels_command(options: argparse.Namespace) -> int:
     """Run `kernels list` or `kernels build`."""
     return list_kernels(options) if options.action == "list" else build(options)

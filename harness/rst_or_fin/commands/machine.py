@@ -33,6 +33,11 @@ class Finding:
     remedy: str = ""
 
 
+def doctor_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `doctor` takes."""
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
 def doctor(options: argparse.Namespace) -> int:
     """Print what works here; exit with 0 where at least one runtime works, 4 where none does."""
     findings = list(_findings())
@@ -80,6 +85,11 @@ def _checked(what: str, check: Callable[[], Finding]) -> Finding:
     except ImportError as error:
         says = f"this needs Linux: this Python has no {error.name}"
         return Finding(what=what, works=False, says=says, remedy="go to a Linux, WSL 2 among them")
+
+
+def clean_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `clean` takes."""
+    parser.add_argument("--images", action="store_true", help="remove the images as well")
 
 
 def clean(options: argparse.Namespace) -> int:

@@ -21,6 +21,7 @@ from rst_or_fin.analysis.matrix import (
     check_names,
     worst_mark,
 )
+from rst_or_fin.commands.argument_types import comma_separated, count
 from rst_or_fin.commands.console import (
     columns,
     counting,
@@ -30,6 +31,7 @@ from rst_or_fin.commands.console import (
     show,
     updates_a_line,
 )
+from rst_or_fin.commands.play_options import BACKENDS, FAMILIES, RUNTIMES, add_cell_options
 from rst_or_fin.commands.saved_reports import write_matrix_reports
 from rst_or_fin.engine import images
 from rst_or_fin.execution import cells, run_matrix
@@ -39,6 +41,39 @@ from rst_or_fin.report import matrix_table
 from rst_or_fin.storage import scenario_files
 from rst_or_fin.testbed.select import choose
 from rst_or_fin.testbed.spec import DEFAULT_OTP, TestbedSpec
+
+
+def matrix_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `matrix` takes."""
+    parser.add_argument(
+        "scenarios", nargs="*", metavar="SCENARIO", help="names or .toml files (default: the published pair)"
+    )
+    parser.add_argument("--runtime", choices=RUNTIMES, default="auto", help="see `run --help`")
+    parser.add_argument(
+        "--kernel",
+        type=comma_separated(),
+        metavar="A,B",
+        help="kernels: releases, series, `newest`, `default` (the default set), `host`, bzImage files",
+    )
+    parser.add_argument(
+        "--otp", type=comma_separated(), metavar="A,B", help="Erlang/OTP releases (docker: default 27)"
+    )
+    parser.add_argument(
+        "--backend",
+        type=comma_separated(*BACKENDS),
+        metavar="A,B",
+        default=["inet"],
+        help="default: inet",
+    )
+    parser.add_argument(
+        "--family", type=comma_separated(*FAMILIES), metavar="A,B", default=["4"], help="default: 4"
+    )
+    parser.add_argument("--jobs", type=count, metavar="N", help="testbeds at a time (default: one per core)")
+    parser.add_argument(
+        "--scheduler", metavar="ADDRESS", help="play on the Dask cluster of the scheduler at tcp://..."
+    )
+    parser.add_argument("--format", choices=tuple(_FORMATS), default="text")
+    add_cell_options(parser, "runs/matrix")
 
 
 def matrix(options: argparse.Namespace) -> int:

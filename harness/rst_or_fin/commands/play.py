@@ -19,8 +19,9 @@ from rst_or_fin.commands.console import (
     progress,
     show,
 )
+from rst_or_fin.commands.output_options import add_all_option
+from rst_or_fin.commands.play_options import add_play_options, add_strace_option, testbed_spec
 from rst_or_fin.commands.saved_reports import write_reports
-from rst_or_fin.commands.testbed_options import testbed_spec
 from rst_or_fin.errors import MachineError
 from rst_or_fin.escaping import visible
 from rst_or_fin.report import terminal
@@ -36,11 +37,26 @@ from rst_or_fin.verdict.reason import reason
 _REPLAYS_IN_JSON = 1000
 
 
+def reproduce_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `reproduce` takes."""
+    add_play_options(parser)
+    add_strace_option(parser)
+    add_all_option(parser)
+
+
 def reproduce(options: argparse.Namespace) -> int:
     """Play the published pair, a RST and a FIN: the main job."""
     return _play(
         [scenario_files.find(name).under(options.wire) for name in scenario_files.PUBLISHED_PAIR], options
     )
+
+
+def run_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `run` takes."""
+    parser.add_argument(
+        "scenarios", nargs="+", metavar="SCENARIO", help="a name (see `list`) or a .toml file"
+    )
+    reproduce_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:

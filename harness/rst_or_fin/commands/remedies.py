@@ -8,8 +8,8 @@ from pathlib import Path
 
 from rst_or_fin.analysis.remedies import Remedy, compared
 from rst_or_fin.commands.console import columns, counting, palette, print_json, progress, show
+from rst_or_fin.commands.play_options import add_play_options, testbed_spec
 from rst_or_fin.commands.saved_reports import write_reports
-from rst_or_fin.commands.testbed_options import testbed_spec
 from rst_or_fin.errors import MachineError, UsageError
 from rst_or_fin.report import remedies as report
 from rst_or_fin.runner.player import Player
@@ -23,6 +23,18 @@ from rst_or_fin.verdict.outcome import worst
 
 _RESULT = "cures.json"  # its name until 1.0, as that of its rows is
 _WARM_UP = 20  # replays until a fresh node and a fresh server take about as long as ever after
+
+
+def remedies_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `remedies` takes."""
+    parser.add_argument(
+        "scenarios",
+        nargs="*",
+        metavar="SCENARIO",
+        help="scenarios with `remedy_for` (default: all there are)",
+    )
+    add_play_options(parser)
+    parser.set_defaults(repeat=10)  # one replay's time says little
 
 
 def remedies(options: argparse.Namespace) -> int:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import msgspec
 
-from rst_or_fin.commands.captures import is_capture
+from rst_or_fin.commands.captures import add_selection_options, is_capture
 from rst_or_fin.commands.console import columns, palette
+from rst_or_fin.commands.output_options import add_all_option
 from rst_or_fin.commands.saved_reports import read_all, write
 from rst_or_fin.errors import EXIT_AS_EXPECTED, UsageError
 from rst_or_fin.report import ladder_mermaid, ladder_svg, ladder_text, runs_grid
@@ -20,6 +21,30 @@ from rst_or_fin.report.palette import PLAIN
 from rst_or_fin.report.records import Run, Unplayed, documents
 from rst_or_fin.storage.find_runs import newest_run
 from rst_or_fin.verdict.assess import Assessment
+
+
+def report_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `report` takes."""
+    parser.add_argument("--last", action="store_true", help="the newest run, sweep or matrix in runs/")
+    parser.add_argument(
+        "runs", nargs="*", metavar="RUN", help="an evidence folder, a folder of these, or capture files"
+    )
+    add_selection_options(parser)
+    parser.add_argument(
+        "--format",
+        metavar="FORMAT",
+        choices=tuple(_FORMATS),
+        default="text",
+        help="%(choices)s (default: text)",
+    )
+    parser.add_argument("--out", metavar="FILE", help="write to FILE instead of stdout")
+    add_all_option(parser)
+    parser.add_argument(
+        "--replay",
+        type=int,
+        metavar="INDEX",
+        help="the replay to show (text, svg, mermaid, packetdrill; default: the one that most needs a look)",
+    )
 
 
 def report(options: argparse.Namespace) -> int:

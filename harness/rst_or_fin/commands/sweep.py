@@ -8,9 +8,10 @@ from typing import Any
 
 from rst_or_fin.analysis.sweep import Point, method, point, sentence
 from rst_or_fin.analysis.threshold import Found, search
+from rst_or_fin.commands.argument_types import count
 from rst_or_fin.commands.console import columns, counting, palette, print_json, progress, show
+from rst_or_fin.commands.play_options import add_play_options, testbed_spec
 from rst_or_fin.commands.saved_reports import write_reports
-from rst_or_fin.commands.testbed_options import testbed_spec
 from rst_or_fin.errors import MachineError, UsageError
 from rst_or_fin.report import sweep as report
 from rst_or_fin.report import terminal
@@ -23,6 +24,18 @@ from rst_or_fin.testbed.select import choose
 from rst_or_fin.verdict.outcome import worst
 
 _RESULT = "sweep.json"
+
+
+def sweep_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `sweep` takes."""
+    parser.add_argument("scenario", metavar="SCENARIO", help="a scenario that has [parameters]")
+    parser.add_argument("--vary", metavar="NAME", required=True, help="the parameter to vary")
+    parser.add_argument("--from", dest="low", type=int, metavar="A", required=True, help="its first value")
+    parser.add_argument("--to", dest="high", type=int, metavar="B", required=True, help="its last value")
+    parser.add_argument(
+        "--points", type=count, metavar="N", help="play N evenly spread values instead of bisecting"
+    )
+    add_play_options(parser)
 
 
 def sweep(options: argparse.Namespace) -> int:

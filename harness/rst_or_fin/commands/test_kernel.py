@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rst_or_fin.commands.console import progress, show
+from rst_or_fin.commands.play_options import add_node_options
 from rst_or_fin.engine import client as engine
 from rst_or_fin.engine import images, kernel_images
 from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_DIFFERS, RstOrFinError
@@ -24,6 +25,15 @@ from rst_or_fin.verdict.outcome import Outcome
 from rst_or_fin.verdict.reason import reason
 
 EXIT_SKIP = 125  # "cannot be tested": git-bisect(1), "bisect run"
+
+
+def test_kernel_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `test-kernel` takes."""
+    parser.add_argument("bzimage", metavar="BZIMAGE", help="a kernel built by `make bzImage`")
+    parser.add_argument(
+        "scenarios", nargs="+", metavar="SCENARIO", help="a name (see `list`) or a .toml file"
+    )
+    add_node_options(parser)
 
 
 def test_kernel(options: argparse.Namespace) -> int:

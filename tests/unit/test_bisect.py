@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rst_or_fin import cli
-from rst_or_fin.analysis.bisect import Change, UndecidedEndError, all_changes, first_change
-from rst_or_fin.commands.bisect import _known, _told, between, bisect
+from rst_or_fin.analysis.bisect import Change, UndecidedEndError, all_changes, first_change, releases_between
+from rst_or_fin.commands.bisect import _known, _told, bisect
 from rst_or_fin.errors import UsageError
 
 OUTCOMES = st.lists(st.sampled_from(["RST", "FIN", None]), min_size=2, max_size=40)
@@ -162,16 +162,16 @@ RELEASES = ["5.10.221", "6.1.90", "6.12.43", "6.12.57"]
 
 
 def test_a_way_is_the_releases_from_one_to_the_other() -> None:
-    assert between(RELEASES, "6.1.90", "6.12.57", "kernel") == RELEASES[1:]
+    assert releases_between(RELEASES, "6.1.90", "6.12.57", "kernel") == RELEASES[1:]
 
 
 def test_an_unknown_release_is_answered_with_the_nearest() -> None:
     with pytest.raises(UsageError) as error:
-        between(RELEASES, "6.12.44", "6.12.57", "kernel")
+        releases_between(RELEASES, "6.12.44", "6.12.57", "kernel")
     assert "6.12.43" in error.value.remedy
 
 
 @pytest.mark.parametrize(("first", "last"), [*list(pairwise(reversed(RELEASES))), ("6.1.90", "6.1.90")])
 def test_a_way_does_not_lead_backwards(first: str, last: str) -> None:
     with pytest.raises(UsageError, match="does not come before"):
-        between(RELEASES, first, last, "kernel")
+        releases_between(RELEASES, first, last, "kernel")

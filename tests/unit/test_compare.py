@@ -291,7 +291,9 @@ def test_every_format_has_the_counters_that_were_asked_for(form: str) -> None:
 
 @pytest.mark.parametrize("form", list(_FORMATS))
 def test_no_format_has_counters_that_nobody_asked_for(form: str) -> None:
-    assert "TCPWantZeroWindowAdv" not in _FORMATS[form](compare([counted(OLD, ADVERTISED), counted(NEW, {})]))
+    assert "TCPWantZeroWindowAdv" not in _FORMATS[form](
+        compare([counted(OLD, ADVERTISED), counted(NEW, {})]), None
+    )
 
 
 def test_every_counter_that_is_judged_has_its_reasons() -> None:
@@ -380,7 +382,7 @@ def hostile() -> Findings:
 
 @pytest.mark.parametrize("form", ["text", "markdown", "html"])
 def test_no_report_lets_a_control_character_through(form: str) -> None:
-    text = _FORMATS[form](hostile())
+    text = _FORMATS[form](hostile(), None)
     assert not {"\x1b", "\u202e"} & set(text)
 
 
@@ -411,7 +413,7 @@ def test_what_is_the_same_is_one_line() -> None:
 
 
 def test_json_names_the_evidence_of_every_behaviour() -> None:
-    document = json.loads(_FORMATS["json"](found(at(OLD, Ending.RST), at(NEW, Ending.FIN))))
+    document = json.loads(_FORMATS["json"](found(at(OLD, Ending.RST), at(NEW, Ending.FIN)), None))
     [difference] = document["differences"]
     assert [run["axes"]["kernel"] for b in difference["behaviours"] for run in b["runs"]] == [OLD, NEW]
 

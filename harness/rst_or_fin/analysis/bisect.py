@@ -5,10 +5,13 @@ Pure: what a release's outcome is, the caller finds out.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Generic, TypeVar
+
+from rst_or_fin.errors import UsageError
 
 _Release = TypeVar("_Release")
 _Outcome = TypeVar("_Outcome")
@@ -29,6 +32,21 @@ class Change(Generic[_Release]):
 
 class UndecidedEndError(Exception):
     """One of the two ends gave no answer, so there is nothing to search between."""
+
+
+def releases_between(releases: Sequence[str], first: str, last: str, axis: str) -> list[str]:
+    """Return the releases from `first` to `last`. Raises UsageError if one is unknown or misplaced."""
+    for release in (first, last):
+        if release not in releases:
+            near = difflib.get_close_matches(release, releases, n=3, cutoff=0.3) or releases
+            raise UsageError(f"no {axis} release {release!r} here", f"choose {', '.join(near)}")
+    start, end = releases.index(first), releases.index(last)
+    if start >= end:
+        raise UsageError(
+            f"{first} does not come before {last}",
+            f"--from {last} --to {first}" if start > end else "name two releases, the older one with --from",
+        )
+    return list(releases[start : end + 1])
 
 
 def first_change(

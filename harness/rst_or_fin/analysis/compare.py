@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_DIFFERS, EXIT_INCONCLUSIVE, EXIT_USAGE
 from rst_or_fin.evidence.counters import MUST_BE_EQUAL
 from rst_or_fin.evidence.records import Moment
 from rst_or_fin.scenario.axes import Axes, version
@@ -263,6 +264,19 @@ def _unseen(run: ComparedRun) -> Unseen:
 def is_doubtful(aside: SetAside) -> bool:
     """Return whether it was set aside for want of a conclusion rather than for being a race."""
     return not aside.run.judgements or not aside.run.scenario.race
+
+
+def exit_code(found: Findings, unplayed: Sequence[Unseen]) -> int:
+    """Return 1 if a difference is unexplained, else 3 if a run was inconclusive or a cell failed.
+
+    Else 2 if no two runs were of the same scenario, else 0.
+    """
+    if found.unexplained:
+        return EXIT_DIFFERS
+    if any(map(is_doubtful, found.set_aside)) or any(cell.in_trouble for cell in unplayed):
+        return EXIT_INCONCLUSIVE
+    compared = found.differences or found.same or any(part.seen > 1 for part in found.in_part)
+    return EXIT_AS_EXPECTED if compared else EXIT_USAGE
 
 
 # Points

@@ -275,6 +275,13 @@ def worst_mark(records: Iterable[Record]) -> Mark:
     return next((mark for mark in _WORST_FIRST if mark in seen), Mark.TROUBLE)
 
 
+def exit_code(records: Sequence[Record]) -> int:
+    """Return the exit code of the worst mark, but an error's where nothing was played."""
+    if all(record.mark is Mark.EXCLUDED for record in records):
+        return Mark.TROUBLE.exit_code
+    return worst_mark(records).exit_code
+
+
 def _safe(name: str) -> str:
     plain = _UNSAFE.sub("_", name)
     return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

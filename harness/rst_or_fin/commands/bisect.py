@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from rst_or_fin.analysis.bisect import Change, UndecidedEndError, all_changes, first_change
+from rst_or_fin.analysis.bisect import Change, UndecidedEndError, all_changes, first_change, releases_between
 from rst_or_fin.analysis.compare import observe
 from rst_or_fin.analysis.matrix import Combination
 from rst_or_fin.commands.console import print_json, progress, show
@@ -65,7 +64,7 @@ def bisect(options: argparse.Namespace) -> int:
         options.since, options.until = (
             cells.settled_kernel(name, progress) for name in (options.since, options.until)
         )
-    releases = between(_RELEASES[options.axis](), options.since, options.until, options.axis)
+    releases = releases_between(_RELEASES[options.axis](), options.since, options.until, options.axis)
     asked: dict[str, dict[str, str]] = {}
     folders: list[Path] = []
     with ExitStack() as stack:
@@ -158,11 +157,8 @@ def _known(change: Change[str] | None, axis: str) -> list[tuple[kernels.Change, 
     """Return the known kernel changes in that place, each with the upstream release that has it."""
     if change is None or axis != "kernel":
         return []
-    return [
-        (known, known.reached(change.first_different))
-        for known in kernels.catalogue().changes
-        if known.included(change.first_different) != known.included(change.last_same)
-    ]
+    known = kernels.catalogue().changes_between(change.last_same, change.first_different)
+    return [(each, each.reached(change.first_different)) for each in known]
 
 
 def _check(entry: scenario_files.Entry, options: argparse.Namespace) -> None:
@@ -173,21 +169,6 @@ def _check(entry: scenario_files.Entry, options: argparse.Namespace) -> None:
         )
     if getattr(options, options.axis):
         raise UsageError(f"--{options.axis} contradicts --axis {options.axis}", "leave it out")
-
-
-def between(releases: Sequence[str], first: str, last: str, axis: str) -> list[str]:
-    """Return the releases from one to the other. Raises UsageError for an unknown one or a wrong order."""
-    for release in (first, last):
-        if release not in releases:
-            near = difflib.get_close_matches(release, releases, n=3, cutoff=0.3) or releases
-            raise UsageError(f"no {axis} release {release!r} here", f"choose {', '.join(near)}")
-    start, end = releases.index(first), releases.index(last)
-    if start >= end:
-        raise UsageError(
-            f"{first} does not come before {last}",
-            f"--from {last} --to {first}" if start > end else "name two releases, the older one with --from",
-        )
-    return list(releases[start : end + 1])
 
 
 def _told(

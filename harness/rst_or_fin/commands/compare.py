@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
-from rst_or_fin.analysis.compare import Findings, is_doubtful
+from rst_or_fin.analysis.compare import Findings, exit_code
 from rst_or_fin.analysis.compare import compare as find
 from rst_or_fin.analysis.counters import Moves, moves
 from rst_or_fin.commands.console import columns, palette
-from rst_or_fin.errors import (
-    EXIT_AS_EXPECTED,
-    EXIT_DIFFERS,
-    EXIT_INCONCLUSIVE,
-    EXIT_USAGE,
-    MachineError,
-)
+from rst_or_fin.commands.saved_reports import write
 from rst_or_fin.execution import cache
 from rst_or_fin.report import differences
 from rst_or_fin.report.fitting import fitted
@@ -41,11 +34,7 @@ def compare_options(parser: argparse.ArgumentParser) -> None:
 
 
 def compare(options: argparse.Namespace) -> int:
-    """Compare the runs, print the differences, and return the exit code.
-
-    1 where a difference is unexplained, else 3 where a run was inconclusive or a cell of a matrix failed,
-    else 2 where no two runs played the same, else 0.
-    """
+    """Compare the runs, print the differences, and return the exit code of `analysis.compare`."""
     folders = dict.fromkeys(folder for given in options.runs for folder in find_runs(Path(given)))
     unplayed = [place for given in options.runs for place in cache.unplayed(Path(given))]
     runs = [cache.read(folder) for folder in folders]
@@ -55,53 +44,35 @@ def compare(options: argparse.Namespace) -> int:
         sys.stdout.write(fitted(content, columns()) if options.format == "text" else content)
         sys.stdout.flush()
     else:
-        _write(Path(options.out), content)
-    if found.unexplained:
-        return EXIT_DIFFERS
-    if any(map(is_doubtful, found.set_aside)) or any(place.in_trouble for place in unplayed):
-        return EXIT_INCONCLUSIVE
-    compared = found.differences or found.same or any(part.seen > 1 for part in found.in_part)
-    return EXIT_AS_EXPECTED if compared else EXIT_USAGE
+        write(Path(options.out), content.encode())
+    return exit_code(found, unplayed)
 
 
 _Moves = Sequence[Moves] | None
 
 
-def _text(found: Findings, others: _Moves = None) -> str:
+def _text(found: Findings, others: _Moves) -> str:
     return differences.text(found, palette(), others, columns()) + "\n"
 
 
-def _json(found: Findings, others: _Moves = None) -> str:
+def _json(found: Findings, others: _Moves) -> str:
     document = msgspec.json.encode(differences.document(found, others))
     return msgspec.json.format(document, indent=2).decode() + "\n"
 
 
-def _markdown(found: Findings, others: _Moves = None) -> str:
+def _markdown(found: Findings, others: _Moves) -> str:
     return differences.markdown(found, others)
 
 
-def _html(found: Findings, others: _Moves = None) -> str:
+def _html(found: Findings, others: _Moves) -> str:
     from rst_or_fin.report import differences_html
 
     return differences_html.render(found, others) + "\n"
 
 
-class _Format(Protocol):
-    def __call__(self, found: Findings, others: _Moves = None) -> str: ...
-
-
-_FORMATS: dict[str, _Format] = {
+_FORMATS: dict[str, Callable[[Findings, _Moves], str]] = {
     "text": _text,
     "json": _json,
     "markdown": _markdown,
     "html": _html,
 }
-
-
-def _write(path: Path, content: str) -> None:
-    try:
-        path.write_text(content, encoding="utf-8")
-    except OSError as error:
-        raise MachineError(
-            f"cannot write {path}: {error.strerror}", "choose another file with --out"
-        ) from error

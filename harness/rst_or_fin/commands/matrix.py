@@ -6,7 +6,6 @@ import argparse
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
-from itertools import product
 from pathlib import Path
 
 import msgspec
@@ -14,11 +13,10 @@ import msgspec
 from rst_or_fin import __version__
 from rst_or_fin.analysis.matrix import (
     FORMAT,
-    Combination,
-    Mark,
     Record,
     Summary,
     check_names,
+    exit_code,
     worst_mark,
 )
 from rst_or_fin.commands.argument_types import comma_separated, count
@@ -33,14 +31,13 @@ from rst_or_fin.commands.console import (
 )
 from rst_or_fin.commands.play_options import BACKENDS, FAMILIES, RUNTIMES, add_cell_options
 from rst_or_fin.commands.saved_reports import write_matrix_reports
-from rst_or_fin.engine import images
 from rst_or_fin.execution import cells, run_matrix
 from rst_or_fin.execution.cache import ResultCache
 from rst_or_fin.execution.workers import WorkerTasks
 from rst_or_fin.report import matrix_table
 from rst_or_fin.storage import scenario_files
 from rst_or_fin.testbed.select import choose
-from rst_or_fin.testbed.spec import DEFAULT_OTP, TestbedSpec
+from rst_or_fin.testbed.spec import TestbedSpec
 
 
 def matrix_options(parser: argparse.ArgumentParser) -> None:
@@ -83,10 +80,16 @@ def matrix(options: argparse.Namespace) -> int:
         for name in options.scenarios or scenario_files.PUBLISHED_PAIR
     ]
     check_names([entry.scenario for entry in entries])
-    runtime = settled_runtime(options, scenario_files.not_shipped(entries))
+    runtime = _runtime(options, scenario_files.not_shipped(entries))
     wanted = [
         cells.cell(entry, combination, options.repeat)
-        for combination in combinations(options, runtime)
+        for combination in cells.combinations(
+            runtime=runtime,
+            kernels=cells.settled_kernels(options.kernel, runtime, progress),
+            releases=options.otp or (),
+            backends=options.backend,
+            families=options.family,
+        )
         for entry in entries
     ]
     shelf = ResultCache(Path(options.out))
@@ -117,9 +120,7 @@ def matrix(options: argparse.Namespace) -> int:
             raise
     _print(_summary(options, started, records, finished=True), options)
     write_matrix_reports(options, Path(options.out), records)
-    if all(record.mark is Mark.EXCLUDED for record in records):
-        return Mark.TROUBLE.exit_code  # nothing was played, so nothing is as expected
-    return worst_mark(records).exit_code
+    return exit_code(records)
 
 
 def _tell(record: Record, place: str) -> None:
@@ -136,25 +137,12 @@ def _print(summary: Summary, options: argparse.Namespace) -> None:
         print(text, flush=True)
 
 
-def settled_runtime(options: argparse.Namespace, own: Sequence[str] = ()) -> str:
-    """Return the runtime's name; a cluster's machines choose for themselves where none is asked for."""
+def _runtime(options: argparse.Namespace, own: Sequence[str] = ()) -> str:
+    """Return the name of the runtime; `auto` is left to a cluster's machines."""
     if options.scheduler or options.runtime != "auto":
         return str(options.runtime)
     kernel = options.kernel[0] if options.kernel else ""
     return choose(TestbedSpec(kernel=kernel), progress, own).name
-
-
-def combinations(options: argparse.Namespace, runtime: str) -> list[Combination]:
-    """Return every combination of the axes asked for. Raises UsageError for an unknown release."""
-    releases = options.otp or ["" if runtime == "local" else DEFAULT_OTP]
-    if runtime == "docker":
-        for release in releases:
-            images.check_otp(release)
-    kernels = cells.settled_kernels(options.kernel, runtime, progress)
-    return [
-        Combination(runtime=runtime, otp=otp, backend=backend, family=int(family), kernel=kernel)
-        for kernel, otp, backend, family in product(kernels, releases, options.backend, options.family)
-    ]
 
 
 def _summary(

@@ -80,6 +80,10 @@ class Catalogue:
     default: tuple[str, ...]
     changes: tuple[Change, ...]
 
+    def changes_between(self, one: str, other: str) -> list[Change]:
+        """Return the known changes that only one of two upstream releases includes."""
+        return [change for change in self.changes if change.included(one) != change.included(other)]
+
 
 @cache
 def catalogue() -> Catalogue:

@@ -3,21 +3,45 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 from rst_or_fin.analysis.matrix import Cell, Combination
 from rst_or_fin.engine import client as engine
-from rst_or_fin.engine import kernel_images, kernels
+from rst_or_fin.engine import images, kernel_images, kernels
 from rst_or_fin.engine.build import Tell
 from rst_or_fin.errors import UsageError
 from rst_or_fin.execution import run_matrix, workers
 from rst_or_fin.execution.workers import WorkerTasks
 from rst_or_fin.storage.scenario_files import Entry
+from rst_or_fin.testbed.spec import DEFAULT_OTP
 
 _PARTS_OF_A_CLUSTER = 8
+
+
+def combinations(
+    *,
+    runtime: str,
+    kernels: Iterable[str],
+    releases: Iterable[str],
+    backends: Iterable[str],
+    families: Iterable[str],
+) -> list[Combination]:
+    """Return every combination of these axes; without `releases`, of the runtime's default.
+
+    Raises UsageError if there is no such OTP release for containers.
+    """
+    otps = list(releases) or ["" if runtime == "local" else DEFAULT_OTP]
+    if runtime == "docker":
+        for otp in otps:
+            images.check_otp(otp)
+    return [
+        Combination(runtime=runtime, otp=otp, backend=backend, family=int(family), kernel=kernel)
+        for kernel, otp, backend, family in product(kernels, otps, backends, families)
+    ]
 
 
 def settled_kernels(names: Sequence[str], runtime: str, tell: Tell) -> list[str]:

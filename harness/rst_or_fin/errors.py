@@ -96,6 +96,11 @@ _OF_THE_MACHINE = {
 }
 
 
+def is_disk_full(error: OSError) -> bool:
+    """Return whether the disk is full, or the user's quota of it."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 def of_machine(error: BaseException, doing: str = "") -> MachineError | None:
     """Return the error of this machine that a system call's error means; None where it means none.
 

@@ -194,7 +194,7 @@ def test_a_cell_that_hangs_is_ended_at_its_limit_and_the_next_one_is_played() ->
 
 
 def test_a_mistake_of_ours_is_told_with_its_name() -> None:
-    assert said("breaks", "ends")[0].trouble == "the cell broke off with KeyError: 'a mistake'"
+    assert said("breaks", "ends")[0].trouble == "the cell failed with KeyError: 'a mistake'"
 
 
 def test_what_a_cell_complains_of_comes_with_the_remedy() -> None:

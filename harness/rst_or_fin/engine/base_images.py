@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import json
 import os
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from rst_or_fin.engine import client as engine
 from rst_or_fin.engine.build import Progress, Tell, build, failure
-from rst_or_fin.errors import MachineError
+from rst_or_fin.errors import MachineError, is_disk_full
 from rst_or_fin.own_files import temporary_folder
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ def make(client: docker.DockerClient, *, image: str, suite: str, tag: str, diges
         try:
             tool = _bootstrap(image, suite, tarball, tell)
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if is_disk_full(error):
                 raise engine.disk_trouble(str(error), f"bootstrapping {suite}") from error
             raise
         return _import(

@@ -6,7 +6,6 @@ nothing is rebuilt while that stays the same, and programs of two versions do no
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import importlib.metadata
 import io
@@ -25,7 +24,7 @@ from rst_or_fin import data_files
 from rst_or_fin.engine import base_images, image_locks
 from rst_or_fin.engine import client as engine
 from rst_or_fin.engine.build import PackageGoneError, Progress, Tell, build
-from rst_or_fin.errors import MachineError, UsageError
+from rst_or_fin.errors import MachineError, UsageError, is_disk_full
 from rst_or_fin.scenario.applications import package_of
 
 if TYPE_CHECKING:
@@ -412,7 +411,7 @@ def _make(
             image.gone()
             raise
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if is_disk_full(error):
                 raise engine.disk_trouble(str(error), f"building the image {image.name}") from error
             raise
     tell(Progress(image=image.name, step="ready", what=f"after {time.monotonic() - began_s:.1f} s"))

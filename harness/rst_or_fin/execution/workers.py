@@ -7,7 +7,6 @@ of this process, or a Dask cluster's machines, from which the evidence comes bac
 
 from __future__ import annotations
 
-import errno
 import multiprocessing
 import os
 import pickle
@@ -27,7 +26,7 @@ from pathlib import Path
 
 from rst_or_fin.analysis.matrix import Cell, Group
 from rst_or_fin.engine import client as engine
-from rst_or_fin.errors import MachineError, RstOrFinError, UsageError
+from rst_or_fin.errors import MachineError, RstOrFinError, UsageError, is_disk_full
 from rst_or_fin.execution import worker
 from rst_or_fin.execution.worker import WorkerReply
 from rst_or_fin.own_files import temporary_folder
@@ -162,13 +161,10 @@ class GroupSupervisor:
         if isinstance(broken, BrokenProcessPool):
             raise _LostError(f"the worker process died during {what}") from broken
         if isinstance(broken, OSError):
-            disk = broken.errno in (errno.ENOSPC, errno.EDQUOT)
-            raise _LostError(
-                f"{what} broke off: {broken}",
-                "free some space, then run it again" if disk else "run it again",
-            ) from broken
+            again = "free some space, then run it again" if is_disk_full(broken) else "run it again"
+            raise _LostError(f"{what} failed: {broken}", again) from broken
         raise _LostError(
-            f"{what} broke off with {type(broken).__name__}: {broken}",
+            f"{what} failed with {type(broken).__name__}: {broken}",
             "that is a mistake in rst-or-fin itself: please report it, with this line and the evidence",
         ) from broken
 

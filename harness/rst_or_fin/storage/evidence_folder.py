@@ -24,7 +24,6 @@ Its format is described in docs/evidence.md and carries a version. A folder hold
 
 from __future__ import annotations
 
-import errno
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -38,7 +37,7 @@ import msgspec
 
 from rst_or_fin import own_files
 from rst_or_fin.capture_file.frame import Frame
-from rst_or_fin.errors import MachineError, UsageError
+from rst_or_fin.errors import MachineError, UsageError, is_disk_full
 from rst_or_fin.evidence import pcap
 from rst_or_fin.evidence.records import (
     BoundSocket,
@@ -490,7 +489,7 @@ class _Writing:
         if isinstance(error, OSError):
             remedy = (
                 "free some space, or write elsewhere with --out DIR; what had been written is kept"
-                if error.errno in (errno.ENOSPC, errno.EDQUOT)
+                if is_disk_full(error)
                 else "write elsewhere with --out DIR"
             )
             raise MachineError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import closing
 
 from rst_or_fin.commands.console import print_json, progress
 from rst_or_fin.engine import client as engine
@@ -35,8 +36,8 @@ def kernels_command(options: argparse.Namespace) -> int:
 
 def list_kernels(options: argparse.Namespace) -> int:
     """Print what the configured suites offer, oldest first, and which known changes each has."""
-    client = engine.connect()
-    offered = kernels.offers(client, progress, refresh=options.refresh)
+    with closing(engine.connect()) as client:
+        offered = kernels.offers(client, progress, refresh=options.refresh)
     known = kernels.catalogue()
     default, gone = set(), []
     for name in known.default:
@@ -79,18 +80,18 @@ def build(options: argparse.Namespace) -> int:
 
     A failed one does not keep others from being made; the exit code is then that of the last failure.
     """
-    client = engine.connect()
     wanted = options.kernels or kernels.catalogue().default
     otp = options.otp or DEFAULT_OTP
     images.check_otp(otp)
     code = EXIT_AS_EXPECTED
-    for kernel in dict.fromkeys(wanted):
-        try:
-            image = kernel_images.image_of(client, kernel, otp, progress)
-            images.ensure(client, image, progress)
-        except RstOrFinError as error:
-            print(f"rst-or-fin: {kernel}: {error}\n  remedy: {error.remedy}", file=sys.stderr)
-            code = error.exit_code
-        else:
-            print(image.name)
+    with closing(engine.connect()) as client:
+        for kernel in dict.fromkeys(wanted):
+            try:
+                image = kernel_images.image_of(client, kernel, otp, progress)
+                images.ensure(client, image, progress)
+            except RstOrFinError as error:
+                print(f"rst-or-fin: {kernel}: {error}\n  remedy: {error.remedy}", file=sys.stderr)
+                code = error.exit_code
+            else:
+                print(image.name)
     return code

@@ -7,6 +7,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -102,12 +103,12 @@ def clean(options: argparse.Namespace) -> int:
 
     gone = [f"the temporary folder {left.path} ({_size(left.size_bytes)})" for left in own_files.sweep()]
     _say_removed(gone)
-    client = engine.connect()
-    left = engine.orphans(client)
-    engine.remove(client, left)
-    things = [f"the {thing.kind} {thing.name} of run {thing.run_id}" for thing in left]
-    _say_removed(things)
-    images = _clean_images(client, everything=options.images)
+    with closing(engine.connect()) as client:
+        left = engine.orphans(client)
+        engine.remove(client, left)
+        things = [f"the {thing.kind} {thing.name} of run {thing.run_id}" for thing in left]
+        _say_removed(things)
+        images = _clean_images(client, everything=options.images)
     if not (gone or things or images):
         show("nothing to remove")
     return EXIT_AS_EXPECTED
@@ -150,8 +151,7 @@ def _engine() -> Finding:
     from rst_or_fin.engine import client as engine
 
     try:
-        client = engine.connect()
-        with engine.calls("asking for its version"):
+        with closing(engine.connect()) as client, engine.calls("asking for its version"):
             version = client.version()
     except MachineError as error:
         return Finding(what="Docker Engine", works=False, says=str(error), remedy=error.remedy)
@@ -165,8 +165,8 @@ def _images() -> Finding:
     from rst_or_fin.engine import client as engine
 
     try:
-        client = engine.connect()
-        missing = [n for n in (f"node:otp{DEFAULT_OTP}", "peer") if images.present(client, n) is None]
+        with closing(engine.connect()) as client:
+            missing = [n for n in (f"node:otp{DEFAULT_OTP}", "peer") if images.present(client, n) is None]
     except MachineError as error:
         return Finding(what="images", works=False, says="no engine to hold them", remedy=error.remedy)
     if not missing:

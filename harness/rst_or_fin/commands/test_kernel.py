@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from rst_or_fin.commands.console import progress, show
@@ -58,15 +58,15 @@ def test_kernel(options: argparse.Namespace) -> int:
 def _leaving_no_image(bzimage: Path, otp: str) -> Iterator[None]:
     """Remove the kernel's image afterwards, unless it was there before."""
     image = kernel_images.image(f"kernel:{kernel_images.own(bzimage)}-otp{otp}")
-    client = engine.connect()
-    was_there = images.present(client, image) is not None
-    try:
-        yield
-    finally:
-        made = None if was_there else images.present(client, image)
-        if made is not None:
-            with engine.calls("removing the kernel's image"):
-                client.api.remove_image(made, force=True)
+    with closing(engine.connect()) as client:
+        was_there = images.present(client, image) is not None
+        try:
+            yield
+        finally:
+            made = None if was_there else images.present(client, image)
+            if made is not None:
+                with engine.calls("removing the kernel's image"):
+                    client.api.remove_image(made, force=True)
 
 
 def _play(entries: list[Entry], kernel: str, options: argparse.Namespace) -> list[Outcome]:

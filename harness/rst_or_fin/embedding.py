@@ -12,15 +12,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rst_or_fin.errors import UsageError
-from rst_or_fin.execution import cache
 from rst_or_fin.report import ladder_mermaid, ladder_svg, ladder_text, terminal
 from rst_or_fin.report.explanations import marked
 from rst_or_fin.report.ladder import Ladder
 from rst_or_fin.report.ladder import ladder as laid_out
 from rst_or_fin.report.markdown import escaped, fenced
 from rst_or_fin.scenario.model import Scenario
-from rst_or_fin.storage import evidence_folder
+from rst_or_fin.storage.load_run import load_played_run
 from rst_or_fin.verdict.assess import Assessment
 
 __all__ = ["case", "ladder", "mermaid", "session", "trace", "verdict", "witnesses"]
@@ -79,16 +77,14 @@ def svg(folder: str | Path, name: str) -> str:
 
 
 def _laid_out(folder: str | Path) -> Ladder:
-    key_log = Path(folder) / evidence_folder.SECRETS
-    return laid_out(*read(folder), key_log=key_log.read_bytes() if key_log.exists() else b"")
+    run = load_played_run(Path(folder))
+    return laid_out(run.scenario, run.judgements[0], key_log=run.evidence.secrets)
 
 
 def read(folder: str | Path) -> tuple[Scenario, Assessment]:
     """Return the scenario as it applies on the run's axes, and the run's first replay, judged anew."""
-    played = cache.read(Path(folder))
-    if not played.judgements:
-        raise UsageError(f"{folder} holds no replay: the run ended before its first one did", "run it again")
-    return played.scenario.at(played.axes), played.judgements[0]
+    run = load_played_run(Path(folder))
+    return run.scenario, run.judgements[0]
 
 
 def _fenced(text: str, language: str) -> str:

@@ -10,7 +10,6 @@ from rst_or_fin.commands.capture_witnesses import add_witness_options
 from rst_or_fin.commands.captures import add_selection_options
 from rst_or_fin.commands.console import columns, palette, print_json, show
 from rst_or_fin.commands.output_options import add_all_option
-from rst_or_fin.errors import UsageError
 
 
 def judge_options(parser: argparse.ArgumentParser) -> None:
@@ -39,13 +38,11 @@ def judge(options: argparse.Namespace) -> int:
 def _folder(folder: Path, options: argparse.Namespace) -> int:
     from rst_or_fin.report import terminal  # a capture needs nothing of evidence folders
     from rst_or_fin.storage import evidence_folder
-    from rst_or_fin.storage.load_run import load_run
+    from rst_or_fin.storage.load_run import load_played_run
     from rst_or_fin.verdict.outcome import worst
 
-    run = load_run(folder)
+    run = load_played_run(folder)
     scenario, judgements = run.scenario, run.judgements
-    if not judgements:
-        raise UsageError(f"{folder} holds no replay: the run ended before its first one did", "run it again")
     records = [judged.record() for judged in judgements]
     if options.write:
         evidence_folder.write_verdicts(folder, records)

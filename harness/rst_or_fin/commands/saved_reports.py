@@ -14,7 +14,7 @@ from rst_or_fin.execution import cache
 from rst_or_fin.report.records import Run, Unplayed
 from rst_or_fin.scenario.axes import Axes
 from rst_or_fin.storage.find_runs import find_runs
-from rst_or_fin.storage.load_run import load_run
+from rst_or_fin.storage.load_run import JudgedRun, load_played_run, load_run
 
 
 def check_report_options(options: argparse.Namespace) -> None:
@@ -29,7 +29,8 @@ def check_report_options(options: argparse.Namespace) -> None:
 def write_reports(options: argparse.Namespace, folders: Iterable[Path]) -> None:
     """Write what --html and --junit ask for, from these evidence folders."""
     if options.html is not None or options.junit is not None:
-        _write_reports(options, [run for run in map(_read, folders) if run.judgements], [])
+        loaded = ((load_run(folder), folder.resolve().name) for folder in folders)
+        _write_reports(options, [_run(run, name) for run, name in loaded if run.judgements], [])
 
 
 def write_matrix_reports(options: argparse.Namespace, root: Path, records: Sequence[Record]) -> None:
@@ -93,14 +94,11 @@ def _unplayed(record: Record, places: dict[Combination, Axes]) -> Unplayed:
 
 
 def read_run(folder: Path, name: str = "") -> Run:
-    """One evidence folder for reports, under that name or its own.
+    """Read an evidence folder as a run for reports, named `name` or as the folder is.
 
-    Raises UsageError where it is none, or holds no replay.
+    Raises UsageError if it is not one, or holds no replay.
     """
-    run = _read(folder, name)
-    if not run.judgements:
-        raise UsageError(f"{folder} holds no replay: the run ended before its first one did", "run it again")
-    return run
+    return _run(load_played_run(folder), name or folder.resolve().name)
 
 
 def write(path: Path, content: bytes, option: str = "--out") -> None:
@@ -113,11 +111,10 @@ def write(path: Path, content: bytes, option: str = "--out") -> None:
         ) from error
 
 
-def _read(folder: Path, name: str = "") -> Run:
-    run = load_run(folder)
+def _run(run: JudgedRun, name: str) -> Run:
     manifest = run.evidence.manifest
     return Run(
-        folder=visible(name or folder.resolve().name),
+        folder=visible(name),
         program=manifest.program,
         command_line=manifest.command_line,
         started=manifest.started,

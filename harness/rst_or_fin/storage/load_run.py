@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from rst_or_fin.errors import UsageError
 from rst_or_fin.evidence import pcap
 from rst_or_fin.scenario.model import Scenario
 from rst_or_fin.storage import evidence_folder
@@ -24,6 +25,14 @@ class JudgedRun:
 def load_run(folder: Path) -> JudgedRun:
     """Read an evidence folder and judge it. Raises UsageError where it is not one, or is damaged."""
     return judge_evidence(evidence_folder.read(folder))
+
+
+def load_played_run(folder: Path) -> JudgedRun:
+    """Do the same for a run of at least one replay. Raises UsageError also if it has none."""
+    run = load_run(folder)
+    if not run.judgements:
+        raise UsageError(f"{folder} holds no replay: the run ended before its first one did", "run it again")
+    return run
 
 
 def judge_evidence(evidence: Evidence) -> JudgedRun:

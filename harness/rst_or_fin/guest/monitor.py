@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import time
 from typing import Any
+
+_INTERRUPT_FLAG = 0x200  # of EFLAGS
 
 
 class Monitor:
@@ -34,6 +37,16 @@ class Monitor:
             time.sleep(0.05)
         self._ask("quit")
 
+    def is_stopped_for_good(self) -> bool:
+        """Return whether the guest's one processor waits with interrupts off, as after `cli; hlt`.
+
+        Nothing wakes it then (Intel SDM volume 2A, HLT). QEMU 10 writes `RFL=00000046 [---Z-P-] ... HLT=1`,
+        in 32-bit modes EFL.
+        """
+        registers = str(self._ask("human-monitor-command", {"command-line": "info registers"}))
+        found = re.search(r"[ER]FL=([0-9a-f]+) .*HLT=1", registers)
+        return found is not None and not int(found.group(1), 16) & _INTERRUPT_FLAG
+
     def await_running(self) -> None:
         """Wait until the guest runs after a restore; what it is sent before that is lost."""
         if self._ask("query-status")["status"] != "running":
@@ -41,11 +54,10 @@ class Monitor:
 
     def _ask(
         self, order: str, arguments: dict[str, object] | None = None, fds: list[int] | None = None
-    ) -> dict[str, object]:
+    ) -> Any:
         text = json.dumps({"execute": order, "arguments": arguments or {}}).encode() + b"\n"
         socket.send_fds(self._line, [text], fds or [])
-        answer: dict[str, object] = self._await("return")["return"]
-        return answer
+        return self._await("return")["return"]
 
     def _await(self, kind: str, name: str | None = None) -> dict[str, Any]:
         for line in self._messages:

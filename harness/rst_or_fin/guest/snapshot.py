@@ -33,18 +33,19 @@ def main(arguments: Sequence[str]) -> int:
         [*qemu.accelerator("tcg"), *qemu.boot(kernel, initrd)],
         nics=[qemu.unconnected(number) for number in range(qemu.NICS)],
     ) as guest:
-        trouble = _await_node(guest)
+        monitor = Monitor(guest.monitor)
+        trouble = _await_node(guest, monitor)
         if trouble:
             print(trouble, file=sys.stderr)
             return 1
         print(f"node up after {time.monotonic() - began_s:.1f} s")
         time.sleep(_SETTLE_S)
-        _save(guest, state)
+        _save(guest, monitor, state)
     print(f"snapshot of {os.path.getsize(state) // 1_000_000} MB after {time.monotonic() - began_s:.1f} s")
     return 0
 
 
-def _await_node(guest: qemu.Machine) -> str:
+def _await_node(guest: qemu.Machine, monitor: Monitor) -> str:
     """Wait until the guest says that its node is up; return what went wrong, or ""."""
     said, console = b"", b""
     done = progress.Progress(lambda: progress.cpu_s(guest.process.pid), time.monotonic)
@@ -53,6 +54,8 @@ def _await_node(guest: qemu.Machine) -> str:
         trouble = done.trouble()
         if trouble:
             return _epitaph(trouble, console)
+        if not readable and monitor.is_stopped_for_good():
+            return _epitaph("This kernel has halted: its processor waits with interrupts off.", console)
         for line in readable:
             data = line.recv(65536)
             if not data:
@@ -82,7 +85,7 @@ def _epitaph(what: str, console: bytes) -> str:
     return f"The last lines of its console:\n{last}\nrst-or-fin: {what}"
 
 
-def _save(guest: qemu.Machine, state: str) -> None:
+def _save(guest: qemu.Machine, monitor: Monitor, state: str) -> None:
     """Write the running guest's state to a file, compressed. Raises RuntimeError, TimeoutError."""
     read_end, write_end = os.pipe()
     compress = os.posix_spawnp(
@@ -93,7 +96,7 @@ def _save(guest: qemu.Machine, state: str) -> None:
     )
     os.close(read_end)
     try:
-        Monitor(guest.monitor).save(write_end, _SAVE_LIMIT_S)
+        monitor.save(write_end, _SAVE_LIMIT_S)
     finally:
         os.close(write_end)
     guest.process.wait(_SAVE_LIMIT_S)

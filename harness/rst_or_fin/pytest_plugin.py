@@ -151,7 +151,7 @@ class ScenarioItem(pytest.Item):
         from rst_or_fin.errors import RstOrFinError
         from rst_or_fin.escaping import visible
         from rst_or_fin.runner.player import Player
-        from rst_or_fin.storage import evidence_folder
+        from rst_or_fin.storage import evidence_writer
         from rst_or_fin.verdict.outcome import Outcome
 
         scenario = self.entry.scenario
@@ -160,7 +160,7 @@ class ScenarioItem(pytest.Item):
             excluded = beds.excluded(scenario)
             if excluded:
                 pytest.skip(visible(excluded))
-            folder = evidence_folder.new_folder(self._evidence(), scenario.name)
+            folder = evidence_writer.new_folder(self._evidence(), scenario.name)
             [judged] = Player(beds, repeat=1, command_line=("pytest", self.nodeid)).play(self.entry, folder)
         except RstOrFinError as error:
             beds.discard()  # whatever went wrong, the next scenario deserves a testbed that is whole

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from rst_or_fin.storage import evidence_folder
+from rst_or_fin.storage import evidence_reader
 from rst_or_fin.storage.load_run import load_run
 from rst_or_fin.storage.scenario_files import PUBLISHED_PAIR
 
@@ -39,7 +39,7 @@ def judged_again(folder: Path) -> list[Any]:
 def test_the_published_pair_is_stored() -> None:
     if not FOLDERS:
         skip_or_fail(f"no run is stored in {EVIDENCE.name}/ yet")
-    assert set(PUBLISHED_PAIR) <= {evidence_folder.read(folder).scenario.name for folder in FOLDERS}
+    assert set(PUBLISHED_PAIR) <= {evidence_reader.read(folder).scenario.name for folder in FOLDERS}
 
 
 @of_every_run
@@ -56,7 +56,7 @@ def test_stored_evidence_is_judged_as_it_was(folder: Path) -> None:
 
 @of_every_run
 def test_stored_evidence_holds_a_verdict_for_every_replay(folder: Path) -> None:
-    evidence = evidence_folder.read(folder)
+    evidence = evidence_reader.read(folder)
     verdicts = (folder / "verdicts.jsonl").read_text().splitlines()
     assert len(verdicts) == len(evidence.replays) == len(evidence.peer_reports) > 0
 

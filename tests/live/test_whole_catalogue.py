@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 from rst_or_fin.scenario.model import Expectation, Scenario
-from rst_or_fin.storage import evidence_folder, scenario_files
+from rst_or_fin.storage import evidence_reader, scenario_files
 from rst_or_fin.storage.load_run import judge_evidence
 from rst_or_fin.tcp.ending import Ending
 from rst_or_fin.verdict.outcome import Outcome
@@ -121,7 +121,7 @@ def inverted(expect: Expectation) -> Expectation:
 
 
 def outcome_when_inverted(folder: Path) -> Outcome:
-    evidence = evidence_folder.read(folder)
+    evidence = evidence_reader.read(folder)
     expect = evidence.scenario.at(evidence.manifest.axes).expect
     inverse = msgspec.structs.replace(evidence.scenario, expect=inverted(expect), variants=())
     [judged] = judge_evidence(replace(evidence, scenario=inverse)).judgements

@@ -37,7 +37,7 @@ from rst_or_fin.report import matrix_table
 from rst_or_fin.scenario.axes import Axes, When
 from rst_or_fin.scenario.model import Exclusion, Server, parse
 from rst_or_fin.scenario.wire import RandomFaults
-from rst_or_fin.storage import evidence_folder
+from rst_or_fin.storage import evidence_format, evidence_writer
 
 from tests.support import cases, players
 from tests.support.segments import frame, segments
@@ -358,8 +358,8 @@ def test_an_executor_that_falls_silent_is_not_waited_for_for_ever(monkeypatch: p
 
 def evidence(folder: Path, of: Cell, wire: str = cases.ABORT) -> dict[str, bytes]:
     """The files of a run of that cell, as the conductor writes them."""
-    manifest = evidence_folder.Manifest(
-        format=evidence_folder.FORMAT,
+    manifest = evidence_format.Manifest(
+        format=evidence_format.FORMAT,
         program="rst-or-fin",
         command_line=(),
         started="2026-01-01T00:00:00+00:00",
@@ -372,7 +372,7 @@ def evidence(folder: Path, of: Cell, wire: str = cases.ABORT) -> dict[str, bytes
         facts={},
     )
     raised = cases.ABORT_ON_CLOSE if wire is cases.ABORT else {}
-    with evidence_folder.Writer(folder, scenario_text=of.text, manifest=manifest) as writer:
+    with evidence_writer.Writer(folder, scenario_text=of.text, manifest=manifest) as writer:
         writer.frames(map(frame, segments(wire)))
         writer.replay(cases.replay(raised=raised), [], None)
         writer.finish(finished="2026-01-01T00:00:01+00:00", capture=manifest.capture)

@@ -188,7 +188,7 @@ FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     "Latin-1": (lambda path: path.write_bytes(b"# a\n# \xe9\n"), ":2: is not UTF-8 (byte 0xe9)"),
     "a binary file": (lambda path: path.write_bytes(b"\x7fELF\n\x00\x00\xff"), ":2: is a binary file"),
     "NULs": (lambda path: path.write_text("a = 1\nb\x00"), ":2: is a binary file (a NUL byte)"),
-    "more than a scenario": (lambda path: path.write_text("#" * (1 << 20) + "\n"), ": has more than 1 MiB"),
+    "more than a scenario": (lambda path: path.write_text("#" * (1 << 20) + "\n"), ": is larger than 1 MiB"),
     "an empty file": (lambda path: path.write_text(""), ": `claim` is missing: what the session shows"),
 }
 # fmt: on
@@ -220,7 +220,7 @@ def test_a_file_that_may_not_be_read_is_told_in_one_line(
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("a\0b.toml", "a\\x00b.toml: no file can have that name"),
+        ("a\0b.toml", "a\\x00b.toml: the file name is not valid (it holds a NUL)"),
         ("a\nb.toml", "a\\nb.toml: there is no such file"),
         ("n" * 300 + ".toml", ".toml: cannot be read (File name too long)"),
         ("nowhere/my.toml", "nowhere/my.toml: there is no such file"),

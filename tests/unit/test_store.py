@@ -22,7 +22,7 @@ from rst_or_fin.errors import MachineError, UsageError
 from rst_or_fin.evidence import pcap
 from rst_or_fin.evidence.records import CaptureFacts, PeerReport, Replay
 from rst_or_fin.scenario.axes import Axes
-from rst_or_fin.storage import evidence_folder
+from rst_or_fin.storage import evidence_format, evidence_reader, evidence_writer
 
 from tests.support.cases import CASES, heard, replay
 from tests.support.segments import frame, segments
@@ -32,8 +32,8 @@ sources = ["RFC 9293"]
 session = '''gen_tcp:close(Sock).'''
 expect = {ending = "FIN"}
 """
-MANIFEST = evidence_folder.Manifest(
-    format=evidence_folder.FORMAT,
+MANIFEST = evidence_format.Manifest(
+    format=evidence_format.FORMAT,
     program="rst-or-fin 0.1.0",
     command_line=("rst-or-fin", "run", "x"),
     started="2026-01-01T00:00:00.000+00:00",
@@ -67,7 +67,7 @@ peer_reports = st.none() | st.builds(heard, st.text(), trouble=st.text())
 
 
 def write(folder: Path, told: list[tuple[Replay, PeerReport | None]], frames: list[Frame] = FRAMES) -> Path:
-    with evidence_folder.Writer(folder, scenario_text=SCENARIO, manifest=MANIFEST) as writer:
+    with evidence_writer.Writer(folder, scenario_text=SCENARIO, manifest=MANIFEST) as writer:
         writer.frames(frames)
         for number, (one, peer_report) in enumerate(told):
             writer.replay(one, [peer_report] if peer_report else [], peer_report)
@@ -86,57 +86,57 @@ def folder(tmp_path: Path) -> Path:
 def test_what_was_told_comes_back(told: list[tuple[Replay, PeerReport | None]]) -> None:
     told = [(replace(one, index=number), peer_report) for number, (one, peer_report) in enumerate(told)]
     with TemporaryDirectory() as place:
-        read = evidence_folder.read(write(Path(place, "run"), told))
+        read = evidence_reader.read(write(Path(place, "run"), told))
     heard_again = [each[0] if each else None for each in read.peer_reports]
     assert list(zip(read.replays, heard_again, strict=True)) == told
 
 
 def test_what_passed_on_the_wire_comes_back(folder: Path) -> None:
-    assert [found for _, found in pcap.frames(evidence_folder.read(folder).capture)] == FRAMES
+    assert [found for _, found in pcap.frames(evidence_reader.read(folder).capture)] == FRAMES
 
 
 def test_the_manifest_comes_back_sealed(folder: Path) -> None:
     sealed = msgspec.structs.replace(MANIFEST, finished="later", capture=CaptureFacts(dropped=0, fenced=True))
-    assert evidence_folder.read(folder).manifest == sealed
+    assert evidence_reader.read(folder).manifest == sealed
 
 
 def test_the_scenario_is_kept_word_for_word(folder: Path) -> None:
-    assert evidence_folder.read_scenario_text(folder) == SCENARIO
+    assert evidence_reader.read_scenario_text(folder) == SCENARIO
 
 
 def test_the_scenario_comes_back_under_its_name(folder: Path) -> None:
-    assert (evidence_folder.read(folder).scenario.name, evidence_folder.read(folder).scenario.claim) == (
+    assert (evidence_reader.read(folder).scenario.name, evidence_reader.read(folder).scenario.claim) == (
         "x",
         "é",
     )
 
 
 def test_a_run_that_was_never_finished_vouches_for_no_capture(tmp_path: Path) -> None:
-    with evidence_folder.Writer(tmp_path / "run", scenario_text=SCENARIO, manifest=MANIFEST) as writer:
+    with evidence_writer.Writer(tmp_path / "run", scenario_text=SCENARIO, manifest=MANIFEST) as writer:
         writer.replay(replay(), [], None)
-    assert evidence_folder.read(tmp_path / "run").manifest.capture == CaptureFacts(dropped=0, fenced=False)
+    assert evidence_reader.read(tmp_path / "run").manifest.capture == CaptureFacts(dropped=0, fenced=False)
 
 
 def test_flushed_evidence_can_be_read_while_the_run_goes_on(tmp_path: Path) -> None:
-    with evidence_folder.Writer(tmp_path / "run", scenario_text=SCENARIO, manifest=MANIFEST) as writer:
+    with evidence_writer.Writer(tmp_path / "run", scenario_text=SCENARIO, manifest=MANIFEST) as writer:
         writer.frames(FRAMES)
         writer.replay(replay(), [], None)
         writer.flush()
-        assert len(evidence_folder.read(tmp_path / "run").replays) == 1
+        assert len(evidence_reader.read(tmp_path / "run").replays) == 1
 
 
 def test_verdicts_are_replaced_whole(folder: Path) -> None:
-    evidence_folder.write_verdicts(folder, [{"index": 0, "ending": "RST"}])
+    evidence_writer.write_verdicts(folder, [{"index": 0, "ending": "RST"}])
     assert (folder / "verdicts.jsonl").read_text() == '{"index":0,"ending":"RST"}\n'
 
 
 def test_two_runs_of_a_scenario_never_share_a_folder(tmp_path: Path) -> None:
-    assert len({evidence_folder.new_folder(tmp_path, "x") for _ in range(50)}) == 50
+    assert len({evidence_writer.new_folder(tmp_path, "x") for _ in range(50)}) == 50
 
 
 def test_a_folder_that_exists_is_not_written_over(folder: Path) -> None:
     with pytest.raises(UsageError, match="exists already"):
-        evidence_folder.Writer(folder, scenario_text=SCENARIO, manifest=MANIFEST)
+        evidence_writer.Writer(folder, scenario_text=SCENARIO, manifest=MANIFEST)
 
 
 # What happened to it in between
@@ -149,7 +149,7 @@ def damage(folder: Path, name: str, change: Callable[[bytes], bytes]) -> Path:
 
 @pytest.mark.parametrize("name", LINE_FILES)
 def test_an_unfinished_last_line_costs_its_replay_and_no_other(folder: Path, name: str) -> None:
-    read = evidence_folder.read(damage(folder, name, lambda whole: whole[:-9]))
+    read = evidence_reader.read(damage(folder, name, lambda whole: whole[:-9]))
     assert [one.index for one in read.replays] == [0, 1]
 
 
@@ -158,7 +158,7 @@ def test_wherever_a_file_of_lines_is_cut_off_whole_replays_remain(folder: Path, 
     whole = (folder / name).read_bytes()
     for cut in range(0, 300, 7):
         (folder / name).write_bytes(whole[:cut])
-        read = evidence_folder.read(folder)
+        read = evidence_reader.read(folder)
         assert [one.index for one in read.replays] == list(range(len(read.replays))), cut
 
 
@@ -169,14 +169,14 @@ def test_wherever_a_file_of_lines_is_cut_off_whole_replays_remain(folder: Path, 
 def test_a_damaged_line_is_named_with_its_file_and_number(folder: Path, name: str, line: bytes) -> None:
     damage(folder, name, lambda whole: b"\n".join([whole.split(b"\n")[0], line, b""]))
     with pytest.raises(UsageError, match=rf"{name}, line 2, is damaged: "):
-        evidence_folder.read(folder)
+        evidence_reader.read(folder)
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_missing_file_makes_it_no_evidence_folder(folder: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(UsageError, match=f"is not an evidence folder: {name} is missing"):
-        evidence_folder.read(folder)
+        evidence_reader.read(folder)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -184,18 +184,18 @@ def test_a_file_that_cannot_be_read_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
     (folder / name).symlink_to(name)
     with pytest.raises(UsageError, match=f"cannot read .*{name}: Too many levels of symbolic links"):
-        evidence_folder.read(folder)
+        evidence_reader.read(folder)
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b'{"format":"1"}', b"\xff\xfe"])
 def test_a_damaged_manifest_is_named(folder: Path, content: bytes) -> None:
     with pytest.raises(UsageError, match=r"manifest\.json is damaged: "):
-        evidence_folder.read(damage(folder, "manifest.json", lambda _: content))
+        evidence_reader.read(damage(folder, "manifest.json", lambda _: content))
 
 
 def test_a_scenario_that_was_edited_badly_is_a_usage_error(folder: Path) -> None:
     with pytest.raises(UsageError, match="x: not valid TOML"):
-        evidence_folder.read(damage(folder, "scenario.toml", lambda _: b"\xff = ["))
+        evidence_reader.read(damage(folder, "scenario.toml", lambda _: b"\xff = ["))
 
 
 def reformatted(whole: bytes) -> dict[str, Any]:
@@ -205,7 +205,7 @@ def reformatted(whole: bytes) -> dict[str, Any]:
 def test_another_format_names_the_program_that_wrote_it(folder: Path) -> None:
     damage(folder, "manifest.json", lambda whole: json.dumps(reformatted(whole)).encode())
     with pytest.raises(UsageError, match="format 99; this program reads formats 1 and 2") as caught:
-        evidence_folder.read(folder)
+        evidence_reader.read(folder)
     assert "rst-or-fin 9.9" in caught.value.remedy
 
 
@@ -247,7 +247,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[FullDisk]:
 
 def test_a_full_disk_is_an_environment_trouble(tmp_path: Path, full_disk: FullDisk) -> None:
     full_disk.takes("transcript.jsonl")
-    writer = evidence_folder.Writer(tmp_path / "run", scenario_text=SCENARIO, manifest=MANIFEST)
+    writer = evidence_writer.Writer(tmp_path / "run", scenario_text=SCENARIO, manifest=MANIFEST)
     writer.replay(replay(), [], None)
     with pytest.raises(MachineError, match="No space left on device") as caught:
         writer.flush()
@@ -260,13 +260,13 @@ def test_a_disk_that_is_full_from_the_start_is_an_environment_trouble(
 ) -> None:
     full_disk.takes(name)
     with pytest.raises(MachineError, match="No space left on device"):
-        evidence_folder.Writer(tmp_path / "run", scenario_text=SCENARIO, manifest=MANIFEST)
+        evidence_writer.Writer(tmp_path / "run", scenario_text=SCENARIO, manifest=MANIFEST)
 
 
 def test_a_place_that_is_no_folder_is_an_environment_trouble(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(MachineError, match=r"cannot write the evidence to .*Not a directory"):
-        evidence_folder.Writer(tmp_path / "file" / "run", scenario_text=SCENARIO, manifest=MANIFEST)
+        evidence_writer.Writer(tmp_path / "file" / "run", scenario_text=SCENARIO, manifest=MANIFEST)
 
 
 def test_any_other_error_of_the_disk_is_named_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,7 +275,7 @@ def test_any_other_error_of_the_disk_is_named_too(folder: Path, monkeypatch: pyt
 
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(MachineError, match="Read-only file system"):
-        evidence_folder.write_verdicts(folder, [])
+        evidence_writer.write_verdicts(folder, [])
 
 
 # What once went wrong
@@ -284,25 +284,25 @@ def test_any_other_error_of_the_disk_is_named_too(folder: Path, monkeypatch: pyt
 def test_a_later_format_is_told_from_damage_whatever_its_fields(folder: Path) -> None:
     damage(folder, "manifest.json", lambda _: b'{"format": 99, "program": "rst-or-fin 9.9", "runs": []}')
     with pytest.raises(UsageError, match="format 99"):
-        evidence_folder.read(folder)
+        evidence_reader.read(folder)
 
 
 @pytest.mark.parametrize("name", ["manifest.json", *LINE_FILES])
 def test_bytes_that_are_no_text_are_damage(folder: Path, name: str) -> None:
     damage(folder, name, lambda whole: re.sub(rb': ?"\w', b':"\xff', whole))
     with pytest.raises(UsageError, match="damaged"):
-        evidence_folder.read(folder)
+        evidence_reader.read(folder)
 
 
 def test_lines_of_different_replays_are_damage(folder: Path) -> None:
     damage(folder, "counters.jsonl", lambda whole: b"\n".join([*whole.split(b"\n")[1:3], b""]))
     with pytest.raises(UsageError, match="counters"):
-        evidence_folder.read(folder)
+        evidence_reader.read(folder)
 
 
 def test_a_disk_that_fills_up_at_the_end_still_closes_every_file(tmp_path: Path, full_disk: FullDisk) -> None:
     full_disk.takes("transcript.jsonl")
-    writer = evidence_folder.Writer(tmp_path / "run", scenario_text=SCENARIO, manifest=MANIFEST)
+    writer = evidence_writer.Writer(tmp_path / "run", scenario_text=SCENARIO, manifest=MANIFEST)
     writer.replay(replay(), [], None)
     with pytest.raises(MachineError), writer:
         pass
@@ -312,7 +312,7 @@ def test_a_disk_that_fills_up_at_the_end_still_closes_every_file(tmp_path: Path,
 def test_a_disk_that_is_full_from_the_start_leaves_no_file_open(tmp_path: Path, full_disk: FullDisk) -> None:
     full_disk.takes("capture.pcap")
     with pytest.raises(MachineError):
-        evidence_folder.Writer(tmp_path / "run", scenario_text=SCENARIO, manifest=MANIFEST)
+        evidence_writer.Writer(tmp_path / "run", scenario_text=SCENARIO, manifest=MANIFEST)
     assert full_disk.left_open == []
 
 
@@ -342,7 +342,7 @@ SPOILED: dict[str, Callable[[Path], None]] = {
     "is a pipe": a_pipe,
     "is a device": a_device,
     "is a folder": a_folder,
-    "is longer than": endless,
+    "is too long to be": endless,
 }
 
 
@@ -353,7 +353,7 @@ def test_what_is_no_regular_file_or_endless_is_refused(folder: Path, name: str, 
     (folder / name).unlink()
     SPOILED[says](folder / name)
     with pytest.raises(UsageError, match=f"{name} {says}"):
-        evidence_folder.read(folder)
+        evidence_reader.read(folder)
 
 
 @pytest.mark.timeout(10)
@@ -362,26 +362,26 @@ def test_a_key_of_many_parts_is_refused_at_once(folder: Path) -> None:
     key = ".".join(["a"] * 50_000)
     (folder / "scenario.toml").write_text(f"{key} = 1\n{SCENARIO}", encoding="utf-8")
     with pytest.raises(UsageError, match="a key of more than 20 parts"):
-        evidence_folder.read(folder)
+        evidence_reader.read(folder)
 
 
 def test_json_that_is_nested_without_end_is_damaged(folder: Path) -> None:
     (folder / "manifest.json").write_bytes(b'{"format":1,"facts":' + b"[" * 100_000)
     with pytest.raises(UsageError, match="is damaged"):
-        evidence_folder.read(folder)
+        evidence_reader.read(folder)
 
 
 def test_judging_again_replaces_the_verdicts_and_follows_no_link(tmp_path: Path) -> None:
     precious = tmp_path / "precious"
     precious.write_text("kept")
     (tmp_path / "verdicts.jsonl").symlink_to(precious)
-    evidence_folder.write_verdicts(tmp_path, [{"index": 0}])
+    evidence_writer.write_verdicts(tmp_path, [{"index": 0}])
     assert (precious.read_text(), (tmp_path / "verdicts.jsonl").is_symlink()) == ("kept", False)
 
 
 def test_the_manifest_is_replaced_and_never_rewritten_in_place(tmp_path: Path) -> None:
     facts = CaptureFacts(dropped=0, fenced=True)
-    writer = evidence_folder.Writer(tmp_path / "run", scenario_text=SCENARIO, manifest=MANIFEST)
+    writer = evidence_writer.Writer(tmp_path / "run", scenario_text=SCENARIO, manifest=MANIFEST)
     with writer, (tmp_path / "run" / "manifest.json").open("rb") as reading:
         writer.finish(finished="2026-01-01T00:00:01.000+00:00", capture=facts)
         assert json.load(reading)["finished"] is None

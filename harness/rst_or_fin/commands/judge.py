@@ -37,7 +37,7 @@ def judge(options: argparse.Namespace) -> int:
 
 def _folder(folder: Path, options: argparse.Namespace) -> int:
     from rst_or_fin.report import terminal  # a capture needs nothing of evidence folders
-    from rst_or_fin.storage import evidence_folder
+    from rst_or_fin.storage import evidence_writer
     from rst_or_fin.storage.load_run import load_played_run
     from rst_or_fin.verdict.outcome import worst
 
@@ -45,7 +45,7 @@ def _folder(folder: Path, options: argparse.Namespace) -> int:
     scenario, judgements = run.scenario, run.judgements
     records = [judged.record() for judged in judgements]
     if options.write:
-        evidence_folder.write_verdicts(folder, records)
+        evidence_writer.write_verdicts(folder, records)
     overall = worst(judged.outcome for judged in judgements)
     if options.json:
         print_json({"format": 1, "outcome": overall, "scenario": scenario.name, "replays": records})

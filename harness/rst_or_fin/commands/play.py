@@ -27,7 +27,7 @@ from rst_or_fin.escaping import visible
 from rst_or_fin.report import terminal
 from rst_or_fin.runner.player import Player
 from rst_or_fin.runner.pool import TestbedPool, side_by_side
-from rst_or_fin.storage import evidence_folder, scenario_files
+from rst_or_fin.storage import evidence_writer, scenario_files
 from rst_or_fin.storage.scenario_files import Entry
 from rst_or_fin.testbed.select import choose
 from rst_or_fin.verdict.assess import Assessment
@@ -78,7 +78,7 @@ def _play(entries: Sequence[Entry], options: argparse.Namespace) -> int:
             if excluded:
                 progress(f"{entry.scenario.name} is left out here: {excluded}")
                 continue
-            played.begin(entry, evidence_folder.new_folder(Path(options.out), entry.scenario.name))
+            played.begin(entry, evidence_writer.new_folder(Path(options.out), entry.scenario.name))
             try:
                 for judged in player.play(entry, played.folder):
                     played.add(judged)

@@ -14,7 +14,7 @@ from rst_or_fin.errors import MachineError, UsageError
 from rst_or_fin.report import remedies as report
 from rst_or_fin.runner.player import Player
 from rst_or_fin.runner.pool import TestbedPool, side_by_side
-from rst_or_fin.storage import evidence_folder, scenario_files
+from rst_or_fin.storage import evidence_writer, scenario_files
 from rst_or_fin.storage.find_runs import find_runs
 from rst_or_fin.storage.scenario_files import Entry
 from rst_or_fin.testbed.select import choose
@@ -47,7 +47,7 @@ def remedies(options: argparse.Namespace) -> int:
         entry.scenario.remedy_for: scenario_files.find(entry.scenario.remedy_for).under(options.wire)
         for entry in chosen
     }
-    root = evidence_folder.new_folder(Path(options.out), "remedies")
+    root = evidence_writer.new_folder(Path(options.out), "remedies")
     played: dict[str, list[Assessment]] = {}
     entries = {entry.scenario.name: entry for entry in (*cases.values(), *chosen)}
     total = len(entries) * options.repeat
@@ -77,7 +77,7 @@ def remedies(options: argparse.Namespace) -> int:
         "cures": [each.record() for each in found],
         "evidence": str(root),
     }
-    evidence_folder.write_json(root / _RESULT, record)
+    evidence_writer.write_json(root / _RESULT, record)
     write_reports(options, find_runs(root))
     if options.json:
         print_json(record)

@@ -17,7 +17,7 @@ from rst_or_fin.report import sweep as report
 from rst_or_fin.report import terminal
 from rst_or_fin.runner.player import Player
 from rst_or_fin.runner.pool import TestbedPool
-from rst_or_fin.storage import evidence_folder, scenario_files
+from rst_or_fin.storage import evidence_writer, scenario_files
 from rst_or_fin.storage.find_runs import find_runs
 from rst_or_fin.storage.scenario_files import Entry
 from rst_or_fin.testbed.select import choose
@@ -42,7 +42,7 @@ def sweep(options: argparse.Namespace) -> int:
     """Play the scenario at one value after another; return the exit code of the worst point."""
     entry = scenario_files.find(options.scenario).under(options.wire)
     _check(entry, options)
-    root = evidence_folder.new_folder(Path(options.out), f"sweep-{entry.scenario.name}")
+    root = evidence_writer.new_folder(Path(options.out), f"sweep-{entry.scenario.name}")
     points: dict[int, Point] = {}
     runtime = choose(testbed_spec(options), progress, scenario_files.not_shipped([entry]))
     with TestbedPool(runtime, progress) as beds, counting(None, "replays") as one_more:
@@ -70,7 +70,7 @@ def sweep(options: argparse.Namespace) -> int:
     ordered = [points[value] for value in sorted(points)]
     overall = worst(p.outcome for p in ordered)
     record = _record(entry, options, found, ordered, root)
-    evidence_folder.write_json(root / _RESULT, record)
+    evidence_writer.write_json(root / _RESULT, record)
     write_reports(options, find_runs(root))
     if options.json:
         print_json(record)

@@ -1,7 +1,7 @@
 """A matrix's folder: the evidence of its cells, which of it still holds, and the table of them all.
 
 matrix.json                    the table (rst_or_fin.analysis.matrix.Summary)
-COMBINATION/SCENARIO/          one cell's evidence folder (rst_or_fin.storage.evidence_folder), and in it
+COMBINATION/SCENARIO/          one cell's evidence folder (rst_or_fin.storage.evidence_format), and in it
     cell.json                  the digest of the cell's inputs: written last, so it stands for complete
 """
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from rst_or_fin.evidence.records import WirePlayed
-from rst_or_fin.storage.evidence_folder import Writer
+from rst_or_fin.storage.evidence_writer import Writer
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.testbed import Testbed

@@ -38,7 +38,7 @@ from rst_or_fin.scenario.axes import Axes
 from rst_or_fin.scenario.model import Scenario
 from rst_or_fin.scenario.sysctls import PINNED_SYSCTLS, pinned_with
 from rst_or_fin.scenario.wire import order
-from rst_or_fin.storage import evidence_folder
+from rst_or_fin.storage import evidence_format, evidence_writer
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.testbed import Testbed
 from rst_or_fin.verdict.assess import Assessment, cast, judge_replay, tested_peer_report
@@ -93,7 +93,7 @@ def run(
     scenario = request.scenario.at(axes)
     clock = _clock(bed)
     manifest = _manifest(request, bed, axes, clock, node)
-    with evidence_folder.Writer(
+    with evidence_writer.Writer(
         request.folder, scenario_text=request.scenario_text, manifest=manifest
     ) as writer:
         recorder = Recorder(writer)
@@ -370,9 +370,9 @@ def _address_term(address: str) -> str:
 
 def _manifest(
     request: Request, bed: Testbed, axes: Axes, clock: _Clock, node: Mapping[str, str]
-) -> evidence_folder.Manifest:
-    return evidence_folder.Manifest(
-        format=evidence_folder.format_of(wired=bed.wire is not None),
+) -> evidence_format.Manifest:
+    return evidence_format.Manifest(
+        format=evidence_format.format_of(wired=bed.wire is not None),
         program=f"rst-or-fin {__version__}",
         command_line=request.command_line,
         started=_now(),

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from rst_or_fin.errors import UsageError
+from rst_or_fin.storage.evidence_format import MANIFEST
 
-_MANIFEST = "manifest.json"
 _NUMBERS = re.compile(r"(\d+)")
 
 
@@ -20,9 +20,9 @@ def find_runs(path: Path) -> list[Path]:
         raise UsageError(
             f"{path}: there is no such folder", "`rst-or-fin report --last` takes the newest run"
         )
-    if (path / _MANIFEST).is_file() or not path.is_dir():
+    if (path / MANIFEST).is_file() or not path.is_dir():
         return [path]
-    inside = (manifest.parent for manifest in path.glob(f"**/{_MANIFEST}"))
+    inside = (manifest.parent for manifest in path.glob(f"**/{MANIFEST}"))
     whole = [folder for folder in inside if not _is_hidden(folder.relative_to(path))]
     if not whole:
         raise UsageError(
@@ -45,8 +45,8 @@ def newest_run(path: Path) -> Path:
 
 
 def _manifests(folder: Path) -> list[Path]:
-    own = folder / _MANIFEST
-    return [own] if own.is_file() else list(folder.glob(f"**/{_MANIFEST}"))
+    own = folder / MANIFEST
+    return [own] if own.is_file() else list(folder.glob(f"**/{MANIFEST}"))
 
 
 def _is_hidden(inside: Path) -> bool:

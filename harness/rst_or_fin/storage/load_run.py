@@ -8,8 +8,8 @@ from pathlib import Path
 from rst_or_fin.errors import UsageError
 from rst_or_fin.evidence import pcap
 from rst_or_fin.scenario.model import Scenario
-from rst_or_fin.storage import evidence_folder
-from rst_or_fin.storage.evidence_folder import Evidence
+from rst_or_fin.storage import evidence_reader
+from rst_or_fin.storage.evidence_reader import Evidence
 from rst_or_fin.verdict.assess import Assessment, assess_run
 
 
@@ -24,7 +24,7 @@ class JudgedRun:
 
 def load_run(folder: Path) -> JudgedRun:
     """Read an evidence folder and judge it. Raises UsageError where it is not one, or is damaged."""
-    return judge_evidence(evidence_folder.read(folder))
+    return judge_evidence(evidence_reader.read(folder))
 
 
 def load_played_run(folder: Path) -> JudgedRun:

@@ -38,7 +38,7 @@ def read(path: Path, most_bytes: int) -> bytes:
     """Read a regular file of at most `most_bytes`.
 
     Raises NotRegularError for anything else, TooLongError, OSError where it cannot be read, ValueError where
-    no file can have that name (a NUL in it).
+    its name is not valid (it holds a NUL).
     """
     _demand_regular(os.stat(path).st_mode)  # opening a device may do more than open it
     # Without waiting: by now it could be a pipe without a writer.

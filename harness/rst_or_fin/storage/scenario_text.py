@@ -46,11 +46,11 @@ def _read(path: Path, shown: str) -> bytes:
         raise UsageError(f"{shown}: is {error.what}: {hint}") from error
     except regular_file.TooLongError as error:
         raise UsageError(
-            f"{shown}: has more than {MOST_BYTES >> 20} MiB: no scenario is as long as that"
+            f"{shown}: is larger than {MOST_BYTES >> 20} MiB, too large for a scenario"
         ) from error
     except FileNotFoundError as error:
         raise UsageError(f"{shown}: there is no such file: check the path") from error
     except OSError as error:
         raise UsageError(f"{shown}: cannot be read ({error.strerror}): check its permissions") from error
     except ValueError as error:  # a NUL in its name
-        raise UsageError(f"{shown}: no file can have that name: check the path") from error
+        raise UsageError(f"{shown}: the file name is not valid (it holds a NUL): check the path") from error

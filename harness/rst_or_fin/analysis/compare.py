@@ -139,7 +139,7 @@ class Findings:
 
 
 def compare(runs: Iterable[ComparedRun], unplayed: Iterable[Unseen] = ()) -> Findings:
-    """Compare runs of the same session against the same server, whatever they are called in other files.
+    """Compare runs of the same scenario: the same name, session, close line, parameters and peer.
 
     `unplayed` are the places of a matrix that left no evidence.
     """
@@ -233,7 +233,7 @@ def span(axes: Sequence[Axes], names: Iterable[str]) -> str:
 
 
 def identity(scenario: Scenario) -> object:
-    """Return what two runs must share to be compared: the session, its values and the server."""
+    """Return what two runs must share to be compared: name, session, close line, parameters and peer."""
     server = scenario.server
     options = tuple(sorted((name, str(value)) for name, value in server.options.items()))
     given = tuple(sorted(scenario.given.items()))

@@ -154,7 +154,7 @@ class Overview:
 
 
 def in_words(connection: Connection, found: Verdict) -> str:
-    """Say how a connection ended: `FIN by both ends`, `RST by the server`, `no end seen`."""
+    """Say how a connection ended: `FIN by both ends`, `RST by the server`, `neither FIN nor RST seen`."""
     if found.client is found.server and found.client is not Ending.NONE:
         return _by_both(found.client)
     said = [

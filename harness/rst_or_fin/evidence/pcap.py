@@ -1,6 +1,7 @@
-"""Reads and writes evidence captures, whole: bytes to frames and segments. `capture_file` does the work.
+"""Reads and writes evidence captures, whole: bytes to frames and back. `capture_file` does the work.
 
-Evidence is what this program wrote itself: where it is damaged, that is an error here and no doubt.
+Evidence was written by this program, so damage raises an error here; it is not merely a doubt about a
+verdict.
 """
 
 from __future__ import annotations

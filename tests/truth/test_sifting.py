@@ -15,7 +15,7 @@ from rst_or_fin.analysis.overview import Overview
 from rst_or_fin.analysis.sifting import PlainConnections, sift
 from rst_or_fin.capture_file import batches
 from rst_or_fin.capture_file.frame import Frame
-from rst_or_fin.capture_file.reading import Reading, Source
+from rst_or_fin.capture_file.reading import CaptureReading, Source
 from rst_or_fin.capture_file.writing import header, records
 from rst_or_fin.commands.bench_beside import _frame
 from rst_or_fin.report import capture_text
@@ -46,7 +46,7 @@ def answer(capture: JudgedCapture, seen: Overview, cases: dict[int, dict[str, An
     return Answer(capture_text.overview(seen, capture, "x"), msgspec.json.encode(head), cases)
 
 
-def answered(readings: Iterator[Reading], plain: PlainConnections | None) -> Answer:
+def answered(readings: Iterator[CaptureReading], plain: PlainConnections | None) -> Answer:
     seen, cases = [Overview()], dict[int, dict[str, Any]]()
 
     def use(given: Iterator[Case]) -> None:
@@ -63,7 +63,7 @@ def answered(readings: Iterator[Reading], plain: PlainConnections | None) -> Ans
 def both_ways(data: bytes) -> tuple[Answer, Answer | None]:
     source = Source(name="x", open=lambda: [data])
     sifted = sift(source)
-    whole = answered(iter(lambda: Reading([source], payload_kept=0), None), None)
+    whole = answered(iter(lambda: CaptureReading([source], payload_kept=0), None), None)
     if sifted is None:
         return whole, None
     return whole, answered(iter(lambda: sifted.reading(0), None), sifted.plain)

@@ -242,7 +242,7 @@ def test_frames_that_the_capture_missed_are_doubts_of_every_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A pcapng says so at its end, when connections have been judged: they are judged again."""
-    monkeypatch.setattr("rst_or_fin.capture_file.reading.Reading.dropped", 3)
+    monkeypatch.setattr("rst_or_fin.capture_file.reading.CaptureReading.dropped", 3)
     seen: list[Overview] = []
 
     def use(cases: Any) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rst_or_fin.capture_file.icmp_errors import IcmpError
 from rst_or_fin.capture_file.offloads import Offloads
-from rst_or_fin.capture_file.reading import Reading, Times
+from rst_or_fin.capture_file.reading import CaptureReading, Times
 from rst_or_fin.evidence.records import CaptureFacts
 from rst_or_fin.tcp.acceptance import read
 from rst_or_fin.tcp.connection import Connection
@@ -89,7 +89,7 @@ class JudgedCapture:
 
     def __init__(
         self,
-        reading: Reading,
+        reading: CaptureReading,
         known: Known,
         provisional: Callable[[Case], None] | None = None,
         plain: PlainConnections | None = None,
@@ -302,7 +302,7 @@ def _of_checksums(connection: Connection, offloaded: Collection[str]) -> Iterato
 
 
 def judged(
-    open_reading: Callable[[], Reading],
+    open_reading: Callable[[], CaptureReading],
     *,
     use: Callable[[Iterator[Case]], None],
     plain: PlainConnections | None = None,

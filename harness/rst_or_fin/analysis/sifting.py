@@ -21,7 +21,7 @@ from rst_or_fin.capture_file.decoding import Decoder
 from rst_or_fin.capture_file.hosts import Hosts
 from rst_or_fin.capture_file.layouts import opened
 from rst_or_fin.capture_file.numbering import Numbering, keys_of
-from rst_or_fin.capture_file.reading import Reading, Source
+from rst_or_fin.capture_file.reading import CaptureReading, Source
 from rst_or_fin.capture_file.records import FileNotes, Record
 from rst_or_fin.tcp import plain
 from rst_or_fin.tcp.segment import Endpoint
@@ -74,7 +74,7 @@ class Sifted:
         return SiftedReading(self, payload_kept)
 
 
-class SiftedReading(Reading):
+class SiftedReading(CaptureReading):
     """The rest of a capture."""
 
     def __init__(self, sifted: Sifted, payload_kept: int) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rst_or_fin.capture_file.damage import DamageError
 from rst_or_fin.capture_file.decoding import LARGEST_PAYLOAD
-from rst_or_fin.capture_file.reading import Reading, Source
+from rst_or_fin.capture_file.reading import CaptureReading, Source
 from rst_or_fin.errors import UsageError
 
 STANDARD_INPUT = "-"
@@ -25,14 +25,14 @@ for _name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
     _READ_AT_ONCE |= getattr(os, _name, 0)
 
 
-def open_captures(paths: Sequence[str | Path], *, payload_kept: int = LARGEST_PAYLOAD) -> Reading:
+def open_captures(paths: Sequence[str | Path], *, payload_kept: int = LARGEST_PAYLOAD) -> CaptureReading:
     """Read capture files as one capture, in the order of time; `-` is standard input, read as it grows.
 
     Raises UsageError where one cannot be opened or is not a capture.
     """
     for path in paths:
         _check(path, alone=len(paths) == 1)
-    return Reading([_source(path) for path in paths], payload_kept=payload_kept)
+    return CaptureReading([_source(path) for path in paths], payload_kept=payload_kept)
 
 
 def large_source(paths: Sequence[str | Path], at_least: int) -> Source | None:

@@ -45,7 +45,7 @@ class Break:
     after_frame: int
 
 
-class Reading:
+class CaptureReading:
     """The TCP segments of one capture, or of several in the order of time; iterate over it once.
 
     Frames are numbered from 1 on as Wireshark does, across all files. What the attributes say is complete
@@ -145,9 +145,9 @@ class Reading:
         yield from _up_to(inf, heads)
 
 
-def read(chunks: Iterable[bytes], *, payload_kept: int = LARGEST_PAYLOAD) -> Reading:
+def read(chunks: Iterable[bytes], *, payload_kept: int = LARGEST_PAYLOAD) -> CaptureReading:
     """Read one capture whose bytes come in `chunks`. Raises CaptureError, at once, if it is not one."""
-    return Reading([Source(name="", open=lambda: chunks)], payload_kept=payload_kept)
+    return CaptureReading([Source(name="", open=lambda: chunks)], payload_kept=payload_kept)
 
 
 def _opened(source: Source, notes: FileNotes) -> Iterator[Record]:

@@ -10,7 +10,7 @@ from rst_or_fin.analysis import selection
 from rst_or_fin.analysis.captured import Case, JudgedCapture, Known, judged
 from rst_or_fin.analysis.selection import Selection
 from rst_or_fin.capture_file.opening import STANDARD_INPUT, large_source, open_captures
-from rst_or_fin.capture_file.reading import Reading
+from rst_or_fin.capture_file.reading import CaptureReading
 from rst_or_fin.commands.argument_types import count, one_of, port
 from rst_or_fin.errors import UsageError
 from rst_or_fin.tcp.ending import Cause, Ending
@@ -85,7 +85,7 @@ def judge_captures(
     Raises UsageError where there is no TCP segment in them.
     """
 
-    def reading() -> Reading:
+    def reading() -> CaptureReading:
         return open_captures(paths, payload_kept=payload_kept)
 
     if is_live(paths):
@@ -144,7 +144,7 @@ def no_such(number: int, capture: JudgedCapture) -> str:
     return f"the capture has no connection {number}: {known}"
 
 
-def _no_segment(reading: Reading) -> str:
+def _no_segment(reading: CaptureReading) -> str:
     """Say what the capture holds instead."""
     others = ", ".join(f"{number} {what}" for what, number in reading.passed_over.most_common())
     said = [others or "no frame at all", *reading.doubts]

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 from rst_or_fin.capture_file.damage import CaptureError
-from rst_or_fin.capture_file.reading import Reading, read
+from rst_or_fin.capture_file.reading import CaptureReading, read
 
 from tests.support.capture_files import COMPRESSIONS, FORMATS, classic, in_chunks
 from tests.support.packets import SENT, ethernet, plain, wrapped
@@ -20,7 +20,7 @@ PLAIN = classic(FRAMES, magic=0xA1B23C4D)
 compressions = pytest.mark.parametrize("name", COMPRESSIONS)
 
 
-def read_to_the_end(file: bytes, chunk: int = 262_144) -> tuple[int, Reading]:
+def read_to_the_end(file: bytes, chunk: int = 262_144) -> tuple[int, CaptureReading]:
     reading = read(in_chunks(file, chunk))
     return len(list(reading)), reading
 

@@ -10,7 +10,7 @@ from itertools import permutations
 import pytest
 from msgspec import structs
 from rst_or_fin.capture_file.frame import Frame
-from rst_or_fin.capture_file.reading import Reading, read
+from rst_or_fin.capture_file.reading import CaptureReading, read
 from rst_or_fin.tcp.segment import Checksum, Endpoint, Segment
 
 from tests.support.capture_files import classic
@@ -35,7 +35,7 @@ OF_FAMILY = {4: ONE, 6: ONE_6}
 of_both = pytest.mark.parametrize("family", [4, 6])
 
 
-def reading_of(packets: Sequence[bytes]) -> Reading:
+def reading_of(packets: Sequence[bytes]) -> CaptureReading:
     return read([classic(at_once(packets), magic=0xA1B23C4D)])
 
 

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 from rst_or_fin.capture_file.damage import CaptureError
 from rst_or_fin.capture_file.frame import Frame
-from rst_or_fin.capture_file.reading import Break, Reading, Source, read
+from rst_or_fin.capture_file.reading import Break, CaptureReading, Source, read
 from rst_or_fin.tcp.segment import Segment
 
 from tests.support.capture_files import (
@@ -33,11 +33,13 @@ def numbers(found: Iterable[Segment]) -> list[int]:
     return [segment.frame_no for segment in found]
 
 
-def read_all(*files: bytes) -> Reading:
-    return Reading([Source(name=f"{n}.pcap", open=partial(in_chunks, file)) for n, file in enumerate(files)])
+def read_all(*files: bytes) -> CaptureReading:
+    return CaptureReading(
+        [Source(name=f"{n}.pcap", open=partial(in_chunks, file)) for n, file in enumerate(files)]
+    )
 
 
-def read_to_the_end(*files: bytes) -> Reading:
+def read_to_the_end(*files: bytes) -> CaptureReading:
     reading = read_all(*files)
     for _ in reading:
         pass
@@ -127,7 +129,7 @@ def test_of_rotated_files_one_is_open_at_a_time() -> None:
             now_open.remove(file)
 
     rotated = [Source(name="", open=partial(opened, classic([frame]))) for frame in FRAMES]
-    count = sum(1 for _ in Reading(rotated))
+    count = sum(1 for _ in CaptureReading(rotated))
     assert (count, most_open) == (len(FRAMES), 1)
 
 

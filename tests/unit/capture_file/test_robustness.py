@@ -11,7 +11,7 @@ from rst_or_fin.capture_file import ip, link_layers, tunnels
 from rst_or_fin.capture_file.damage import CaptureError
 from rst_or_fin.capture_file.decoding import Decoder
 from rst_or_fin.capture_file.packet import IP_PROTOCOL, LINK_TYPE, UDP_PORT
-from rst_or_fin.capture_file.reading import Reading, read
+from rst_or_fin.capture_file.reading import CaptureReading, read
 from rst_or_fin.capture_file.records import Record
 from rst_or_fin.tcp.segment import Segment
 
@@ -33,7 +33,7 @@ def telling(length: int) -> st.SearchStrategy[bytes]:
     return st.lists(st.sampled_from(TELLING), min_size=length, max_size=length).map(bytes)
 
 
-def read_until_it_ends(file: bytes, chunk: int = 262_144) -> tuple[list[Segment], Reading]:
+def read_until_it_ends(file: bytes, chunk: int = 262_144) -> tuple[list[Segment], CaptureReading]:
     reading = read(in_chunks(file, chunk))
     return list(reading), reading
 

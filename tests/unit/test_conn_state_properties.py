@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rst_or_fin.tcp.acceptance import Reading
+from rst_or_fin.tcp.acceptance import ConnectionReading
 from rst_or_fin.tcp.connection import Connection, Roles
 from rst_or_fin.tcp.segment import Endpoint, Flags, Segment
 from rst_or_fin.tcp.zeek_conn_state import MEANING, conn_state
@@ -48,7 +48,7 @@ def connections(*flags: int) -> st.SearchStrategy[Connection]:
             segments=tuple(found),
             client_isn=ISN,
             server_isn=ISN,
-            reading=Reading(A),
+            reading=ConnectionReading(A),
         )
     )
 

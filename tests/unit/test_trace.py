@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import structs
 from rst_or_fin.tcp import tracker
-from rst_or_fin.tcp.acceptance import Open, Why
+from rst_or_fin.tcp.acceptance import IgnoredReason, Question
 from rst_or_fin.tcp.connection import Roles
 from rst_or_fin.tcp.ending import Role
 from rst_or_fin.tcp.segment import Endpoint, distance
@@ -141,14 +141,14 @@ LATE_COPIES = "> S 0:0(0)\n> F. 19:19(0) ack 486\n< S. 0:0(0) ack 1\n> R 1:1(0)"
 @pytest.mark.parametrize(("more", "doubted"), [(AGAIN, False), (LATE_COPIES, True)])
 def test_late_copies_of_a_whole_opening_are_no_other_connection(more: str, doubted: bool) -> None:
     [_, last] = tracker.connections(segments(RESET + more))
-    assert last.reading.entwined is doubted
+    assert last.reading.overlaps_another is doubted
 
 
 @pytest.mark.parametrize("zero", [-8_000, 600, 900])
 @pytest.mark.parametrize("before", ["> S 0:0(0)\n< S. 0:0(0) ack 1\n", EXCHANGE])
 def test_a_refusal_after_the_answer_is_a_question_wherever_zero_lies(before: str, zero: int) -> None:
     seen = connection(f"{before}> S 0:0(0)\n< R. {zero}:{zero}(0) ack 1", b_isn=-zero % SPACE)
-    assert [why for _, why in seen.reading.questions()] == [Open.REFUSES_LATE]
+    assert [why for _, why in seen.reading.questions()] == [Question.REFUSES_LATE]
 
 
 CROSSED = "< F. 486:486(0) ack 19\n> P. 19:29(10) ack 487\n< R 487:487(0)\n"
@@ -163,7 +163,7 @@ def test_an_abort_that_comes_behind_the_next_opening_is_the_connections_that_it_
 
 def test_a_syn_right_before_an_earlier_rst_may_be_a_late_copy() -> None:
     seen = segments("> R 1:1(0)\n> S 0:0(0)\n< S. 0:0(0) ack 1\n> R 1:1(0)")
-    assert [each.reading.entwined for each in tracker.connections(seen)] == [True, True]
+    assert [each.reading.overlaps_another for each in tracker.connections(seen)] == [True, True]
 
 
 def test_a_fin_that_comes_behind_the_next_refusal_is_the_earlier_connections() -> None:
@@ -182,7 +182,7 @@ def test_a_rst_beyond_what_was_acknowledged_first_may_follow_a_fin_that_was_not_
 ) -> None:
     reset = f"> S 0:0(0)\n< R. {number}:{number}(0) ack 1\n> F. 1:1(0) ack 1\n> . 2:2(0) ack {acked}"
     seen = connection(reset)
-    assert (Open.MISSING in [why for _, why in seen.reading.questions()]) is asked
+    assert (Question.MISSING in [why for _, why in seen.reading.questions()]) is asked
 
 
 def test_ids_of_a_server_that_has_no_socket_yet_say_nothing_of_its_abort() -> None:
@@ -194,11 +194,11 @@ def test_ids_of_a_server_that_has_no_socket_yet_say_nothing_of_its_abort() -> No
 @pytest.mark.parametrize("more", ["> R. 1:1(0) ack 1", "> F. 1:1(0) ack 1"])
 def test_who_acknowledges_after_a_refusal_had_been_answered_before(more: str) -> None:
     seen = connection(f"> S 0:0(0)\n< R. 1:1(0) ack 1\n{more}")
-    assert Open.UNSEEN_ACK in [why for _, why in seen.reading.questions()]
+    assert Question.UNSEEN_ACK in [why for _, why in seen.reading.questions()]
 
 
-@pytest.mark.parametrize(("number", "asked"), [(0, []), (2, [Open.NUMBERED])])
-def test_a_refusal_has_the_number_zero(number: int, asked: list[Open]) -> None:
+@pytest.mark.parametrize(("number", "asked"), [(0, []), (2, [Question.NUMBERED])])
+def test_a_refusal_has_the_number_zero(number: int, asked: list[Question]) -> None:
     """RFC 9293 section 3.10.7.1; a capture may have missed the SYN ACK and a FIN of another RST."""
     seen = connection(f"> S 0:0(0)\n< R. {number}:{number}(0) ack 1", b_isn=0)
     assert [why for _, why in seen.reading.questions()] == asked
@@ -206,11 +206,13 @@ def test_a_refusal_has_the_number_zero(number: int, asked: list[Open]) -> None:
 
 def test_a_fin_that_lies_before_what_was_acknowledged_is_not_of_this_connection() -> None:
     seen = connection(EXCHANGE + "> R. 19:19(0) ack 486\n< F. 106:106(0) ack 19")
-    assert [ignored.why for ignored in seen.reading.ignored()] == [Why.OUT_OF_WINDOW]
+    assert [ignored.why for ignored in seen.reading.ignored()] == [IgnoredReason.OUT_OF_WINDOW]
 
 
-@pytest.mark.parametrize(("more", "asked"), [("", []), ("> F. 1:1(0) ack 2\n", [Open.LATE_SYN])])
-def test_a_syn_behind_a_fin_may_be_a_late_copy_or_another_connections(more: str, asked: list[Open]) -> None:
+@pytest.mark.parametrize(("more", "asked"), [("", []), ("> F. 1:1(0) ack 2\n", [Question.LATE_SYN])])
+def test_a_syn_behind_a_fin_may_be_a_late_copy_or_another_connections(
+    more: str, asked: list[Question]
+) -> None:
     seen = connection(f"> . 1:1(0) ack 2\n{more}> S 0:0(0)\n< . 2:2(0) ack 1")
     assert [why for _, why in seen.reading.questions()] == asked
 
@@ -221,7 +223,7 @@ CLOSED = "> . 1:1(0) ack 1\n< F. 701:701(0) ack 1\n> F. 1:1(0) ack 702\n"
 @pytest.mark.parametrize(("more", "doubted"), [("> . 1:1(0) ack 1\n", False), ("", True)])
 def test_an_answer_to_a_late_syn_opens_nothing_before_it_is_acknowledged(more: str, doubted: bool) -> None:
     seen = segments(f"{CLOSED}> S 0:0(0)\n> F. 1:1(0) ack 702\n< S. 0:0(0) ack 1\n{more}> R 1:1(0)")
-    assert tracker.connections(seen)[-1].reading.entwined is doubted
+    assert tracker.connections(seen)[-1].reading.overlaps_another is doubted
 
 
 WAITING = (
@@ -233,12 +235,12 @@ WAITING = (
     ("seconds", "asked"),
     [
         ((0, 0, 0, 1, 3, 3), []),
-        ((0, 0, 0, 39, 46, 46), [Open.OLD_NUMBER]),
-        ((0, 0, 0, 1, 79, 79), [Open.OLD_NUMBER]),
+        ((0, 0, 0, 39, 46, 46), [Question.OLD_NUMBER]),
+        ((0, 0, 0, 1, 79, 79), [Question.OLD_NUMBER]),
     ],
 )
 def test_an_accept_queue_is_full_where_the_timer_of_the_syn_ack_backs_off(
-    seconds: tuple[int, ...], asked: list[Open]
+    seconds: tuple[int, ...], asked: list[Question]
 ) -> None:
     """Late copies of a SYN ACK come when they come: RFC 6298 section 5.5."""
     timed = [
@@ -258,19 +260,22 @@ def test_an_end_that_sent_anything_but_syn_acks_has_room_in_its_accept_queue() -
         for each, second in zip(segments(text), (0, 0, 0, 0, 1, 3, 3), strict=True)
     ]
     [seen] = tracker.connections(timed)
-    assert [why for _, why in seen.reading.questions()] == [Open.OLD_NUMBER]
+    assert [why for _, why in seen.reading.questions()] == [Question.OLD_NUMBER]
 
 
 def test_a_rst_may_answer_an_ack_of_an_earlier_connection() -> None:
     """What a SYN meets that reuses the ports of a connection which its peer still has."""
     met = "> S 0:0(0)\n< . 877000000:877000000(0) ack 878000000\n> R 878000000:878000000(0)\n"
     seen = connection(met + "> S 0:0(0)\n< S. 0:0(0) ack 1\n> . 1:1(0) ack 1")
-    assert [ignored.why for ignored in seen.reading.ignored()] == [Why.OUT_OF_WINDOW, Why.EARLIER]
+    assert [ignored.why for ignored in seen.reading.ignored()] == [
+        IgnoredReason.OUT_OF_WINDOW,
+        IgnoredReason.EARLIER,
+    ]
 
 
-@pytest.mark.parametrize(("fin", "asked"), [("< F. 486:486(0) ack 19\n", []), ("", [Open.LATE_FIN])])
+@pytest.mark.parametrize(("fin", "asked"), [("< F. 486:486(0) ack 19\n", []), ("", [Question.LATE_FIN])])
 def test_a_fin_that_was_captured_after_its_ack_may_have_come_before_a_rst(
-    fin: str, asked: list[Open]
+    fin: str, asked: list[Question]
 ) -> None:
     closed = "> F. 19:19(0) ack 487\n< . 487:487(0) ack 20\n> R 20:20(0)\n< F. 486:486(0) ack 19"
     seen = connection(EXCHANGE + fin + closed)
@@ -283,9 +288,11 @@ def test_what_a_forged_rst_acknowledges_before_the_answer_was_not_received() -> 
     assert seen.reading.end(B).fin == 4
 
 
-@pytest.mark.parametrize(("crossing", "asked"), [("< P. 486:496(10) ack 19\n", []), ("", [Open.UNSEEN_ACK])])
+@pytest.mark.parametrize(
+    ("crossing", "asked"), [("< P. 486:496(10) ack 19\n", []), ("", [Question.UNSEEN_ACK])]
+)
 def test_a_rst_behind_a_fin_that_answers_nothing_answers_what_was_not_captured(
-    crossing: str, asked: list[Open]
+    crossing: str, asked: list[Question]
 ) -> None:
     seen = connection(f"{EXCHANGE}{crossing}> F. 19:19(0) ack 486\n> R 19:19(0)")
     assert [why for _, why in seen.reading.questions()] == asked

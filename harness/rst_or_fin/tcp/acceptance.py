@@ -1,10 +1,10 @@
-"""Reads what a connection's segments meant to the TCPs that received them: which count, and which do not.
+"""Decides which segments of a connection the receiving TCPs accepted (RFC 9293, RFC 5961).
 
-One pass in the order of the capture, linear in the segments. Knows RFC 9293 and RFC 5961; no files, no
-expectations, and nothing but the wire: why an end closed is the judge's business.
+One pass in the order of the capture, linear in the segments. Knows no files, no expectations, and nothing but
+the wire: why an end closed is for the judge to decide.
 
-A RST counts where the receiver's TCP would have taken it (RFC 9293 section 3.10.7, RFC 5961 section 3), and
-where the end that it names fell silent afterwards. Every other one is remembered as an `Ignored`.
+A RST counts if the receiver's TCP would have accepted it (RFC 9293 section 3.10.7, RFC 5961 section 3) and
+the end that it claims to come from fell silent afterwards. Every other RST is remembered as an `Ignored`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _RESETS_MAX = 64
 _TTLS_MAX = 8  # kept of one end: a host has one, or a few where its packets take several ways
 
 
-class Why(StrEnum):
+class IgnoredReason(StrEnum):
     """Why a segment decides nothing."""
 
     CORRUPT = "its checksum is wrong, so nobody received it"
@@ -52,7 +52,7 @@ class Why(StrEnum):
     COPY = "it is a copy that was made on the way"
 
 
-class Open(StrEnum):
+class Question(StrEnum):
     """Why it cannot be told whether a segment decides: its sender's ending is open to doubt."""
 
     WENT_ON = "may not be its own: that end went on sending"
@@ -78,11 +78,11 @@ class Ignored:
     """A segment, by its index, that decides nothing."""
 
     index: int
-    why: Why
+    why: IgnoredReason
 
 
 @dataclass(slots=True)
-class Reset:
+class CandidateReset:
     """A RST that may count, and how far the connection had come when it was captured."""
 
     index: int
@@ -139,21 +139,21 @@ class End:
         self._last_id: int | None = None
         self._ids_zero = self._ids_consecutive = True
         self.payload_to: int | None = None  # the number after the last byte or control that was captured
-        self.resets: list[Reset] = []  # the first that may count
-        self.beyond: dict[int, Reset] = {}  # in the window, past all that this end was seen to send
+        self.resets: list[CandidateReset] = []  # the first that may count
+        self.beyond: dict[int, CandidateReset] = {}  # in the window, past all that this end was seen to send
 
     def unwrap(self, number: int) -> int:
         """Return the number in unwrapped space: the one nearest to the last known."""
         near = self.sent_to if self.sent_to is not None else self.start
         return number if near is None else near + distance(number, near & 0xFFFFFFFF)
 
-    def begins(self, number: int) -> None:
-        """Note the first number that is known of this end."""
+    def note_start(self, number: int) -> None:
+        """Record `number` as this end's first known sequence number, if none is known yet."""
         if self.start is None:
             self.start = self.whole_to = number
 
-    def covers(self, first: int, end: int) -> None:
-        """Note that these numbers were captured."""
+    def note_captured(self, first: int, end: int) -> None:
+        """Record that the numbers from `first` up to, but not including, `end` were captured."""
         self.sent_to = end if self.sent_to is None else max(self.sent_to, end)
         if end > first:
             self.payload_to = end if self.payload_to is None else max(self.payload_to, end)
@@ -166,13 +166,13 @@ class End:
         if self.acked_to is not None and self.acked_to <= self.whole_to:
             self.doubted = None
 
-    def acknowledged(self, index: int, number: int) -> None:
-        """Note that its peer has everything before this number.
+    def note_acknowledged(self, index: int, number: int) -> None:
+        """Record that segment `index` of the peer acknowledged everything before `number`.
 
-        Where its SYN was not captured, what it sent before the capture began is no hole.
+        If the SYN was not captured, what was sent before the capture began is not a hole.
         """
         self.acked_to = number if self.acked_to is None else max(self.acked_to, number)
-        self.begins(number)
+        self.note_start(number)
         if number <= self.whole_to:
             return
         if self.syn is None and not self._pieces:
@@ -198,7 +198,7 @@ class End:
             return False
         return abs(self.unwrap(number) - last) <= (0 if self.only_syn and is_ack else SLACK_LEN)
 
-    def answers_only(self, segment: Segment) -> None:
+    def count_syn_acks(self, segment: Segment) -> None:
         """Count the SYN ACKs of an end that sends nothing else: its accept queue is full.
 
         Copies that the network made do not arrive in the time of a retransmission timer, which only grows
@@ -215,8 +215,8 @@ class End:
             self.syn_acks = self.syn_acks + 1 if grows and is_timed else -1
             self.syn_ack_ns, self.syn_ack_gap_ns = segment.t_ns, gap_ns
 
-    def carries(self, segment: Segment, *, opening: bool) -> None:
-        """Note what the IP header of a segment that is not a RST tells of its sender."""
+    def note_ip_header(self, segment: Segment, *, opening: bool) -> None:
+        """Record the TTL and the IP ID of a segment that is not a RST; no IP ID of the `opening`."""
         if segment.ttl is not None and len(self.ttls) < _TTLS_MAX:
             self.ttls.add(segment.ttl)
         number = segment.ip_id
@@ -235,8 +235,8 @@ class End:
             return False
         return self.sent_to > self.payload_to
 
-    def leaps_to(self, reset: Reset) -> bool:
-        """Return whether a RST is all that was captured of it, beyond what its peer acknowledged first."""
+    def leaps_to(self, reset: CandidateReset) -> bool:
+        """Return whether all that was captured of this end is a RST past what its peer first acknowledged."""
         if self.syn is not None or self.payload_to is not None or self.start is None:
             return False
         return reset.seq > self.start
@@ -246,16 +246,16 @@ class End:
         """Whether its FIN was acknowledged."""
         return self.fin_end is not None and self.acked_to is not None and self.acked_to >= self.fin_end
 
-    def may_count(self, reset: Reset) -> None:
-        """Keep a RST that the other end's TCP would have taken."""
+    def add_candidate(self, reset: CandidateReset) -> None:
+        """Keep a RST that the other end's TCP would have accepted."""
         if len(self.resets) < _RESETS_MAX:
             self.resets.append(reset)
 
-    def has_ttl_of(self, reset: Reset) -> bool:
+    def has_ttl_of(self, reset: CandidateReset) -> bool:
         """Return whether a RST has a TTL that this end's other segments have, as far as they are known."""
         return reset.ttl is None or not self.ttls or reset.ttl in self.ttls
 
-    def has_id_of(self, reset: Reset) -> bool:
+    def has_id_of(self, reset: CandidateReset) -> bool:
         """Return False where this end's IP IDs are all zero, or consecutive, and the RST's is far from them.
 
         A RST of a socket that is gone has 0 whatever the others have (ip_select_ident_segs, Linux 6.12).
@@ -268,7 +268,7 @@ class End:
             return True
         return _apart(reset.ip_id, self._last_id) < _FAR_ID
 
-    def is_own(self, reset: Reset) -> bool:
+    def is_own(self, reset: CandidateReset) -> bool:
         """Return whether the TTL and the IP ID of a RST fit this end."""
         return self.has_ttl_of(reset) and self.has_id_of(reset)
 
@@ -284,7 +284,7 @@ class End:
         reset = self.reset()
         return reset is not None and reset.refuses
 
-    def reset(self) -> Reset | None:
+    def reset(self) -> CandidateReset | None:
         """Return the RST with which this end ended, or None."""
         if not self.resets and not self.beyond:
             return None  # most ends: it is asked for some twenty times a connection
@@ -298,16 +298,16 @@ class End:
         return min(found, key=lambda reset: reset.index, default=None)
 
 
-class Reading:
-    """The segments of one connection, read one by one. `first` is the end that sent the first of them."""
+class ConnectionReading:
+    """Reads the segments of one connection, one by one. `first` is the end that sent the first of them."""
 
     def __init__(self, first: Endpoint) -> None:
         self._first = first
         self._ends = (End(), End())
         self._count = 0
-        self._unheard: dict[int, Why] = {}
-        self._questions: dict[int, Open] = {}
-        self.entwined = False  # another connection of the same ends began before this one was over
+        self._ignored: dict[int, IgnoredReason] = {}
+        self._questions: dict[int, Question] = {}
+        self.overlaps_another = False  # another connection of the same ends began before this one was over
         self.answered_ns: int | None = None  # when its first SYN ACK was captured
 
     def end(self, endpoint: Endpoint) -> End:
@@ -320,18 +320,18 @@ class Reading:
         self._count += 1
         own, peer = self._ends if segment.src == self._first else self._ends[::-1]
         if segment.checksum is Checksum.BAD:
-            self._ignore(index, Why.CORRUPT)
-            own.answers_only(segment)  # nobody received it, and it was sent all the same
+            self._ignore(index, IgnoredReason.CORRUPT)
+            own.count_syn_acks(segment)  # nobody received it, and it was sent all the same
         elif segment.rst:
             self._rst(index, segment, own, peer)
         elif segment.syn and not self.joins(segment):
-            self._ignore(index, Why.STRAY_SYN)
+            self._ignore(index, IgnoredReason.STRAY_SYN)
             if segment.has_ack and peer.isn is not None and peer.unwrap(segment.ack) == peer.isn + 1:
-                self._questions[index] = Open.FORGOTTEN
+                self._questions[index] = Question.FORGOTTEN
         else:
             self._plain(index, segment, own, peer)
 
-    def pass_over(self, why: Why) -> None:
+    def pass_over(self, why: IgnoredReason) -> None:
         """Count the next segment as one that decides nothing, whatever it says."""
         self._ignore(self._count, why)
         self._count += 1
@@ -385,15 +385,15 @@ class Reading:
 
     def ignored(self) -> list[Ignored]:
         """Return every segment that decides nothing although it looks as if it might, in order."""
-        found = [Ignored(index, why) for index, why in self._unheard.items()]
+        found = [Ignored(index, why) for index, why in self._ignored.items()]
         for end in self._ends:
             for reset in (*end.resets, *end.beyond.values()):
                 if end.last_other <= reset.index or reset is end.reset():
                     continue
                 if not end.is_own(reset):
-                    found.append(Ignored(reset.index, Why.FOREIGN))
+                    found.append(Ignored(reset.index, IgnoredReason.FOREIGN))
                 elif reset.seq in end.beyond and end.beyond[reset.seq] is reset:
-                    found.append(Ignored(reset.index, Why.OUT_OF_WINDOW))
+                    found.append(Ignored(reset.index, IgnoredReason.OUT_OF_WINDOW))
         return sorted(found, key=lambda ignored: ignored.index)
 
     def _both_open(self) -> list[int]:
@@ -415,47 +415,49 @@ class Reading:
             if end.last_other < reset.index and not end.is_own(reset)
         )
 
-    def questions(self) -> list[tuple[int, Open]]:
+    def questions(self) -> list[tuple[int, Question]]:
         """Return segments, by index, of which it cannot be told whether they decide."""
         resets = [reset for end in self._ends if (reset := end.reset()) is not None]
-        contested = ((reset.index, Open.WENT_ON) for reset in resets if reset.contested)
+        contested = ((reset.index, Question.WENT_ON) for reset in resets if reset.contested)
         first, first_ns = min(((reset.index, reset.t_ns) for reset in resets), default=(0, 0))
-        is_forged = any(why is Why.WENT_ON for why in self._unheard.values())
+        is_forged = any(why is IgnoredReason.WENT_ON for why in self._ignored.values())
         is_own = all(end.is_own(reset) for end in self._ends for reset in end.resets)
         alone = len(resets) == 1 and is_own and not is_forged
         old = (
-            (reset.index, Open.OLD_NUMBER)
+            (reset.index, Question.OLD_NUMBER)
             for end in self._ends
             if (reset := end.reset()) is not None and not (reset.is_exact or (reset.is_certain and alone))
         )
         missing = (
-            (end.last_other, Open.MISSING)
+            (end.last_other, Question.MISSING)
             for end in self._ends
             if end.misses_its_last and not self.closed_by_fins
         )
         leaps = (
-            (reset.index, Open.MISSING)
+            (reset.index, Question.MISSING)
             for end, other in (self._ends, self._ends[::-1])
             if (reset := end.reset()) is not None and other.syn is not None and end.leaps_to(reset)
         )
         late = (
-            (reset.index, Open.AFTER_A_RESET)
+            (reset.index, Question.AFTER_A_RESET)
             for reset in resets
             if reset.index > first and (not reset.has_ack or reset.t_ns - first_ns > _CROSSING_NS)
         )
         last = (
-            (end.missed, Open.LAST_WORD)
+            (end.missed, Question.LAST_WORD)
             for end in self._ends
             if end.missed is not None and end.reset() is None and end.last_other < end.missed
         )
         bare = [reset for reset in resets if not reset.has_ack]
         stray = [
-            (index, Open.STRAY_SYN) for index, why in self._unheard.items() if why is Why.STRAY_SYN and bare
+            (index, Question.STRAY_SYN)
+            for index, why in self._ignored.items()
+            if why is IgnoredReason.STRAY_SYN and bare
         ]
         both = [index for index in self._both_open() if resets]
         return sorted(
             (
-                *((index, Open.SIMULTANEOUS) for index in both),
+                *((index, Question.SIMULTANEOUS) for index in both),
                 *self._questions.items(),
                 *contested,
                 *stray[:1],
@@ -504,7 +506,7 @@ class Reading:
         return self.end(endpoint).has_refused
 
     def refuses_unseen(self, segment: Segment) -> bool:
-        """Return whether a SYN comes after its own refusal: captures do swap the two."""
+        """Return whether this SYN's refusal was captured before it: captures do swap the two."""
         own, peer = self.end(segment.src), self.end(segment.dst)
         alone = own.syn is None and not own.others and not peer.others and own.acked_to is not None
         return alone and peer.aborted and own.unwrap(segment.seq) + 1 + segment.payload_len == own.acked_to
@@ -517,7 +519,7 @@ class Reading:
         return own.is_near(segment.seq) and (not segment.has_ack or peer.is_near(segment.ack, is_ack=True))
 
     def expects(self, segment: Segment) -> bool:
-        """Return whether a segment goes on exactly where both ends have come to."""
+        """Return whether a segment has exactly the next numbers of both ends."""
         own, peer = self.end(segment.src), self.end(segment.dst)
         if own.sent_to is None or own.unwrap(segment.seq) != own.sent_to:
             return False
@@ -539,14 +541,14 @@ class Reading:
 
     # One segment after another
 
-    def _ignore(self, index: int, why: Why) -> None:
-        self._unheard[index] = why
+    def _ignore(self, index: int, why: IgnoredReason) -> None:
+        self._ignored[index] = why
 
     def _syn(self, index: int, segment: Segment, own: End, peer: End) -> None:
         if own.reset() is not None:
-            self._questions[index] = Open.OPENS_AGAIN
+            self._questions[index] = Question.OPENS_AGAIN
         elif own.syn is None and own.others and (segment.has_ack or own.fin is not None):
-            self._questions[index] = Open.LATE_SYN
+            self._questions[index] = Question.LATE_SYN
         if segment.has_ack and self.answered_ns is None:
             self.answered_ns = segment.t_ns
         if segment.has_ack and own.syn is None and peer.only_syn:
@@ -558,7 +560,7 @@ class Reading:
             own.scale = _window_scale(segment.options)
         for reset in () if segment.has_ack or peer.others else peer.resets:
             reset.refuses |= reset.has_ack
-            self._questions[reset.index] = Open.BEFORE_ITS_SYN
+            self._questions[reset.index] = Question.BEFORE_ITS_SYN
 
     def _plain(self, index: int, segment: Segment, own: End, peer: End) -> None:
         syn, fin, has_ack = segment.syn, segment.fin, segment.has_ack
@@ -576,15 +578,15 @@ class Reading:
             return
         if syn:
             self._syn(index, segment, own, peer)
-        own.begins(first)
+        own.note_start(first)
         if not own.others and own.syn is None:
             own.whole_to = max(own.whole_to, first)
         own.fin_again |= fin and self.closed_by_fins
-        own.covers(first, end)
-        own.carries(
+        own.note_captured(first, end)
+        own.note_ip_header(
             segment, opening=True in own.syns and acked == (peer.isn or 0) + 1 and end == first + segment.syn
         )
-        own.answers_only(segment)
+        own.count_syn_acks(segment)
         own.others += 1
         own.last_other = index
         own.only_syn = own.only_syn and syn
@@ -594,7 +596,7 @@ class Reading:
             own.fin_acks = acked
         own.past_fin |= own.fin_end == first == end
         if acked is not None and not syn and peer.syn is None and peer.has_refused:
-            self._questions[index] = Open.UNSEEN_ACK  # only a SYN ACK gave it something to acknowledge
+            self._questions[index] = Question.UNSEEN_ACK  # only a SYN ACK gave it something to acknowledge
         if acked is not None:
             self._acknowledge(index, acked, segment, own, peer)
         if own.resets:
@@ -603,12 +605,12 @@ class Reading:
     def _first_fin(self, index: int, end: int, own: End, peer: End) -> None:
         own.fin, own.fin_end = index, end
         if own.acked_to == end and (own.resets or peer.resets):
-            self._questions[index] = Open.LATE_FIN
+            self._questions[index] = Question.LATE_FIN
 
     def _pass_by(self, index: int, segment: Segment, own: End) -> None:
-        """Let a segment decide nothing whose numbers are not the connection's; a RST may answer it."""
+        """Ignore a segment whose numbers are not the connection's; a RST may answer it."""
         own.astray = segment.ack if segment.has_ack else None
-        self._ignore(index, Why.OUT_OF_WINDOW)
+        self._ignore(index, IgnoredReason.OUT_OF_WINDOW)
 
     def _is_heard(self, acked: int, peer: End, own: End) -> bool:
         """Return whether the peer's numbers have come as far as is acknowledged.
@@ -625,16 +627,16 @@ class Reading:
         if not 0 <= acked - first <= SLACK_LEN:
             return False
         peer.leap, peer.edge = None, first
-        del self._unheard[index]
+        del self._ignored[index]
         self._plain(index, segment, peer, own)
         return True
 
     @staticmethod
     def _acknowledge(index: int, acked: int, segment: Segment, own: End, peer: End) -> None:
-        """Note what a segment says of the other direction."""
+        """Record the ACK number and the window of a segment."""
         if not segment.rst:
             own.acks_to = acked if own.acks_to is None else max(own.acks_to, acked)
-        peer.acknowledged(index, acked)
+        peer.note_acknowledged(index, acked)
         edge = acked + (segment.window << _shift(segment, own, peer))
         peer.edge = edge if peer.edge is None else max(peer.edge, edge)
 
@@ -645,7 +647,7 @@ class Reading:
             heard = acked is not None and reset.peer_sent_to is not None and acked > reset.peer_sent_to
             if heard or (new and reset.has_ack) or (reset.refuses and segment.syn):
                 own.resets.remove(reset)
-                self._ignore(reset.index, Why.WENT_ON)
+                self._ignore(reset.index, IgnoredReason.WENT_ON)
             else:
                 reset.contested = True  # sent before the RST and captured after it, or not
 
@@ -664,39 +666,39 @@ class Reading:
         past_fin = peer.past_fin and (own.acks_to or 0) < (peer.fin_end or 0)
         both_closed = own.fin_end == seq and peer.fin is not None
         if not segment.has_ack and both_closed and (past_fin or peer.fin_acks != seq):
-            self._questions[index] = Open.UNSEEN_ACK
+            self._questions[index] = Question.UNSEEN_ACK
         if segment.has_ack and not peer.is_plausible(peer.unwrap(segment.ack)):
-            self._ignore(index, Why.OUT_OF_WINDOW)
+            self._ignore(index, IgnoredReason.OUT_OF_WINDOW)
             return
         self._hold_against_the_window(index, segment, own, peer)
 
     def _rst_after_the_end(self, index: int, segment: Segment, own: End, peer: End) -> None:
-        """Ask what a RST may still tell that came after the other end's RST, or after both FINs."""
-        self._ignore(index, Why.AFTER_THE_END)
+        """Ignore a RST after the other end's RST or after both FINs, and note what it leaves open."""
+        self._ignore(index, IgnoredReason.AFTER_THE_END)
         reset = peer.reset()
         if peer.fin_again:
-            self._questions[index] = Open.FIN_AGAIN
+            self._questions[index] = Question.FIN_AGAIN
         elif reset is not None and not segment.has_ack and own.reset() is None and not reset.is_abort:
-            self._questions[index] = Open.AFTER_A_RESET
+            self._questions[index] = Question.AFTER_A_RESET
         elif peer.has_refused and segment.has_ack and peer.syn is None:
-            self._questions[index] = Open.UNSEEN_ACK  # only a SYN ACK gave it something to acknowledge
+            self._questions[index] = Question.UNSEEN_ACK  # only a SYN ACK gave it something to acknowledge
 
     def _hold_against_the_window(self, index: int, segment: Segment, own: End, peer: End) -> None:
-        """Let a RST count where its number is one that the other end's TCP may take."""
+        """Count a RST if its sequence number may be within the other end's window."""
         seq = own.unwrap(segment.seq)
         refuses_late = peer.only_syn and segment.has_ack and peer.unwrap(segment.ack) == peer.sent_to
         low, high = _acceptable(own, seq)
         if own.isn is not None and _is_refusal(segment, peer):
             # Where number 0 lies to the window is chance.
-            self._ignore(index, Why.OUT_OF_WINDOW)
-            self._questions[index] = Open.REFUSES_LATE
+            self._ignore(index, IgnoredReason.OUT_OF_WINDOW)
+            self._questions[index] = Question.REFUSES_LATE
         elif low <= seq <= high:
             if not segment.has_ack and (
                 own.acked_to is None or seq > own.acked_to or _answers_nothing(own, peer)
             ):
-                self._questions.setdefault(index, Open.UNSEEN_ACK)
+                self._questions.setdefault(index, Question.UNSEEN_ACK)
             reset = _candidate(index, segment, seq, own, peer, refuses=False)
-            own.may_count(reset)
+            own.add_candidate(reset)
             if segment.has_ack and own.is_own(reset):
                 self._acknowledge(index, peer.unwrap(segment.ack), segment, own, peer)
         elif seq > high and (own.edge is None or seq <= own.edge):
@@ -705,34 +707,34 @@ class Reading:
             own.missed = index
             self._ignore(index, _why_not(segment, peer))
             if refuses_late:
-                self._questions[index] = Open.REFUSES_LATE
+                self._questions[index] = Question.REFUSES_LATE
 
-    def _keep_beyond(self, reset: Reset, own: End) -> None:
+    def _keep_beyond(self, reset: CandidateReset, own: End) -> None:
         """Keep a RST past what was captured of its end; its own one replaces a forged one."""
         kept = own.beyond.get(reset.seq)
         if kept is None:
             own.beyond[reset.seq] = reset
         elif not own.is_own(kept):
             own.beyond[reset.seq] = reset
-            self._ignore(kept.index, Why.FOREIGN)
+            self._ignore(kept.index, IgnoredReason.FOREIGN)
 
     def _refusal(self, index: int, segment: Segment, own: End, peer: End) -> None:
         """Let a RST in SYN-SENT count only if it acknowledges the SYN (RFC 9293 section 3.10.7.3)."""
         acked = peer.unwrap(segment.ack) if segment.has_ack else None
         if acked is None or peer.isn is None or not peer.isn < acked <= (peer.sent_to or 0):
-            self._ignore(index, Why.ACKS_NO_SYN)
+            self._ignore(index, IgnoredReason.ACKS_NO_SYN)
             return
         if segment.seq != 0:  # RFC 9293 section 3.10.7.1
-            self._questions[index] = Open.NUMBERED
+            self._questions[index] = Question.NUMBERED
         seq = segment.seq if own.start is None else own.unwrap(segment.seq)
-        own.may_count(_candidate(index, segment, seq, own, peer, refuses=True))
+        own.add_candidate(_candidate(index, segment, seq, own, peer, refuses=True))
 
 
-def read(segments: Iterable[Segment]) -> Reading:
+def read(segments: Iterable[Segment]) -> ConnectionReading:
     """Read a whole connection: its own segments (at least one), in the order they were captured."""
-    reading: Reading | None = None
+    reading: ConnectionReading | None = None
     for segment in segments:
-        reading = reading or Reading(segment.src)
+        reading = reading or ConnectionReading(segment.src)
         reading.add(segment)
     assert reading is not None
     return reading
@@ -749,8 +751,10 @@ def _is_backed_off(gap_ns: int) -> bool:
     return any(0.9 * seconds <= gap_ns / 1e9 <= 1.125 * seconds for seconds in _BACKED_OFF_S)
 
 
-def _candidate(index: int, segment: Segment, seq: int, own: End, peer: End, *, refuses: bool) -> Reset:
-    return Reset(
+def _candidate(
+    index: int, segment: Segment, seq: int, own: End, peer: End, *, refuses: bool
+) -> CandidateReset:
+    return CandidateReset(
         index=index,
         t_ns=segment.t_ns,
         seq=seq,
@@ -766,9 +770,13 @@ def _candidate(index: int, segment: Segment, seq: int, own: End, peer: End, *, r
     )
 
 
-def _why_not(segment: Segment, peer: End) -> Why:
+def _why_not(segment: Segment, peer: End) -> IgnoredReason:
     """Say why a RST is outside the window: it may answer what was no part of the connection either."""
-    return Why.EARLIER if not segment.has_ack and segment.seq == peer.astray else Why.OUT_OF_WINDOW
+    return (
+        IgnoredReason.EARLIER
+        if not segment.has_ack and segment.seq == peer.astray
+        else IgnoredReason.OUT_OF_WINDOW
+    )
 
 
 def _answers_nothing(own: End, peer: End) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from rst_or_fin.tcp.acceptance import Reading, read
+from rst_or_fin.tcp.acceptance import ConnectionReading, read
 from rst_or_fin.tcp.ending import Role
 from rst_or_fin.tcp.segment import SPACE, Endpoint, Segment, distance
 
@@ -40,7 +40,7 @@ class Connection:
     segments: tuple[Segment, ...]
     client_isn: int | None
     server_isn: int | None
-    reading: Reading = field(compare=False, repr=False)
+    reading: ConnectionReading = field(compare=False, repr=False)
 
     def endpoint(self, role: Role) -> Endpoint:
         """Return the address and port of that end."""
@@ -92,7 +92,7 @@ def flag_letters(segment: Segment) -> str:
 
 
 def connection(
-    members: Sequence[Segment], known: Reading | None = None, like: Connection | None = None
+    members: Sequence[Segment], known: ConnectionReading | None = None, like: Connection | None = None
 ) -> Connection:
     """Build one connection from its own segments (at least one), in the order they were captured.
 
@@ -122,7 +122,7 @@ def connection(
 
 
 def _roles(
-    members: Sequence[Segment], found: Reading, one: Endpoint, other: Endpoint
+    members: Sequence[Segment], found: ConnectionReading, one: Endpoint, other: Endpoint
 ) -> tuple[Endpoint, Endpoint, Roles]:
     """Say who is the client, who the server, and what tells: the first SYN, or else the ports."""
     openings = sorted((index, end) for end in (one, other) if (index := found.end(end).syn) is not None)

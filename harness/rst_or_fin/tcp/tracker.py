@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-from rst_or_fin.tcp.acceptance import SLACK_LEN, Reading, read
+from rst_or_fin.tcp.acceptance import SLACK_LEN, ConnectionReading, read
 from rst_or_fin.tcp.connection import Connection, connection
 from rst_or_fin.tcp.segment import Checksum, Endpoint, Segment, distance
 
@@ -37,7 +37,7 @@ class Conversation:
     def __init__(self, first: Endpoint, other: Endpoint) -> None:
         self.ends = (first, other)
         self.members: list[Segment] = []
-        self.reading = Reading(first)
+        self.reading = ConnectionReading(first)
         self.strays: dict[tuple[Endpoint, int], _Stray] = {}
         self.unasked: tuple[int, Segment] | None = None  # its last answer to no SYN of its own, and its index
         self.held_over: list[
@@ -96,7 +96,7 @@ class Conversation:
         in_doubt = not (opened or tried_again)
         for each in (self, self.earlier):
             (each.suspects.add if in_doubt else each.suspects.discard)(id(self))
-            each.reading.entwined = each.is_split or bool(each.suspects)
+            each.reading.overlaps_another = each.is_split or bool(each.suspects)
         if opened:
             self.earlier = None
 
@@ -106,7 +106,7 @@ class Conversation:
         start = self.reading.end(self.ends[1]).start
         if start is not None and client.isn is not None:
             before.is_split = abs(client.unwrap(start & 0xFFFFFFFF) - client.isn) <= SLACK_LEN
-            before.reading.entwined |= before.is_split
+            before.reading.overlaps_another |= before.is_split
             self.refused = None
 
     def repeats(self, segment: Segment) -> bool:
@@ -200,7 +200,7 @@ class Conversation:
         left_out = {*also, *(other.indices[0] for other in self.strays.values())}
         self.members = [s for index, s in enumerate(self.members) if index not in left_out]
         self.reading, self.strays = read(self.members), {}
-        self.reading.entwined = self.is_split or bool(self.suspects)
+        self.reading.overlaps_another = self.is_split or bool(self.suspects)
         return others
 
 
@@ -243,7 +243,7 @@ class ConnectionTracker:
         if current is None:
             return self._begin(segment, segment.src, segment.dst)
         if segment.has_ack:
-            current.is_split = current.reading.entwined = True
+            current.is_split = current.reading.overlaps_another = True
             return self._begin(segment, segment.src, segment.dst)
         if (early := current.answered_early(segment)) is not None:
             return self._begin_swapped(current, early)
@@ -294,9 +294,9 @@ class ConnectionTracker:
         is_forgotten = answer.rst and current.reading.established
         syns, others = current.cut_out(stray)
         current.is_split |= is_split
-        current.reading.entwined |= is_split
+        current.reading.overlaps_another |= is_split
         fresh = self._begin(syns[0], answer.dst, answer.src)
-        fresh.is_split = fresh.reading.entwined = is_split and not is_forgotten
+        fresh.is_split = fresh.reading.overlaps_another = is_split and not is_forgotten
         for syn in syns:
             fresh.add(syn)
         for syn in others:
@@ -310,9 +310,9 @@ class ConnectionTracker:
         is_split = not (current.reading.both_fins or current.reading.is_reset)
         held = current.let_go([index])
         current.is_split |= is_split
-        current.reading.entwined |= is_split
+        current.reading.overlaps_another |= is_split
         fresh = self._begin(answer, answer.src, answer.dst)
-        fresh.is_split = fresh.reading.entwined = is_split
+        fresh.is_split = fresh.reading.overlaps_another = is_split
         fresh.add(answer)
         fresh.held_over = held
         return fresh
@@ -336,7 +336,7 @@ class ConnectionTracker:
             return next((c for c in reversed(earlier) if c.reading.expects(segment)), None)
         found = next((c for c in reversed(earlier) if fits(c, segment)), None)
         if found is not None and segment.syn and current.reading.is_answered_by(segment):
-            found.is_split = found.reading.entwined = True
+            found.is_split = found.reading.overlaps_another = True
             return None
         return found
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from rst_or_fin.tcp.acceptance import Reading, Why
+from rst_or_fin.tcp.acceptance import ConnectionReading, IgnoredReason
 from rst_or_fin.tcp.connection import Connection, connection
 from rst_or_fin.tcp.ending import Ending, Role
 from rst_or_fin.tcp.segment import Checksum, Segment
@@ -183,14 +183,14 @@ def _shown(passages: Sequence[Passage], near: Connection) -> Connection:
     return connection([passage.segment for passage in passages], _read(passages), like=near)
 
 
-def _read(passages: Sequence[Passage]) -> Reading:
+def _read(passages: Sequence[Passage]) -> ConnectionReading:
     """Read all of them; what the wire made counts for neither end."""
-    reading = Reading(passages[0].segment.src)
+    reading = ConnectionReading(passages[0].segment.src)
     for passage in passages:
         if passage.fate is Fate.FORGED:
-            reading.pass_over(Why.FORGED)
+            reading.pass_over(IgnoredReason.FORGED)
         elif passage.fate is Fate.COPY:
-            reading.pass_over(Why.COPY)
+            reading.pass_over(IgnoredReason.COPY)
         else:
             reading.add(passage.segment)
     return reading

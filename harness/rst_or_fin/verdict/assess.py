@@ -18,7 +18,7 @@ from rst_or_fin.evidence.records import CaptureFacts, Moment, PeerReport, Replay
 from rst_or_fin.scenario import peers
 from rst_or_fin.scenario.model import ConnectionExpectation, Expectation, Scenario
 from rst_or_fin.scenario.wire import Do
-from rst_or_fin.tcp.acceptance import Reading
+from rst_or_fin.tcp.acceptance import ConnectionReading
 from rst_or_fin.tcp.causes import RETRIES, Retries
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Role
@@ -396,7 +396,7 @@ def _reports_by_connection(
     return found
 
 
-def _may_be_of(reading: Reading, peer_report: PeerReport) -> bool:
+def _may_be_of(reading: ConnectionReading, peer_report: PeerReport) -> bool:
     """Return False for a report made before the connection was answered: an earlier one had its ports."""
     if peer_report.t_ns is None or reading.answered_ns is None:
         return True

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from rst_or_fin.evidence.records import CaptureFacts, PeerReport, Replay, SessionEnd
 from rst_or_fin.evidence.waits import explained
 from rst_or_fin.tcp import causes
-from rst_or_fin.tcp.acceptance import Reset, Why
+from rst_or_fin.tcp.acceptance import CandidateReset, IgnoredReason
 from rst_or_fin.tcp.causes import Form
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Cause, Ending, Role, Validity
@@ -29,13 +29,13 @@ from rst_or_fin.verdict.witnesses import HostReport, Witness
 NODE, PEER = "Erlang node", "peer"
 _LEAST_WINDOW = 1460  # bytes: a sender waits for a full segment's room (RFC 9293 section 3.8.6.2.1)
 _REPORTED = (
-    Why.OUT_OF_WINDOW,
-    Why.EARLIER,
-    Why.ACKS_NO_SYN,
-    Why.AFTER_THE_END,
-    Why.WENT_ON,
-    Why.FOREIGN,
-    Why.CORRUPT,
+    IgnoredReason.OUT_OF_WINDOW,
+    IgnoredReason.EARLIER,
+    IgnoredReason.ACKS_NO_SYN,
+    IgnoredReason.AFTER_THE_END,
+    IgnoredReason.WENT_ON,
+    IgnoredReason.FOREIGN,
+    IgnoredReason.CORRUPT,
 )
 
 
@@ -324,7 +324,7 @@ def _doubts_of_wire(
         )
     questions = (found for found in reading.questions() if is_asked(found[0]))
     doubts += [f"{_named(connection, index)} {open_}" for index, open_ in questions]
-    if reading.entwined:
+    if reading.overlaps_another:
         doubts.append("another connection of the same ends began before this one was over")
     for index, beyond in filter(lambda found: is_asked(found[0]), reading.beyond()):
         doubts.append(
@@ -409,7 +409,7 @@ def _counting(connection: Connection) -> Connection:
     return replace(connection, segments=kept)
 
 
-def _is_before(index: int, reset: Reset | None) -> bool:
+def _is_before(index: int, reset: CandidateReset | None) -> bool:
     return reset is None or index < reset.index
 
 
@@ -421,7 +421,7 @@ def _remarks(connection: Connection) -> list[str]:
         if not segment.rst or ignored.why not in _REPORTED:
             continue
         text = f"{_named(connection, ignored.index)} decides nothing: {ignored.why}"
-        if ignored.why in (Why.OUT_OF_WINDOW, Why.WENT_ON, Why.FOREIGN):
+        if ignored.why in (IgnoredReason.OUT_OF_WINDOW, IgnoredReason.WENT_ON, IgnoredReason.FOREIGN):
             text += "; look for a middlebox"
         said.append(text)
     return said

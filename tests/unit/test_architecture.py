@@ -1,4 +1,4 @@
-"""The house's rules, kept by machine: who may import whom, what is pure, what runs on other hosts."""
+"""The architecture's rules, kept by machine: who may import whom, what is pure, what runs on other hosts."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ PURE = [
     name
     for contract in CONTRACTS
     if "os" in contract.get("forbidden_modules", ())
-    for room in (module.partition(".")[2].replace(".", "/") for module in contract["source_modules"])
+    for package in (module.partition(".")[2].replace(".", "/") for module in contract["source_modules"])
     for name in MODULES
-    if name.startswith((room + ".py", room + "/")) and not exempt(contract, name)
+    if name.startswith((package + ".py", package + "/")) and not exempt(contract, name)
 ]
 WORLDLY = {"open", "print", "input", "exec", "eval", "__import__", "breakpoint"}
 
@@ -42,7 +42,7 @@ def parsed(name: str) -> ast.Module:
     return ast.parse((HARNESS / name).read_text(encoding="utf-8"), name)
 
 
-def test_the_pure_rooms_are_found() -> None:
+def test_the_pure_packages_are_found() -> None:
     assert {"verdict/judge.py", "evidence/pcap.py", "report/terminal.py"} <= set(PURE)
 
 

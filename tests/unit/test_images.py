@@ -24,10 +24,10 @@ IMAGE = Image(name="test", base="base:trixie", folder="test", arguments={"BESIDE
 
 
 def test_every_image_stands_on_a_suite_in_the_end() -> None:
-    floors = set(IMAGES)
-    while any(IMAGES[name].base for name in floors):
-        floors = {IMAGES[name].base or name for name in floors}
-    assert floors == {name for name, image in IMAGES.items() if image.suite}
+    bases = set(IMAGES)
+    while any(IMAGES[name].base for name in bases):
+        bases = {IMAGES[name].base or name for name in bases}
+    assert bases == {name for name, image in IMAGES.items() if image.suite}
 
 
 def test_every_image_is_either_a_suite_or_has_a_base_and_a_folder() -> None:

@@ -1,4 +1,4 @@
-"""TCP's words print and compare as the rest of the house relies on."""
+"""TCP's words print and compare as the rest of the program relies on."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rst_or_fin.verdict.assess import Assessment
 
 _SUFFIX = ".scenario.toml"
-_BEDS = pytest.StashKey["TestbedPool"]()
+_POOL = pytest.StashKey["TestbedPool"]()
 _EVIDENCE = "rst-or-fin-evidence"
 _PREFIX = "--rst-or-fin-"
 _OLD = pytest.StashKey[list[str]]()
@@ -114,9 +114,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Close the testbed."""
-    beds = config.stash.get(_BEDS, None)
-    if beds is not None:
-        beds.discard()
+    pool = config.stash.get(_POOL, None)
+    if pool is not None:
+        pool.discard()
 
 
 class ScenarioFile(pytest.File):
@@ -155,15 +155,15 @@ class ScenarioItem(pytest.Item):
         from rst_or_fin.verdict.outcome import Outcome
 
         scenario = self.entry.scenario
-        beds = self._beds()
+        pool = self._pool()
         try:
-            excluded = beds.excluded(scenario)
+            excluded = pool.excluded(scenario)
             if excluded:
                 pytest.skip(visible(excluded))
             folder = evidence_writer.new_folder(self._evidence(), scenario.name)
-            [judged] = Player(beds, repeat=1, command_line=("pytest", self.nodeid)).play(self.entry, folder)
+            [judged] = Player(pool, repeat=1, command_line=("pytest", self.nodeid)).play(self.entry, folder)
         except RstOrFinError as error:
-            beds.discard()  # whatever went wrong, the next scenario deserves a testbed that is whole
+            pool.discard()  # whatever went wrong, the next scenario deserves a testbed that is whole
             raise NotPlayedError(str(error), error.remedy) from None
         self.add_report_section("call", "evidence", str(folder))
         self.user_properties.append(("evidence", str(folder)))
@@ -183,13 +183,13 @@ class ScenarioItem(pytest.Item):
         """Name the item for pytest's reports."""
         return self.path, 0, f"scenario: {self.name}"
 
-    def _beds(self) -> TestbedPool:
+    def _pool(self) -> TestbedPool:
         from rst_or_fin.runner.pool import TestbedPool
         from rst_or_fin.testbed.select import choose
         from rst_or_fin.testbed.spec import TestbedSpec
 
         stash, options = self.config.stash, self.config.option
-        if _BEDS not in stash:
+        if _POOL not in stash:
             asked = TestbedSpec(
                 runtime=options.rst_or_fin_runtime,
                 otp=options.rst_or_fin_otp or "",
@@ -197,8 +197,8 @@ class ScenarioItem(pytest.Item):
                 family=int(options.rst_or_fin_family),
                 kernel=options.rst_or_fin_kernel or "",
             )
-            stash[_BEDS] = TestbedPool(choose(asked, self._progress), self._progress)
-        return stash[_BEDS]
+            stash[_POOL] = TestbedPool(choose(asked, self._progress), self._progress)
+        return stash[_POOL]
 
     def _progress(self, line: object) -> None:
         if not getattr(line, "detail", False):

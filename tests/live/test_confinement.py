@@ -22,7 +22,7 @@ NOBODY = 65534
 
 
 @pytest.fixture(scope="module")
-def bed() -> Iterator[LocalTestbed]:
+def testbed() -> Iterator[LocalTestbed]:
     try:
         opened = LocalTestbed()
     except MachineError as error:
@@ -32,53 +32,53 @@ def bed() -> Iterator[LocalTestbed]:
         yield opened
 
 
-def result(bed: LocalTestbed, line: str) -> str:
-    return play(bed, line).calls[-1].result
+def result(testbed: LocalTestbed, line: str) -> str:
+    return play(testbed, line).calls[-1].result
 
 
-def status(bed: LocalTestbed, field: str) -> str:
+def status(testbed: LocalTestbed, field: str) -> str:
     """A field of /proc/self/status, as a program that the session starts has it."""
-    said = result(bed, f'os:cmd("/bin/grep ^{field}: /proc/self/status").')
+    said = result(testbed, f'os:cmd("/bin/grep ^{field}: /proc/self/status").')
     return said.strip('"').removesuffix("\\n").partition("\\t")[2]
 
 
-def test_it_runs_as_nobody_where_root_plays_it(bed: LocalTestbed) -> None:
+def test_it_runs_as_nobody_where_root_plays_it(testbed: LocalTestbed) -> None:
     me = os.geteuid()
-    assert status(bed, "Uid").split("\\t") == [str(me or NOBODY)] * 4
+    assert status(testbed, "Uid").split("\\t") == [str(me or NOBODY)] * 4
 
 
 @pytest.mark.parametrize("which", ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"])
-def test_it_has_no_capability(bed: LocalTestbed, which: str) -> None:
-    assert int(status(bed, which), 16) == 0
+def test_it_has_no_capability(testbed: LocalTestbed, which: str) -> None:
+    assert int(status(testbed, which), 16) == 0
 
 
-def test_it_gains_no_privileges(bed: LocalTestbed) -> None:
-    assert status(bed, "NoNewPrivs") == "1"
+def test_it_gains_no_privileges(testbed: LocalTestbed) -> None:
+    assert status(testbed, "NoNewPrivs") == "1"
 
 
 @pytest.mark.parametrize("folder", ["/var/tmp", "/dev/shm"])
-def test_it_writes_nothing_where_everybody_may(bed: LocalTestbed, folder: str) -> None:
-    assert result(bed, f'file:write_file("{folder}/rst-or-fin-was-here", "x").') == "{error,erofs}"
+def test_it_writes_nothing_where_everybody_may(testbed: LocalTestbed, folder: str) -> None:
+    assert result(testbed, f'file:write_file("{folder}/rst-or-fin-was-here", "x").') == "{error,erofs}"
 
 
-def test_it_changes_no_setting_of_the_kernel(bed: LocalTestbed) -> None:
+def test_it_changes_no_setting_of_the_kernel(testbed: LocalTestbed) -> None:
     setting = "/proc/sys/net/ipv4/tcp_sack"
-    assert result(bed, f'file:write_file("{setting}", "0").') in ("{error,erofs}", "{error,eacces}")
+    assert result(testbed, f'file:write_file("{setting}", "0").') in ("{error,erofs}", "{error,eacces}")
 
 
-def test_it_has_a_scratch_folder_that_is_its_home_and_nobody_elses(bed: LocalTestbed) -> None:
+def test_it_has_a_scratch_folder_that_is_its_home_and_nobody_elses(testbed: LocalTestbed) -> None:
     line = 'ok = file:write_file(filename:join(os:getenv("HOME"), "mine"), "x"), os:getenv("HOME").'
-    assert (result(bed, line), Path("/tmp/mine").exists()) == ('"/tmp"', False)
+    assert (result(testbed, line), Path("/tmp/mine").exists()) == ('"/tmp"', False)
 
 
-def test_it_finds_no_other_programs_sockets(bed: LocalTestbed) -> None:
-    assert result(bed, 'file:list_dir("/run").') == "{ok,[]}"
+def test_it_finds_no_other_programs_sockets(testbed: LocalTestbed) -> None:
+    assert result(testbed, 'file:list_dir("/run").') == "{ok,[]}"
 
 
-def test_it_sees_no_process_but_its_own(bed: LocalTestbed) -> None:
+def test_it_sees_no_process_but_its_own(testbed: LocalTestbed) -> None:
     numbers = '[P || P <- element(2, file:list_dir("/proc")), hd(P) >= $0, hd(P) =< $9].'
     # Its process 1, itself, and what it started: erl_child_setup, and inet_gethost twice.
-    assert len(result(bed, numbers).split(",")) <= 5
+    assert len(result(testbed, numbers).split(",")) <= 5
 
 
 def command_lines() -> Iterator[bytes]:
@@ -87,15 +87,15 @@ def command_lines() -> Iterator[bytes]:
             yield path.read_bytes()
 
 
-def test_no_process_list_shows_the_cookie(bed: LocalTestbed) -> None:
+def test_no_process_list_shows_the_cookie(testbed: LocalTestbed) -> None:
     lines = list(command_lines())
     assert any(b"session_node" in line for line in lines)
-    assert not any(bed._cookie.encode() in line for line in lines)
+    assert not any(testbed._cookie.encode() in line for line in lines)
 
 
-def test_the_cookies_file_is_its_users_alone(bed: LocalTestbed) -> None:
+def test_the_cookies_file_is_its_users_alone(testbed: LocalTestbed) -> None:
     line = 'os:cmd("/bin/ls -l /tmp/.erlang.cookie").'
-    assert result(bed, line).startswith('"-r-------- ')
+    assert result(testbed, line).startswith('"-r-------- ')
 
 
 REMOUNTED = """

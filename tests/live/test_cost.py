@@ -55,8 +55,8 @@ def cheapest(name: str, wire: str | None, folder: Path, counts: Counter[str]) ->
         raise AssertionError("the node is gone")
 
     raised: list[Counter[str]] = []
-    with LocalTestbed(TestbedSpec(hosts=entry.scenario.hosts)) as bed:
-        for _ in conductor.run(request, bed, not_again):
+    with LocalTestbed(TestbedSpec(hosts=entry.scenario.hosts)) as testbed:
+        for _ in conductor.run(request, testbed, not_again):
             raised.append(counts.copy())
             counts.clear()
     return {what: min(each[what] for each in raised[1:-1]) for what in raised[1]}

@@ -71,15 +71,15 @@ def test_a_program_that_died_ends_the_run_with_its_last_words(tmp_path: Path, ro
 
 def test_a_node_that_another_hand_killed_is_known_by_its_status() -> None:
     before = processes.below(os.getpid())
-    with LocalTestbed() as bed:
-        play(bed, UNREAD)
+    with LocalTestbed() as testbed:
+        play(testbed, UNREAD)
         [node] = [
             pid
             for pid in processes.below(os.getpid()) - before
             if b"beam.smp" in Path(f"/proc/{pid}/cmdline").read_bytes()
         ]
         processes.kill(node)
-        assert (bed.node_status(), bed.link.is_lost()) == (-signal.SIGKILL, True)
+        assert (testbed.node_status(), testbed.link.is_lost()) == (-signal.SIGKILL, True)
 
 
 def test_where_no_local_port_is_free_the_number_that_waits_is_told(
@@ -96,14 +96,14 @@ def test_where_no_local_port_is_free_the_number_that_waits_is_told(
 
 
 def test_an_interface_that_is_down_is_named() -> None:
-    with LocalTestbed() as bed:
+    with LocalTestbed() as testbed:
         holder = processes.local_roles(os.getpid())["inner holder"]
         child = os.fork()
         if child == 0:
             _take_down(holder)
         os.waitpid(child, 0)
         with pytest.raises(MachineError, match="an interface of the test network is down"):
-            bed.drain()
+            testbed.drain()
 
 
 def _take_down(holder: int) -> None:

@@ -37,14 +37,14 @@ for address in sys.argv[2:]:
 
 
 @pytest.fixture(scope="module", params=["27", "29"])
-def bed(client: docker.DockerClient, request: pytest.FixtureRequest) -> Iterator[DockerTestbed]:
+def testbed(client: docker.DockerClient, request: pytest.FixtureRequest) -> Iterator[DockerTestbed]:
     with DockerTestbed(client, TestbedSpec(otp=request.param)) as opened:
         yield opened
 
 
-def addresses(client: docker.DockerClient, bed: DockerTestbed) -> list[str]:
+def addresses(client: docker.DockerClient, testbed: DockerTestbed) -> list[str]:
     """The node's, on the test network and on that of its driver."""
-    networks: dict[str, Any] = client.api.inspect_container(bed._node.id)["NetworkSettings"]["Networks"]
+    networks: dict[str, Any] = client.api.inspect_container(testbed._node.id)["NetworkSettings"]["Networks"]
     return [network["IPAddress"] for network in networks.values()]
 
 
@@ -54,19 +54,19 @@ def knocked(client: docker.DockerClient, container: str, addresses: list[str], p
     return said.splitlines()
 
 
-def server_of(client: docker.DockerClient, bed: DockerTestbed) -> str:
-    made = engine.owned_resources(client, str(bed.facts()["run"]))
+def server_of(client: docker.DockerClient, testbed: DockerTestbed) -> str:
+    made = engine.owned_resources(client, str(testbed.facts()["run"]))
     (found,) = (thing.id for thing in made if thing.name.endswith("-server"))
     return found
 
 
-def test_the_peers_container_is_refused(client: docker.DockerClient, bed: DockerTestbed) -> None:
-    said = knocked(client, server_of(client, bed), addresses(client, bed))
+def test_the_peers_container_is_refused(client: docker.DockerClient, testbed: DockerTestbed) -> None:
+    said = knocked(client, server_of(client, testbed), addresses(client, testbed))
     assert [line for line in said if not line.startswith("refused")] == []
 
 
-def test_the_peers_container_can_knock_at_all(client: docker.DockerClient, bed: DockerTestbed) -> None:
-    said = knocked(client, server_of(client, bed), [bed.server.address], bed.server.port)
+def test_the_peers_container_can_knock_at_all(client: docker.DockerClient, testbed: DockerTestbed) -> None:
+    said = knocked(client, server_of(client, testbed), [testbed.server.address], testbed.server.port)
     assert "open" in said[0]
 
 
@@ -81,19 +81,21 @@ def neighbour(client: docker.DockerClient) -> Iterator[str]:
         made.remove(force=True)
 
 
-def test_another_bridge_is_refused(client: docker.DockerClient, bed: DockerTestbed, neighbour: str) -> None:
-    said = knocked(client, neighbour, addresses(client, bed))
+def test_another_bridge_is_refused(
+    client: docker.DockerClient, testbed: DockerTestbed, neighbour: str
+) -> None:
+    said = knocked(client, neighbour, addresses(client, testbed))
     assert [line for line in said if not line.startswith("refused")] == []
 
 
 def test_this_machine_is_refused_at_the_nodes_own_addresses(
-    client: docker.DockerClient, bed: DockerTestbed
+    client: docker.DockerClient, testbed: DockerTestbed
 ) -> None:
     """A routed neighbour comes in as this machine's own connections do: through the network's bridge."""
-    for address in addresses(client, bed):
+    for address in addresses(client, testbed):
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((address, PORT), timeout=1).close()
 
 
-def test_the_driver_goes_on_being_answered(bed: DockerTestbed) -> None:
-    assert bed.link.wait_until_ready(5)
+def test_the_driver_goes_on_being_answered(testbed: DockerTestbed) -> None:
+    assert testbed.link.wait_until_ready(5)

@@ -269,8 +269,8 @@ def test_containers_end_by_themselves_when_their_driver_is_killed(
 
 @pytest.fixture(scope="module")
 def inspected(client: docker.DockerClient) -> Iterator[dict[str, Any]]:
-    with DockerTestbed(client, TestbedSpec(hosts=Hosts(server=Server()))) as bed:
-        run_id = str(bed.facts()["run"])
+    with DockerTestbed(client, TestbedSpec(hosts=Hosts(server=Server()))) as testbed:
+        run_id = str(testbed.facts()["run"])
         yield {
             thing.name.rpartition("-")[2]: (
                 client.api.inspect_container(thing.id)

@@ -44,7 +44,7 @@ def clones(client: docker.DockerClient, made: None) -> Iterator[tuple[DockerTest
 
 
 @pytest.fixture(scope="module")
-def bed(clones: tuple[DockerTestbed, DockerTestbed]) -> DockerTestbed:
+def testbed(clones: tuple[DockerTestbed, DockerTestbed]) -> DockerTestbed:
     return clones[0]
 
 
@@ -52,10 +52,10 @@ def on(kernel: str, otp: str) -> tuple[str, ...]:
     return ("--kernel", kernel, "--otp", otp, "--json")
 
 
-def evaluated(bed: DockerTestbed, expression: str) -> str:
+def evaluated(testbed: DockerTestbed, expression: str) -> str:
     """What one Erlang expression prints on the node."""
-    ref = session.begin(bed.link, session=expression, bindings={}, close_line=0, line_timeout_s=10)
-    replay = session.collect(bed.link, ref, 0, 20)
+    ref = session.begin(testbed.link, session=expression, bindings={}, close_line=0, line_timeout_s=10)
+    replay = session.collect(testbed.link, ref, 0, 20)
     assert replay.end is SessionEnd.DONE
     return replay.calls[0].result
 
@@ -115,23 +115,23 @@ def test_a_parameter_can_be_varied_on_it(command: Command) -> None:
     assert [run["ending"] for run in found["runs"]] == ["RST", "FIN"]
 
 
-def test_the_node_names_the_kernel_of_its_image(bed: DockerTestbed) -> None:
-    assert session.node_facts(bed.link)["kernel"].startswith(BEFORE[0])
+def test_the_node_names_the_kernel_of_its_image(testbed: DockerTestbed) -> None:
+    assert session.node_facts(testbed.link)["kernel"].startswith(BEFORE[0])
 
 
-def test_the_manifest_says_what_the_guest_ran_on(bed: DockerTestbed) -> None:
-    assert bed.facts()["accelerator"] in ("kvm", "tcg")
+def test_the_manifest_says_what_the_guest_ran_on(testbed: DockerTestbed) -> None:
+    assert testbed.facts()["accelerator"] in ("kvm", "tcg")
 
 
-def test_the_pinned_sysctls_reach_the_guest(bed: DockerTestbed) -> None:
-    assert session.sysctls(bed.link, PINNED_SYSCTLS) == PINNED_SYSCTLS
+def test_the_pinned_sysctls_reach_the_guest(testbed: DockerTestbed) -> None:
+    assert session.sysctls(testbed.link, PINNED_SYSCTLS) == PINNED_SYSCTLS
 
 
 # What tells clones of one snapshot apart
 
 
-def test_the_clock_is_the_hosts(bed: DockerTestbed) -> None:
-    told_s = int(evaluated(bed, "os:system_time(second)."))
+def test_the_clock_is_the_hosts(testbed: DockerTestbed) -> None:
+    told_s = int(evaluated(testbed, "os:system_time(second)."))
     assert abs(told_s - time.time()) < 5
 
 
@@ -155,7 +155,7 @@ def test_the_snapshot_had_used_no_tcp_so_its_secrets_were_not_drawn(
 def test_clones_of_a_snapshot_do_not_share(
     clones: tuple[DockerTestbed, DockerTestbed], expression: str
 ) -> None:
-    one, other = (evaluated(bed, expression) for bed in clones)
+    one, other = (evaluated(testbed, expression) for testbed in clones)
     assert one != other
 
 

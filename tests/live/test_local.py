@@ -61,15 +61,15 @@ def kind() -> str:
 
 
 @pytest.fixture(scope="module")
-def shared_bed() -> Iterator[LocalTestbed]:
-    with LocalTestbed() as bed:
-        yield bed
+def shared_testbed() -> Iterator[LocalTestbed]:
+    with LocalTestbed() as testbed:
+        yield testbed
 
 
 @pytest.fixture
-def bed(shared_bed: LocalTestbed) -> LocalTestbed:
-    shared_bed.drain()
-    return shared_bed
+def testbed(shared_testbed: LocalTestbed) -> LocalTestbed:
+    shared_testbed.drain()
+    return shared_testbed
 
 
 PlainUser = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -112,9 +112,9 @@ def plain_user() -> Iterator[PlainUser]:
     shutil.rmtree(place)
 
 
-def heard_of(bed: LocalTestbed, text: str) -> PeerReport | None:
-    client = play(bed, text).sockets[0].local
-    return bed.peer_report(client, PATIENCE_S)
+def heard_of(testbed: LocalTestbed, text: str) -> PeerReport | None:
+    client = play(testbed, text).sockets[0].local
+    return testbed.peer_report(client, PATIENCE_S)
 
 
 def checksum(data: bytes) -> int:
@@ -182,101 +182,103 @@ def wait_until(event: Callable[[], bool]) -> bool:
 # What it captures
 
 
-def test_the_reset_is_captured_when_close_has_returned(bed: LocalTestbed) -> None:
+def test_the_reset_is_captured_when_close_has_returned(testbed: LocalTestbed) -> None:
     last = []
     for _ in range(50):
-        play(bed, UNREAD)
-        last.append(segments(bed.drain())[-1])
-    assert all(segment.rst and segment.src.address == bed.client_address for segment in last)
+        play(testbed, UNREAD)
+        last.append(segments(testbed.drain())[-1])
+    assert all(segment.rst and segment.src.address == testbed.client_address for segment in last)
 
 
-def test_the_capture_begins_with_the_first_syn(bed: LocalTestbed) -> None:
-    play(bed, DRAINED)
-    first = segments(bed.drain())[0]
-    assert (first.syn, first.has_ack, first.dst) == (True, False, bed.server)
+def test_the_capture_begins_with_the_first_syn(testbed: LocalTestbed) -> None:
+    play(testbed, DRAINED)
+    first = segments(testbed.drain())[0]
+    assert (first.syn, first.has_ack, first.dst) == (True, False, testbed.server)
 
 
-def test_header_and_body_are_two_segments(bed: LocalTestbed) -> None:
-    play(bed, UNREAD)
-    from_server = [s.payload_len for s in segments(bed.drain()) if s.src == bed.server and s.payload_len]
+def test_header_and_body_are_two_segments(testbed: LocalTestbed) -> None:
+    play(testbed, UNREAD)
+    from_server = [
+        s.payload_len for s in segments(testbed.drain()) if s.src == testbed.server and s.payload_len
+    ]
     assert from_server == [178, 307]
 
 
-def test_every_frame_is_captured_once(bed: LocalTestbed) -> None:
-    play(bed, UNREAD)
-    found = [(s.src, s.seq, s.ack, s.flags, s.payload_len) for s in segments(bed.drain())]
+def test_every_frame_is_captured_once(testbed: LocalTestbed) -> None:
+    play(testbed, UNREAD)
+    found = [(s.src, s.seq, s.ack, s.flags, s.payload_len) for s in segments(testbed.drain())]
     assert len(found) == len(set(found)) > 0
 
 
-def test_checksums_are_those_of_the_wire(bed: LocalTestbed) -> None:
-    play(bed, UNREAD)
-    over_tcp = [frame for frame in bed.drain() if segments([frame])]
+def test_checksums_are_those_of_the_wire(testbed: LocalTestbed) -> None:
+    play(testbed, UNREAD)
+    over_tcp = [frame for frame in testbed.drain() if segments([frame])]
     assert [tcp_checksum(frame) for frame in over_tcp] == [0] * len(over_tcp)
 
 
 def test_a_large_response_crosses_in_segments_of_the_mss() -> None:
-    with LocalTestbed(TestbedSpec(hosts=Hosts(server=Server(options={"body_bytes": 20000})))) as bed:
-        play(bed, UNREAD.replace("485", "20000"))
-        assert max(segment.payload_len for segment in segments(bed.drain())) <= 1460
+    with LocalTestbed(TestbedSpec(hosts=Hosts(server=Server(options={"body_bytes": 20000})))) as testbed:
+        play(testbed, UNREAD.replace("485", "20000"))
+        assert max(segment.payload_len for segment in segments(testbed.drain())) <= 1460
 
 
-def test_nothing_is_dropped(bed: LocalTestbed) -> None:
+def test_nothing_is_dropped(testbed: LocalTestbed) -> None:
     for _ in range(20):
-        play(bed, DRAINED)
-    assert (len(segments(bed.drain())) > 200, bed.dropped()) == (True, 0)
+        play(testbed, DRAINED)
+    assert (len(segments(testbed.drain())) > 200, testbed.dropped()) == (True, 0)
 
 
-def test_a_drain_waits_for_the_first_frame_only_as_long_as_it_may(bed: LocalTestbed) -> None:
+def test_a_drain_waits_for_the_first_frame_only_as_long_as_it_may(testbed: LocalTestbed) -> None:
     started = time.monotonic()
-    assert (bed.drain(0.1), 0.1 <= time.monotonic() - started < 1.0) == ([], True)
+    assert (testbed.drain(0.1), 0.1 <= time.monotonic() - started < 1.0) == ([], True)
 
 
-def test_timestamps_are_the_kernels_and_in_order(bed: LocalTestbed) -> None:
+def test_timestamps_are_the_kernels_and_in_order(testbed: LocalTestbed) -> None:
     before = time.time_ns()
-    play(bed, DRAINED)
-    times = [before, *(frame.t_ns for frame in bed.drain()), time.time_ns()]
+    play(testbed, DRAINED)
+    times = [before, *(frame.t_ns for frame in testbed.drain()), time.time_ns()]
     assert times == sorted(times)
 
 
 # What the others say
 
 
-def test_the_server_saw_a_reset_where_the_response_lay_unread(bed: LocalTestbed) -> None:
-    said = heard_of(bed, UNREAD)
+def test_the_server_saw_a_reset_where_the_response_lay_unread(testbed: LocalTestbed) -> None:
+    said = heard_of(testbed, UNREAD)
     assert said is not None
     assert (said.received, said.sent, said.end) == (18, 485, "ECONNRESET")
 
 
-def test_the_server_saw_the_end_of_file_where_the_response_was_read(bed: LocalTestbed) -> None:
-    said = heard_of(bed, DRAINED)
+def test_the_server_saw_the_end_of_file_where_the_response_was_read(testbed: LocalTestbed) -> None:
+    said = heard_of(testbed, DRAINED)
     assert said is not None
     assert (said.received, said.sent, said.end) == (18, 485, "end of file")
 
 
-def test_of_a_connection_that_never_was_nothing_is_said(bed: LocalTestbed) -> None:
-    assert bed.peer_report(Endpoint(bed.client_address, 1), 0.05) is None
+def test_of_a_connection_that_never_was_nothing_is_said(testbed: LocalTestbed) -> None:
+    assert testbed.peer_report(Endpoint(testbed.client_address, 1), 0.05) is None
 
 
-def test_the_counters_can_be_read_from_beside_the_node(bed: LocalTestbed) -> None:
-    before = counters.parse(bed.counter_tables())["TcpExt:TCPAbortOnClose"]
+def test_the_counters_can_be_read_from_beside_the_node(testbed: LocalTestbed) -> None:
+    before = counters.parse(testbed.counter_tables())["TcpExt:TCPAbortOnClose"]
     for _ in range(3):
-        play(bed, UNREAD)
-    assert counters.parse(bed.counter_tables())["TcpExt:TCPAbortOnClose"] - before == 3
+        play(testbed, UNREAD)
+    assert counters.parse(testbed.counter_tables())["TcpExt:TCPAbortOnClose"] - before == 3
 
 
-def test_the_counters_are_those_that_the_node_reads(bed: LocalTestbed) -> None:
-    inside = session.counters(bed.link).counters
-    assert counters.pick(bed.counter_tables(), tuple(inside)) == inside
+def test_the_counters_are_those_that_the_node_reads(testbed: LocalTestbed) -> None:
+    inside = session.counters(testbed.link).counters
+    assert counters.pick(testbed.counter_tables(), tuple(inside)) == inside
 
 
-def test_the_sysctls_are_pinned_on_the_node(bed: LocalTestbed) -> None:
-    assert session.sysctls(bed.link, PINNED_SYSCTLS) == PINNED_SYSCTLS
+def test_the_sysctls_are_pinned_on_the_node(testbed: LocalTestbed) -> None:
+    assert session.sysctls(testbed.link, PINNED_SYSCTLS) == PINNED_SYSCTLS
 
 
 def test_a_scenario_has_sysctls_of_its_own_for_the_nodes_host() -> None:
     own: dict[str, int | str] = {"net.ipv4.tcp_timestamps": 0, "net.ipv4.tcp_wmem": "4096 8192 16384"}
-    with LocalTestbed(TestbedSpec(hosts=Hosts(node=Node(sysctls=own)))) as bed:
-        assert session.sysctls(bed.link, PINNED_SYSCTLS) == PINNED_SYSCTLS | {
+    with LocalTestbed(TestbedSpec(hosts=Hosts(node=Node(sysctls=own)))) as testbed:
+        assert session.sysctls(testbed.link, PINNED_SYSCTLS) == PINNED_SYSCTLS | {
             "net.ipv4.tcp_timestamps": "0",
             "net.ipv4.tcp_wmem": "4096\t8192\t16384",
         }
@@ -295,8 +297,8 @@ def test_a_sysctl_that_the_kernel_does_not_take_is_told(command: Command, tmp_pa
     )
 
 
-def test_the_manifest_learns_what_ran_here(bed: LocalTestbed, kind: str) -> None:
-    facts = bed.facts()
+def test_the_manifest_learns_what_ran_here(testbed: LocalTestbed, kind: str) -> None:
+    facts = testbed.facts()
     assert (facts["runtime"], facts["namespaces"], facts["host_kernel"]) == (
         "local",
         kind,
@@ -308,18 +310,18 @@ def test_the_manifest_learns_what_ran_here(bed: LocalTestbed, kind: str) -> None
 
 
 def test_ipv6_is_a_choice() -> None:
-    with LocalTestbed(TestbedSpec(family=6)) as bed:
-        play(bed, UNREAD)
-        ends = {address for s in segments(bed.drain()) for address in (s.src.address, s.dst.address)}
-        assert ends == {bed.client_address, bed.server.address} == {"2001:2::3", "2001:2::4"}
+    with LocalTestbed(TestbedSpec(family=6)) as testbed:
+        play(testbed, UNREAD)
+        ends = {address for s in segments(testbed.drain()) for address in (s.src.address, s.dst.address)}
+        assert ends == {testbed.client_address, testbed.server.address} == {"2001:2::3", "2001:2::4"}
 
 
 def test_a_system_erlang_is_a_choice() -> None:
     if shutil.which("erl") is None:
         pytest.skip("no system Erlang on this machine")
-    with LocalTestbed(TestbedSpec(otp="system")) as bed:
-        play(bed, DRAINED)
-        assert any(s.fin and s.src.address == bed.client_address for s in segments(bed.drain()))
+    with LocalTestbed(TestbedSpec(otp="system")) as testbed:
+        play(testbed, DRAINED)
+        assert any(s.fin and s.src.address == testbed.client_address for s in segments(testbed.drain()))
 
 
 def test_an_otp_that_is_not_here_is_a_wrong_usage() -> None:
@@ -338,12 +340,12 @@ def test_a_server_that_does_not_start_says_why() -> None:
 
 
 def test_several_at_once_see_nothing_of_one_another() -> None:
-    with ExitStack() as open_beds, ThreadPoolExecutor(4) as pool:
-        beds = [open_beds.enter_context(bed) for bed in pool.map(lambda _: LocalTestbed(), range(4))]
-        for bed in beds:
-            bed.drain()
-        list(pool.map(lambda bed: play(bed, UNREAD), beds))
-        assert [sum(s.rst for s in segments(bed.drain())) for bed in beds] == [1, 1, 1, 1]
+    with ExitStack() as opened, ThreadPoolExecutor(4) as pool:
+        testbeds = [opened.enter_context(testbed) for testbed in pool.map(lambda _: LocalTestbed(), range(4))]
+        for testbed in testbeds:
+            testbed.drain()
+        list(pool.map(lambda testbed: play(testbed, UNREAD), testbeds))
+        assert [sum(s.rst for s in segments(testbed.drain())) for testbed in testbeds] == [1, 1, 1, 1]
 
 
 # Who may run it
@@ -389,16 +391,16 @@ os.execvp("unshare", ["unshare", "--user", "--map-current-user", "--keep-caps", 
 def test_a_testbed_closed_leaves_no_process_and_no_open_file() -> None:
     before = (open_files(), killing.descendants())
     for _ in range(5):
-        with LocalTestbed() as bed:
-            play(bed, UNREAD)
+        with LocalTestbed() as testbed:
+            play(testbed, UNREAD)
     assert (open_files(), killing.descendants()) == before
 
 
 def test_closing_twice_is_closing_once() -> None:
     before = open_files()
-    bed = LocalTestbed()
-    bed.close()
-    bed.close()
+    testbed = LocalTestbed()
+    testbed.close()
+    testbed.close()
     assert open_files() == before
 
 
@@ -410,9 +412,9 @@ def test_a_testbed_that_does_not_come_up_leaves_nothing() -> None:
 
 
 def test_a_node_that_dies_ends_the_replay_and_nothing_else() -> None:
-    with LocalTestbed() as bed:
-        replay = play(bed, UNREAD.replace("gen_tcp:close(Sock)", "erlang:halt(1)"))
-        assert (replay.end, counters.parse(bed.counter_tables())["Tcp:OutRsts"] > 0) == (
+    with LocalTestbed() as testbed:
+        replay = play(testbed, UNREAD.replace("gen_tcp:close(Sock)", "erlang:halt(1)"))
+        assert (replay.end, counters.parse(testbed.counter_tables())["Tcp:OutRsts"] > 0) == (
             SessionEnd.NODE_GONE,
             True,
         )
@@ -420,7 +422,7 @@ def test_a_node_that_dies_ends_the_replay_and_nothing_else() -> None:
 
 def test_a_server_that_dies_leaves_the_wire_as_it_is() -> None:
     before = killing.descendants()
-    with LocalTestbed() as bed:
+    with LocalTestbed() as testbed:
         host_of = {pid: os.readlink(f"/proc/{pid}/ns/net") for pid in killing.descendants() - before}
         crowd = Counter(host_of.values())
         # The holder is in the node's network namespace, the server alone in its own.
@@ -429,16 +431,16 @@ def test_a_server_that_dies_leaves_the_wire_as_it_is() -> None:
         assert wait_until(lambda: server not in killing.descendants())
         until = time.monotonic() + 1.0  # a namespace that nobody holds would be gone by then
         while time.monotonic() < until:
-            play(bed, UNREAD)
-            assert [(s.syn, s.rst) for s in segments(bed.drain())] == [(True, False), (False, True)]
+            play(testbed, UNREAD)
+            assert [(s.syn, s.rst) for s in segments(testbed.drain())] == [(True, False), (False, True)]
 
 
 def test_a_holder_that_is_killed_takes_all_with_it() -> None:
     before = killing.descendants()
-    with LocalTestbed() as bed:
+    with LocalTestbed() as testbed:
         outer = min(killing.descendants() - before)
         os.kill(outer, signal.SIGKILL)
-        assert play(bed, UNREAD).end == SessionEnd.NODE_GONE
+        assert play(testbed, UNREAD).end == SessionEnd.NODE_GONE
     assert killing.descendants() == before
 
 

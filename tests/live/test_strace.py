@@ -69,8 +69,8 @@ def test_without_asking_nothing_is_recorded(command: Command, client: object, tm
 
 
 def test_it_takes_no_capability(client: docker.DockerClient) -> None:
-    with DockerTestbed(client, TestbedSpec(strace=True)) as bed:
-        run_id = str(bed.facts()["run"])
+    with DockerTestbed(client, TestbedSpec(strace=True)) as testbed:
+        run_id = str(testbed.facts()["run"])
         [node] = [b for b in engine.owned_resources(client, run_id) if b.name.endswith("-node")]
         host = client.api.inspect_container(node.id)["HostConfig"]
     assert (host["CapAdd"], host["CapDrop"], host["Privileged"]) == (None, ["ALL"], False)

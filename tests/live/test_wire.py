@@ -66,17 +66,17 @@ def played(
     request = conductor.Request(
         scenario=found, scenario_text=text, repeat=repeat, folder=folder / "run", command_line=("test",)
     )
-    beds: list[LocalTestbed] = []
+    testbeds: list[LocalTestbed] = []
 
     def open_one() -> LocalTestbed:
-        beds.append(LocalTestbed(TestbedSpec(hosts=found.hosts, family=family)))
-        return beds[-1]
+        testbeds.append(LocalTestbed(TestbedSpec(hosts=found.hosts, family=family)))
+        return testbeds[-1]
 
     try:
         yield from conductor.run(request, open_one(), open_one, at_call)  # type: ignore[arg-type]
     finally:
-        for bed in beds:
-            bed.close()
+        for testbed in testbeds:
+            testbed.close()
 
 
 def one(rules: str, folder: Path, family: int = 4) -> Assessment:
@@ -220,5 +220,5 @@ def test_the_replay_after_a_killed_wire_has_a_wire_of_its_own(tmp_path: Path) ->
 
 def test_nothing_stands_between_the_hosts_of_a_scenario_without_rules(tmp_path: Path) -> None:
     found = parse(HEAD, "plain.scenario.toml")
-    with LocalTestbed(TestbedSpec(hosts=found.hosts)) as bed:
-        assert (bed.wire, wire_programs()) == (None, [])
+    with LocalTestbed(TestbedSpec(hosts=found.hosts)) as testbed:
+        assert (testbed.wire, wire_programs()) == (None, [])

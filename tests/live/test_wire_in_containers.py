@@ -48,8 +48,8 @@ def played(
     def never() -> DockerTestbed:
         raise AssertionError("one replay needs one testbed")
 
-    with DockerTestbed(client, TestbedSpec(hosts=entry.scenario.hosts, family=family)) as bed:
-        yield from conductor.run(request, bed, never, at_call)  # type: ignore[arg-type]
+    with DockerTestbed(client, TestbedSpec(hosts=entry.scenario.hosts, family=family)) as testbed:
+        yield from conductor.run(request, testbed, never, at_call)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("family", [4, 6])

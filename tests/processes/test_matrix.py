@@ -102,8 +102,8 @@ def test_a_group_holds_all_that_one_testbed_can_serve(
         cell(name, Combination(otp=otp, backend=backend), server=Server(kind=_KINDS[name < "c"]))
         for otp, backend, name in product(otps, backends, names)
     ]
-    beds = {(c.combination, c.scenario.server.kind) for c in cells}
-    assert len(plan(cells)) == len(beds)
+    testbeds = {(c.combination, c.scenario.server.kind) for c in cells}
+    assert len(plan(cells)) == len(testbeds)
 
 
 def test_cells_whose_peer_can_be_told_its_options_share_a_testbed() -> None:

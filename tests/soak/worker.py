@@ -30,32 +30,32 @@ def work(link: Connection, seed: int, out: Path, deadline: float) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the campaign says when it is over
     runtime = select.choose(TestbedSpec(runtime="local"), _tell_nobody)
-    with TestbedPool(runtime, _tell_nobody) as beds, suppress(EOFError, ConnectionError):
-        plays = Plays(entries=suitable(beds.excluded_beforehand), seed=seed)
+    with TestbedPool(runtime, _tell_nobody) as pool, suppress(EOFError, ConnectionError):
+        plays = Plays(entries=suitable(pool.excluded_beforehand), seed=seed)
         while True:
             for number in link.recv():
                 if time.monotonic() < deadline:
-                    link.send(play(beds, plays, number, out))
+                    link.send(play(pool, plays, number, out))
             link.send(None)
 
 
-def play(beds: TestbedPool, plays: Plays, number: int, out: Path) -> Result:
+def play(pool: TestbedPool, plays: Plays, number: int, out: Path) -> Result:
     """Play that number. Its evidence is kept where the verdict is wrong."""
     entry, chance = plays.entry(number), plays.faults(number)
     under = entry.under(chance)
     folder = out / f"play-{number}"
     shutil.rmtree(folder, ignore_errors=True)
-    player = Player(beds, repeat=1, command_line=("soak", str(plays.seed), str(number)))
+    player = Player(pool, repeat=1, command_line=("soak", str(plays.seed), str(number)))
     try:
-        bed = beds.get(under.scenario)
-        addresses = bed.client_address, bed.server.address
+        testbed = pool.get(under.scenario)
+        addresses = testbed.client_address, testbed.server.address
         (judged,) = player.play(under, folder)
         came_to, why = _held_against(judged, folder, *addresses)
     except RstOrFinError as error:
-        beds.discard()
+        pool.discard()
         came_to, why = "trouble", str(error)
     except CRASHES as error:  # a mistake in the program is as bad as a wrong verdict
-        beds.discard()
+        pool.discard()
         came_to, why = "wrong", f"{folder}: {error!r}"
     if came_to != "wrong":
         shutil.rmtree(folder, ignore_errors=True)

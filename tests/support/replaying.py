@@ -21,11 +21,11 @@ DRAINED = UNREAD.replace("gen_tcp:close", "gen_tcp:recv(Sock, 0).\ngen_tcp:close
 _MANY = 100_000
 
 
-def play(bed: LocalTestbed, text: str) -> Replay:
+def play(testbed: LocalTestbed, text: str) -> Replay:
     """Play a session to its end; when this returns, its close has returned on the node."""
-    bindings = {"Server": _tuple(bed.server.address), "Port": str(bed.server.port)}
-    ref = session.begin(bed.link, session=text, bindings=bindings, close_line=0, line_timeout_s=5.0)
-    return session.collect(bed.link, ref, 0, 10.0)
+    bindings = {"Server": _tuple(testbed.server.address), "Port": str(testbed.server.port)}
+    ref = session.begin(testbed.link, session=text, bindings=bindings, close_line=0, line_timeout_s=5.0)
+    return session.collect(testbed.link, ref, 0, 10.0)
 
 
 def segments(frames: list[Frame]) -> list[Segment]:
@@ -41,7 +41,7 @@ def _tuple(address: str) -> str:
 
 def main() -> None:
     """Play and play, until somebody kills this process."""
-    with LocalTestbed() as bed:
+    with LocalTestbed() as testbed:
         for _ in range(_MANY):
-            play(bed, UNREAD)
-            bed.drain()
+            play(testbed, UNREAD)
+            testbed.drain()

@@ -34,8 +34,8 @@ class Scripted:
         return taken
 
 
-def reasons(bed: Guest, local: Endpoint = ONE) -> list[str] | None:
-    found = bed.resets(local, OTHER)
+def reasons(testbed: Guest, local: Endpoint = ONE) -> list[str] | None:
+    found = testbed.resets(local, OTHER)
     return None if found is None else [reset.reason for reset in found]
 
 
@@ -49,26 +49,26 @@ def test_a_reset_is_told_to_whoever_asks_for_its_connection() -> None:
 
 
 def test_a_reset_is_told_once() -> None:
-    bed = Guest(Scripted(f"{ABORT}\n{MARK}1\n", f"{MARK}2\n"))
-    assert [reasons(bed), reasons(bed)] == [["TCP_ABORT_ON_CLOSE"], []]
+    testbed = Guest(Scripted(f"{ABORT}\n{MARK}1\n", f"{MARK}2\n"))
+    assert [reasons(testbed), reasons(testbed)] == [["TCP_ABORT_ON_CLOSE"], []]
 
 
 def test_a_reset_of_another_connection_is_kept_until_asked_for() -> None:
-    bed = Guest(Scripted(f"{LATE}\n{MARK}1\n", f"{MARK}2\n"))
-    assert [reasons(bed), reasons(bed, LATER)] == [[], ["NO_SOCKET"]]
+    testbed = Guest(Scripted(f"{LATE}\n{MARK}1\n", f"{MARK}2\n"))
+    assert [reasons(testbed), reasons(testbed, LATER)] == [[], ["NO_SOCKET"]]
 
 
 def test_the_fence_before_is_no_answer(impatient: None) -> None:
-    bed = Guest(Scripted(f"{MARK}1\n", f"{ABORT}\n{MARK}1\n"))
-    bed.resets(ONE, OTHER)
+    testbed = Guest(Scripted(f"{MARK}1\n", f"{ABORT}\n{MARK}1\n"))
+    testbed.resets(ONE, OTHER)
     with pytest.raises(MachineError, match="did not say within"):
-        bed.resets(ONE, OTHER)
+        testbed.resets(ONE, OTHER)
 
 
 def test_a_kernel_without_reasons_is_asked_once() -> None:
     streams = Scripted("untraced 1\n")
-    bed = Guest(streams)
-    assert ([reasons(bed), reasons(bed)], streams.orders) == ([None, None], [b"fence 1\n"])
+    testbed = Guest(streams)
+    assert ([reasons(testbed), reasons(testbed)], streams.orders) == ([None, None], [b"fence 1\n"])
 
 
 def test_lost_events_make_it_no_witness() -> None:

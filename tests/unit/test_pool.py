@@ -41,11 +41,11 @@ class _Opening:
 def _served(*servers: Server, node: Node | None = None) -> list[list[Server]]:
     """What the peer of each testbed was, for scenarios with these servers; `node` is the last one's."""
     opening = _Opening()
-    with TestbedPool(cast(Runtime, opening), lambda line: None) as beds:
+    with TestbedPool(cast(Runtime, opening), lambda line: None) as pool:
         for server in servers:
             last = node is not None and server is servers[-1]
-            beds.get(msgspec.structs.replace(PLAIN, server=server, node=node if last else PLAIN.node))
-    return [bed.served for bed in opening.opened]
+            pool.get(msgspec.structs.replace(PLAIN, server=server, node=node if last else PLAIN.node))
+    return [testbed.served for testbed in opening.opened]
 
 
 SHORT, LONG = Server(options={"body_bytes": 1}), Server(options={"body_bytes": 2})

@@ -62,18 +62,18 @@ class Nowhere:
 def test_an_idle_wire_is_asked_only_where_something_may_be_on_its_way(
     near: list[bytes], far: list[bytes], is_idle: bool, fences: int
 ) -> None:
-    bed = Bed(near, far, is_idle=is_idle)
-    Recorder(cast(Any, Nowhere())).see(cast(Any, bed))
-    assert bed.fences == fences
+    testbed = Bed(near, far, is_idle=is_idle)
+    Recorder(cast(Any, Nowhere())).see(cast(Any, testbed))
+    assert testbed.fences == fences
 
 
 @pytest.mark.parametrize("far", [[NODE, PEER], [PEER]])
 @pytest.mark.parametrize("is_idle", [True, False])
 def test_it_waits_once_for_a_frame_whether_the_wire_is_asked_or_not(far: list[bytes], is_idle: bool) -> None:
     """A look that did not wait would be one of thousands until the time to settle is over."""
-    bed = Bed([NODE, PEER], far, is_idle=is_idle)
-    Recorder(cast(Any, Nowhere())).see(cast(Any, bed), 0.05)
-    assert bed.waited_s == 0.05
+    testbed = Bed([NODE, PEER], far, is_idle=is_idle)
+    Recorder(cast(Any, Nowhere())).see(cast(Any, testbed), 0.05)
+    assert testbed.waited_s == 0.05
 
 
 class Deaf:

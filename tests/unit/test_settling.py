@@ -59,10 +59,10 @@ class Nowhere:
         """Let them go."""
 
 
-def settle(scenario: str, bed: Bed) -> tuple[settling.Settled, ReplayTracker]:
+def settle(scenario: str, testbed: Bed) -> tuple[settling.Settled, ReplayTracker]:
     recorder = Recorder(cast(Any, Nowhere()))
     found = scenario_files.find(scenario).scenario
-    return settling.settle(found, cast(Any, bed), recorder), recorder.near
+    return settling.settle(found, cast(Any, testbed), recorder), recorder.near
 
 
 CLOSED = EXCHANGE + "> F. 19:19(0) ack 486"
@@ -77,18 +77,18 @@ def test_what_closed_the_connection_while_its_sockets_were_looked_at_is_captured
 
 
 def test_what_the_peer_said_before_it_answered_is_of_an_earlier_connection_with_these_ports() -> None:
-    bed = Bed(CLOSED, ANSWERED)
+    testbed = Bed(CLOSED, ANSWERED)
     stale, own = (
         replace(heard(end), t_ns=t_ns) for end, t_ns in (("ECONNRESET", 1), ("end of file", 1 << 62))
     )
-    bed.peer_reports = [own, stale]
-    settled, _ = settle("recv-then-close", bed)
+    testbed.peer_reports = [own, stale]
+    settled, _ = settle("recv-then-close", testbed)
     assert settled.peer_reports == (own,)
 
 
 def test_what_a_scripted_peer_does_before_it_has_spoken_is_captured() -> None:
-    bed = Bed(CLOSED, "< . 486:486(0) ack 20", LATE, peer_report=heard("script played", sent=1485))
-    settled, wire = settle("data-after-our-fin", bed)
+    testbed = Bed(CLOSED, "< . 486:486(0) ack 20", LATE, peer_report=heard("script played", sent=1485))
+    settled, wire = settle("data-after-our-fin", testbed)
     assert ([t.sent for t in settled.peer_reports], wire.frames) == (
         [1485],
         len(segments("\n".join((CLOSED, "< . 486:486(0) ack 20", LATE)))),
@@ -96,10 +96,10 @@ def test_what_a_scripted_peer_does_before_it_has_spoken_is_captured() -> None:
 
 
 def test_a_program_that_died_meanwhile_ends_the_run() -> None:
-    bed = Bed(CLOSED, ANSWERED)
-    bed.dead = True
+    testbed = Bed(CLOSED, ANSWERED)
+    testbed.dead = True
     with pytest.raises(MachineError, match="the server ended"):
-        settle("recv-then-close", bed)
+        settle("recv-then-close", testbed)
 
 
 @pytest.mark.parametrize(("spent_s", "pause_s"), [(0.0, 0.002), (0.16, 0.01), (10.0, 0.05)])
@@ -108,6 +108,6 @@ def test_the_longer_it_takes_the_rarer_the_sockets_are_looked_at(spent_s: float,
 
 
 def test_a_proxy_is_not_asked_again_for_its_other_connections() -> None:
-    bed = Bed(CLOSED, ANSWERED, ANOTHER, peer_report=heard("200"))
-    settled, wire = settle("nginx-proxy-answer-cut", bed)
-    assert (len(wire.ends()), len(settled.peer_reports), sum(bed.patience_s)) == (2, 1, 0.0)
+    testbed = Bed(CLOSED, ANSWERED, ANOTHER, peer_report=heard("200"))
+    settled, wire = settle("nginx-proxy-answer-cut", testbed)
+    assert (len(wire.ends()), len(settled.peer_reports), sum(testbed.patience_s)) == (2, 1, 0.0)

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from rst_or_fin.capture_file.frame import Frame
 from rst_or_fin.commands.argument_types import count
@@ -24,7 +24,6 @@ from rst_or_fin.own_files import temporary_folder
 from rst_or_fin.report.terminal import Tally
 from rst_or_fin.runner import replay
 from rst_or_fin.runner.pool import TestbedPool
-from rst_or_fin.scenario.model import Server
 from rst_or_fin.storage import scenario_files
 from rst_or_fin.storage.load_run import load_run
 from rst_or_fin.storage.scenario_files import Entry
@@ -62,11 +61,11 @@ def bench(options: argparse.Namespace) -> int:
     )
     with temporary_folder("bench") as folder:
         _cold(options, runtime.name, Path(folder))
-        with TestbedPool(runtime, progress) as beds:
-            seconds = [_opening_s(beds) for _ in range(_COLD_RUNS)]
+        with TestbedPool(runtime, progress) as pool:
+            seconds = [_opening_s(pool) for _ in range(_COLD_RUNS)]
             print(f"\ntestbed ready (both hosts, wire, capture, link): {_median(seconds)}")
             for name in scenario_files.PUBLISHED_PAIR:
-                _warm(scenario_files.find(name).under(options.wire), options.repeat, beds, Path(folder))
+                _warm(scenario_files.find(name).under(options.wire), options.repeat, pool, Path(folder))
     if runtime.name == "local":
         _floor(options.repeat)
     return EXIT_AS_EXPECTED
@@ -95,9 +94,9 @@ def _cold(options: argparse.Namespace, runtime: str, folder: Path) -> None:
         print(f"{name}: {_median([replay[name] for replay in timed])}")
 
 
-def _opening_s(beds: TestbedPool) -> float:
-    beds.discard()
-    return _timed(lambda: beds.get(scenario_files.find(scenario_files.PUBLISHED_PAIR[0]).scenario))[0]
+def _opening_s(pool: TestbedPool) -> float:
+    pool.discard()
+    return _timed(lambda: pool.get(scenario_files.find(scenario_files.PUBLISHED_PAIR[0]).scenario))[0]
 
 
 def _median(seconds: list[float]) -> str:
@@ -118,9 +117,9 @@ def _seconds(command: list[str], environment: dict[str, str] | None = None) -> f
     return time.monotonic() - started
 
 
-def _warm(entry: Entry, repeat: int, beds: TestbedPool, folder: Path) -> None:
+def _warm(entry: Entry, repeat: int, pool: TestbedPool, folder: Path) -> None:
     name = entry.scenario.name
-    bed = Timed(beds.get(entry.scenario))
+    timed = _Timed(pool.get(entry.scenario))
     request = replay.Request(
         scenario=entry.scenario,
         scenario_text=entry.text,
@@ -130,13 +129,13 @@ def _warm(entry: Entry, repeat: int, beds: TestbedPool, folder: Path) -> None:
     )
     tally = Tally()
     started = time.monotonic()
-    for judged in replay.run(request, bed, partial(beds.renew, entry.scenario)):
+    for judged in replay.run(request, cast(Testbed, timed), partial(pool.renew, entry.scenario)):
         tally.add(judged)
     whole_s = time.monotonic() - started
     right = tally.outcomes[Outcome.AS_EXPECTED]
     print(f"\n{name}: {right} of {repeat} as expected, {right / whole_s:.0f} conclusive verdicts a second")
     judging_s, _ = _timed(partial(_judge_again, request.folder))
-    parts = {**bed.spent, "judging (measured on the evidence again)": judging_s}
+    parts = {**timed.spent, "judging (measured on the evidence again)": judging_s}
     parts["the node and everything else"] = whole_s - sum(parts.values())
     for part, seconds in parts.items():
         print(f"  {seconds / repeat * 1e6:7.0f} us a replay  {part}")
@@ -152,73 +151,30 @@ def _timed(call: Callable[[], _Result]) -> tuple[float, _Result]:
     return time.monotonic() - started, result
 
 
-class Timed:
+class _Timed:
     """A testbed that notes how long its callers wait in it, by what they wait for."""
 
-    def __init__(self, bed: Testbed) -> None:
-        self._bed = bed
+    def __init__(self, testbed: Testbed) -> None:
+        self._testbed = testbed
         self.spent: defaultdict[str, float] = defaultdict(float)
-        self.link, self.server, self.client_address = bed.link, bed.server, bed.client_address
-        self.shares_clock, self.kernels_at_hand = bed.shares_clock, bed.kernels_at_hand
-        self.wire = bed.wire
-        self.bindings, self.secrets = bed.bindings, bed.secrets
-        self.system_calls, self.resets = bed.system_calls, bed.resets
+
+    def __getattr__(self, name: str) -> Any:
+        """Forward everything that is not timed."""
+        return getattr(self._testbed, name)
 
     def drain(self, timeout_s: float = 0.0) -> list[Frame]:
         """Time the wait for the capture."""
-        return self._spend("waiting for the capture", lambda: self._bed.drain(timeout_s))
+        return self._spend("waiting for the capture", lambda: self._testbed.drain(timeout_s))
 
     def peer_report(self, client: Endpoint, timeout_s: float) -> PeerReport | None:
         """Time the wait for the peer's report."""
-        return self._spend("waiting for the peer's report", lambda: self._bed.peer_report(client, timeout_s))
-
-    def dropped(self) -> int:
-        """Pass on."""
-        return self._bed.dropped()
-
-    def now_ns(self) -> int:
-        """Pass on."""
-        return self._bed.now_ns()
+        return self._spend(
+            "waiting for the peer's report", lambda: self._testbed.peer_report(client, timeout_s)
+        )
 
     def holds(self, one: Endpoint, other: Endpoint) -> bool | None:
         """Time the question to the kernels."""
-        return self._spend("asking the kernels", lambda: self._bed.holds(one, other))
-
-    def node_holds(self, one: Endpoint, other: Endpoint) -> bool | None:
-        """Pass on."""
-        return self._bed.node_holds(one, other)
-
-    def counter_tables(self) -> bytes:
-        """Pass on."""
-        return self._bed.counter_tables()
-
-    def check(self) -> None:
-        """Pass on."""
-        self._bed.check()
-
-    def node_status(self) -> int | None:
-        """Pass on."""
-        return self._bed.node_status()
-
-    def ports_waiting(self) -> int | None:
-        """Pass on."""
-        return self._bed.ports_waiting()
-
-    def start_peer(self) -> None:
-        """Pass on."""
-        self._bed.start_peer()
-
-    def serve(self, server: Server) -> None:
-        """Pass on."""
-        self._bed.serve(server)
-
-    def facts(self) -> dict[str, Any]:
-        """Pass on."""
-        return self._bed.facts()
-
-    def close(self) -> None:
-        """Pass on."""
-        self._bed.close()
+        return self._spend("asking the kernels", lambda: self._testbed.holds(one, other))
 
     def _spend(self, what: str, call: Callable[[], _Result]) -> _Result:
         seconds, result = _timed(call)

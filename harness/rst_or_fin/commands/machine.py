@@ -196,8 +196,8 @@ def _node() -> Finding:
     from rst_or_fin.testbed.local import LocalTestbed
 
     try:
-        with LocalTestbed(TestbedSpec(runtime="local")) as bed:
-            otp = session.node_facts(bed.link)["otp"]
+        with LocalTestbed(TestbedSpec(runtime="local")) as testbed:
+            otp = session.node_facts(testbed.link)["otp"]
     except RstOrFinError as error:
         return Finding(what=_NODE, works=False, says=str(error), remedy=error.remedy)
     confined = "without privileges, writing to a scratch folder alone"

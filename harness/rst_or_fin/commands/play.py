@@ -69,10 +69,10 @@ def _play(entries: Sequence[Entry], options: argparse.Namespace) -> int:
     runtime = choose(testbed_spec(options), progress, scenario_files.not_shipped(entries))
     played = _Played(options)
     with (
-        TestbedPool(runtime, progress) as beds,
+        TestbedPool(runtime, progress) as pool,
         counting(len(entries) * options.repeat, "replays") as one_more,
     ):
-        player = Player(beds, repeat=options.repeat, command_line=options.command_line)
+        player = Player(pool, repeat=options.repeat, command_line=options.command_line)
         for entry in entries:
             excluded = player.excluded(entry)
             if excluded:

@@ -52,8 +52,8 @@ def remedies(options: argparse.Namespace) -> int:
     entries = {entry.scenario.name: entry for entry in (*cases.values(), *chosen)}
     total = len(entries) * options.repeat
     runtime = choose(testbed_spec(options), progress, scenario_files.not_shipped(list(entries.values())))
-    with TestbedPool(runtime, progress) as beds, counting(total, "replays") as one_more:
-        player = Player(beds, repeat=options.repeat, command_line=options.command_line)
+    with TestbedPool(runtime, progress) as pool, counting(total, "replays") as one_more:
+        player = Player(pool, repeat=options.repeat, command_line=options.command_line)
         for entry in side_by_side(list(entries.values()), lambda entry: entry.scenario.hosts):
             name = entry.scenario.name
             excluded = player.excluded(entry)

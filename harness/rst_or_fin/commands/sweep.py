@@ -45,8 +45,8 @@ def sweep(options: argparse.Namespace) -> int:
     root = evidence_writer.new_folder(Path(options.out), f"sweep-{entry.scenario.name}")
     points: dict[int, Point] = {}
     runtime = choose(testbed_spec(options), progress, scenario_files.not_shipped([entry]))
-    with TestbedPool(runtime, progress) as beds, counting(None, "replays") as one_more:
-        player = Player(beds, repeat=options.repeat, command_line=options.command_line)
+    with TestbedPool(runtime, progress) as pool, counting(None, "replays") as one_more:
+        player = Player(pool, repeat=options.repeat, command_line=options.command_line)
         excluded = player.excluded(entry)
         if excluded:
             raise MachineError(f"{entry.scenario.name} cannot be played here: {excluded}")

@@ -37,7 +37,7 @@ class WorkerReply:
     remedy: str = ""
 
 
-_beds: dict[Combination, TestbedPool] = {}  # at most one: this process serves one group
+_pools: dict[Combination, TestbedPool] = {}  # at most one: this process serves one group
 
 
 def attend() -> None:
@@ -51,14 +51,14 @@ def attend() -> None:
 def prepare(cell: Cell) -> WorkerReply:
     """Open the cell's testbed unless it is open already, and say whether the cell is excluded there."""
     try:
-        if cell.combination not in _beds:
-            _beds[cell.combination] = TestbedPool(choose(_spec(cell.combination), _say), _say)
-        beds = _beds[cell.combination]
-        why = beds.excluded_beforehand(cell.scenario)
+        if cell.combination not in _pools:
+            _pools[cell.combination] = TestbedPool(choose(_spec(cell.combination), _say), _say)
+        pool = _pools[cell.combination]
+        why = pool.excluded_beforehand(cell.scenario)
         if why:
             return WorkerReply(excluded=why)
-        _check_kernel(cell.combination.kernel, axes_of(beds.get(cell.scenario)).kernel)
-        return WorkerReply(excluded=beds.excluded(cell.scenario))
+        _check_kernel(cell.combination.kernel, axes_of(pool.get(cell.scenario)).kernel)
+        return WorkerReply(excluded=pool.excluded(cell.scenario))
     except RstOrFinError as error:
         discard()
         return _trouble(error)
@@ -66,7 +66,7 @@ def prepare(cell: Cell) -> WorkerReply:
 
 def play(cell: Cell, folder: str, command_line: tuple[str, ...]) -> WorkerReply:
     """Play the cell; `folder` then holds the evidence, also of a run that failed midway."""
-    player = Player(_beds[cell.combination], repeat=cell.repeat, command_line=command_line)
+    player = Player(_pools[cell.combination], repeat=cell.repeat, command_line=command_line)
     entry = Entry(scenario=cell.scenario, text=cell.text, path=Path(f"{cell.scenario.name}{SUFFIX}"))
     try:
         for _ in player.play(entry, Path(folder)):
@@ -79,8 +79,8 @@ def play(cell: Cell, folder: str, command_line: tuple[str, ...]) -> WorkerReply:
 
 def discard() -> None:
     """Close whatever testbed is open, so that the next cell gets a fresh one."""
-    for beds in _beds.values():
-        beds.discard()
+    for pool in _pools.values():
+        pool.discard()
 
 
 def _leave_with(parent: int) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rst_or_fin.evidence.records import SessionEnd
 from rst_or_fin.own_files import temporary_folder
-from rst_or_fin.runner import replay as conductor
+from rst_or_fin.runner import replay
 from rst_or_fin.runner.pool import TestbedPool
 from rst_or_fin.storage.scenario_files import Entry, naming
 from rst_or_fin.testbed import Testbed
@@ -18,32 +18,32 @@ from rst_or_fin.verdict.assess import Assessment
 class Player:
     """Plays scenarios one after another, on as few testbeds as their servers allow."""
 
-    def __init__(self, beds: TestbedPool, *, repeat: int, command_line: tuple[str, ...]) -> None:
-        self._beds = beds
+    def __init__(self, pool: TestbedPool, *, repeat: int, command_line: tuple[str, ...]) -> None:
+        self._pool = pool
         self._repeat = repeat
         self._command_line = command_line
         self._warm: Testbed | None = None
 
     def excluded(self, entry: Entry) -> str:
         """Return why the scenario cannot be played here; "" where it can."""
-        return self._beds.excluded(entry.scenario)
+        return self._pool.excluded(entry.scenario)
 
     def warm_up(self, entry: Entry, repeat: int) -> None:
         """Warm up a fresh testbed so that later timings are comparable."""
-        bed = self._bed(entry)
-        if bed is self._warm:
+        testbed = self._testbed(entry)
+        if testbed is self._warm:
             return
         with temporary_folder("warm-up") as folder:
             for _ in self._play(entry, Path(folder) / "evidence", repeat):
                 pass
-        self._warm = bed
+        self._warm = testbed
 
     def play(self, entry: Entry, folder: Path) -> Iterator[Assessment]:
         """Yield every replay as soon as it is judged; the folder is whole when the iterator ends."""
         return self._play(entry, folder, self._repeat)
 
     def _play(self, entry: Entry, folder: Path, repeat: int) -> Iterator[Assessment]:
-        request = conductor.Request(
+        request = replay.Request(
             scenario=entry.scenario,
             scenario_text=entry.text,
             repeat=repeat,
@@ -52,11 +52,13 @@ class Player:
         )
         node_gone = False
         with naming(entry.where, entry.text):
-            for judged in conductor.run(request, self._bed(entry), partial(self._beds.renew, entry.scenario)):
+            for judged in replay.run(
+                request, self._testbed(entry), partial(self._pool.renew, entry.scenario)
+            ):
                 node_gone = judged.replay.end is SessionEnd.NODE_GONE
                 yield judged
         if node_gone:
-            self._beds.discard()
+            self._pool.discard()
 
-    def _bed(self, entry: Entry) -> Testbed:
-        return self._beds.get(entry.scenario)
+    def _testbed(self, entry: Entry) -> Testbed:
+        return self._pool.get(entry.scenario)

@@ -30,7 +30,7 @@ class TestbedPool:
     def __init__(self, runtime: Runtime, progress: Callable[[object], None]) -> None:
         self._runtime = runtime
         self._progress = progress
-        self._bed: Testbed | None = None
+        self._testbed: Testbed | None = None
         self._hosts: Hosts | None = None
 
     def __enter__(self) -> TestbedPool:
@@ -43,19 +43,19 @@ class TestbedPool:
         """Return a testbed with the hosts that the scenario needs: the last one where it fits."""
         if self._hosts != scenario.hosts:
             self._adjust(scenario.hosts)
-        if self._bed is None or self._hosts != scenario.hosts or _is_cut_off(self._bed):
+        if self._testbed is None or self._hosts != scenario.hosts or _is_cut_off(self._testbed):
             self.discard()
-            self._bed = self._runtime.open(scenario.hosts, self._progress)
+            self._testbed = self._runtime.open(scenario.hosts, self._progress)
             self._hosts = scenario.hosts
-        return self._bed
+        return self._testbed
 
     def _adjust(self, hosts: Hosts) -> None:
         """Change what can be changed of a testbed that is open, so that it has these hosts if it can."""
-        if self._bed is None or self._hosts is None:
+        if self._testbed is None or self._hosts is None:
             return
         same = replace(self._hosts, server=hosts.server) == hosts
-        if same and peers.can_become(self._hosts.server, hosts.server) and not _is_cut_off(self._bed):
-            self._bed.serve(hosts.server)
+        if same and peers.can_become(self._hosts.server, hosts.server) and not _is_cut_off(self._testbed):
+            self._testbed.serve(hosts.server)
             self._hosts = hosts
 
     def excluded(self, scenario: Scenario) -> str:
@@ -73,11 +73,11 @@ class TestbedPool:
 
     def discard(self) -> None:
         """Close the open testbed, if there is one."""
-        bed, self._bed = self._bed, None
-        if bed is not None:
-            bed.close()
+        testbed, self._testbed = self._testbed, None
+        if testbed is not None:
+            testbed.close()
 
 
-def _is_cut_off(bed: Testbed) -> bool:
+def _is_cut_off(testbed: Testbed) -> bool:
     """Return whether the program between the two hosts is gone, so that nothing passes any more."""
-    return bed.wire is not None and bool(bed.wire.gone)
+    return testbed.wire is not None and bool(testbed.wire.gone)

@@ -34,52 +34,52 @@ class Recorder:
         """The number of the replay's first frame, in the capture at the node's end."""
         return self._near_first
 
-    def peek(self, bed: Testbed) -> bool:
+    def peek(self, testbed: Testbed) -> bool:
         """Take in what was captured up to now, and tell whether that was anything.
 
         Where a program stands between the hosts, more may be on its way in there.
         """
-        return self._take_in(bed, 0.0)
+        return self._take_in(testbed, 0.0)
 
-    def see(self, bed: Testbed, timeout_s: float = 0.0) -> None:
+    def see(self, testbed: Testbed, timeout_s: float = 0.0) -> None:
         """Take in all that was captured up to now; wait up to `timeout_s` for the first of it.
 
         Where a program stands between the hosts, nothing is left on its way in there. One that is idle need
         not be asked where every frame has come out again, in both directions.
         """
-        if bed.wire is not None and bed.wire.is_idle:
-            self._take_in(bed, timeout_s)
+        if testbed.wire is not None and testbed.wire.is_idle:
+            self._take_in(testbed, timeout_s)
             timeout_s = 0.0
             if self._near_by_sender and self._near_by_sender == self._far_by_sender:
                 self._pending = 0
                 return
-        fenced = bed.wire.fence() if bed.wire is not None else None
-        self._take_in(bed, timeout_s)
+        fenced = testbed.wire.fence() if testbed.wire is not None else None
+        self._take_in(testbed, timeout_s)
         if fenced is not None:
             self._pending, self._lost = fenced.pending, fenced.lost
 
-    def _take_in(self, bed: Testbed, timeout_s: float) -> bool:
-        frames = bed.drain(timeout_s)
+    def _take_in(self, testbed: Testbed, timeout_s: float) -> bool:
+        frames = testbed.drain(timeout_s)
         if frames:
             self._writer.frames(frames)
             self.near.see(frames)
             self._near_by_sender.update(frame.data[_SENDER] for frame in frames)
-        at_peer = bed.wire.drain_peer() if bed.wire is not None else []
+        at_peer = testbed.wire.drain_peer() if testbed.wire is not None else []
         if at_peer:
             self._writer.peer_frames(at_peer)
             self.far.see(at_peer)
             self._far_by_sender.update(frame.data[_SENDER] for frame in at_peer)
         return bool(frames or at_peer)
 
-    def is_still(self, bed: Testbed) -> bool:
+    def is_still(self, testbed: Testbed) -> bool:
         """Return whether no frame waits in the wire for its time."""
-        return bed.wire is None or bool(bed.wire.gone) or self._pending == 0
+        return testbed.wire is None or bool(testbed.wire.gone) or self._pending == 0
 
-    def is_cut_off(self, bed: Testbed) -> bool:
+    def is_cut_off(self, testbed: Testbed) -> bool:
         """Return whether nothing passes between the hosts any more: the program in the middle is gone."""
-        return bed.wire is not None and bool(bed.wire.gone)
+        return testbed.wire is not None and bool(testbed.wire.gone)
 
-    def left_open(self, bed: Testbed) -> list[Ends]:
+    def left_open(self, testbed: Testbed) -> list[Ends]:
         """Return the connections that have not ended for both hosts' kernels.
 
         Where these tell nothing, the captures do.
@@ -88,7 +88,7 @@ class Recorder:
         return [
             ends
             for ends, over in self.near.ends()
-            if _is_open(bed, ends, over and far.get(ends, True) and far.get(ends[::-1], True))
+            if _is_open(testbed, ends, over and far.get(ends, True) and far.get(ends[::-1], True))
         ]
 
     def has_seen_all_end(self) -> bool:
@@ -105,9 +105,9 @@ class Recorder:
         self._far_by_sender.clear()
         return self.near.take(), self.far.take()
 
-    def played(self, bed: Testbed, left_open: Sequence[Ends]) -> WirePlayed | None:
+    def played(self, testbed: Testbed, left_open: Sequence[Ends]) -> WirePlayed | None:
         """Return what the wire did in the replay just over; None where nothing stands between the hosts."""
-        wire = bed.wire
+        wire = testbed.wire
         if wire is None:
             return None
         near = dict(self.near.ends()) if left_open else {}
@@ -120,7 +120,7 @@ class Recorder:
             lost=self._lost,
             pending=self._pending,
             gone=wire.gone,
-            held_by_peer=tuple(ends for ends in left_open if not _node_holds(bed, ends, near[ends])),
+            held_by_peer=tuple(ends for ends in left_open if not _node_holds(testbed, ends, near[ends])),
         )
 
     def renewed(self, dropped_at_peer: int) -> None:
@@ -128,18 +128,18 @@ class Recorder:
         self._far_dropped += dropped_at_peer
 
 
-def _is_open(bed: Testbed, ends: Ends, over: bool) -> bool:
-    held = _held(bed, bed.holds, ends, over)
+def _is_open(testbed: Testbed, ends: Ends, over: bool) -> bool:
+    held = _held(testbed, testbed.holds, ends, over)
     return not over if held is None else held
 
 
-def _node_holds(bed: Testbed, ends: Ends, over: bool) -> bool:
-    held = _held(bed, bed.node_holds, ends, over)
+def _node_holds(testbed: Testbed, ends: Ends, over: bool) -> bool:
+    held = _held(testbed, testbed.node_holds, ends, over)
     return not over if held is None else held
 
 
 def _held(
-    bed: Testbed, ask: Callable[[Endpoint, Endpoint], bool | None], ends: Ends, over: bool
+    testbed: Testbed, ask: Callable[[Endpoint, Endpoint], bool | None], ends: Ends, over: bool
 ) -> bool | None:
     """Ask a kernel; where that takes a round trip only after a connection that the captures show as open."""
-    return ask(*ends) if bed.kernels_at_hand or not over else None
+    return ask(*ends) if testbed.kernels_at_hand or not over else None

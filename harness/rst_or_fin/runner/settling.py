@@ -17,7 +17,7 @@ from rst_or_fin.scenario.model import Scenario
 from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.testbed import Testbed
 
-_TESTIMONY_TIMEOUT_S = 2.0
+_PEER_REPORT_TIMEOUT_S = 2.0
 _LOOK_AGAIN_S = 0.002  # at the kernels' sockets, while nothing passes on the wire
 _LONGEST_PAUSE_S = 0.05  # between two looks, once much time has been spent
 _PAUSE_SHARE = 1 / 16  # of the time spent: what takes long may be seen a little later
@@ -38,17 +38,17 @@ def pause_s(spent_s: float) -> float:
     return min(max(_LOOK_AGAIN_S, spent_s * _PAUSE_SHARE), _LONGEST_PAUSE_S)
 
 
-def settle(scenario: Scenario, bed: Testbed, recorder: Recorder) -> Settled:
+def settle(scenario: Scenario, testbed: Testbed, recorder: Recorder) -> Settled:
     """Watch the wire and the peer until all is over, or for as long as the scenario allows.
 
     Raises MachineError where a program of the testbed other than the node has ended.
     """
-    return _Settling(scenario, bed, recorder).run()
+    return _Settling(scenario, testbed, recorder).run()
 
 
 class _Settling:
-    def __init__(self, scenario: Scenario, bed: Testbed, recorder: Recorder) -> None:
-        self._bed = bed
+    def __init__(self, scenario: Scenario, testbed: Testbed, recorder: Recorder) -> None:
+        self._testbed = testbed
         self._recorder = recorder
         self._wire = recorder.near
         self._kind = peers.kind_of(scenario.server)
@@ -59,10 +59,10 @@ class _Settling:
     def run(self) -> Settled:
         left_open = self._until_over()
         self._hear_out(left_open)
-        self._bed.check()
+        self._testbed.check()
         # Nothing has passed since the sockets were looked at, or they are looked at again: what the peer did
         # before it spoke, for one.
-        while not left_open and self._recorder.peek(self._bed) and self._spent_s() < self._settle_s:
+        while not left_open and self._recorder.peek(self._testbed) and self._spent_s() < self._settle_s:
             left_open = self._look(0.0)
         return Settled(peer_reports=self._reports(), left_open=tuple(left_open))
 
@@ -76,24 +76,24 @@ class _Settling:
         while True:
             self._hear_all()
             left_open = self._look(timeout_s)
-            waits = left_open or not self._recorder.is_still(self._bed)
+            waits = left_open or not self._recorder.is_still(self._testbed)
             waits = waits or (self._kind.requires_peer_report and not self._has_heard_all())
             spent_s = self._spent_s()
-            if not waits or spent_s >= self._settle_s or self._recorder.is_cut_off(self._bed):
+            if not waits or spent_s >= self._settle_s or self._recorder.is_cut_off(self._testbed):
                 return left_open
             if spent_s - checked_s > _CHECK_EVERY_S:
-                self._bed.check()
+                self._testbed.check()
                 checked_s = spent_s
             looks += 1
             timeout_s = min(self._settle_s - spent_s, pause_s(spent_s)) if looks > _AT_ONCE else 0.0
 
     def _look(self, timeout_s: float) -> Sequence[Ends]:
         """Look at the wire, then at the kernels' sockets; return the connections that are still open."""
-        self._recorder.see(self._bed, timeout_s)
-        left_open = self._recorder.left_open(self._bed)
+        self._recorder.see(self._testbed, timeout_s)
+        left_open = self._recorder.left_open(self._testbed)
         if not left_open and not self._recorder.has_seen_all_end():
-            self._recorder.see(self._bed)  # what closed them came after the wire was looked at
-            left_open = self._recorder.left_open(self._bed)
+            self._recorder.see(self._testbed)  # what closed them came after the wire was looked at
+            left_open = self._recorder.left_open(self._testbed)
         return left_open
 
     def _spent_s(self) -> float:
@@ -115,7 +115,7 @@ class _Settling:
         """Wait for the peer's report on each connection that has ended for it, or must be reported."""
         if self._has_heard_all():
             return
-        deadline = time.monotonic() + _TESTIMONY_TIMEOUT_S
+        deadline = time.monotonic() + _PEER_REPORT_TIMEOUT_S
         for index, (ends, over) in enumerate(self._wire.ends()):
             patience_s = max(0.0, deadline - time.monotonic()) if self._is_due(ends, over, left_open) else 0.0
             self._hear(index, ends, patience_s)
@@ -126,14 +126,14 @@ class _Settling:
     def _hear(self, index: int, ends: Ends, patience_s: float) -> None:
         if index not in self._heard and not self._has_heard_all():
             client = self._client(ends)
-            peer_report = self._bed.peer_report(client, patience_s)
+            peer_report = self._testbed.peer_report(client, patience_s)
             while peer_report is not None and not self._wire.may_be_of(index, peer_report):
-                peer_report = self._bed.peer_report(client, patience_s)
+                peer_report = self._testbed.peer_report(client, patience_s)
             if peer_report is not None:
                 self._heard[index] = peer_report
 
     def _client(self, ends: Ends) -> Endpoint:
-        of_peer, of_node = ends if ends[0].address == self._bed.server.address else ends[::-1]
+        of_peer, of_node = ends if ends[0].address == self._testbed.server.address else ends[::-1]
         return of_peer if self._kind.connects else of_node
 
     def _reports(self) -> tuple[PeerReport, ...]:

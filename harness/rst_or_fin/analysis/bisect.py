@@ -19,10 +19,10 @@ _Outcome = TypeVar("_Outcome")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change(Generic[_Release]):
-    """The change lies after `last_same` and not after `first_different`.
+    """Where the outcome changes: after `last_same`, at or before `first_different`.
 
-    `undecided` are the releases between the two, in order; none of them gave an answer. With none there, the
-    place is exact.
+    `undecided` are the releases between the two, in order; none of them gave an answer. If there are none,
+    the outcome changes at exactly `first_different`.
     """
 
     last_same: _Release
@@ -52,9 +52,9 @@ def releases_between(releases: Sequence[str], first: str, last: str, axis: str) 
 def first_change(
     releases: Sequence[_Release], outcome_of: Callable[[_Release], _Outcome | None]
 ) -> Change[_Release] | None:
-    """Find where the first release's outcome gives way to another; None where the last one's is the same.
+    """Find where the first release's outcome gives way to another; None if the last one's is the same.
 
-    `outcome_of` is asked at most once for each release, and returns None where it cannot be told. The search
+    `outcome_of` is asked at most once for each release, and returns None if it cannot be told. The search
     assumes one change: of several it finds one. Raises UndecidedEndError, or ValueError for fewer than two
     releases.
     """

@@ -1,7 +1,7 @@
-"""Judges the connections of a foreign capture, each once it is over and no more of it can come.
+"""Judges the connections of any capture, each once it has ended and late segments can no longer arrive.
 
-Only the wire speaks, so a cause is often unknown; nothing is expected. What is held in memory are the
-connections that are open, and those that ended a short while ago. Pure.
+The segments are the only witness, so a cause is often unknown; nothing is expected. In memory are only the
+open connections and those that ended a short while ago. Pure.
 """
 
 from __future__ import annotations
@@ -42,7 +42,10 @@ _FIN_OR_RST = 0x05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One connection of a capture, and how it ended. `number` counts from 1 as they began."""
+    """One connection of a capture, and how it ended.
+
+    `number` is its position, from 1, in the order in which the connections began.
+    """
 
     number: int
     connection: Connection
@@ -63,7 +66,7 @@ class Case:
 class Known:
     """What an earlier reading found out that a capture says only at its end.
 
-    `offloaded` are hosts that leave their checksums to their network card, None where the capture cannot be
+    `offloaded` are hosts that leave their checksums to their network card, None if the capture cannot be
     read twice; `dropped` is how many frames it missed.
     """
 
@@ -80,11 +83,11 @@ class _Ending(NamedTuple):
 
 
 class JudgedCapture:
-    """The cases of a capture, in the order in which they are over; iterate over it once.
+    """Yields the cases of a capture in the order in which they end; iterate over it only once.
 
-    `provisional` gets each case a few seconds after its end; what comes later may change it. Whether it
-    `is_settled` is known at its end: where it is not, it is to be read again with what is then `known`.
-    `plain` are connections whose segments were left out of the reading; no case is made of them.
+    `provisional` gets each case a few seconds after its end; later segments may still change it. After the
+    iteration `is_settled` says whether the cases stand; if not, read the capture again with `known`.
+    `plain` are connections whose segments were left out of the reading; they yield no case.
     """
 
     def __init__(
@@ -158,12 +161,12 @@ class JudgedCapture:
             yield self._case(number)
 
     def _taken(self) -> Iterator[Case]:
-        """Give what was over by the time of the segments that were left out."""
+        """Yield the cases that became final while skipped segments passed."""
         while self._over:
             yield self._over.popleft()
 
     def _pass(self, times: Times) -> None:
-        """Judge what is over by the times of segments that are left out, at the first that is late enough."""
+        """Judge the connections that became final by these times, those of skipped segments."""
         at = 0
         while self._ending:
             at = max(at, int(times.searchsorted(self._ending[0].t_ns + LATE_NS, side="right")))
@@ -209,7 +212,7 @@ class JudgedCapture:
         return None
 
     def _relieve(self, now_ns: int) -> None:
-        """Settle orderly ends early where very many wait; what a RST ended waits its full time."""
+        """Finalise orderly ends early if too many wait; connections that a RST ended wait the full time."""
         kept: list[_Ending] = []
         for ending in sorted(self._ending):
             conversation = ending.conversation
@@ -222,7 +225,7 @@ class JudgedCapture:
         self._relief = max(_WAITING_MAX, 2 * len(kept))
 
     def _tell(self, now_ns: int) -> None:
-        """Tell the provisional listener what is over by now: what comes later may still change it."""
+        """Pass ended connections to `provisional`; later segments may still change their cases."""
         while self._fresh and now_ns - self._fresh[0].t_ns > LIVE_NS:
             _, number, conversation = self._fresh.popleft()
             if self._provisional is not None and not conversation.taken and conversation.reading.over:
@@ -279,7 +282,7 @@ class JudgedCapture:
                 self._times[number] = last_ns
 
     def _of_breaks(self, connection: Connection) -> Iterator[str]:
-        """Yield a doubt where a connection was open, or had only just ended, when a file breaks off."""
+        """Yield a doubt if a connection was open, or had only just ended, when a file breaks off."""
         for number, found in enumerate(self.reading.breaks):
             if _is_unsettled(connection, found.after_frame, self._times.get(number, 0)):
                 yield found.why
@@ -307,9 +310,10 @@ def judged(
     use: Callable[[Iterator[Case]], None],
     plain: PlainConnections | None = None,
 ) -> JudgedCapture:
-    """Judge a capture that can be read again; `use` gets all its cases, at the last reading rightly.
+    """Judge a capture that can be read repeatedly.
 
-    `plain` are connections that are left out of the reading.
+    `use` gets all cases once per reading; those of the last reading are final. `plain` are connections that
+    are left out of the reading.
     """
     known = Known()
     while True:

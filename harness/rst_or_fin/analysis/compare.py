@@ -76,7 +76,7 @@ class Behaviour:
 class Difference:
     """One scenario that went several ways: the points that differ, and who behaves how.
 
-    `axes` are the fewest axes that tell the behaviours apart; None where the same place gave two of them.
+    `axes` are the fewest axes that tell the behaviours apart; None if the same place gave two of them.
     """
 
     scenario: Scenario
@@ -175,10 +175,10 @@ def compare(runs: Iterable[ComparedRun], unplayed: Iterable[Unseen] = ()) -> Fin
 
 
 def observe(run: ComparedRun) -> dict[str, str]:
-    """Return what a run showed, point by point, whatever was expected; empty where nothing is conclusive.
+    """Return what a run showed, point by point, whatever was expected; empty if nothing is conclusive.
 
     How the end under test closed, and why, always counts. Anything else may be a matter of timing (how much
-    had come by then, what the peer saw of it), so it counts only where the scenario states it.
+    had come by then, what the peer saw of it), so it counts only if the scenario expects something of it.
     """
     scenario = run.scenario
     stated = [scenario.expect, *(variant.expect for variant in scenario.variants)]
@@ -342,9 +342,9 @@ def _returned(judged: Assessment) -> str:
 
 
 def _ways(runs: Sequence[ComparedRun]) -> list[tuple[dict[str, str], list[ComparedRun]]]:
-    """Group the runs by what they showed, the one to compare the others with first.
+    """Group the runs by behaviour, the reference behaviour first.
 
-    That is the one that a scenario expects without a variant, else the commonest.
+    That is the one that the scenario expects without a variant, else the commonest.
     """
     ways: dict[tuple[tuple[str, str], ...], list[ComparedRun]] = {}
     for run in runs:
@@ -391,9 +391,9 @@ def _says_the_same(points: Mapping[str, str]) -> bool:
 
 
 def _reference(base: Sequence[ComparedRun], members: Sequence[ComparedRun]) -> str:
-    """Return why the members differ from the base, by the scenario's variants; "" where that is unknown.
+    """Return why the members differ from the base, by the scenario's variants; "" if that is unknown.
 
-    A difference is known only where every run did what its scenario expects of it there, and the two sides
+    A difference is known only if every run did what its scenario expects of it there, and the two sides
     stand under different variants.
     """
     if not all(map(_as_expected, (*base, *members))):

@@ -1,7 +1,7 @@
-"""Tells which of the kernel's counters move in one place and not in another, beside those compared. Pure.
+"""Finds the kernel's counters that move in one place and not in another, besides those compared. Pure.
 
-A counter that moves in some replays of one place and not in others tells of timing, and is noise there by
-that rule; others are noise by what they count (`evidence.counters`).
+A counter that moves in some replays of one place and not in others depends on timing, and is noise; others
+are noise by what they count (`evidence.counters`).
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class Move:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moves:
-    """What of a scenario's counters goes two ways. `unsteady` are those that do so within one place.
+    """How a scenario's counters differ between places. `unsteady` names those that vary within one place.
 
-    `noise` are those that go two ways and are noise by what they count; `unrecorded` counts the runs whose
-    evidence has no other counters than those that must be equal.
+    `noise` names those that differ and are noise by what they count; `unrecorded` counts the runs whose
+    evidence has no counters but those that must be equal.
     """
 
     scenario: str
@@ -44,7 +44,7 @@ class Moves:
 
 
 def moves(runs: Iterable[ComparedRun]) -> list[Moves]:
-    """Return this of every scenario that was played in more than one place."""
+    """Return the counter differences of every scenario that was played in more than one place."""
     by_scenario: dict[object, list[ComparedRun]] = {}
     for run in runs:
         if run.judgements:

@@ -29,7 +29,7 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9.+]+")
 
 
 class Combination(msgspec.Struct, frozen=True, kw_only=True):
-    """What a testbed is asked to be on every axis; empty: the runtime's own (for `kernel`, the host's)."""
+    """The requested value on every axis; "" for the runtime's own (for `kernel`, the host's)."""
 
     runtime: str = "docker"
     otp: str = ""
@@ -39,12 +39,12 @@ class Combination(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def axes(self) -> Axes:
-        """The place that is asked for, of which the runtime's own is not known yet."""
+        """The requested axes; "" if the runtime's own value is not known yet."""
         return Axes(**msgspec.structs.asdict(self))
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The axes for people, those that are the runtime's own left out."""
+        """The requested axes in words, without those left to the runtime."""
         return (
             *((f"kernel {self.kernel}",) if self.kernel else ()),
             *((f"OTP {self.otp}",) if self.otp else ()),
@@ -54,13 +54,13 @@ class Combination(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def folder(self) -> str:
-        """A folder's name of its own, whatever path a kernel was named by."""
+        """A unique folder name, also if the kernel is given as a path."""
         plain = f"otp{self.otp}-{self.backend}-ipv{self.family}-{self.runtime}"
         return f"{plain}-{_safe(self.kernel)}" if self.kernel else plain
 
     @property
     def order(self) -> tuple[object, ...]:
-        """Releases by their numbers, so that 6.9 comes before 6.12."""
+        """A sort key: releases by their numbers, so that 6.9 comes before 6.12."""
         return (
             (version(self.kernel), self.kernel),
             (version(self.otp), self.otp),
@@ -74,7 +74,7 @@ class Combination(msgspec.Struct, frozen=True, kw_only=True):
 class Cell:
     """One scenario (with its file's own text) at one combination, to be played `repeat` times.
 
-    `kernel_digest` is that of a user's own kernel, which another may take the path of.
+    `kernel_digest` identifies a user's own kernel, whose file may be replaced later.
     """
 
     scenario: Scenario
@@ -143,7 +143,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     `endings` are those of the end under test, several where replays disagree, and `counts` how many replays
     ended in each (left out by older programs). `why` explains every mark but
-    "as expected"; `evidence` is relative to matrix.json's folder, empty where there is none; `kernel_release`
+    "as expected"; `evidence` is relative to matrix.json's folder, empty if there is none; `kernel_release`
     is the closing host's release. `reused`: an earlier run had left the evidence.
     """
 
@@ -175,9 +175,9 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan(cells: Sequence[Cell], parts: int = 1) -> list[Group]:
-    """Group the cells by the testbed that they can share, the largest groups first: they end a run last.
+    """Group the cells by the testbed that they can share, the largest groups first: they take longest.
 
-    None is larger than its share of that many `parts`, which are played side by side.
+    No group is larger than its share of `parts` groups that are played at a time.
     """
     shared: dict[tuple[Combination, bytes], list[Cell]] = {}
     for cell in cells:
@@ -193,7 +193,7 @@ def plan(cells: Sequence[Cell], parts: int = 1) -> list[Group]:
 
 
 def check_names(scenarios: Sequence[Scenario]) -> None:
-    """Raise UsageError where two scenarios would share a row (and a folder)."""
+    """Raise UsageError if two scenarios would share a row (and a folder)."""
     seen: set[str] = set()
     for scenario in scenarios:
         if scenario.name in seen:
@@ -206,7 +206,7 @@ def check_names(scenarios: Sequence[Scenario]) -> None:
 def same_kernel(asked: str, running: str, host: str = "") -> bool:
     """Return whether a verdict from a `running` kernel may stand under the name that was `asked` for.
 
-    "" asks for the kernel of the `host` (itself "" where that is unknown); a user's own kernel, named by its
+    "" asks for the kernel of the `host` (itself "" if that is unknown); a user's own kernel, named by its
     path, may call itself anything.
     """
     if not asked:
@@ -270,7 +270,7 @@ def played(cell: Cell, run: ComparedRun, *, evidence: str, reused: bool, duratio
 
 
 def worst_mark(records: Iterable[Record]) -> Mark:
-    """Return the mark of many: a difference outweighs an error, and that a doubt."""
+    """Return the worst mark: a difference outweighs an error, an error outweighs a doubt."""
     seen = {record.mark for record in records}
     return next((mark for mark in _WORST_FIRST if mark in seen), Mark.TROUBLE)
 

@@ -33,7 +33,7 @@ _NUMBER = re.compile(r"\b\d+ (?=bytes)")
 class Way:
     """Who resets whom, and why: connections that are alike in this are counted together.
 
-    `by` is the end that resets: "client" or "server" (empty where nothing tells which is which). `port` is
+    `by` is the end that resets: "client" or "server" (empty if nothing tells which is which). `port` is
     the server's, `why` the cause, or what it may be.
     """
 
@@ -100,7 +100,7 @@ class Overview:
         self._consider(case)
 
     def add_plain(self, plain: PlainConnections) -> None:
-        """Count connections of which nothing is to be said but that both ends sent their FIN."""
+        """Count connections that both ends closed with a FIN, undisturbed."""
         self.total += plain.total
         self.segments += plain.segments
         self.first_ns = plain.first_ns if self.first_ns is None else min(self.first_ns, plain.first_ns)
@@ -179,7 +179,7 @@ def way_of(connection: Connection, found: Verdict, role: Role) -> Way:
 
 
 def causes_of(found: Verdict, role: Role) -> tuple[Cause | None, tuple[Cause, ...], str]:
-    """Return the cause of that end's RST, what it may be where that is open, and what would tell."""
+    """Return the cause of that end's RST, its candidates if unknown, and what would distinguish these."""
     if role is found.subject:
         return found.cause, found.candidates, found.told_apart_by
     return found.peer_cause, found.peer_candidates, found.peer_told_apart_by
@@ -206,7 +206,7 @@ def _service(connection: Connection) -> Endpoint:
 
 
 def _worth(found: Verdict) -> int:
-    """Return how much a connection deserves a look: 0 is an orderly end without doubts."""
+    """Rank how much a connection deserves a look; 0 for an orderly end without doubts."""
     resets = any(ending in _RESETS for ending in (found.client, found.server))
     refused = Cause.CLOSED_PORT in (found.cause, found.peer_cause)
     if resets and not refused:

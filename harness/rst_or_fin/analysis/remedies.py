@@ -26,7 +26,7 @@ _BOUND_TO = re.compile(r"^[^=(]*=\s*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """What replays of one scenario showed. Costs are medians; None where nothing was captured.
+    """What replays of one scenario showed. Costs are medians; None if nothing was captured.
 
     `exchanges` are turns on the wire that the other end answered with a turn of its own; `wire_us` is the
     time from the connection's first segment to its last.
@@ -73,7 +73,7 @@ class Remedy:
     def helps(self) -> bool | None:
         """Every reset became a plain FIN, or a client behind a proxy that got no 200 before has got one.
 
-        None where too much is inconclusive, or nothing was to be cured.
+        None if too much is inconclusive, or nothing was to be cured.
         """
         resets = (Ending.RST, Ending.FIN_THEN_RST)
         whole = all(sum(side.endings.values()) == side.replays for side in (self.before, self.after))

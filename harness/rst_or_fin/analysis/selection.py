@@ -99,7 +99,7 @@ def moment(text: str) -> Moment:
 
 
 def host(text: str) -> str:
-    """Parse an address as captures are read. Raises UsageError where it is not one."""
+    """Parse an address as captures are read. Raises UsageError if it is not one."""
     try:
         return str(ip_address(text))
     except ValueError:

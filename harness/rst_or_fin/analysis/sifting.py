@@ -1,10 +1,10 @@
-"""A large capture sifted before it is judged: plain connections are counted, all else is judged one by one.
+"""Sifts a large capture before it is judged: counts plain connections, leaves the others to the judge.
 
-A pair of ends is the least that is judged by itself: what one pair sends says nothing of another one. So a
-pair goes one way, with all its segments: it is plain where every connection that it ever had in the capture
-is (`rst_or_fin.tcp.plain`). The first reading finds these out, `SiftedReading` then leaves their frames out.
+Segments between one pair of ends say nothing of another pair, so pairs are sifted as wholes: a pair is plain
+if every connection that it has in the capture is (`rst_or_fin.tcp.plain`). The first reading finds the plain
+pairs, `SiftedReading` then leaves their frames out.
 
-Held are some bytes for each frame, connection and pair, and the columns of half a million segments.
+In memory are some bytes for each frame, connection and pair, and the columns of half a million segments.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _KEPT, _PLAIN, _DATAGRAM = range(3)  # what becomes of a frame: the second readi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlainConnections:
-    """The plain connections of a capture: how many, of how many segments, from when to when.
+    """The plain connections of a capture: their number, segments and times in nanoseconds since the epoch.
 
     `last_ns` is when the capture's last segment came, `begun` the frames with which they began, in order.
     """
@@ -62,7 +62,7 @@ class PlainConnections:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sifted:
-    """A capture of which the first reading is done."""
+    """What the first reading of a capture found."""
 
     source: Source
     plain: PlainConnections
@@ -70,12 +70,12 @@ class Sifted:
     notes: FileNotes  # what the file says besides, but for what it says of frames that are not left out
 
     def reading(self, payload_kept: int) -> SiftedReading:
-        """Return the second reading, without the plain connections; keep that much of each payload."""
+        """Return the second reading, without plain connections; keep `payload_kept` bytes of each payload."""
         return SiftedReading(self, payload_kept)
 
 
 class SiftedReading(CaptureReading):
-    """The rest of a capture."""
+    """Reads a capture without the frames of its plain connections."""
 
     def __init__(self, sifted: Sifted, payload_kept: int) -> None:
         self._sifted = sifted
@@ -87,7 +87,10 @@ class SiftedReading(CaptureReading):
         return self._to_its_end(source, self._rest(source, notes), notes)
 
     def _rest(self, source: Source, notes: FileNotes) -> Iterator[Record]:
-        """Give what is left, each record at its own number, as far as was sifted: a file may have grown."""
+        """Yield the remaining records with their original frame numbers.
+
+        Stops where the first reading ended: the file may have grown.
+        """
         fates, known = self._sifted.fates, self._sifted.notes
         if fates.all():
             notes.dropped = known.dropped
@@ -123,7 +126,7 @@ class SiftedReading(CaptureReading):
 
 
 def sift(source: Source) -> Sifted | None:
-    """Read a capture for the first time; None where it cannot be sifted, or where that is in vain."""
+    """Read a capture for the first time; None if it cannot be sifted or has no plain connection."""
     notes = FileNotes()
     try:
         begun = opened(source.open(), notes)
@@ -146,14 +149,14 @@ def sift(source: Source) -> Sifted | None:
 
 
 class _Pairs:
-    """Every pair of ends so far, by number; `general`: it is not, or not only, of plain connections."""
+    """Every pair of ends so far, by number; `general`: it has connections that are not plain."""
 
     def __init__(self) -> None:
         self.ends = Numbering()
         self.general = self.good_low = self.good_high = np.empty(0, dtype=bool)
 
     def numbers(self, keys: Column, low: Column, high: Column) -> Column:
-        """Return numbers for pairs by their keys, in order. Two pairs with one key are not plain."""
+        """Return the numbers of pairs. `keys` must be sorted; pairs that share a key are not plain."""
         found = self.ends.numbers(keys, low, high)
         none = np.zeros(len(self.ends) - len(self.general), dtype=bool)
         self.general, self.good_low, self.good_high = (
@@ -163,19 +166,19 @@ class _Pairs:
         return found
 
     def exclude_others(self, numbers: Column, low: Column, high: Column) -> None:
-        """Note the numbers that were given to another pair than this one."""
+        """Mark the numbers that belong to another pair than this one as general."""
         is_other = (self.ends.one[numbers] != low) | (self.ends.other[numbers] != high)
         self.general[numbers[is_other]] = True
 
     def exclude(self, pairs: Iterable[tuple[int, int]]) -> None:
-        """Note pairs of which something else is known than simple segments."""
+        """Mark pairs that have other frames than simple segments as general."""
         wanted = sorted(set(pairs))
         if wanted:
             self.general[self.ends.known(keys_of(*np.array(wanted, dtype=np.uint64).T))] = True
 
 
 class _Sifting:
-    """The first reading: what is known of a capture's pairs and connections so far."""
+    """Collects a capture's pairs and connections during the first reading."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
@@ -195,7 +198,7 @@ class _Sifting:
         self._found: list[tuple[Column, ...]] = [_NO_CONNECTION]
 
     def add(self, batch: Batch) -> bool:
-        """Take in the next records; False where they are damaged, or most segments so far are not simple."""
+        """Take in the next records; False if they are damaged, or most segments so far are not simple."""
         layout = self._layout
         if not layout.are_sound(batch.heads(layout)):
             return False
@@ -216,7 +219,7 @@ class _Sifting:
         self._frames += len(batch.starts)
         if self._held_len >= _EPOCH:
             self._settle()
-        return self._other <= self._simple and not self._hosts.is_confused
+        return self._other <= self._simple and not self._hosts.has_collision
 
     def _add_other(self, record: Record, frame_no: int) -> None:
         segment = self._decoder.segment(record, frame_no)
@@ -226,7 +229,7 @@ class _Sifting:
             self._others.add((segment.src, segment.dst))
 
     def _settle(self, *, is_end: bool = False) -> None:
-        """Sort what is held into pairs and their connections; one that is open is held on."""
+        """Sort the held segments into pairs and connections; keep those of open connections."""
         names = [field.name for field in fields(Columns)]
         held = {name: np.concatenate([getattr(each, name) for each in self._held]) for name in names}
         self._held, self._held_len = [], 0
@@ -278,14 +281,14 @@ class _Sifting:
             self._held = [Columns(**{name: held[name][of_kept] for name in names})]
 
     def _held_on(self, found: plain.Found, pair: Column) -> Column:
-        """Choose the connections that wait for their other segments: a pair's last one, if it is not long."""
+        """Return which connections wait for more segments: the last of a pair, if it is not long."""
         is_last = np.append(pair[1:] != pair[:-1], True)
         waits = found.is_open & is_last & ~self._pairs.general[pair] & (found.count <= _LONG)
         kept: Column = waits & (np.cumsum(found.count * waits) <= _EPOCH // 2)
         return kept
 
     def _note(self, pair: Column, frame: Column) -> None:
-        """Note which pair each frame is of."""
+        """Record which pair each frame belongs to."""
         every = np.full(self._frames - self._noted, _ELSEWHERE, dtype=np.uint32)
         is_new = frame >= self._noted
         every[frame[is_new] - self._noted] = pair[is_new]
@@ -293,7 +296,7 @@ class _Sifting:
         self._pair_of.append(every)
 
     def finish(self, *, is_cut: bool) -> tuple[PlainConnections, Column]:
-        """Say which connections are plain, and which frames are theirs."""
+        """Return the plain connections, and the fate of each frame."""
         if self._held:
             self._settle(is_end=True)
         pairs = self._pairs
@@ -330,7 +333,7 @@ class _Sifting:
         return found
 
     def _pair(self, *ends: Endpoint) -> tuple[int, int] | None:
-        """Return both ends as numbers, the smaller first; None where one never came in a simple frame."""
+        """Return both ends as numbers, the smaller first; None if one never came in a simple frame."""
         hosts = [self._hosts.number(end.address) for end in ends]
         if None in hosts:
             return None

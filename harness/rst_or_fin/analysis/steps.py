@@ -1,8 +1,8 @@
 """One captured connection as steps of two players: the end under test, and a script for its peer. Pure.
 
-The end under test is an Erlang session; what it sends anew (data, FIN, RST) is an `Own` step. The peer's
-segments are played as they were captured, each behind the step whose ACK does not cover it yet: what the end
-under test had received at each of its steps is then what it had received in the capture. Times are left out.
+The end under test is an Erlang session; what it sends for the first time (data, FIN, RST) is an `Own` step.
+The peer's segments are played as captured, each after the step whose ACK does not cover it yet, so that the
+end under test has received at each of its steps what it had received in the capture. Times are left out.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LARGEST_WINDOW = 65_535  # the script never scales
 
 
 class Kind(Enum):
-    """What the end under test does anew."""
+    """What the end under test sends for the first time."""
 
     DATA = "data"
     FIN = "FIN"
@@ -34,7 +34,7 @@ class Kind(Enum):
 class Own:
     """A step of the end under test: its numbers, what it acknowledges, and how it stands in the capture.
 
-    `received` are the payload bytes of the peer that it acknowledges, None where it acknowledges nothing;
+    `received` are the payload bytes of the peer that it acknowledges, None if it acknowledges nothing;
     `peer_fin` whether the peer's FIN is acknowledged too. `payload` is what of its data was captured.
     """
 
@@ -65,7 +65,7 @@ Step = Own | Peers
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """All steps in order, without the opening. `mss` is the peer's, 0 where it offered none."""
+    """All steps in order, without the opening. `mss` is the peer's, 0 if it offered none."""
 
     steps: tuple[Step, ...]
     mss: int
@@ -115,7 +115,7 @@ def _ordered(connection: Connection, own: Role) -> Iterator[Step]:
 def _own(
     connection: Connection, segment: Segment, sent_to: int, fin_seen: bool, peer_fin: int | None
 ) -> Own | None:
-    """Read a segment of the end under test; None where it says nothing new."""
+    """Read a segment of the end under test; None if it says nothing new."""
     seq, ack = connection.relative(segment)
     end = seq + segment.payload_len
     if segment.rst:

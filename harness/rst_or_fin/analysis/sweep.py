@@ -1,6 +1,6 @@
 """One parameter of a scenario varied: what was seen at each value, and where one ending turns into another.
 
-Pure: made of judged replays. How the values are chosen is `threshold`'s business.
+Pure: made of judged replays. `threshold` chooses the values.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Point:
 
     @property
     def ending(self) -> str | None:
-        """The ending of every one of its replays; None where they differ or where one is inconclusive."""
+        """The ending of every one of its replays; None if they differ or where one is inconclusive."""
         whole = sum(self.endings.values()) == self.replays
         return next(iter(self.endings)) if whole and len(self.endings) == 1 else None
 

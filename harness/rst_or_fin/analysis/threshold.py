@@ -1,6 +1,6 @@
 """Finds where along whole numbers one answer turns into another: by bisection where sound, else a grid.
 
-Pure: what is measured, and how, is the caller's. A bisection sees few points and believes that there is one
+Pure: the caller measures. A bisection sees few points and believes that there is one
 threshold only. That belief is tested: on both sides of the threshold, next to it and in between, a few more
 points are looked at. Where the answers do not fit one threshold, a grid shows what they are instead.
 """
@@ -29,7 +29,7 @@ class Found:
     """What a search saw. `runs` are in the order of the range; a threshold lies between each and the next.
 
     `checked` are the points that a bisection looked at only to test its threshold. `why_grid` says why there
-    was no bisection, or why it could not be believed (empty where there was one that held).
+    was no bisection, or why it could not be believed (empty if there was one that held).
     """
 
     runs: tuple[Run, ...]
@@ -38,9 +38,10 @@ class Found:
 
 
 def search(low: int, high: int, measure: Callable[[int], str | None], points: int | None = None) -> Found:
-    """Look for the threshold between `low` and `high`, both included; `points` asks for a grid of so many.
+    """Look for the threshold between `low` and `high`, both included.
 
-    `measure` gives the answer at a point, or None where there is no single one; it is asked once a point.
+    `measure` returns the answer at a point, or None if there is no single one; it is called once per point.
+    `points` asks for a grid of that many points instead of a bisection.
     """
     seen: dict[int, str | None] = {}
 
@@ -61,7 +62,7 @@ def search(low: int, high: int, measure: Callable[[int], str | None], points: in
 
 
 def grid(low: int, high: int, points: int) -> list[int]:
-    """Return so many whole numbers from `low` to `high`, both included, spread as evenly as possible."""
+    """Return `points` whole numbers from `low` to `high`, both included, spread as evenly as possible."""
     steps = max(1, points - 1)
     return sorted({low + (high - low) * step // steps for step in range(steps + 1)})
 

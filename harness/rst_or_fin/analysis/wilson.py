@@ -34,7 +34,7 @@ class Share:
 
 
 def share(count: int, total: int) -> Share:
-    """Compute the 95 % Wilson interval of a count. Raises ValueError where it is not one out of `total`."""
+    """Compute the 95 % Wilson interval of a count. Raises ValueError if it is not one out of `total`."""
     if not 0 <= count <= total or total == 0:
         raise ValueError(f"{count} of {total} is not a share")
     z2 = _Z_95**2

@@ -1,4 +1,4 @@
-"""Finds a capture's records many at a time, by numpy, whatever the format: a `Layout` says how they lie."""
+"""Finds a capture's records many at a time, with numpy; a `Layout` describes where they are in a format."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _PADDING = 256  # bytes: more than headers take
 
 
 class Layout(Protocol):
-    """How the records of one file lie behind what stands before them: each a head, then its frame.
+    """Describes where the records of a file are, each a header followed by its frame.
 
-    `head` has the head's fields, little-endian, among them `captured`: how many bytes of the frame follow.
-    `shortest` is how many bytes a step needs.
+    `head` is the header's dtype, little-endian; its field `captured` is the frame's length in bytes.
+    `shortest` is the number of bytes that `step` needs.
     """
 
     link_type: int
@@ -30,56 +30,59 @@ class Layout(Protocol):
     shortest: int
 
     def likely(self, data: bytes, at: int) -> tuple[Column, Column]:
-        """Find what looks like whole records from `at` on: where each begins, and where it ends."""
+        """Find likely whole records from `at` on; return where each begins, and where it ends."""
 
     def step(self, data: bytes, at: int) -> tuple[Column, int]:
-        """Look at `at` itself: the record that begins there, if it is one, and where what comes next does.
+        """Return the record that begins at `at`, if there is one, and the offset of what follows.
 
-        That is behind the data for what only the format's general reader can read.
+        An offset beyond the data means that only the format's general reader can go on.
         """
 
     def are_sound(self, heads: Column) -> bool:
-        """Return whether no record claims what cannot be."""
+        """Return whether the headers are plausible: lengths, interfaces and times that can be."""
 
     def are_bare(self, heads: Column) -> Column:
-        """Return which records hold nothing but their frame."""
+        """Return which records hold only their frame, without options."""
 
     def times_ns(self, heads: Column) -> Column:
-        """Return when each record was captured."""
+        """Return when each record was captured, in nanoseconds since the epoch."""
 
     def record(self, data: bytes, at: int) -> Record:
         """Read one record as the format's general reader does."""
 
     def rest(self) -> Iterator[Record]:
-        """Have the general reader go on where the stream stands."""
+        """Read on with the format's general reader, from the stream's position."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Some records in a row: their bytes, and where each of them begins."""
+    """Consecutive records: their bytes, and where each of them begins."""
 
     data: bytes
     padded: Column  # the same as numbers, and some zeros behind
     starts: Column
 
     def rows(self, length: int, among: Column | None = None) -> Column:
-        """Return the first bytes of every record, or of those, as many of each, whatever follows it."""
+        """Return the first `length` bytes of every record, or of those `among`.
+
+        They may reach into the next record.
+        """
         starts = self.starts if among is None else self.starts[among]
         return np.lib.stride_tricks.sliding_window_view(self.padded, length)[starts]
 
     def heads(self, layout: Layout) -> Column:
-        """Return the fields of their heads."""
+        """Return the records' headers."""
         return self.rows(layout.head.itemsize).view(layout.head)[:, 0]
 
     def record(self, number: int, layout: Layout) -> Record:
-        """Read one of them."""
+        """Read record `number` of the batch."""
         return layout.record(self.data, int(self.starts[number]))
 
 
 def batches(stream: ByteStream, layout: Layout) -> Iterator[Batch]:
-    """Give the records of a file from where the stream stands, as many at a time as make a batch.
+    """Yield the records from the stream's position on, in batches.
 
-    Ends, and leaves the stream, before what is not there to its end or what the layout does not know.
+    Stops at an incomplete record, or at one that the layout does not know, and leaves the stream there.
     """
     while stream.fill(_BATCH_LEN) or stream.available >= layout.shortest:
         data, at = stream.data, stream.at
@@ -92,10 +95,10 @@ def batches(stream: ByteStream, layout: Layout) -> Iterator[Batch]:
 
 
 def _walked(layout: Layout, data: bytes, at: int) -> tuple[Column, int]:
-    """Go from record to record; give where each whole one begins, and where the last of them ends.
+    """Find the whole records; return where each begins, and where the last one ends.
 
-    To follow every length is slow. So what looks like a record is looked up first, all at once, and only
-    where one of these does not lead to the next is a step taken by itself.
+    Following every length is slow. So likely records are looked up first, all at once, and only if one of
+    these does not lead to the next is a single step taken.
     """
     likely, after = layout.likely(data, at)
     breaks = np.append(np.flatnonzero(after[:-1] != likely[1:]), len(likely) - 1)

@@ -33,7 +33,7 @@ class ByteStream:
         return len(self.data) - self.at
 
     def fill(self, count: int) -> bool:
-        """Have at least `count` unread bytes in the window; return False where the stream ends first."""
+        """Read until the window holds `count` unread bytes; return False if the stream ends before."""
         available = len(self.data) - self.at
         if available >= count:
             return True
@@ -46,7 +46,7 @@ class ByteStream:
         return available >= count
 
     def skip(self, count: int) -> bool:
-        """Skip `count` bytes without holding them; return False where the stream ends first."""
+        """Skip `count` bytes without holding them; return False if the stream ends before."""
         while count > (available := len(self.data) - self.at):
             count -= available
             self._base += len(self.data)
@@ -57,7 +57,7 @@ class ByteStream:
         return True
 
     def rest(self) -> Iterator[bytes]:
-        """Yield every unread byte, in chunks. Raises DamageError where the source breaks off."""
+        """Yield every unread byte, in chunks. Raises DamageError if the source breaks off."""
         if self.at < len(self.data):
             yield self.data[self.at :]
         while chunk := self._next():

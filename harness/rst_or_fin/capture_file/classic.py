@@ -40,7 +40,7 @@ def records(stream: ByteStream, notes: FileNotes) -> Iterator[Record]:
 
 
 def header(stream: ByteStream) -> Header:
-    """Read the header. Raises CaptureError where it is cut off."""
+    """Read the header. Raises CaptureError if it is cut off."""
     if not stream.fill(HEADER_LEN):
         raise CaptureError(
             f"the capture is cut off inside its header ({stream.available} of {HEADER_LEN} bytes)",

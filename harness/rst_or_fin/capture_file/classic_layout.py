@@ -1,4 +1,4 @@
-"""How the records of a classic capture lie, for `batches`: little-endian, as libpcap writes them now."""
+"""The layout of a classic capture, for `batches`: little-endian, as libpcap writes it now."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class ClassicLayout:
         self._stream, self._header, self._notes = stream, header, notes
 
     def likely(self, data: bytes, at: int) -> tuple[Column, Column]:
-        """Find what looks like a record of the day of the one at `at`."""
-        day = int.from_bytes(data[at + 2 : at + 4], "little")  # 18 hours: the upper half of the seconds
+        """Find plausible headers whose seconds have the same upper 16 bits as those at `at` (18 hours)."""
+        day = int.from_bytes(data[at + 2 : at + 4], "little")
         end = len(data)
         halves = (np.frombuffer(data, dtype="<u2", count=(end - odd) // 2, offset=odd) for odd in (0, 1))
         found = [np.flatnonzero(half == day) * 2 + odd - 2 for odd, half in enumerate(halves)]
@@ -46,11 +46,11 @@ class ClassicLayout:
         return np.array([at]), at + _HEAD_LEN + captured
 
     def are_sound(self, heads: Column) -> bool:
-        """Return whether no record lies about its lengths."""
+        """Return whether all lengths are possible."""
         return not bool(((heads["captured"] > heads["wire"]) | (heads["captured"] > SNAP_LENGTH)).any())
 
     def are_bare(self, heads: Column) -> Column:
-        """Return that all are: the format has nothing but frames."""
+        """Return True for each: classic records have no options."""
         return np.ones(len(heads), dtype=bool)
 
     def times_ns(self, heads: Column) -> Column:
@@ -72,7 +72,7 @@ class ClassicLayout:
 
 
 def opened(stream: ByteStream, notes: FileNotes) -> ClassicLayout | None:
-    """Read a file's header; None where its records lie in any other way. Raises CaptureError."""
+    """Read a file's header; None if its records have any other layout. Raises CaptureError."""
     header = classic.header(stream)
     is_known = header.record.format == "<IIII" and not header.swapped and not header.fcs_len
     return ClassicLayout(stream, header, notes) if is_known else None

@@ -1,8 +1,8 @@
-"""Frames as columns of numbers: TCP over IP over a plain link layer, many frames at a time.
+"""Reads frames as columns of numbers: TCP over IP over a plain link layer, many frames at a time.
 
 A frame that is anything else is left to `decoding`, which knows every layer: fragments, options of IPv4,
-extension headers of IPv6, headers that were captured in part. What is said here of a frame is what `decoding`
-says of it. numpy computes a column at a tenth of what Python takes for its numbers one by one.
+extension headers of IPv6, headers that were captured in part. Of the others both read the same. numpy takes
+a tenth of the time that Python takes for one number after another.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _IS_TUNNEL[list(TUNNELS)] = True
 
 
 class _Link(NamedTuple):
-    """A link type's header: its length, and where an EtherType stands in it (nowhere: IP follows)."""
+    """A link type's header: its length, and the offset of its EtherType (None: IP follows)."""
 
     length: int
     ethertype_at: int | None
@@ -126,7 +126,7 @@ def datagrams(batch: Batch, layout: Layout, among: Column) -> Column:
 
 
 def _fields(layout: Layout, link: _Link, version: IpVersion) -> np.dtype[Any]:
-    """Where the fields stand from the beginning of a record on."""
+    """Return the dtype of a record: the offsets of header, link, IP and TCP fields from its start."""
     ip = layout.head.itemsize + link.length
     tcp = ip + version.length
     places: dict[str, tuple[Any, int]] = {
@@ -167,10 +167,10 @@ def _holds(found: Column, link: _Link, version: IpVersion, protocol: int) -> Col
 def _verified(
     padded: Column, ip_at: Column, is_whole: Column, found: Column, version: IpVersion
 ) -> tuple[Column, Column]:
-    """Which checksums are right, and which are wrong and no network card's (see `checksums`).
+    """Return which checksums are right, and which are wrong for another reason than offloading.
 
-    The ones' complement sum does not depend on the order of bytes, but that it comes out in that order
-    (RFC 1071 section 2): words are summed up as they lie there, and the pseudo header is turned round.
+    See `checksums`. The ones' complement sum is the same in either byte order, only swapped (RFC 1071
+    section 2): words are summed up in their own order, and the pseudo header's sum is swapped.
     """
     tcp_at, length = ip_at + version.length, version.tcp_len(found)
     ip_sum, tcp_sum = _sums(
@@ -190,8 +190,8 @@ def _verified(
 def _sums(padded: Column, at: Column, tcp_at: Column, end: Column) -> tuple[Column, Column]:
     """Sum up the little-endian words from `at` to `tcp_at`, an even number of bytes, and from there to `end`.
 
-    Words are taken at even places. What begins at an odd one lies the other way round in these; a byte too
-    many at either end is taken off again.
+    Words are taken at even offsets. Data that begins at an odd one is byte-swapped in them; a surplus byte at
+    either end is subtracted again.
     """
     odd = at & 1
     edges = np.stack((at >> 1, tcp_at >> 1, (end + 1) >> 1), axis=1).ravel()

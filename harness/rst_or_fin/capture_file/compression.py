@@ -102,7 +102,7 @@ _LONGEST_MAGIC = 6
 def unpacked(stream: ByteStream) -> ByteStream:
     """Return the stream uncompressed, or as it is where it never was compressed.
 
-    Raises CaptureError where its format is one that this Python cannot unpack.
+    Raises CaptureError if its format is one that this Python cannot unpack.
     """
     stream.fill(_LONGEST_MAGIC)
     begin = stream.data[stream.at : stream.at + _LONGEST_MAGIC]
@@ -113,7 +113,7 @@ def unpacked(stream: ByteStream) -> ByteStream:
 
 
 def _pieces(chunks: Iterable[bytes], of: _Format) -> Iterator[bytes]:
-    """Unpack piece by piece. Raises DamageError where the data is damaged or ends early."""
+    """Unpack piece by piece. Raises DamageError if the data is damaged or ends early."""
     member = of.begin()
     for data in chunks:
         while data or not (member.needs_input or member.eof):

@@ -31,7 +31,7 @@ class Damage:
 
 
 def the_end(at: int, left: int, broken: str) -> Damage | None:
-    """Say what is wrong with an end that leaves `left` bytes over; None where it leaves none.
+    """Say what is wrong with an end that leaves `left` bytes over; None if it leaves none.
 
     `broken` is what the source of the bytes says of its own end, or "".
     """

@@ -59,7 +59,7 @@ class Decoder:
             self._passed_over[OTHER_UDP] += number
 
     def segment(self, record: Record, frame_no: int = 0) -> Segment | None:
-        """Find the TCP segment in a record; None where there is none, or not yet."""
+        """Find the TCP segment in a record; None if there is none, or not yet."""
         packet = self._packet
         packet.data, packet.at, packet.end, packet.t_ns = record.data, 0, record.wire_len, record.t_ns
         try:

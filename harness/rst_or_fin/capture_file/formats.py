@@ -26,7 +26,7 @@ _FOREIGN = {
 def records(chunks: Iterable[bytes], notes: FileNotes) -> Iterator[Record]:
     """Yield the records of a capture file, whose bytes come in `chunks`, in file order.
 
-    Holds one record and one chunk at a time. Raises CaptureError, at once, where the file is not a capture;
+    Holds one record and one chunk at a time. Raises CaptureError, at once, if the file is not a capture;
     one that cannot be read to its end just ends, and `notes.damage` says why.
     """
     stream = unpacked(ByteStream(chunks))

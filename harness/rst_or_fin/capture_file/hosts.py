@@ -14,10 +14,10 @@ _HALF = 64
 
 
 class Hosts:
-    """The hosts of one file. `is_confused`: two IPv6 addresses got one number; none means anything then."""
+    """The hosts of one file. `has_collision`: two IPv6 addresses share a number: trust none."""
 
     def __init__(self) -> None:
-        self.is_confused = False
+        self.has_collision = False
         self._ipv6 = Numbering()
 
     def ipv6(self, addresses: Column) -> Column:
@@ -33,7 +33,7 @@ class Hosts:
         found = np.empty(len(keys), dtype=np.uint32)
         found[order] = numbers[np.cumsum(is_first) - 1]
         is_same = (self._ipv6.one[found] == one) & (self._ipv6.other[found] == other)
-        self.is_confused |= not is_same.all()
+        self.has_collision |= not is_same.all()
         hosts: Column = found + np.uint64(_IPV4_END)
         return hosts
 

@@ -50,7 +50,7 @@ class IcmpError(NamedTuple):
 
 
 def read(packet: Packet, kind: int, frame_no: int) -> IcmpError | None:
-    """Read the ICMP message at hand; None where it is not such an error, or quotes too little."""
+    """Read the ICMP message at hand; None if it is not such an error, or quotes too little."""
     data, at = packet.data, packet.at
     wanted = _UNREACHABLE if kind == ICMP else _UNREACHABLE6
     if len(data) < at + 8 or data[at] != wanted:

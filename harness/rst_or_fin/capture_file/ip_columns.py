@@ -1,4 +1,4 @@
-"""What both versions of IP say of a TCP segment, many headers at a time."""
+"""Reads IP headers of both versions, many at a time, as columns."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _MORE_OR_OFFSET = 0x3FFF
 
 
 class IpVersion(Protocol):
-    """A version of IP. `fields` are where they stand in its header, which is `length` bytes long.
+    """A version of IP. `fields` are dtypes and offsets in its header, which is `length` bytes long.
 
-    `summed_from` is where what is summed up of the header begins: at its addresses at the latest.
+    `summed_from` is the offset from which the header is summed up: that of its addresses at the latest.
     """
 
     ethertype: int
@@ -27,10 +27,13 @@ class IpVersion(Protocol):
     fields: ClassVar[Mapping[str, tuple[str, int]]]
 
     def holds(self, found: Column, protocol: int) -> Column:
-        """Return which headers are of this version, with nothing between them and the whole of that."""
+        """Return which headers are of this version and carry `protocol` directly.
+
+        That is, without options, extension headers or fragments.
+        """
 
     def tcp_len(self, found: Column) -> Column:
-        """Return how many bytes follow each by its own word."""
+        """Return the payload length in bytes that each header announces."""
 
     def hosts(self, found: Column, hosts: Hosts) -> tuple[Column, Column]:
         """Return source and destination as numbers."""

@@ -1,4 +1,4 @@
-"""Gives small numbers to pairs of 64-bit numbers, many at a time: to addresses of 128 bits, to both ends."""
+"""Numbers pairs of 64-bit values, many at a time: halves of IPv6 addresses, the two ends of a connection."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from rst_or_fin.capture_file.batches import Column
 
 
 def keys_of(one: Column, other: Column) -> Column:
-    """Return a key for each pair, all but certainly another for each (Fibonacci hashing)."""
+    """Return a hash of each pair (Fibonacci hashing); collisions are possible, but unlikely."""
     mixed = (one * np.uint64(0x9E3779B97F4A7C15)) ^ (other * np.uint64(0xC2B2AE3D27D4EB4F))
     found: Column = mixed ^ (mixed >> np.uint64(29))
     return found
 
 
 class Numbering:
-    """Pairs by their numbers, from 0 on as they came: `one[n]` and `other[n]` are the pair of number n.
+    """Numbers pairs from 0 in order of appearance: `one[n]` and `other[n]` are the pair of number n.
 
-    Pairs are looked up by their keys. Two with one key get one number: whoever looks pairs up compares.
+    Pairs are looked up by their hash. Pairs with the same hash share a number, so compare with `one` and
+    `other`.
     """
 
     def __init__(self) -> None:
@@ -29,7 +30,7 @@ class Numbering:
         return len(self.one)
 
     def numbers(self, keys: Column, one: Column, other: Column) -> Column:
-        """Return the pairs' numbers, new ones where need be. The keys are in order, each comes once."""
+        """Return the number of each pair, assigning new ones as needed. `keys` must be sorted and unique."""
         is_known, at = self._find(keys)
         fresh = ~is_known
         found = np.empty(len(keys), dtype=np.uint32)
@@ -41,7 +42,7 @@ class Numbering:
         return found
 
     def known(self, keys: Column) -> Column:
-        """Return the numbers of those keys that have one."""
+        """Return the numbers of those `keys` that have one."""
         is_known, at = self._find(keys)
         found: Column = self._numbers[at[is_known]]
         return found

@@ -1,7 +1,7 @@
-"""Recognises checksums that no network card had filled in when they were captured. Pure.
+"""Recognises checksum offload: checksums that the network card had yet to fill in. Pure.
 
-A host that leaves checksums to its card hands them to a capture on itself as they are: wrong, all of them.
-One wrong checksum among right ones is damage: no receiver took that segment.
+In a capture taken on a host that offloads checksums, all checksums that it sent are wrong. One wrong checksum
+among right ones is damage: no receiver accepted that segment.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from rst_or_fin.tcp.segment import Checksum, Segment
 
 
 class Offloads:
-    """Forgives such hosts their wrong checksums, segment by segment.
+    """Marks the wrong checksums of hosts that offload them as PARTIAL, segment by segment.
 
     `known` are the hosts that an earlier reading of the same capture has found. None: it cannot be read
-    twice, and a host is forgiven as long as none of its checksums was right. `is_right` knows hosts that sent
-    a right one on segments that do not come by here.
+    twice, and a host counts as offloading as long as none of its checksums was right. `is_right` returns
+    whether a host sent a right checksum on a segment that this class does not see.
     """
 
     def __init__(
@@ -31,12 +31,12 @@ class Offloads:
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """The hosts that sent nothing but wrong checksums, as far as the capture was read."""
+        """The hosts that sent only wrong checksums, as far as the capture was read."""
         return tuple(sorted(self._offloading))
 
     @property
     def is_settled(self) -> bool:
-        """Whether what was forgiven is what the whole capture says."""
+        """Whether `known` is what the whole capture shows."""
         return self._known is None or set(self._known) == self._offloading
 
     @property
@@ -45,7 +45,7 @@ class Offloads:
         return found if self._is_right is None else {host for host in found if not self._is_right(host)}
 
     def forgiven(self, segments: Iterable[Segment]) -> Iterator[Segment]:
-        """Yield the segments, those whose checksum was left to a card marked as such."""
+        """Yield the segments, those whose checksum was offloaded marked as PARTIAL."""
         right, wrong = self._right, self._wrong
         for segment in segments:
             if segment.checksum is Checksum.GOOD:

@@ -28,7 +28,7 @@ for _name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
 def open_captures(paths: Sequence[str | Path], *, payload_kept: int = LARGEST_PAYLOAD) -> CaptureReading:
     """Read capture files as one capture, in the order of time; `-` is standard input, read as it grows.
 
-    Raises UsageError where one cannot be opened or is not a capture.
+    Raises UsageError if one cannot be opened or is not a capture.
     """
     for path in paths:
         _check(path, alone=len(paths) == 1)
@@ -107,7 +107,7 @@ def _first_of_pipe(path: Path, descriptor: int) -> bytes:
 
 
 def _chunks(read: Callable[[int], bytes]) -> Iterator[bytes]:
-    """Read to the end. Raises DamageError where, for example, the disk fails in the middle."""
+    """Read to the end. Raises DamageError if, for example, the disk fails in the middle."""
     try:
         while chunk := read(_CHUNK):
             yield chunk

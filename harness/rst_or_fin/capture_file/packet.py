@@ -63,7 +63,7 @@ class Packet:
     fragment: tuple[int, int, int, bool]
 
     def u16(self, offset: int) -> int:
-        """Read 16 bits in network byte order, `offset` bytes on. Raises IndexError where there are none."""
+        """Read 16 bits in network byte order, `offset` bytes on. Raises IndexError if there are none."""
         at = self.at + offset
         return self.data[at] << 8 | self.data[at + 1]
 

@@ -57,7 +57,7 @@ class Interface:
 def records(stream: ByteStream, notes: FileNotes) -> Iterator[Record]:
     """Read the first section header, then yield every record.
 
-    Raises CaptureError, at once, where that header is not valid.
+    Raises CaptureError, at once, if that header is not valid.
     """
     reader = Reader(stream, notes)
     reader.begin()
@@ -86,7 +86,7 @@ class Reader:
         self._t_ns = 0
 
     def begin(self) -> None:
-        """Read the first section header. Raises CaptureError where it is cut off or unknown."""
+        """Read the first section header. Raises CaptureError if it is cut off or unknown."""
         try:
             _, body = next(self._unread)
             self._section(body)
@@ -102,7 +102,7 @@ class Reader:
         return self._blocks.order
 
     def reads(self, kind: int) -> bool:
-        """Return whether blocks of that kind say anything here."""
+        """Return whether this reader uses blocks of that type."""
         return kind in self._take
 
     def describe(self) -> None:

@@ -54,7 +54,7 @@ class Blocks:
             self.damage = the_end(self.at, left, stream.broken)
 
     def next_kind(self) -> int | None:
-        """Look at the kind of the next block; None where there is none."""
+        """Look at the kind of the next block; None if there is none."""
         stream = self._stream
         if not stream.fill(SHORTEST_BLOCK):
             return None
@@ -75,7 +75,7 @@ class Blocks:
         return kind, length + -length % 4
 
     def _body(self, kind: int, length: int) -> bytes | None:
-        """Read a block to its end; None where the stream ends before it does."""
+        """Read a block to its end; None if the stream ends before it does."""
         stream = self._stream
         body = b""
         if kind in self._wanted:

@@ -1,7 +1,7 @@
-"""How the packets of a pcapng capture lie, for `batches`: Enhanced Packet Blocks of one section.
+"""The layout of a pcapng capture, for `batches`: Enhanced Packet Blocks of one section.
 
-Known is what Wireshark and dumpcap write: little-endian, all interfaces described before the packets and
-alike, then packets, and what counts them behind them all. Blocks that no reader reads may stand anywhere.
+It is what Wireshark and dumpcap write: little-endian, all interfaces described before the packets and alike,
+then packets, then the interface statistics. Blocks that the general reader ignores may stand anywhere.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class PcapngLayout:
         self._late = _LATEST_NS // self._unit_ns >> 32
 
     def likely(self, data: bytes, at: int) -> tuple[Column, Column]:
-        """Find what has a packet's kind and one length at both ends."""
+        """Find likely Enhanced Packet Blocks: that block type, and the same length at both ends."""
         words = np.frombuffer(data, dtype="<u4", count=(len(data) - at) // _WORD, offset=at)
         begins = np.flatnonzero(words[: 1 - _EMPTY_PACKET // _WORD] == ENHANCED_PACKET)
         length = words[begins + 1].astype(np.int64)
@@ -54,7 +54,7 @@ class PcapngLayout:
         return begins[is_likely] * _WORD + at, after[is_likely] * _WORD + at
 
     def step(self, data: bytes, at: int) -> tuple[Column, int]:
-        """Step over a block that no reader reads."""
+        """Skip a block that the general reader ignores; end the batch at any other."""
         kind, length = _BEGIN.unpack_from(data, at)
         after, none = at + length, np.empty(0, dtype=np.int64)
         if self._reader.reads(kind) or length < SHORTEST_BLOCK or length % _WORD or after > len(data):
@@ -63,7 +63,7 @@ class PcapngLayout:
         return none, after if again == length else len(data) + 1
 
     def are_sound(self, heads: Column) -> bool:
-        """Return whether every packet is of a known interface, as long as its block, and of our time."""
+        """Return whether every packet has a known interface, fits its block and has a plausible time."""
         captured = heads["captured"].astype(np.int64)
         wrong = (heads["interface"] >= self._interfaces) | (heads["high"] >= self._late)
         return not bool((wrong | (captured + _EMPTY_PACKET > heads["length"])).any())
@@ -90,7 +90,7 @@ class PcapngLayout:
 
 
 def opened(stream: ByteStream, notes: FileNotes) -> PcapngLayout | None:
-    """Read up to the packets; None where these lie in any other way. Raises CaptureError."""
+    """Read up to the packets; None if these lie in any other way. Raises CaptureError."""
     reader = Reader(stream, notes)
     reader.begin()
     try:

@@ -1,4 +1,4 @@
-"""Reads a capture's TCP segments as they are asked for, and what else it says by its end."""
+"""Reads a capture's TCP segments lazily, and what else it says by its end."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ class Break:
 class CaptureReading:
     """The TCP segments of one capture, or of several in the order of time; iterate over it once.
 
-    Frames are numbered from 1 on as Wireshark does, across all files. What the attributes say is complete
-    once the last segment was given. `payload_kept`: so many bytes of each payload are kept.
+    Frames are numbered from 1 on as Wireshark does, across all files. The attributes are complete only after
+    the last segment. `payload_kept` bytes of each payload are kept.
 
-    A reading may leave segments out that are known already. `on_left_out` is then told when each of them
-    came, in order, before the next segment is given: what waits for time to pass waits for these too.
+    A reading may leave out segments that are known already. `on_left_out` then gets their times, in order,
+    before the next segment is yielded, for whoever waits for time to pass.
 
-    Raises CaptureError, at once, where a file is no capture.
+    Raises CaptureError, at once, if a file is no capture.
     """
 
     on_left_out: Callable[[Times], None] | None = None
@@ -88,7 +88,7 @@ class CaptureReading:
 
     @property
     def dropped(self) -> int | None:
-        """How many frames the capture missed; None where no file says."""
+        """How many frames the capture missed; None if no file says."""
         known = [notes.dropped for notes in self._notes if notes.dropped is not None]
         return sum(known) if known else None
 

@@ -30,7 +30,7 @@ class _Datagram:
         return self.held == self.length
 
     def add(self, start: int, piece: bytes, *, last: bool) -> bool:
-        """Add a fragment; return False where it contradicts another (RFC 5722; Linux since 4.19)."""
+        """Add a fragment; return False if it contradicts another (RFC 5722; Linux since 4.19)."""
         end = start + len(piece)
         at = bisect_left(self.starts, start)
         if self.pieces.get(start) == piece:
@@ -62,7 +62,7 @@ class Reassembly:
 
     @property
     def incomplete(self) -> int:
-        """How many fragments have found no whole, so far."""
+        """The number of fragments given up, or still waiting for the rest of their datagram."""
         return self.lost + sum(len(datagram.starts) for datagram in self._waiting.values())
 
     def join(self, packet: Packet) -> int:

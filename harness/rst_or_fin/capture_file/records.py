@@ -54,7 +54,7 @@ class Comments:
 class FileNotes:
     """What a file says besides its records; complete once the last record is read.
 
-    `dropped` counts frames that the capture missed, None where the file does not say. `comments` are those
+    `dropped` counts frames that the capture missed, None if the file does not say. `comments` are those
     about no frame.
     """
 

@@ -1,4 +1,4 @@
-"""Which of the kernel's counters count for what: each with its reason, as one table.
+"""Lists the kernel's counters in one table: what each is used for, and why.
 
 All of them are evidence. The judge is given some; of these most must be the same wherever a close goes the
 same way. Of the rest some are noise by what they count, whatever kernel counts it. The counters are Linux's
@@ -136,5 +136,5 @@ MUST_BE_EQUAL = frozenset(counter.name for counter in JUDGED if counter.equal)
 
 
 def is_noise(name: str) -> bool:
-    """Whether two equal closes may differ in this counter."""
+    """Return whether two equal closes may differ in this counter."""
     return any(noise.pattern.fullmatch(name) for noise in NOISE)

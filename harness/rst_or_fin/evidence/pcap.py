@@ -28,7 +28,7 @@ class CutOffError(CaptureError):
 def frames(capture: bytes) -> Iterator[tuple[int, Frame]]:
     """Yield every record of a capture as (link type, frame), in file order.
 
-    Raises CaptureError where the bytes are no capture, are damaged, or end in the middle of a record.
+    Raises CaptureError if the bytes are no capture, are damaged, or end in the middle of a record.
     """
     for record in _records(capture):
         yield record.link_type, Frame(t_ns=record.t_ns, data=record.data)
@@ -59,7 +59,7 @@ def segments(capture: bytes) -> Iterator[Segment]:
 
 
 def segment(frame: Frame, link_type: int = ETHERNET) -> Segment | None:
-    """Return the TCP segment in a frame; None where it is something else, a fragment, or cut too short."""
+    """Return the TCP segment in a frame; None if it is something else, a fragment, or cut too short."""
     return Decoder().segment(Record(frame.t_ns, link_type, frame.data, len(frame.data)))
 
 

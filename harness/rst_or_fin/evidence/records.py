@@ -28,7 +28,7 @@ class Call:
 
     @property
     def end_ns(self) -> int | None:
-        """When the call ended, on the capture's clock; None where its begin is unknown."""
+        """When the call ended, on the capture's clock; None if its start is unknown."""
         return None if self.t_ns is None else self.t_ns + self.duration_us * 1000
 
 
@@ -62,7 +62,7 @@ class SentBytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SocketState:
-    """One connected socket right before the close line, as its own kernel tells it.
+    """The state of one connected socket right before the close line, from its own kernel.
 
     `received` counts payload bytes that arrived in order; `unread` those of them that still lie in the
     kernel's receive buffer. Neither counts the peer's FIN. `state` is TCP_INFO's tcpi_state.
@@ -153,7 +153,7 @@ class WirePlayed:
 
     `first_frame` and `last_frame` number the frames of that capture (from 1), `dropped` counts those that
     it lost until then. `lost` are frames for which the wire itself had no room, `pending` those that still
-    waited for their time when the watch ended. `gone` says why the wire's program ended, empty where it did
+    waited for their time when the watch ended. `gone` says why the wire's program ended, empty if it did
     not.
     `held_by_peer` are connections, each by its two ends, that only the peer's host still had then.
     """
@@ -181,16 +181,16 @@ class SessionEnd(StrEnum):
 class Replay:
     """One session, played once: what every line returned and what the kernel said around the close.
 
-    `close_line` is the 1-based number of the line that closes (0 where it was never reached); `sockets`
+    `close_line` is the 1-based number of the line that closes (0 if it was never reached); `sockets`
     were looked at right before it. `bound` are all connected sockets that lines bound to variables,
     `listening` those that listened or did; `sent` has what was handed to them. `readings` are in order of
-    time. `wire` is what a wire with rules did (None where nothing stood between the hosts).
+    time. `wire` is what a wire with rules did (None if nothing stood between the hosts).
     `system_calls` are those of the socket under test, as strace shows them (None if not recorded);
-    `resets` the RSTs that its kernel sent for it, with the kernel's reasons (None where it gives none).
+    `resets` the RSTs that its kernel sent for it, with the kernel's reasons (None if it gives none).
     `changed` are all counters of the closing host's network namespace that changed between the session's
-    begin and the settled end, by how much (None where they were not read at both). `error` is the Erlang
+    start and the settled end, by how much (None if they were not read at both). `error` is the Erlang
     error of a line that crashed, or what ended the session otherwise. `node_status` is how the process of a
-    node that is gone ended: its exit code, or minus the number of the signal (None where nobody told).
+    node that is gone ended: its exit code, or minus the number of the signal (None if nobody told).
     """
 
     index: int
@@ -211,7 +211,7 @@ class Replay:
     changed: Mapping[str, int] | None = None
 
     def reading(self, moment: Moment) -> CounterReading | None:
-        """Return the counters as they were read at that moment; None where they were not."""
+        """Return the counters as they were read at that moment; None if they were not."""
         return next((reading for reading in self.readings if reading.moment is moment), None)
 
     @property
@@ -225,7 +225,7 @@ class PeerReport:
     """What the peer's application saw of one connection.
 
     `peer` is the end that connected. `end` is what its last read or write gave: "end of file", or an
-    errno's name such as "ECONNRESET". `trouble` says why it could not do its part (empty where it could):
+    errno's name such as "ECONNRESET". `trouble` says why it could not do its part (empty if it could):
     what happened then is not what the scenario is about. `t_ns` is when it said so, on its own clock.
     `log` is what a proxy in between wrote down. A `peer` with port 0 is any connection from that address.
     """

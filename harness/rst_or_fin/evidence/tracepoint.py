@@ -32,7 +32,7 @@ class Reset:
 
 
 def parse(line: str) -> Reset | None:
-    """Parse the RST that a line of the trace reports; None where it reports none, or gives no reason."""
+    """Parse the RST that a line of the trace reports; None if it reports none, or gives no reason."""
     found = _LINE.search(line)
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""Says in words which wait of a session's line was in vain (erlang/src/socket_waits.erl). Pure."""
+"""Explains which wait of a session's line timed out (erlang/src/socket_waits.erl). Pure."""
 
 from __future__ import annotations
 

@@ -256,7 +256,7 @@ class End:
         return reset.ttl is None or not self.ttls or reset.ttl in self.ttls
 
     def has_id_of(self, reset: CandidateReset) -> bool:
-        """Return False where this end's IP IDs are all zero, or consecutive, and the RST's is far from them.
+        """Return False if this end's IP IDs are all zero, or consecutive, and the RST's is far from them.
 
         A RST of a socket that is gone has 0 whatever the others have (ip_select_ident_segs, Linux 6.12).
         """
@@ -836,7 +836,7 @@ def _shift(segment: Segment, own: End, peer: End) -> int:
 
 
 def _window_scale(options: bytes) -> int | None:
-    """Return the window scale option of a SYN, at most 14; None where it has none."""
+    """Return the window scale option of a SYN, at most 14; None if it has none."""
     at = 0
     while at < len(options) and options[at] != 0:
         if options[at] == 1:

@@ -49,9 +49,9 @@ RETRIES = Retries()  # Linux's own, which testbeds pin
 class Abort:
     """How one end gave up, as far as the evidence shows it.
 
-    `raised` are the counters that its kernel raised in the interval in which the segment left, None where
+    `raised` are the counters that its kernel raised in the interval in which the segment left, None if
     they are unknown or another connection's reset may have raised them; `reasons` the tracepoint's, None
-    where there is none. `heard` is how many payload bytes came from the peer before. `waiting`: the
+    if there is none. `heard` is how many payload bytes came from the peer before. `waiting`: the
     application never had this connection, and its listener was closed in the interval. `retries` is how often
     its kernel sends again before it gives up.
     """
@@ -238,7 +238,7 @@ FITTING = {
     "NO_SOCKET": (Cause.DATA_AFTER_CLOSE, Cause.LATE_SEGMENT, Cause.CLOSED_PORT, Cause.UNKNOWN),
     "TCP_TIMEWAIT_SOCKET": (Cause.LATE_SEGMENT, Cause.DATA_AFTER_CLOSE, Cause.UNKNOWN),
 }
-_RARE = (Cause.OUT_OF_MEMORY, Cause.FIN_WAIT2_TIMEOUT)  # candidates only where a counter says so
+_RARE = (Cause.OUT_OF_MEMORY, Cause.FIN_WAIT2_TIMEOUT)  # candidates only if a counter says so
 
 
 def cause_of(abort: Abort) -> Cause:

@@ -1,9 +1,9 @@
-"""Connections that opened and closed as by the book, found among columns of numbers, many at a time.
+"""Finds connections with an undisturbed life from SYN to last ACK, in numpy columns of segments.
 
 Plain is: a SYN, its SYN ACK, then segments with ACK, in each direction every number once and in order; every
-ACK names what was captured before it; one FIN of each end, both acknowledged. No RST, no wrong checksum. Of
-such a connection the judge says the same whatever else is in it: FIN by both ends, conclusive, no remark
-(`tests/truth/test_sifting.py` holds that against the judge). All others are not known here.
+ACK names what was captured before it; one FIN of each end, both acknowledged. No RST, no wrong checksum. The
+verdict of such a connection is always the same: FIN by both ends, conclusive, no remark
+(`tests/truth/test_sifting.py` compares that with the judge). Every other connection is left to the judge.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Found:
 
 
 def find(among: Segments) -> Found:
-    """Cut the segments (at least one) up into connections, and say which are plain."""
+    """Split the segments (at least one) into connections, and find those that are plain."""
     syn, fin, ack = ((among.flags & bit) != 0 for bit in (_SYN, _FIN, _ACK))
     opens = syn & ~ack
     opens[0] = True
@@ -101,5 +101,5 @@ def _before(latest: _Column) -> _Column:
 
 
 def _distance(later: _Column, earlier: _Column) -> _Column:
-    """`later - earlier` in sequence space, signed."""
+    """Return `later - earlier` in sequence space, signed."""
     return (later - earlier).view(np.int32)

@@ -66,7 +66,7 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `t_ns` is the capture's clock in nanoseconds since the epoch; `seq` and `ack` are absolute (32 bit);
     `payload_len` counts the bytes the IP header announces, also where the capture cut the payload short.
     `ttl` (IPv6: the hop limit) and `ip_id` (IPv4 only) come from the innermost IP header; `frame_no` is the
-    1-based number of the frame in its capture, as Wireshark counts, and 0 where it is in none.
+    1-based number of the frame in its capture, as Wireshark counts, and 0 if it is in none.
 
     A msgspec struct: a capture holds millions of these, and a frozen dataclass takes six times as long.
     """

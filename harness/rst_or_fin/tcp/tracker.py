@@ -73,7 +73,7 @@ class Conversation:
         return connection(self.members, self.reading)
 
     def look_back(self) -> None:
-        """Doubt a connection that begins with a copy of an earlier one's SYN, until it has opened.
+        """Mark a connection as doubtful while its SYN may be a late copy of an earlier connection's.
 
         A client that sent that SYN anew goes on to acknowledge the answer. If it was a late copy, the client
         knows of no such connection.
@@ -119,7 +119,10 @@ class Conversation:
         return self.reading.fits(segment)
 
     def awaits_syn_ack(self, segment: Segment) -> bool:
-        """Return whether a segment came in place of a SYN ACK: an earlier connection's, then."""
+        """Return whether a SYN ACK was due and this segment is none.
+
+        It then belongs to an earlier connection.
+        """
         own, peer = self.reading.end(segment.src), self.reading.end(segment.dst)
         if segment.syn or segment.rst:
             return False
@@ -193,7 +196,7 @@ class Conversation:
         return held, self.let_go(stray.indices)
 
     def let_go(self, also: Collection[int] = ()) -> list[Segment]:
-        """Remove the SYNs that are held back, and these members; return one of each SYN."""
+        """Remove all SYNs that are held back and the segments `also`; return each removed SYN once."""
         if not (self.strays or also):
             return []
         others = [other.syn for other in self.strays.values()]
@@ -239,7 +242,7 @@ class ConnectionTracker:
         return begun
 
     def _open(self, current: Conversation | None, segment: Segment) -> Conversation:
-        """Begin with a SYN or SYN ACK: where one was open it is over, or the SYN was not captured."""
+        """Begin with a SYN or SYN ACK: the connection before it is over, or its SYN was not captured."""
         if current is None:
             return self._begin(segment, segment.src, segment.dst)
         if segment.has_ack:

@@ -28,9 +28,9 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
-    """One segment as it left, or else as it arrived. `left_ns` is None where it never left its end.
+    """One segment as it left, or else as it arrived. `left_ns` is None if it never left its end.
 
-    `near` and `far` are its indices in the two captures' connections; None where it is not in that one.
+    `near` and `far` are its indices in the two captures' connections; None if it is not in that one.
     """
 
     segment: Segment
@@ -46,11 +46,11 @@ class Passage:
 class TwoEnds:
     """A connection seen from both ends. `near` is the capture at the node's end, `far` that at its peer's.
 
-    Both are without what the wire made; `far` is None where nothing came that far, and `near` is kept whole
-    where that is all of it: what was under way before the captures began seems to come from nowhere. `shown`
-    has every segment once, in the order in which they left, and what the wire made where it arrived;
-    `passages` tell of each of them. `forged` are the ends in whose name a RST was taken that they had not
-    sent; `arrived` is the ending of the node as far as it reached the peer, be it forged.
+    Both lack segments made in transit; `far` is None if nothing arrived there. If nothing would be left of
+    `near`, it is kept whole: segments already in transit when the captures began look as if made there.
+    `shown` has every segment once, in the order in which they left, and those made in transit where they
+    arrived; `passages` describes each of them. `forged` are the ends in whose name a RST was accepted that
+    they had not sent; `arrived` is the ending of the node as far as it reached the peer, even if forged.
     """
 
     node: Role

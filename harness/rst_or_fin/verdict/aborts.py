@@ -16,7 +16,7 @@ from rst_or_fin.tcp.segment import Checksum, Segment
 
 
 def abort_index(connection: Connection, role: Role) -> int | None:
-    """Return the index of the RST to explain; None where this end sent none that counts.
+    """Return the index of the RST to explain; None if this end sent none that counts.
 
     Where an abort's RST was overtaken it is the abort's own: the socket is gone before it leaves
     (__tcp_close, Linux 6.12: tcp_set_state, then tcp_send_active_reset), and a segment that comes in between
@@ -35,7 +35,7 @@ def abort_index(connection: Connection, role: Role) -> int | None:
 
 
 def abort_of(connection: Connection, role: Role) -> Abort | None:
-    """Return what this end sent when it gave up; None where it did not, as far as was captured."""
+    """Return what this end sent when it gave up; None if it did not, as far as was captured."""
     index = abort_index(connection, role)
     reading = connection.reading
     if index is None and reading.over:
@@ -86,7 +86,7 @@ def _answered(connection: Connection, index: int, own: End) -> Answered | None:
     """Return what the segment carried that a bare RST answers, found by its ACK number.
 
     That number is the RST's sequence number (RFC 9293 section 3.5.2, group 1). The first of several such RSTs
-    tells: the others answer what came in after it. None where it cannot be told which segment that was.
+    tells: the others answer what came in after it. None if it cannot be told which segment that was.
     """
     segments = connection.segments
     src, closed_at = segments[index].src, own.fin or 0

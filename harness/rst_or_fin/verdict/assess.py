@@ -40,7 +40,7 @@ class AssessedConnection:
     """One connection of a replay.
 
     `order` counts from 1 as they opened; `name` is the variable that it was bound to, if any; `socket` its
-    state right before the close line, None where it was not looked at.
+    state right before the close line, None if it was not looked at.
     """
 
     order: int
@@ -56,7 +56,7 @@ class Assessment:
     """One replay with everything that is known of it.
 
     `connection`, `socket`, `peer_report` and `verdict` are of the connection under test; `connection` is None
-    where nothing of it was captured. `others` are all other connections of the replay.
+    if nothing of it was captured. `others` are all other connections of the replay.
     """
 
     replay: Replay
@@ -190,8 +190,8 @@ class ReplayTracker:
 class Cast:
     """The names of a replay's connections, and which of them is under test.
 
-    `names` has one for each connection, empty where it was bound to no variable; `under_test` is an index,
-    None where the connection under test was not captured.
+    `names` has one for each connection, empty if it was bound to no variable; `under_test` is an index,
+    None if the connection under test was not captured.
     """
 
     names: tuple[str, ...]
@@ -221,7 +221,7 @@ def cast(replay: Replay, connections: Sequence[Connection]) -> Cast:
 
 
 def _bound(replay: Replay) -> Iterator[tuple[str, Endpoint, Endpoint, int]]:
-    """Yield every name with its two ends and the line that bound it; 0 where that is unknown."""
+    """Yield every name with its two ends and the line that bound it; 0 if that is unknown."""
     if replay.bound:
         yield from ((b.name, b.local, b.remote, b.line) for b in replay.bound)
     else:
@@ -359,7 +359,7 @@ def _judged(
 
 
 def _same(connection: Connection, at_peer: Sequence[Connection]) -> Connection | None:
-    """Return the same connection at the peer's end; None where nothing of it came that far."""
+    """Return the same connection at the peer's end; None if nothing of it came that far."""
     ends = {connection.client, connection.server}
     alike = [each for each in at_peer if {each.client, each.server} == ends]
     exact = [each for each in alike if each.client_isn == connection.client_isn]
@@ -397,7 +397,7 @@ def _reports_by_connection(
 
 
 def _may_be_of(reading: ConnectionReading, peer_report: PeerReport) -> bool:
-    """Return False for a report made before the connection was answered: an earlier one had its ports."""
+    """Return False if the report is older than the SYN ACK: an earlier connection had the same ports."""
     if peer_report.t_ns is None or reading.answered_ns is None:
         return True
     return peer_report.t_ns > reading.answered_ns
@@ -497,14 +497,14 @@ def _wanted(wanted: ConnectionExpectation, every: Sequence[AssessedConnection]) 
 
 
 def _unheard(expect: Expectation, found: AssessedConnection | None) -> list[str]:
-    """Return a doubt where something is expected of the peer's application and it was not heard."""
+    """Return a doubt if something is expected of the peer's application and it was not heard."""
     points = (expect.peer_sees, expect.peer_received, expect.peer_received_below, expect.lost)
     silent = found is not None and found.peer_report is None
     return ["the peer's application was not heard"] if silent and any(p is not None for p in points) else []
 
 
 def _without_gate(verdict: Verdict, replay: Replay, main: AssessedConnection | None) -> Verdict:
-    """Add doubts where no unread bytes were demanded and the closing kernel did not report them.
+    """Add doubts if no unread bytes were demanded and the closing kernel did not report them.
 
     With a precondition, counters that could not be read may be forgiven; where a parameter is varied, they
     and the state of the receive buffer are all that ties the ending to what was done.

@@ -1,4 +1,4 @@
-"""Follows the bytes that the end under test sent: the loss statement, "sent N, the peer read M".
+"""Counts what became of the bytes that the end under test sent: "sent N, the peer read M".
 
 How a connection ended says nothing about that: an orderly FIN can follow a part of what was handed over, and
 a RST can come after all of it was read. No opinion on the ending; no expectations.
@@ -18,9 +18,9 @@ from rst_or_fin.tcp.ending import Role
 class Delivery:
     """Bytes of payload on their way from the application of one end to that of the other.
 
-    `handed_over` is what the session gave to be sent (None where it was not counted, as with a library),
+    `handed_over` is what the session gave to be sent (None if it was not counted, as with a library),
     `on_wire` what was captured of it, each byte once, `acknowledged` what the peer's kernel has taken,
-    `read` what the peer's application says that it read (None where it was not heard). Where they are
+    `read` what the peer's application says that it read (None if it was not heard). Where they are
     `encrypted`, what is on the wire is more than what the applications count, and cannot be held against it.
     `is_exact` is false for a peer that counts whole requests: what it left out it may have read all the same.
     """
@@ -39,13 +39,13 @@ class Delivery:
 
     @property
     def lost(self) -> int | None:
-        """What was sent and never read; None where one of the two is unknown."""
+        """What was sent and never read; None if one of the two is unknown."""
         if self.read is None or self.sent is None or (self.read < self.sent and not self.is_exact):
             return None
         return max(0, self.sent - self.read)
 
     def __str__(self) -> str:
-        """Return the statement; what lies between the two applications only where that adds something."""
+        """Return the statement; what lies between the two applications only if that adds something."""
         if self.encrypted:
             said = "sent an unknown number of bytes" if self.sent is None else f"sent {_bytes(self.sent)}"
             said += f" ({self.on_wire} on the wire, encrypted)"

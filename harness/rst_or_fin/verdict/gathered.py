@@ -1,7 +1,7 @@
-"""Judges a captured connection with what was gathered on one of its hosts: counters, traces, sockets.
+"""Judges a captured connection with the evidence of one of its hosts: counters, traces, sockets.
 
-The rules are those of a replay, and one more: a real host has other connections. Its counters are those of
-the capture only where every RST that it counted was captured.
+The rules are those of a replay, and one more: a real host has other connections. Its counters belong to the
+capture only if every RST that it counted was captured.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _OUT_RSTS = "Tcp:OutRsts"
 class Gathered:
     """What was gathered on the host with `address`.
 
-    `raised` are the counters that grew, and by how much; None where they were not given. `captured` is how
+    `raised` are the counters that grew, and by how much; None if they were not given. `captured` is how
     many RSTs of that host the capture shows in all, `aborted` how many connections it gave up with them.
-    `resets` are None where no trace was given.
+    `resets` are None if no trace was given.
     """
 
     address: str
@@ -45,7 +45,7 @@ class Gathered:
 def corroborated(
     found: Verdict, connection: Connection, gathered: Gathered, *, is_only: bool = True
 ) -> Verdict:
-    """Hold a verdict against what was gathered. `is_only`: no other captured connection has its two ends."""
+    """Compare a verdict with the evidence of a host. `is_only`: no other connection has its two ends."""
     for role in Role:
         if connection.endpoint(role).address == gathered.address:
             found = _of_end(found, connection, role, gathered, is_only)
@@ -79,12 +79,12 @@ def _of_end(found: Verdict, connection: Connection, role: Role, gathered: Gather
 
 
 def _once(*said: _T) -> tuple[_T, ...]:
-    """Leave out what was said already: on loopback both ends share one host and its counters."""
+    """Drop repetitions: on loopback both ends share one host and its counters."""
     return tuple(dict.fromkeys(said))
 
 
 def _counters(gathered: Gathered, abort: Abort | None) -> tuple[Witness, Collection[str] | None]:
-    """Return what the counters say, and which this connection may have raised; None where that is open."""
+    """Return what the counters say, and which this connection may have raised; None if that is open."""
     raised = {name: count for name, count in (gathered.raised or {}).items() if count > 0}
     says = ", ".join(f"{name.partition(':')[2]} +{count}" for name, count in raised.items()) or "unchanged"
     name = f"the counters of {gathered.address}"
@@ -107,7 +107,7 @@ def _counters(gathered: Gathered, abort: Abort | None) -> tuple[Witness, Collect
 
 
 def _reasons(connection: Connection, role: Role, gathered: Gathered) -> tuple[str, ...] | None:
-    """Return the kernel's reasons for this end's RSTs; None where the trace has none."""
+    """Return the kernel's reasons for this end's RSTs; None if the trace has none."""
     own, other = connection.endpoint(role), connection.endpoint(role.other)
     told = [r.reason for r in gathered.resets or () if (r.source, r.destination) == (own, other)]
     return tuple(told) or None

@@ -46,7 +46,7 @@ class Verdict:
     `subject` is the end under test; `deciding` are indices into the connection's segments: the active
     closer's first closing segment, then what follows it; `closing_segment` is the first of the subject's
     in tcpdump's notation. `cause` explains the subject's RST, or that its kernel gave up without one
-    (None where neither was seen), `peer_cause` the peer's; where it is unknown, `candidates` are what the
+    (None if neither was seen), `peer_cause` the peer's; where it is unknown, `candidates` are what the
     evidence leaves open. `delivery` is what became of the subject's bytes, `passages` of each segment where
     both ends were captured (then indices are theirs). `remarks` are RSTs that decide
     nothing, and why. `doubts` are the reasons why the verdict is inconclusive; it is conclusive when
@@ -87,12 +87,12 @@ class Verdict:
 
     @property
     def told_apart_by(self) -> str:
-        """What would tell the candidates of an unknown cause apart; empty where it is known."""
+        """What would distinguish the candidates of an unknown cause; empty if it is known."""
         return causes.told_apart_by(self.candidates)
 
     @property
     def peer_told_apart_by(self) -> str:
-        """What would tell the candidates of the peer's unknown cause apart; empty where it is known."""
+        """What would distinguish the candidates of the peer's unknown cause; empty if it is known."""
         return causes.told_apart_by(self.peer_candidates)
 
 
@@ -228,7 +228,7 @@ def _shown(two_ends: TwoEnds, at_end: Connection, role: Role) -> list[int]:
 
 
 def _or_not_sent(cause: Cause | None, role: Role, ending: Ending, two_ends: TwoEnds) -> Cause | None:
-    """Return the cause of an end's RST; NOT_SENT where it sent none and one was taken in its name."""
+    """Return the cause of an end's RST; NOT_SENT if it sent none and one was taken in its name."""
     forged = role in two_ends.forged and ending not in (Ending.RST, Ending.FIN_THEN_RST)
     return Cause.NOT_SENT if forged else cause
 
@@ -337,7 +337,7 @@ def _doubts_of_wire(
 def _doubts_of_end(
     connection: Connection, report: HostReport | None, subject: Role, settle_ms: int
 ) -> list[str]:
-    """Return a doubt where the connection had not ended when the capture, or the watch, did."""
+    """Return a doubt if the connection had not ended when the capture, or the watch, did."""
     reading = connection.reading
     watch = report.replay.watch if report is not None else None
     if watch is None:
@@ -380,7 +380,7 @@ def closing_segments(connection: Connection, role: Role) -> list[int]:
 
 
 def _ending(connection: Connection, closing: Sequence[int]) -> Ending:
-    """How an end ended that closed with these segments."""
+    """Return the ending of an end that sent these closing segments."""
     if not closing:
         return Ending.NONE
     if connection.segments[closing[0]].rst:
@@ -389,7 +389,7 @@ def _ending(connection: Connection, closing: Sequence[int]) -> Ending:
 
 
 def _deciding(closing: Mapping[Role, Sequence[int]], closer: Role, subject: Role) -> tuple[int, ...]:
-    """Return what the active closer and the end under test closed with: the first, and a RST after it."""
+    """Return the closing segments of the active closer and of the end under test."""
     own = list(closing[closer]) or list(closing[closer.other][:1])
     return tuple(sorted({*own, *closing[subject]}))
 
@@ -486,7 +486,7 @@ def _retries(connection: Connection, role: Role, report: HostReport | None) -> i
 
 
 def _reasons(report: HostReport | None) -> tuple[str, ...] | None:
-    """Return the kernel's reasons for each RST of the tested socket; None where it gives none."""
+    """Return the kernel's reasons for each RST of the tested socket; None if it gives none."""
     if report is None or report.replay.resets is None:
         return None
     return tuple(reset.reason for reset in report.replay.resets)

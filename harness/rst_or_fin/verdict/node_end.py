@@ -1,7 +1,7 @@
-"""Tells whether a node that is gone was ended by its own session, as the close line says, or otherwise.
+"""Finds out whether a node that is gone was ended by its own session's close line, or otherwise.
 
-Sockets of a process that is killed are closed by its kernel, much as gen_tcp:close/1 closes them: only who
-ended the node tells whether that close is the one that the scenario is about. Pure.
+The kernel closes the sockets of a killed process much as gen_tcp:close/1 closes them: only who ended the node
+shows whether that close is the one that the scenario is about. Pure.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _KILLS = re.compile(rf"\bkill\b.*{_PID}|{_PID}.*\bkill\b", re.DOTALL)
 
 
 def is_evident(source: str) -> bool:
-    """Return whether a line of a session says itself that it ends its node."""
+    """Return whether the source of a session's line shows that it ends the node."""
     return bool(_HALTS.search(source) or _KILLS.search(source))
 
 
 def doubt(replay: Replay, *, ends_node: bool) -> str:
-    """Say why the close is not known to be the session's; "" where the close line ended the node.
+    """Return why the close may not be the session's; "" if the close line ended the node.
 
     For a node that is gone after its close line was reached. `ends_node`: the scenario says that this line
     ends it.

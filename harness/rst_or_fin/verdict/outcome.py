@@ -94,7 +94,7 @@ def lines(wanted: Iterable[LineExpectation], replay: Replay) -> Iterator[Compari
 
 
 def _bounded(least: int | None, most: int | None) -> str:
-    """Write the bounds; "" where there are none."""
+    """Write the bounds; "" if there are none."""
     said = (("at least", least), ("at most", most))
     return ", ".join(f"{word} {bound}" for word, bound in said if bound is not None)
 
@@ -148,9 +148,10 @@ def _points(
 def outcome(
     verdict: Verdict, comparisons: Iterable[Comparison], *, race: bool = False, varied: bool = False
 ) -> Outcome:
-    """Return the outcome of one replay; a race's is neither pass nor fail, only many of them tell.
+    """Return the outcome of one replay.
 
-    Nor is that of a scenario whose parameters were `varied`: nothing was expected of it.
+    A race neither passes nor fails: only the distribution of many replays says anything. Nor does a scenario
+    whose parameters were `varied`: nothing is expected of it.
     """
     if verdict.doubts:
         return Outcome.INCONCLUSIVE

@@ -1,6 +1,6 @@
-"""Says in sentences what left and what arrived, and what the wire between the hosts leaves open.
+"""Describes in sentences what left and what arrived, and what the wire between the hosts leaves open.
 
-Knows the captures of both ends and what the wire's program said; no expectations, no rules' texts.
+Knows the captures of both ends and what the wire's program reported; no expectations, no rules' texts.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def only_peer_holds(report: HostReport, connection: Connection) -> bool:
 
 
 def doubts(played: WirePlayed, passages: Sequence[Passage]) -> Iterator[str]:
-    """Yield why what passed the wire may not be what the rules say."""
+    """Yield doubts whether the wire's rules were applied as written."""
     if played.gone:
         yield f"the wire between the hosts ended in the middle of the replay: {played.gone}"
     if played.dropped:

@@ -1,4 +1,4 @@
-"""Finds further signs about a RST that rule causes out or point to one. None of them is a proof.
+"""Finds further signs that rule out causes of a RST or point to one. None of them is a proof.
 
 Every sign is a sentence about one end, in the words of the field.
 """
@@ -56,7 +56,7 @@ _ALERTS = {  # RFC 8446 section 6
 
 
 def signs(connection: Connection) -> list[str]:
-    """Tell what speaks for and against causes, for every end that reset the connection."""
+    """Return what speaks for and against causes, for every end that reset the connection."""
     found = [sign for role in Role for sign in _of_end(connection, role)]
     return [*found, *(sign for role in Role for sign in _alerts(connection, role))]
 

@@ -25,7 +25,7 @@ _RESETS = (Ending.RST, Ending.FIN_THEN_RST)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Witness:
-    """What one witness says; `agrees` with the wire, or None where it cannot tell."""
+    """What one witness reports; `agrees` says whether that fits the wire, None if it cannot tell."""
 
     name: str
     says: str
@@ -36,7 +36,7 @@ class Witness:
 class HostReport:
     """What the closing host reported of one connection.
 
-    `socket` is its state right before the close line, None where it was not looked at. `resets_ns` are the
+    `socket` is its state right before the close line, None if it was not looked at. `resets_ns` are the
     times of all RSTs that this host sent on any connection of the replay, as captured, and `aborts_ns` those
     of the connections' first ones. `waiting`: the session closed a listener with this connection in its
     accept queue. `clock_error_ns`: how far its clock may be off the capture's. `retries` are its
@@ -72,10 +72,10 @@ class Interval:
 
 
 def interval(readings: Sequence[CounterReading], t_ns: int | None, error_ns: int = 0) -> Interval | None:
-    """Return the closest readings around a time, or the first and the last of all for None.
+    """Return the closest readings around a time; for None, the first and the last.
 
-    None where there are fewer than two. A time outside all readings is in no interval, unless the times of
-    the readings are unknown.
+    None if there are fewer than two. A time outside all readings is in no interval, unless the times of the
+    readings are unknown.
     """
     if len(readings) < 2:
         return None
@@ -95,7 +95,7 @@ def interval(readings: Sequence[CounterReading], t_ns: int | None, error_ns: int
 def aborts_raised(report: HostReport | None, t_ns: int | None) -> Collection[str] | None:
     """Return the abort counters that were raised when this connection's RST left, where they are its own.
 
-    None where the counters were not read then, or where other connections reset in the same interval and more
+    None if the counters were not read then, or where other connections reset in the same interval and more
     than one kind was raised.
     """
     if report is None:
@@ -146,10 +146,10 @@ def _counters_agree(raised: Mapping[str, int], ending: Ending, captured: int, *,
 def buffer(
     connection: Connection, report: HostReport, precondition: Precondition, closing: Sequence[int], close: str
 ) -> Witness:
-    """Compare the receive buffer right before the close line, which also checks the precondition's instant.
+    """Compare the receive buffer right before the close line with what the close acknowledged.
 
-    What the close acknowledged must have been counted; where the precondition names no number, more may have
-    come in between: then the buffer is no witness of the close.
+    They must be equal, else the buffer was read at the wrong time. If the precondition names no number, more
+    may have come in between: then the buffer is not a witness of the close.
     """
     name, state = "the receive buffer", report.socket
     if state is None:

@@ -30,7 +30,7 @@ def test_an_ipv6_address_has_the_number_that_it_got() -> None:
     again = hosts.ipv6(halves("fd00::1", "fd00::3"))
     told = [hosts.number(f"fd00::{host}") for host in ("1", "2", "3", "4")]
     assert told == [int(given[1]), int(given[0]), int(again[1]), None]
-    assert (given[0] == given[2], again[0] == given[1], hosts.is_confused) == (True, True, False)
+    assert (given[0] == given[2], again[0] == given[1], hosts.has_collision) == (True, True, False)
 
 
 def test_no_ipv6_address_has_the_number_of_an_ipv4_address() -> None:
@@ -43,4 +43,4 @@ def test_two_addresses_with_one_key_are_noticed() -> None:
     hosts = Hosts()
     hosts.ipv6(halves("fd00::1"))
     hosts.ipv6(halves(confused_with("fd00::1")))
-    assert (hosts.is_confused, hosts.number(confused_with("fd00::1"))) == (True, None)
+    assert (hosts.has_collision, hosts.number(confused_with("fd00::1"))) == (True, None)

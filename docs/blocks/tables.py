@@ -88,7 +88,7 @@ def counted(cells: Sequence[Record]) -> str:
         ended.setdefault("/".join(record.endings) or str(record.mark), []).append(record)
     parts = []
     for index, (words, members) in enumerate(sorted(ended.items(), key=lambda item: -len(item[1]))):
-        odd = [record for record in members if record.mark in (Mark.DIFFERS, Mark.INCONCLUSIVE, Mark.TROUBLE)]
+        odd = [record for record in members if record.mark in (Mark.DIFFERS, Mark.INCONCLUSIVE, Mark.ERROR)]
         where = f" ({'; '.join(_where(r) for r in members)})" if index and len(members) <= 3 else ""
         parts.append(
             f"{words} in {len(members)} of {len(cells)} cells{where}" + " **as not expected**" * bool(odd)

@@ -469,13 +469,13 @@ def test_what_was_left_by_a_cell_in_trouble_is_not_taken_for_whole(tmp_path: Pat
     spread = Spread(evidence(tmp_path / "run", cell()), WorkerReply(trouble="it hung"))
     [first] = play(shelf, spread, cell())
     play(shelf, spread, cell())
-    assert (first.mark, first.evidence, len(spread.played)) == (Mark.TROUBLE, shelf.place(cell()), 2)
+    assert (first.mark, first.evidence, len(spread.played)) == (Mark.ERROR, shelf.place(cell()), 2)
 
 
 def test_half_a_file_is_no_evidence_and_no_crash(tmp_path: Path) -> None:
     spread = Spread({"manifest.json": b"{"}, WorkerReply(trouble="it died"))
     [record] = play(ResultCache(tmp_path / "out"), spread, cell())
-    assert (record.mark, record.evidence) == (Mark.TROUBLE, "")
+    assert (record.mark, record.evidence) == (Mark.ERROR, "")
 
 
 def test_a_worker_cannot_write_beside_its_own_folder(tmp_path: Path) -> None:
@@ -504,8 +504,8 @@ def record(name: str, mark: Mark, combination: Combination = HERE, **more: objec
     [
         ([Mark.AS_EXPECTED, Mark.RACE, Mark.EXCLUDED], 0),
         ([Mark.AS_EXPECTED, Mark.INCONCLUSIVE], 3),
-        ([Mark.INCONCLUSIVE, Mark.TROUBLE], 4),
-        ([Mark.TROUBLE, Mark.DIFFERS, Mark.INCONCLUSIVE], 1),
+        ([Mark.INCONCLUSIVE, Mark.ERROR], 4),
+        ([Mark.ERROR, Mark.DIFFERS, Mark.INCONCLUSIVE], 1),
     ],
 )
 def test_the_exit_code_is_that_of_the_worst(marks: list[Mark], code: int) -> None:
@@ -516,7 +516,7 @@ RECORDS = [
     record("a", Mark.AS_EXPECTED, Combination(otp="9"), endings=["RST"]),
     record("a", Mark.DIFFERS, Combination(otp="27"), endings=["FIN"], why="ending: FIN, expected RST"),
     record("b|c", Mark.EXCLUDED, Combination(otp="9"), why="not there"),
-    record("b|c", Mark.TROUBLE, Combination(otp="27"), why="it hung", remedy="wait"),
+    record("b|c", Mark.ERROR, Combination(otp="27"), why="it hung", remedy="wait"),
 ]
 
 
@@ -526,13 +526,13 @@ def test_the_table_has_a_row_a_scenario_and_a_column_a_combination() -> None:
         "\n"
         "     OTP 9     OTP 27\n"
         "a    RST ok    FIN DIFFERS\n"
-        "b|c  excluded  trouble\n"
+        "b|c  excluded  error\n"
         "\n"
-        "1 as expected, 1 differs, 1 trouble, 1 excluded"
+        "1 as expected, 1 differs, 1 error, 1 excluded"
         "  (ok: ended as expected there, known differences included)\n"
         "DIFFERS  a, OTP 27, inet, IPv4\n"
         "  ending: FIN, expected RST\n"
-        "trouble  b|c, OTP 27, inet, IPv4\n"
+        "error  b|c, OTP 27, inet, IPv4\n"
         "  it hung\n"
         "  remedy: wait\n"
         "excluded  b|c, OTP 9, inet, IPv4\n"
@@ -541,7 +541,7 @@ def test_the_table_has_a_row_a_scenario_and_a_column_a_combination() -> None:
 
 
 def test_the_markdown_table_escapes_its_cells() -> None:
-    assert "| b\\|c | excluded | trouble |" in matrix_table.markdown(RECORDS)
+    assert "| b\\|c | excluded | error |" in matrix_table.markdown(RECORDS)
 
 
 def test_a_summary_says_what_its_format_is(tmp_path: Path) -> None:

@@ -208,9 +208,9 @@ def test_what_showed_nothing_somewhere_is_not_called_the_same() -> None:
 
 
 def test_a_cell_that_was_not_played_is_named_where_it_is() -> None:
-    unplayed = Unseen(scenario=KNOWN.name, where="kernel 6.1, OTP 27", why="trouble: it does not boot")
+    unplayed = Unseen(scenario=KNOWN.name, where="kernel 6.1, OTP 27", why="error: it does not boot")
     result = compare([at(OLD, Ending.RST), at(OLD, Ending.RST)], [unplayed])
-    assert "kernel 6.1, OTP 27: trouble: it does not boot" in differences.text(result)
+    assert "kernel 6.1, OTP 27: error: it does not boot" in differences.text(result)
 
 
 def test_a_race_is_set_aside_with_its_endings() -> None:

@@ -222,13 +222,13 @@ def test_no_two_junit_cases_have_one_name() -> None:
 
 
 EXCLUDED = Unplayed(
-    scenario="a-close", axes=Axes(kernel="6.1.9", otp="27"), is_trouble=False, why="no such option"
+    scenario="a-close", axes=Axes(kernel="6.1.9", otp="27"), is_error=False, why="no such option"
 )
-TROUBLE = replace(EXCLUDED, scenario="b-close", is_trouble=True, why="it hung", remedy="wait")
+ERROR = replace(EXCLUDED, scenario="b-close", is_error=True, why="it hung", remedy="wait")
 
 
 def test_junit_has_a_case_for_what_could_not_be_played() -> None:
-    suites = ET.fromstring(junit.render([], [EXCLUDED, TROUBLE]))
+    suites = ET.fromstring(junit.render([], [EXCLUDED, ERROR]))
     found = [(case.get("name"), case[0].tag, case[0].get("message")) for case in suites.iter("testcase")]
     assert found == [
         ("a-close", "skipped", "excluded: no such option"),
@@ -246,8 +246,8 @@ def test_junit_has_a_case_for_what_could_not_be_played() -> None:
     ids=["html", "markdown", "text"],
 )
 def test_a_report_tells_what_could_not_be_played(rendered: Callable[..., str]) -> None:
-    page = rendered([aborted()], [TROUBLE])
-    assert ("b-close" in page, "trouble" in page) == (True, True)
+    page = rendered([aborted()], [ERROR])
+    assert ("b-close" in page, "error" in page) == (True, True)
 
 
 # Markdown and HTML

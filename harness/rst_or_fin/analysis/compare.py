@@ -105,7 +105,7 @@ class Unseen:
     scenario: str
     where: str
     why: str
-    in_trouble: bool = False  # it was to be played, and could not be
+    is_error: bool = False  # it was to be played, and could not be
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,7 +273,7 @@ def exit_code(found: Findings, unplayed: Sequence[Unseen]) -> int:
     """
     if found.unexplained:
         return EXIT_DIFFERS
-    if any(map(is_doubtful, found.set_aside)) or any(cell.in_trouble for cell in unplayed):
+    if any(map(is_doubtful, found.set_aside)) or any(cell.is_error for cell in unplayed):
         return EXIT_INCONCLUSIVE
     compared = found.differences or found.same or any(part.seen > 1 for part in found.in_part)
     return EXIT_AS_EXPECTED if compared else EXIT_USAGE

@@ -113,8 +113,13 @@ class Mark(StrEnum):
     INCONCLUSIVE = "inconclusive"
     RACE = "race"
     MEASURED = "measured"
-    TROUBLE = "trouble"
+    ERROR = "trouble"  # its name in JSON
     EXCLUDED = "excluded"
+
+    @property
+    def word(self) -> str:
+        """The word for people, who are not told of "trouble"."""
+        return "error" if self is Mark.ERROR else str(self)
 
     @property
     def exit_code(self) -> int:
@@ -124,12 +129,12 @@ class Mark(StrEnum):
 
 _EXIT_CODES = {
     Mark.DIFFERS: EXIT_DIFFERS,
-    Mark.TROUBLE: EXIT_ENVIRONMENT,
+    Mark.ERROR: EXIT_ENVIRONMENT,
     Mark.INCONCLUSIVE: EXIT_INCONCLUSIVE,
 }
 _WORST_FIRST = (
     Mark.DIFFERS,
-    Mark.TROUBLE,
+    Mark.ERROR,
     Mark.INCONCLUSIVE,
     Mark.AS_EXPECTED,
     Mark.RACE,
@@ -226,12 +231,12 @@ def excluded(cell: Cell, why: str) -> Record:
     )
 
 
-def trouble(cell: Cell, why: str, remedy: str = "", evidence: str = "", duration_s: float = 0.0) -> Record:
+def error(cell: Cell, why: str, remedy: str = "", evidence: str = "", duration_s: float = 0.0) -> Record:
     """Make the record of a cell that could not be played through."""
     return Record(
         scenario=cell.scenario.name,
         combination=cell.combination,
-        mark=Mark.TROUBLE,
+        mark=Mark.ERROR,
         why=_line(why),
         remedy=_line(remedy),
         evidence=evidence,
@@ -272,13 +277,13 @@ def played(cell: Cell, run: ComparedRun, *, evidence: str, reused: bool, duratio
 def worst_mark(records: Iterable[Record]) -> Mark:
     """Return the worst mark: a difference outweighs an error, an error outweighs a doubt."""
     seen = {record.mark for record in records}
-    return next((mark for mark in _WORST_FIRST if mark in seen), Mark.TROUBLE)
+    return next((mark for mark in _WORST_FIRST if mark in seen), Mark.ERROR)
 
 
 def exit_code(records: Sequence[Record]) -> int:
     """Return the exit code of the worst mark, but an error's where nothing was played."""
     if all(record.mark is Mark.EXCLUDED for record in records):
-        return Mark.TROUBLE.exit_code
+        return Mark.ERROR.exit_code
     return worst_mark(records).exit_code
 
 

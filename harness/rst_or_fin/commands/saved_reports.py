@@ -75,7 +75,7 @@ def read_matrix(root: Path, records: Sequence[Record]) -> tuple[list[Run], list[
     runs, missing = [], []
     places: dict[Combination, Axes] = {}
     for record in records:
-        if record.mark in (Mark.TROUBLE, Mark.EXCLUDED):
+        if record.mark in (Mark.ERROR, Mark.EXCLUDED):
             missing.append(record)
         else:
             runs.append(read_run(root / record.evidence, record.evidence))
@@ -87,7 +87,7 @@ def _unplayed(record: Record, places: dict[Combination, Axes]) -> Unplayed:
     return Unplayed(
         scenario=record.scenario,
         axes=places.get(record.combination, record.combination.axes),
-        is_trouble=record.mark is Mark.TROUBLE,
+        is_error=record.mark is Mark.ERROR,
         why=record.why,
         remedy=record.remedy,
     )

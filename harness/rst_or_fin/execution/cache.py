@@ -126,7 +126,7 @@ def records(folder: Path) -> tuple[Record, ...]:
 
 def was_left_out(record: Record) -> bool:
     """Whether a cell left no evidence: it is excluded, or was in trouble."""
-    return not record.evidence and record.mark in (Mark.TROUBLE, Mark.EXCLUDED)
+    return not record.evidence and record.mark in (Mark.ERROR, Mark.EXCLUDED)
 
 
 def unplayed(folder: Path) -> list[Unseen]:
@@ -135,8 +135,8 @@ def unplayed(folder: Path) -> list[Unseen]:
         Unseen(
             scenario=record.scenario,
             where=", ".join(record.combination.words),
-            why=f"{record.mark}: {record.why}",
-            in_trouble=record.mark is Mark.TROUBLE,
+            why=f"{record.mark.word}: {record.why}",
+            is_error=record.mark is Mark.ERROR,
         )
         for record in records(folder)
         if was_left_out(record)

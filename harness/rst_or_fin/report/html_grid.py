@@ -54,7 +54,7 @@ def grid(runs: Sequence[Run], unplayed: Sequence[Unplayed] = ()) -> Grid | None:
     for missing in unplayed:
         cells.setdefault(missing.scenario, {}).setdefault(words_of(missing.axes), []).append(missing)
     urgent = {title(run) for run in runs if run.outcome in _NEEDS_A_LOOK}
-    urgent |= {missing.scenario for missing in unplayed if missing.is_trouble}
+    urgent |= {missing.scenario for missing in unplayed if missing.is_error}
     return Grid(
         shared=", ".join(layout.shared),
         columns=tuple(_words(column) or "ending" for column in layout.columns),

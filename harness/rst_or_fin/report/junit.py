@@ -67,7 +67,7 @@ def _missing(cell: Unplayed, name: str) -> ET.Element:
     suite.append(_properties(*_axes(cell.axes)))
     case = ET.SubElement(suite, "testcase", {**_identity(cell.scenario, name), "time": "0.000000"})
     said = visible(" ".join(filter(None, (cell.why, cell.remedy))))
-    if cell.is_trouble:
+    if cell.is_error:
         ET.SubElement(case, "error", {"type": cell.mark, "message": said})
     else:
         ET.SubElement(case, "skipped", {"message": f"excluded: {said}"})
@@ -137,7 +137,7 @@ def _tag(cell: Run | Unplayed) -> str:
     """Return the element that says what came of a case; empty for a pass."""
     if isinstance(cell, Run):
         return _TAGS.get(cell.outcome, "")
-    return "error" if cell.is_trouble else "skipped"
+    return "error" if cell.is_error else "skipped"
 
 
 def _seconds(judgements: Iterable[Assessment]) -> str:

@@ -49,7 +49,7 @@ def _overview(runs: Sequence[Run], unplayed: Sequence[Unplayed]) -> Iterator[str
     rows += [
         (_NEEDS_A_LOOK.get(r.outcome, 2), title(r), r.endings, r.causes, str(r.outcome), r) for r in runs
     ]
-    rows += [(0 if c.is_trouble else 2, c.scenario, "", c.why, c.mark, c) for c in unplayed]
+    rows += [(0 if c.is_error else 2, c.scenario, "", c.why, c.mark, c) for c in unplayed]
     rows.sort(key=lambda row: (row[0], by_numbers(row[1]), order_of(row[-1].axes)))
     yield from table(
         ("scenario", "ending", "cause", "outcome", *(_AXES[i] for i in varying)),

@@ -51,7 +51,7 @@ def line(record: Record) -> str:
     how = "kept" if record.reused else f"{record.duration_s:.1f} s"
     why = f" ({record.why})" if record.why and record.mark is not Mark.RACE else ""
     words = ", ".join(record.combination.words)
-    return visible(f"{record.scenario}, {words}: {seen}{record.mark}, {how}{why}")
+    return visible(f"{record.scenario}, {words}: {seen}{record.mark.word}, {how}{why}")
 
 
 def needs_a_look(record: Record) -> bool:
@@ -106,7 +106,7 @@ def _endings(record: Record) -> str:
 def _words(record: Record | None) -> str:
     if record is None:
         return ""
-    mark = _SHOWN.get(record.mark, str(record.mark))
+    mark = _SHOWN.get(record.mark, record.mark.word)
     return f"{_endings(record)} {mark}" if record.endings else mark
 
 
@@ -118,7 +118,7 @@ def _colour(mark: Mark, palette: Palette) -> str:
 
 def _tally(records: Iterable[Record]) -> str:
     counted = Counter(record.mark for record in records)
-    return ", ".join(f"{counted[mark]} {mark}" for mark in Mark if counted[mark])
+    return ", ".join(f"{counted[mark]} {mark.word}" for mark in Mark if counted[mark])
 
 
 def _needing_a_look(records: Iterable[Record]) -> list[list[Record]]:
@@ -136,7 +136,7 @@ def _needing_a_look(records: Iterable[Record]) -> list[list[Record]]:
 def _notes(alike: Sequence[Record], palette: Palette) -> list[str]:
     record, *others = alike
     where = ", ".join(record.combination.words) if not others else f"in {len(alike)} places"
-    mark = f"{palette.bold}{_SHOWN.get(record.mark, record.mark)}{palette.plain}"
+    mark = f"{palette.bold}{_SHOWN.get(record.mark, record.mark.word)}{palette.plain}"
     head = f"{mark}  {visible(record.scenario)}, {visible(where)}"
     details = [record.why, f"remedy: {record.remedy}" if record.remedy else ""]
     details.append(f"evidence: {record.evidence}" if record.evidence else "")

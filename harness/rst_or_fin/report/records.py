@@ -74,18 +74,18 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unplayed:
-    """A cell of a matrix that left no evidence: it was in trouble, or is excluded there; and why."""
+    """A cell of a matrix that left no evidence: it could not be played, or is excluded there; and why."""
 
     scenario: str
     axes: Axes
-    is_trouble: bool
+    is_error: bool
     why: str
     remedy: str = ""
 
     @property
     def mark(self) -> str:
-        """The word that a matrix has for such a cell."""
-        return "trouble" if self.is_trouble else "excluded"
+        """The word for such a cell."""
+        return "error" if self.is_error else "excluded"
 
 
 def title(run: Run) -> str:
@@ -117,7 +117,7 @@ def _unplayed(cell: Unplayed) -> dict[str, Any]:
     return {
         "scenario": cell.scenario,
         "axes": cell.axes,
-        "mark": cell.mark,
+        "mark": "trouble" if cell.is_error else cell.mark,  # its name in JSON
         "why": cell.why,
         "remedy": cell.remedy,
     }

@@ -41,8 +41,8 @@ def _of_unplayed(cell: Unplayed) -> GridCell:
         name=cell.scenario,
         place=words_of(cell.axes),
         says=cell.mark,
-        colour=(lambda palette: palette.warn) if cell.is_trouble else (lambda palette: palette.dim),
-        rank=0 if cell.is_trouble else 1,
+        colour=(lambda palette: palette.warn) if cell.is_error else (lambda palette: palette.dim),
+        rank=0 if cell.is_error else 1,
     )
 
 

@@ -132,7 +132,7 @@ bench: $(READY) ## cold start to verdicts, warm replays a second, where the time
 	@$(BIN)/rst-or-fin bench $(ARGS)
 	@$(BIN)/rst-or-fin bench --captures
 
-doctor: $(READY) ## what this machine can and cannot do, and the remedy
+doctor: $(READY) ## what this machine can and cannot do, with hints
 	@$(BIN)/rst-or-fin doctor $(ARGS)
 
 clean: ## remove caches, and what killed runs left in the engine (ARGS=--images: the images too)

@@ -105,7 +105,7 @@ def _report(faults: list[str]) -> int:
     for fault in faults:
         print(f"docs: {fault}", file=sys.stderr)
     if faults:
-        print("  remedy: `make docs` writes what the evidence gives; look at the difference", file=sys.stderr)
+        print("  hint: `make docs` writes what the evidence gives; look at the difference", file=sys.stderr)
     return 1 if faults else 0
 
 

@@ -103,7 +103,7 @@ _OLD_COMMANDS = {"cures": "remedies"}
 
 _EPILOG = """\
 exit codes: 0 as expected, 1 an outcome differs, 2 wrong usage or input,
-3 inconclusive, 4 this machine cannot run it (with the remedy),
+3 inconclusive, 4 this machine cannot run it (with a hint),
 70 a mistake in rst-or-fin itself, 130 interrupted, 143 terminated
 """
 
@@ -216,8 +216,8 @@ def _reader_left() -> bool:
 
 def _told(error: RstOrFinError) -> int:
     _say(f"rst-or-fin: {error}")
-    if error.remedy:
-        _say(f"  remedy: {error.remedy}")
+    if error.hint:
+        _say(f"  hint: {error.hint}")
     return error.exit_code
 
 
@@ -231,7 +231,7 @@ def _mistaken(error: Exception, command_line: Sequence[str]) -> int:
     """Say in one line that this program is at fault, and where the details are."""
     what = visible(f"{type(error).__name__}: {error}")
     _say(f"rst-or-fin: a mistake in rst-or-fin itself: {clipped(what, _MISTAKE_LEN)}")
-    _say(f"  remedy: please report it{_details(error, command_line)}")
+    _say(f"  hint: please report it{_details(error, command_line)}")
     return EXIT_MISTAKE
 
 
@@ -273,7 +273,7 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         print(f"rst-or-fin: {visible(_nearest(message))}", file=sys.stderr)
-        print(f"  remedy: `{self.prog} --help` shows what there is", file=sys.stderr)
+        print(f"  hint: `{self.prog} --help` shows what there is", file=sys.stderr)
         raise SystemExit(EXIT_USAGE)
 
 

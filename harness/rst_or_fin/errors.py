@@ -1,4 +1,4 @@
-"""Errors for the person at the terminal: one sentence, one remedy, one exit code each."""
+"""Errors for the person at the terminal: one sentence, one hint, one exit code each."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ EXIT_MISTAKE = 70  # EX_SOFTWARE of sysexits(3): a mistake in this program
 
 
 class RstOrFinError(Exception):
-    """An error that the user can act on. `str()` says what is wrong, `remedy` what to do about it."""
+    """An error that the user can act on. `str()` says what is wrong, `hint` what to do about it."""
 
     exit_code: ClassVar[int] = EXIT_ENVIRONMENT
 
-    def __init__(self, what: str, remedy: str = "") -> None:
+    def __init__(self, what: str, hint: str = "") -> None:
         super().__init__(what)
-        self.remedy = remedy
+        self.hint = hint
 
 
 class UsageError(RstOrFinError):
@@ -33,9 +33,9 @@ class UsageError(RstOrFinError):
 class UnparsableError(UsageError):
     """A node cannot parse a session; `line` is the session's own, from 1 (0: none of them)."""
 
-    def __init__(self, line: int, why: str, remedy: str = "") -> None:
+    def __init__(self, line: int, why: str, hint: str = "") -> None:
         where = f"line {line} of the session does not parse" if line else "the session cannot be played"
-        super().__init__(f"{where}: {why}", remedy)
+        super().__init__(f"{where}: {why}", hint)
         self.line = line
         self.why = why
 
@@ -111,7 +111,7 @@ def of_machine(error: BaseException, doing: str = "") -> MachineError | None:
         number = errno.ENOSPC
     if number not in _OF_THE_MACHINE:
         return None
-    what, remedy = _OF_THE_MACHINE[number]
+    what, hint = _OF_THE_MACHINE[number]
     began = f"{doing} failed: " if doing else ""
     said = getattr(error, "strerror", "") or type(error).__name__
-    return MachineError(f"{began}{what} ({said})", remedy)
+    return MachineError(f"{began}{what} ({said})", hint)

@@ -134,7 +134,7 @@ class ScenarioFile(pytest.File):
         except scenario_files.ScenarioError as error:
             raise self.CollectError("\n".join(error.lines)) from error
         except RstOrFinError as error:
-            raise self.CollectError(f"{error}\n{error.remedy}".rstrip()) from error
+            raise self.CollectError(f"{error}\n{error.hint}".rstrip()) from error
         self.config.stash.setdefault(_OLD_FIELDS, []).extend(str(each.message) for each in old_names)
         yield ScenarioItem.from_parent(self, name=entry.scenario.name, entry=entry)
 
@@ -164,7 +164,7 @@ class ScenarioItem(pytest.Item):
             [judged] = Player(pool, repeat=1, command_line=("pytest", self.nodeid)).play(self.entry, folder)
         except RstOrFinError as error:
             pool.discard()  # whatever went wrong, the next scenario deserves a testbed that is whole
-            raise NotPlayedError(str(error), error.remedy) from None
+            raise NotPlayedError(str(error), error.hint) from None
         self.add_report_section("call", "evidence", str(folder))
         self.user_properties.append(("evidence", str(folder)))
         self.user_properties.append(("ending", str(judged.verdict.ending)))
@@ -223,8 +223,8 @@ class UnexpectedEndingError(Exception):
 class NotPlayedError(Exception):
     """A scenario that could not be played: what is wrong, and what to do about it."""
 
-    def __init__(self, why: str, remedy: str) -> None:
-        super().__init__(why, remedy)
+    def __init__(self, why: str, hint: str) -> None:
+        super().__init__(why, hint)
         self.why = why
 
 

@@ -223,8 +223,8 @@ def _faults_of_code(plan: Plan, code: int, said: str) -> Iterator[str]:
     killed = plan.role == "driver" and plan.action == "kill"
     if code not in (0, 3, 4) and not (killed and code == -9):
         yield f"exit code {code}: {said[-300:]}"
-    elif code == 4 and plan.role != "worker" and "\n  remedy: " not in said:
-        yield f"no remedy: {said[-300:]}"
+    elif code == 4 and plan.role != "worker" and "\n  hint: " not in said:
+        yield f"no hint: {said[-300:]}"
     if "Traceback" in said:
         yield f"a traceback: {said[-600:]}"
 

@@ -37,7 +37,7 @@ def kind() -> str:
     try:
         return local.probe()
     except MachineError as error:
-        skip_or_fail(f"{error}; {error.remedy}")
+        skip_or_fail(f"{error}; {error.hint}")
 
 
 def cheapest(name: str, wire: str | None, folder: Path, counts: Counter[str]) -> dict[str, int]:

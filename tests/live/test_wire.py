@@ -46,7 +46,7 @@ def kind() -> str:
     try:
         return local.probe()
     except MachineError as error:
-        skip_or_fail(f"{error}; {error.remedy}")
+        skip_or_fail(f"{error}; {error.hint}")
 
 
 def scenario(rules: str) -> tuple[Scenario, str]:

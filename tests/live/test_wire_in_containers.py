@@ -30,7 +30,7 @@ def client() -> docker.DockerClient:
     try:
         return engine.connect()
     except RstOrFinError as error:
-        skip_or_fail(f"{error}; {error.remedy}")
+        skip_or_fail(f"{error}; {error.hint}")
 
 
 def played(

@@ -198,7 +198,7 @@ def test_a_mistake_of_ours_is_told_with_its_name() -> None:
 
 
 def test_what_a_cell_complains_of_comes_with_the_remedy() -> None:
-    assert said("fails")[0] == WorkerReply(trouble="the wire is cut", remedy="mend it")
+    assert said("fails")[0] == WorkerReply(trouble="the wire is cut", hint="mend it")
 
 
 def test_an_excluded_cell_is_not_played() -> None:
@@ -291,7 +291,7 @@ def await_for(fact: Callable[[], Found]) -> Found:
 
 
 @pytest.mark.parametrize(
-    ("prepare", "play", "remedy"),
+    ("prepare", "play", "hint"),
     [
         (players.open_slowly, players.play, "make its images beforehand"),
         (players.open_nothing, players.play_on_a_full_disk, "free some space"),
@@ -300,11 +300,11 @@ def await_for(fact: Callable[[], Found]) -> Found:
 def test_the_remedy_is_for_the_step_that_failed(
     prepare: Callable[[Cell], WorkerReply],
     play: Callable[[Cell, str, tuple[str, ...]], WorkerReply],
-    remedy: str,
+    hint: str,
 ) -> None:
     steps = dataclasses.replace(QUICK, prepare=prepare, play=play, open_s=1.0)
     [done] = GroupSupervisor(group("a"), steps).play()
-    assert remedy in done.said.remedy
+    assert hint in done.said.hint
 
 
 # Spreading
@@ -534,7 +534,7 @@ def test_the_table_has_a_row_a_scenario_and_a_column_a_combination() -> None:
         "  ending: FIN, expected RST\n"
         "error  b|c, OTP 27, inet, IPv4\n"
         "  it hung\n"
-        "  remedy: wait\n"
+        "  hint: wait\n"
         "excluded  b|c, OTP 9, inet, IPv4\n"
         "  not there"
     )

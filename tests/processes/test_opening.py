@@ -87,7 +87,7 @@ def test_what_cannot_be_opened_is_one_clear_error(tmp_path: Path, capture: Path)
     for paths in impossible:
         with pytest.raises(UsageError) as caught:
             open_captures(paths)
-        said.append((str(caught.value), bool(caught.value.remedy)))
+        said.append((str(caught.value), bool(caught.value.hint)))
     assert said == [
         (f"{tmp_path / 'nowhere'}: no such file", True),
         (f"{tmp_path} is a folder", True),

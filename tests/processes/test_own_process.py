@@ -73,7 +73,7 @@ def test_without_a_zstd_module_the_error_says_what_to_install() -> None:
         "try:\n"
         "    read([sys.stdin.buffer.read()])\n"
         "except UsageError as error:\n"
-        "    print(error.remedy)\n"
+        "    print(error.hint)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], input=file, capture_output=True, check=True, timeout=60

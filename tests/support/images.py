@@ -45,7 +45,7 @@ def main() -> None:
         try:
             images.ensure(client, image(), progress)
         except RstOrFinError as error:  # the others may well be made
-            progress(f"{error} {error.remedy}")
+            progress(f"{error} {error.hint}")
 
 
 if __name__ == "__main__":

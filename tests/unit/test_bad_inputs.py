@@ -283,4 +283,4 @@ def test_a_string_that_is_not_closed_is_called_so(text: str, capsys: pytest.Capt
 
 def test_a_name_that_is_a_files_in_this_folder_is_led_there(capsys: pytest.CaptureFixture[str]) -> None:
     written(GOOD, "ok.scenario.toml")
-    assert complaints(capsys, "run", "ok")[1] == "  remedy: there is a file ok.scenario.toml: give its name"
+    assert complaints(capsys, "run", "ok")[1] == "  hint: there is a file ok.scenario.toml: give its name"

@@ -1,4 +1,4 @@
-"""A command that is typed wrong: one line and a remedy, exit code 2, nothing started."""
+"""A command that is typed wrong: one line and a hint, exit code 2, nothing started."""
 
 from __future__ import annotations
 
@@ -85,5 +85,5 @@ def test_an_option_with_a_slip_is_told_by_its_command(capsys: pytest.CaptureFixt
         main(["run", "recv-then-close", "--opt", "25"])
     assert capsys.readouterr().err.splitlines() == [
         "rst-or-fin: unrecognized arguments: --opt 25 (did you mean `--out` or `--otp`?)",
-        "  remedy: `rst-or-fin run --help` shows what there is",
+        "  hint: `rst-or-fin run --help` shows what there is",
     ]

@@ -168,7 +168,7 @@ def test_a_way_is_the_releases_from_one_to_the_other() -> None:
 def test_an_unknown_release_is_answered_with_the_nearest() -> None:
     with pytest.raises(UsageError) as error:
         releases_between(RELEASES, "6.12.44", "6.12.57", "kernel")
-    assert "6.12.43" in error.value.remedy
+    assert "6.12.43" in error.value.hint
 
 
 @pytest.mark.parametrize(("first", "last"), [*list(pairwise(reversed(RELEASES))), ("6.1.90", "6.1.90")])

@@ -47,7 +47,7 @@ def test_a_machine_without_kvm_is_told_from_one_whose_module_is_not_loaded(
     told = []
     for word in ("vmx", ""):
         monkeypatch.setattr(kvm, "_virtualisation", lambda word=word: word)
-        told.append((kvm.device().says.partition(", ")[2], kvm.device().remedy[:8]))
+        told.append((kvm.device().says.partition(", ")[2], kvm.device().hint[:8]))
     assert told == [
         ("though the processor has vmx", "load its"),
         ("and the processor shows no vmx or svm", ""),
@@ -67,7 +67,7 @@ def test_a_device_that_may_not_be_opened_names_its_group(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(kvm, "_DEVICE", "/dev/null")
     monkeypatch.setattr(kvm, "_api_version", denied)
-    assert kvm.device().remedy.startswith("join its group")
+    assert kvm.device().hint.startswith("join its group")
 
 
 def test_a_device_says_its_version(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,7 +65,7 @@ def test_a_report_without_a_folder_to_go_to_is_told_before_anything_starts(
     code = main([command, *own.get(command, []), "--html", "nowhere/page.html"])
     assert (code, capsys.readouterr().err) == (
         2,
-        "rst-or-fin: there is no folder nowhere\n  remedy: make it first\n",
+        "rst-or-fin: there is no folder nowhere\n  hint: make it first\n",
     )
 
 

@@ -161,7 +161,7 @@ def test_a_failed_step_is_shown_without_the_engines_own_words_and_colours() -> N
 
 
 @pytest.mark.parametrize(
-    ("line", "remedy"),
+    ("line", "hint"),
     [
         ("E: Failed to fetch http://archive/x  Could not connect", "can't be reached"),
         ("Err: Temporary failure resolving 'archive'", "can't be reached"),
@@ -176,8 +176,8 @@ def test_a_failed_step_is_shown_without_the_engines_own_words_and_colours() -> N
         ("E: something else", "last output"),
     ],
 )
-def test_a_failed_step_names_the_remedy(line: str, remedy: str) -> None:
-    assert remedy in build.failure("peer", "step 3/6", [line]).remedy
+def test_a_failed_step_names_the_remedy(line: str, hint: str) -> None:
+    assert hint in build.failure("peer", "step 3/6", [line]).hint
 
 
 def test_a_package_that_the_archive_names_and_does_not_have_is_told_from_other_failures() -> None:
@@ -226,7 +226,7 @@ def test_without_a_tool_and_without_root_one_line_names_what_to_install(
     monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(MachineError) as caught:
         base_images._install_tool("base:trixie", lambda line: None)
-    assert "mmdebstrap" in caught.value.remedy
+    assert "mmdebstrap" in caught.value.hint
 
 
 @pytest.mark.parametrize(

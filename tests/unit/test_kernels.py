@@ -65,7 +65,7 @@ def test_a_kernel_whose_modules_have_gone_from_the_archive_is_not_whole() -> Non
 def test_asking_for_it_is_answered_with_what_it_lacks_and_what_is_near(name: str) -> None:
     with pytest.raises(UsageError, match="without its modules") as caught:
         kernels.choose(name, OFFERS)
-    assert "the nearest: 6.12.43, 6.12.90, 7.2.13, 7.3-rc7;" in caught.value.remedy
+    assert "the nearest: 6.12.43, 6.12.90, 7.2.13, 7.3-rc7;" in caught.value.hint
 
 
 def test_of_one_release_the_newest_revision_is_taken() -> None:
@@ -97,7 +97,7 @@ def test_6_1_is_not_taken_for_6_12() -> None:
 def test_an_unknown_release_is_answered_with_the_ones_around_it() -> None:
     with pytest.raises(UsageError) as caught:
         kernels.choose("6.12.44", OFFERS)
-    assert "the nearest: 6.1.176, 6.12.43, 6.12.90, 7.2.13;" in caught.value.remedy
+    assert "the nearest: 6.1.176, 6.12.43, 6.12.90, 7.2.13;" in caught.value.hint
 
 
 @pytest.mark.parametrize("name", ["7.3-rcfoo", "6.12.43-rc1-foo", "6.1-rc1.2", "", "-rc", "99"])

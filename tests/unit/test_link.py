@@ -111,7 +111,7 @@ class TestHandshake:
     def test_names_the_cookie_where_the_node_refuses_it(self) -> None:
         with pytest.raises(LinkRefusedError, match="refused the cookie") as trouble:
             _reached(_shake_hands, cookie="abracadabra")
-        assert "cookie" in trouble.value.remedy
+        assert "cookie" in trouble.value.hint
 
     def test_names_the_cookie_where_the_node_does_not_know_it(self) -> None:
         def impostor(sock: socket.socket) -> None:

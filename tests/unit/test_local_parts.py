@@ -23,7 +23,7 @@ LOG = b'{"event": "listening", "address": "198.18.0.4", "port": 80}\n' + json.du
 
 
 @pytest.mark.parametrize(
-    ("number", "sysctl", "remedy"),
+    ("number", "sysctl", "hint"),
     [
         (errno.ENOSPC, "", "user.max_net_namespaces=10000"),
         (errno.EINVAL, "", "CONFIG_NET_NS"),
@@ -33,13 +33,13 @@ LOG = b'{"event": "listening", "address": "198.18.0.4", "port": 80}\n' + json.du
     ],
 )
 def test_each_refusal_has_its_remedy(
-    monkeypatch: pytest.MonkeyPatch, number: int, sysctl: str, remedy: str
+    monkeypatch: pytest.MonkeyPatch, number: int, sysctl: str, hint: str
 ) -> None:
     monkeypatch.setattr(holder_process, "_reads", lambda path, text: bool(sysctl) and path.endswith(sysctl))
     refused = holder_process.trouble(
         {"event": "trouble", "step": "namespaces", "errno": number, "error": "refused"}
     )
-    assert remedy in refused.remedy
+    assert hint in refused.hint
 
 
 def test_a_programs_last_words_are_told() -> None:
@@ -50,7 +50,7 @@ def test_a_programs_last_words_are_told() -> None:
 def test_a_confinement_that_is_refused_has_its_remedy() -> None:
     output = f"{confinement.REFUSED}: [Errno 13] mounting /: Permission denied"
     refused = holder_process.trouble({"event": "ended", "who": "node", "status": 1, "output": output})
-    assert (str(refused), "apparmor=unconfined" in refused.remedy) == (output, True)
+    assert (str(refused), "apparmor=unconfined" in refused.hint) == (output, True)
 
 
 @given(st.integers(1, len(LOG)))

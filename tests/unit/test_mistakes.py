@@ -43,14 +43,14 @@ def raising(*errors: BaseException) -> pytest.MarkDecorator:
 def test_a_mistake_is_one_line_and_where_the_details_lie(capsys: Capture) -> None:
     code = main(["list"])
     said = capsys.readouterr().err
-    wrong, remedy = said.splitlines()
+    wrong, hint = said.splitlines()
     assert (code, wrong.startswith("rst-or-fin: a mistake in rst-or-fin itself: "), len(wrong) < 400) == (
         70,
         True,
         True,
     )
     assert said.replace("\n", "").isprintable()
-    assert re.fullmatch(r"  remedy: please report it with what is in (\S+)", remedy)
+    assert re.fullmatch(r"  hint: please report it with what is in (\S+)", hint)
 
 
 @raising(ValueError("why"))
@@ -100,7 +100,7 @@ def test_a_pipe_that_is_not_our_output_is_no_reader_that_left(capfd: pytest.Capt
     assert main(["list"]) == 70
 
 
-@raising(UsageError("what", "remedy"), ValueError("why"))
+@raising(UsageError("what", "hint"), ValueError("why"))
 @pytest.mark.usefixtures("broken")
 def test_where_nothing_can_be_said_the_exit_code_stays(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch

@@ -79,7 +79,7 @@ def test_a_fragment_alone_is_no_segment() -> None:
 def test_a_foreign_or_damaged_capture_is_one_clear_usage_error(data: bytes, reason: str) -> None:
     with pytest.raises(UsageError, match=reason) as caught:
         list(pcap.frames(data))
-    assert caught.value.remedy
+    assert caught.value.hint
 
 
 def test_damage_in_the_middle_is_not_cut_off_silently() -> None:

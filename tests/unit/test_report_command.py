@@ -1,4 +1,4 @@
-"""`rst-or-fin report`: which folders it reads, where the report goes, and what it refuses with a remedy."""
+"""`rst-or-fin report`: which folders it reads, where the report goes, and what it refuses with a hint."""
 
 from __future__ import annotations
 

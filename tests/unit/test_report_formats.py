@@ -224,7 +224,7 @@ def test_no_two_junit_cases_have_one_name() -> None:
 EXCLUDED = Unplayed(
     scenario="a-close", axes=Axes(kernel="6.1.9", otp="27"), is_error=False, why="no such option"
 )
-ERROR = replace(EXCLUDED, scenario="b-close", is_error=True, why="it hung", remedy="wait")
+ERROR = replace(EXCLUDED, scenario="b-close", is_error=True, why="it hung", hint="wait")
 
 
 def test_junit_has_a_case_for_what_could_not_be_played() -> None:

@@ -126,7 +126,7 @@ def test_a_malformed_scenario_is_one_clear_usage_error(what: str) -> None:
     text, reason = MALFORMED[what]
     with pytest.raises(UsageError, match=rf"^dir/my\.toml: .*{reason}") as caught:
         parse(text, "dir/my.toml")
-    assert (caught.value.exit_code, "\n" in str(caught.value), bool(caught.value.remedy)) == (2, False, True)
+    assert (caught.value.exit_code, "\n" in str(caught.value), bool(caught.value.hint)) == (2, False, True)
 
 
 tomlish = st.text(alphabet="abz019 \t\n\"'[]{}=.,#_-+:\\\0\u00e9\U0001f600")

@@ -206,7 +206,7 @@ def test_another_format_names_the_program_that_wrote_it(folder: Path) -> None:
     damage(folder, "manifest.json", lambda whole: json.dumps(reformatted(whole)).encode())
     with pytest.raises(UsageError, match="format 99; this program reads formats 1 and 2") as caught:
         evidence_reader.read(folder)
-    assert "rst-or-fin 9.9" in caught.value.remedy
+    assert "rst-or-fin 9.9" in caught.value.hint
 
 
 # A disk that cannot take it
@@ -251,7 +251,7 @@ def test_a_full_disk_is_an_environment_trouble(tmp_path: Path, full_disk: FullDi
     writer.replay(replay(), [], None)
     with pytest.raises(MachineError, match="No space left on device") as caught:
         writer.flush()
-    assert "free some space" in caught.value.remedy
+    assert "free some space" in caught.value.hint
 
 
 @pytest.mark.parametrize("name", ["capture.pcap", "manifest.json", "scenario.toml"])

@@ -160,7 +160,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     cause: str = ""
     closing_segment: str = ""
     why: str = ""
-    remedy: str = ""
+    hint: str = msgspec.field(default="", name="remedy")  # its name in matrix.json
     kernel_release: str = ""
     evidence: str = ""
     reused: bool = False
@@ -231,14 +231,14 @@ def excluded(cell: Cell, why: str) -> Record:
     )
 
 
-def error(cell: Cell, why: str, remedy: str = "", evidence: str = "", duration_s: float = 0.0) -> Record:
+def error(cell: Cell, why: str, hint: str = "", evidence: str = "", duration_s: float = 0.0) -> Record:
     """Make the record of a cell that could not be played through."""
     return Record(
         scenario=cell.scenario.name,
         combination=cell.combination,
         mark=Mark.ERROR,
         why=_line(why),
-        remedy=_line(remedy),
+        hint=_line(hint),
         evidence=evidence,
         duration_s=duration_s,
     )

@@ -42,11 +42,11 @@ def _no_capture(magic: bytes, broken: str) -> CaptureError:
         return CaptureError(f"no capture can be read: {broken}", "capture or copy it again")
     if not magic:
         return CaptureError("the capture is empty", "capture it again: not even a file header was written")
-    name, remedy = _FOREIGN.get(
+    name, hint = _FOREIGN.get(
         magic,
         (
             f"not a pcap or pcapng file: it begins with {magic.hex(' ')}",
             "give a file that tcpdump -w or Wireshark wrote; editcap -F pcapng IN OUT converts others",
         ),
     )
-    return CaptureError(f"the capture is {name}", remedy)
+    return CaptureError(f"the capture is {name}", hint)

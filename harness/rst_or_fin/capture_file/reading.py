@@ -155,7 +155,7 @@ def _opened(source: Source, notes: FileNotes) -> Iterator[Record]:
         return formats.records(source.open(), notes)
     except CaptureError as error:
         name = f"{source.name}: " if source.name else ""
-        raise CaptureError(f"{name}{error}", error.remedy) from error
+        raise CaptureError(f"{name}{error}", error.hint) from error
 
 
 def _begin_ns(source: Source) -> float:

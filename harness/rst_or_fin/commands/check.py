@@ -81,5 +81,5 @@ def _faults(name: str) -> list[str]:
     except ScenarioError as error:
         return error.lines
     except UsageError as error:
-        return [f"{error}: {error.remedy}" if error.remedy else str(error)]
+        return [f"{error}: {error.hint}" if error.hint else str(error)]
     return []

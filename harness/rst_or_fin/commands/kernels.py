@@ -90,7 +90,7 @@ def build(options: argparse.Namespace) -> int:
                 image = kernel_images.image_of(client, kernel, otp, progress)
                 images.ensure(client, image, progress)
             except RstOrFinError as error:
-                print(f"rst-or-fin: {kernel}: {error}\n  remedy: {error.remedy}", file=sys.stderr)
+                print(f"rst-or-fin: {kernel}: {error}\n  hint: {error.hint}", file=sys.stderr)
                 code = error.exit_code
             else:
                 print(image.name)

@@ -26,12 +26,12 @@ _LOCAL_NEEDS = ("network namespaces", _NODE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing this machine can or cannot do; `remedy` is empty where nothing is missing."""
+    """One thing this machine can or cannot do; `hint` is empty where nothing is missing."""
 
     what: str
     works: bool
     says: str
-    remedy: str = ""
+    hint: str = ""
 
 
 def doctor_options(parser: argparse.ArgumentParser) -> None:
@@ -48,17 +48,22 @@ def doctor(options: argparse.Namespace) -> int:
     )
     usable = docker or local
     if options.json:
-        print_json({"format": 1, "usable": usable, "findings": [asdict(finding) for finding in findings]})
+        print_json({"format": 1, "usable": usable, "findings": [_record(finding) for finding in findings]})
         return EXIT_AS_EXPECTED if usable else EXIT_ENVIRONMENT
     colours = palette()
     for finding in findings:
         mark = f"{colours.good}yes{colours.plain}" if finding.works else f"{colours.warn}no{colours.plain} "
         show(f"{finding.what:<20} {mark}  {finding.says}")
-        if finding.remedy:
-            show(f"{'':<25}remedy: {finding.remedy}")
+        if finding.hint:
+            show(f"{'':<25}hint: {finding.hint}")
     runtimes = [name for name, fine in (("docker", docker), ("local", local)) if fine]
     print(f"\nruntimes that work here: {', '.join(runtimes) or 'none'}")
     return EXIT_AS_EXPECTED if usable else EXIT_ENVIRONMENT
+
+
+def _record(finding: Finding) -> dict[str, object]:
+    record = asdict(finding)
+    return {**record, "remedy": record.pop("hint")}  # its name in JSON
 
 
 def _findings() -> Iterator[Finding]:
@@ -66,14 +71,14 @@ def _findings() -> Iterator[Finding]:
     yield _python()
     engine = _checked("Docker Engine", _engine)
     yield engine
-    no_engine = Finding(what="images", works=False, says="no engine to hold them", remedy=engine.remedy)
+    no_engine = Finding(what="images", works=False, says="no engine to hold them", hint=engine.hint)
     yield _checked("images", _images) if engine.works else no_engine
     namespaces = _checked("network namespaces", _namespaces)
     yield namespaces
     if namespaces.works:
         yield _checked(_NODE, _node)
     else:
-        yield Finding(what=_NODE, works=False, says="nowhere to confine it", remedy=namespaces.remedy)
+        yield Finding(what=_NODE, works=False, says="nowhere to confine it", hint=namespaces.hint)
     yield _capture(namespaces=namespaces.works, containers=engine.works)
     yield _checked("KVM", partial(_kvm, engine.works))
     yield _tshark()
@@ -85,7 +90,7 @@ def _checked(what: str, check: Callable[[], Finding]) -> Finding:
         return check()
     except ImportError as error:
         says = f"this needs Linux: this Python has no {error.name}"
-        return Finding(what=what, works=False, says=says, remedy="go to a Linux, WSL 2 among them")
+        return Finding(what=what, works=False, says=says, hint="go to a Linux, WSL 2 among them")
 
 
 def clean_options(parser: argparse.ArgumentParser) -> None:
@@ -154,7 +159,7 @@ def _engine() -> Finding:
         with closing(engine.connect()) as client, engine.calls("asking for its version"):
             version = client.version()
     except MachineError as error:
-        return Finding(what="Docker Engine", works=False, says=str(error), remedy=error.remedy)
+        return Finding(what="Docker Engine", works=False, says=str(error), hint=error.hint)
     return Finding(
         what="Docker Engine", works=True, says=f"{version['Version']}, kernel {version['KernelVersion']}"
     )
@@ -168,7 +173,7 @@ def _images() -> Finding:
         with closing(engine.connect()) as client:
             missing = [n for n in (f"node:otp{DEFAULT_OTP}", "peer") if images.present(client, n) is None]
     except MachineError as error:
-        return Finding(what="images", works=False, says="no engine to hold them", remedy=error.remedy)
+        return Finding(what="images", works=False, says="no engine to hold them", hint=error.hint)
     if not missing:
         return Finding(what="images", works=True, says="present and up to date")
     can, how = base_images.source()
@@ -176,7 +181,7 @@ def _images() -> Finding:
         what="images",
         works=can,
         says=f"{' and '.join(missing)} will be built when first needed; base images: {how}",
-        remedy="" if can else how,
+        hint="" if can else how,
     )
 
 
@@ -186,7 +191,7 @@ def _namespaces() -> Finding:
     try:
         kind = local.probe()
     except MachineError as error:
-        return Finding(what="network namespaces", works=False, says=str(error), remedy=error.remedy)
+        return Finding(what="network namespaces", works=False, says=str(error), hint=error.hint)
     return Finding(what="network namespaces", works=True, says=f"can be made as {kind}")
 
 
@@ -199,7 +204,7 @@ def _node() -> Finding:
         with LocalTestbed(TestbedSpec(runtime="local")) as testbed:
             otp = session.node_facts(testbed.link)["otp"]
     except RstOrFinError as error:
-        return Finding(what=_NODE, works=False, says=str(error), remedy=error.remedy)
+        return Finding(what=_NODE, works=False, says=str(error), hint=error.hint)
     confined = "without privileges, writing to a scratch folder alone"
     return Finding(what=_NODE, works=True, says=f"OTP {otp} starts, confined: {confined}")
 
@@ -213,7 +218,7 @@ def _capture(*, namespaces: bool, containers: bool) -> Finding:
         says=f"AF_PACKET {' and '.join(where)}; no tcpdump needed"
         if where
         else "nowhere to open an AF_PACKET socket",
-        remedy="" if where else "a Docker Engine or network namespaces, see above",
+        hint="" if where else "a Docker Engine or network namespaces, see above",
     )
 
 
@@ -227,8 +232,8 @@ def _kvm(engine: bool) -> Finding:
         says = f"{device.says}; {proof}"
     elif device.usable:
         says = f"{device.says}; without an engine there is no kernel image to prove it with"
-    remedy = "" if works else device.remedy or "none needed: QEMU emulates instead (slower boot)"
-    return Finding(what="KVM", works=works, says=says, remedy=remedy)
+    hint = "" if works else device.hint or "none needed: QEMU emulates instead (slower boot)"
+    return Finding(what="KVM", works=works, says=says, hint=hint)
 
 
 def _tshark() -> Finding:
@@ -237,5 +242,5 @@ def _tshark() -> Finding:
         what="tshark",
         works=path is not None,
         says=f"{path}, the tests' independent oracle" if path else "not installed; only the tests need it",
-        remedy="" if path else "apt-get install tshark",
+        hint="" if path else "apt-get install tshark",
     )

@@ -89,7 +89,7 @@ def _unplayed(record: Record, places: dict[Combination, Axes]) -> Unplayed:
         axes=places.get(record.combination, record.combination.axes),
         is_error=record.mark is Mark.ERROR,
         why=record.why,
-        remedy=record.remedy,
+        hint=record.hint,
     )
 
 

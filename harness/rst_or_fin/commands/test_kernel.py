@@ -47,7 +47,7 @@ def test_kernel(options: argparse.Namespace) -> int:
         with _leaving_no_image(Path(options.bzimage), options.otp or DEFAULT_OTP):
             outcomes = _play(entries, str(Path(options.bzimage).resolve()), options)
     except RstOrFinError as error:
-        print(f"rst-or-fin: {error}\n  remedy: {error.remedy}", file=sys.stderr)
+        print(f"rst-or-fin: {error}\n  hint: {error.hint}", file=sys.stderr)
         return EXIT_SKIP
     if Outcome.DIFFERS in outcomes:
         return EXIT_DIFFERS

@@ -155,7 +155,7 @@ def _bootstrap(image: str, suite: str, tarball: Path, tell: Tell) -> str:
 
 
 def source() -> tuple[bool, str]:
-    """Say where a base image would come from on this host; (False, the remedy) where from nowhere."""
+    """Say where a base image would come from on this host; (False, the hint) where from nowhere."""
     trouble = registry_trouble()
     if not trouble:
         return True, "pulled from a registry"

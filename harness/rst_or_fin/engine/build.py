@@ -27,8 +27,8 @@ _OFFLINE = "the package archive can't be reached: check the network or the proxy
 # What apt says, and what to do about it; the first that fits counts: an archive that was never reached has no
 # package either, and one that answers 404 failed to be fetched, too.
 _REMEDIES = tuple(
-    (re.compile(said, re.IGNORECASE), remedy)
-    for said, remedy in (
+    (re.compile(said, re.IGNORECASE), hint)
+    for said, hint in (
         ("could not resolve|temporary failure resolving|network is unreachable", _OFFLINE),
         (
             r"does not have a release file|404\s+not found",
@@ -72,7 +72,7 @@ Tell = Callable[[Progress], None]
 
 
 def failure(image: str, step: str, said: Iterable[str]) -> MachineError:
-    """Make the error for a failed step: the last lines of its output and the remedy that they suggest."""
+    """Make the error for a failed step: the last lines of its output and the hint that they suggest."""
     lines = [line for line in said if line.strip()][-_LAST_LINES:]
     text = "\n".join(lines)
     verdict = next((line.removeprefix(_VERDICT) for line in lines if line.startswith(_VERDICT)), "")
@@ -84,13 +84,13 @@ def failure(image: str, step: str, said: Iterable[str]) -> MachineError:
             "choose another release: `rst-or-fin kernels list` leaves this one out from now on",
         )
     if verdict:
-        remedy = "another kernel may do, or this one with its modules beside it"
+        hint = "another kernel may do, or this one with its modules beside it"
     else:
-        fitting = (remedy for pattern, remedy in _REMEDIES if pattern.search(text))
-        remedy = next(fitting, "the lines above are the step's last output")
+        fitting = (hint for pattern, hint in _REMEDIES if pattern.search(text))
+        hint = next(fitting, "the lines above are the step's last output")
     shown = "".join(f"\n    {line}" for line in lines if not line.startswith(_VERDICT))
     what = verdict or f"{step} failed."
-    return MachineError(f"The image {image} could not be made: {what}{shown}", remedy)
+    return MachineError(f"The image {image} could not be made: {what}{shown}", hint)
 
 
 def build(

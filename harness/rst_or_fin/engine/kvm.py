@@ -25,11 +25,11 @@ _PROOF = "kvm"  # what its probe is remembered as
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """What can be seen of /dev/kvm without booting; `remedy` where something can be done about it."""
+    """What can be seen of /dev/kvm without booting; `hint` where something can be done about it."""
 
     usable: bool
     says: str
-    remedy: str = ""
+    hint: str = ""
 
 
 def device() -> Device:
@@ -37,13 +37,13 @@ def device() -> Device:
     virtual = _virtualisation()
     if not os.path.exists(_DEVICE):
         why = f"though the processor has {virtual}" if virtual else "and the processor shows no vmx or svm"
-        remedy = "load its module: `modprobe kvm_intel` or `modprobe kvm_amd`" if virtual else ""
-        return Device(usable=False, says=f"there is no {_DEVICE}, {why}", remedy=remedy)
+        hint = "load its module: `modprobe kvm_intel` or `modprobe kvm_amd`" if virtual else ""
+        return Device(usable=False, says=f"there is no {_DEVICE}, {why}", hint=hint)
     try:
         version = _api_version()
     except PermissionError:
-        remedy = "join its group: `usermod -aG kvm $USER`, then log in again"
-        return Device(usable=False, says=f"{_DEVICE} may not be opened by this user", remedy=remedy)
+        hint = "join its group: `usermod -aG kvm $USER`, then log in again"
+        return Device(usable=False, says=f"{_DEVICE} may not be opened by this user", hint=hint)
     except OSError as error:
         return Device(usable=False, says=f"{_DEVICE} is there, but does not answer: {error.strerror}")
     says = f"{_DEVICE} opens (API {version}, {virtual or 'the processor shows no vmx or svm'})"

@@ -48,7 +48,7 @@ def _kept(done: CellResult, shelf: ResultCache) -> Record:
     if said.excluded:
         return matrix.excluded(cell, said.excluded)
     if said.trouble:
-        return matrix.error(cell, said.trouble, said.remedy, evidence, done.duration_s)
+        return matrix.error(cell, said.trouble, said.hint, evidence, done.duration_s)
     if run is None or not run.judgements:
         return matrix.error(cell, "its evidence holds no replay", "run it again", evidence, done.duration_s)
     return matrix.played(cell, run, evidence=evidence, reused=False, duration_s=done.duration_s)

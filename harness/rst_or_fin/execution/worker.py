@@ -34,7 +34,7 @@ class WorkerReply:
 
     excluded: str = ""
     trouble: str = ""
-    remedy: str = ""
+    hint: str = ""
 
 
 _pools: dict[Combination, TestbedPool] = {}  # at most one: this process serves one group
@@ -102,7 +102,7 @@ def _spec(combination: Combination) -> TestbedSpec:
 
 
 def _trouble(error: RstOrFinError) -> WorkerReply:
-    return WorkerReply(trouble=str(error), remedy=error.remedy)
+    return WorkerReply(trouble=str(error), hint=error.hint)
 
 
 def _say(line: object) -> None:

@@ -71,9 +71,9 @@ OnResult = Callable[[CellResult], None]
 class _LostError(Exception):
     """The worker process died, or was killed because it took too long; `str()` says which."""
 
-    def __init__(self, why: str, remedy: str = "run it again") -> None:
+    def __init__(self, why: str, hint: str = "run it again") -> None:
         super().__init__(why)
-        self.remedy = remedy
+        self.hint = hint
 
 
 class GroupSupervisor:
@@ -131,7 +131,7 @@ class GroupSupervisor:
                         "the cell", self._steps.cell_s, self._steps.play, cell, str(folder), line
                     )
             except _LostError as error:
-                said = WorkerReply(trouble=str(error), remedy=error.remedy)
+                said = WorkerReply(trouble=str(error), hint=error.hint)
             duration_s = time.monotonic() - started
             return CellResult(cell=cell, said=said, files=_contents(folder), duration_s=duration_s), opened
 
@@ -347,7 +347,7 @@ def _results(future: Future[list[CellResult]]) -> tuple[list[CellResult], str]:
 def _lost(owed: Sequence[Cell], why: str) -> Iterator[CellResult]:
     for cell in owed:
         yield CellResult(
-            cell=cell, said=WorkerReply(trouble=why, remedy="run it again"), files={}, duration_s=0.0
+            cell=cell, said=WorkerReply(trouble=why, hint="run it again"), files={}, duration_s=0.0
         )
 
 

@@ -81,15 +81,15 @@ def excluded(otp: str | None, applications: Collection[str]) -> str:
     try:
         runtime = find(otp, applications)
     except MachineError as error:
-        return f"the bundled Erlang lacks {' and '.join(applications)}, and there is {error}: {error.remedy}"
+        return f"the bundled Erlang lacks {' and '.join(applications)}, and there is {error}: {error.hint}"
     absent = lacking(runtime, applications)
     if not absent:
         return ""
     packages = " ".join(package_of(each) for each in absent)
-    remedy = (
+    hint = (
         "leave --otp out, or use --otp system" if runtime.source == BUNDLED else f"apt-get install {packages}"
     )
-    return f"the {runtime.source} Erlang lacks {' and '.join(absent)} ({remedy}, or use containers)"
+    return f"the {runtime.source} Erlang lacks {' and '.join(absent)} ({hint}, or use containers)"
 
 
 def _bundled() -> Erlang:

@@ -66,7 +66,7 @@ def _missing(cell: Unplayed, name: str) -> ET.Element:
     suite = ET.Element("testsuite", {"name": name, **_counts([cell]), "time": "0.000000"})
     suite.append(_properties(*_axes(cell.axes)))
     case = ET.SubElement(suite, "testcase", {**_identity(cell.scenario, name), "time": "0.000000"})
-    said = visible(" ".join(filter(None, (cell.why, cell.remedy))))
+    said = visible(" ".join(filter(None, (cell.why, cell.hint))))
     if cell.is_error:
         ET.SubElement(case, "error", {"type": cell.mark, "message": said})
     else:

@@ -129,7 +129,7 @@ def _needing_a_look(records: Iterable[Record]) -> list[list[Record]]:
         key=lambda record: (list(Mark).index(record.mark), record.scenario, record.combination.order),
     ):
         own = ", ".join(record.combination.words) if record.evidence else ""
-        alike.setdefault((record.mark, record.scenario, record.why, record.remedy, own), []).append(record)
+        alike.setdefault((record.mark, record.scenario, record.why, record.hint, own), []).append(record)
     return list(alike.values())
 
 
@@ -138,6 +138,6 @@ def _notes(alike: Sequence[Record], palette: Palette) -> list[str]:
     where = ", ".join(record.combination.words) if not others else f"in {len(alike)} places"
     mark = f"{palette.bold}{_SHOWN.get(record.mark, record.mark.word)}{palette.plain}"
     head = f"{mark}  {visible(record.scenario)}, {visible(where)}"
-    details = [record.why, f"remedy: {record.remedy}" if record.remedy else ""]
+    details = [record.why, f"hint: {record.hint}" if record.hint else ""]
     details.append(f"evidence: {record.evidence}" if record.evidence else "")
     return [head, *(f"  {visible(detail)}" for detail in details if detail)]

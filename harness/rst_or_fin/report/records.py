@@ -80,7 +80,7 @@ class Unplayed:
     axes: Axes
     is_error: bool
     why: str
-    remedy: str = ""
+    hint: str = ""
 
     @property
     def mark(self) -> str:
@@ -119,7 +119,7 @@ def _unplayed(cell: Unplayed) -> dict[str, Any]:
         "axes": cell.axes,
         "mark": "trouble" if cell.is_error else cell.mark,  # its name in JSON
         "why": cell.why,
-        "remedy": cell.remedy,
+        "remedy": cell.hint,
     }
 
 

@@ -69,7 +69,7 @@ def old_names(text: str) -> list[tuple[int, str]]:
 def unparsable(error: UnparsableError, text: str, where: str) -> UsageError:
     """Make the error for a session that a node could not parse, with the file and the line in it."""
     line = places(text).line_within(("session",), error.line)
-    return UsageError(Problem(line=line, why=str(error)).told(where), error.remedy)
+    return UsageError(Problem(line=line, why=str(error)).told(where), error.hint)
 
 
 # How tomllib says that a string is not closed, or goes on where its line ends.

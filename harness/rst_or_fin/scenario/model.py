@@ -239,23 +239,23 @@ def parse(text: str, where: str, given: Mapping[str, int] | None = None) -> Scen
     `where` is the file, for errors and (without suffix) for the scenario's name. `given` are values in place
     of the defaults of its parameters.
     """
-    remedy = "see docs/scenarios.md for the format, or a shipped one: rst-or-fin explain recv-then-close"
+    hint = "see docs/scenarios.md for the format, or a shipped one: rst-or-fin explain recv-then-close"
     try:
         document = with_new_names(tomllib.loads(text))
     except (ValueError, RecursionError) as error:  # a number or a nest without end is not a TOMLDecodeError
-        raise UsageError(f"{where}: not valid TOML: {error}", remedy) from error
+        raise UsageError(f"{where}: not valid TOML: {error}", hint) from error
     name = where.rpartition("/")[2].removesuffix(SUFFIX).removesuffix(".toml")
     try:
         bound = bind(document, given or {})
     except ParameterError as error:
-        raise UsageError(f"{where}: {error}", remedy) from error
+        raise UsageError(f"{where}: {error}", hint) from error
     try:
         scenario = msgspec.convert({"name": name, **bound, "given": dict(given or {})}, Scenario)
     except msgspec.ValidationError as error:
-        raise UsageError(f"{where}: {str(error).replace('$.', '')}", remedy) from error
+        raise UsageError(f"{where}: {str(error).replace('$.', '')}", hint) from error
     for what, value in (("claim", scenario.claim), ("session", scenario.session)):
         if not value.strip():
-            raise UsageError(f"{where}: `{what}` is empty", remedy)
+            raise UsageError(f"{where}: `{what}` is empty", hint)
     if not scenario.sources:
-        raise UsageError(f"{where}: `sources` is empty: say where the claim comes from", remedy)
+        raise UsageError(f"{where}: `sources` is empty: say where the claim comes from", hint)
     return scenario

@@ -241,5 +241,5 @@ def _in_vain(found: Sequence[Expression], after: int) -> Iterator[Misfit]:
     waiting = session_check.waits_in_vain(found, after)
     if waiting:
         why = f"line {waiting} of the session waits for a client that is told only after line {after}"
-        remedy = f"it never comes; tell it after the line that listens, before line {waiting}"
-        yield at(("server", "start_after_line"), f"{why}: {remedy}")
+        hint = f"it never comes; tell it after the line that listens, before line {waiting}"
+        yield at(("server", "start_after_line"), f"{why}: {hint}")

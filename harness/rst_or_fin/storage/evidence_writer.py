@@ -200,11 +200,11 @@ class _Writing:
         if isinstance(error, FileExistsError):
             raise UsageError(f"{self._folder} exists already", "choose another folder with --out") from error
         if isinstance(error, OSError):
-            remedy = (
+            hint = (
                 "free some space, or write elsewhere with --out DIR; what had been written is kept"
                 if is_disk_full(error)
                 else "write elsewhere with --out DIR"
             )
             raise MachineError(
-                f"cannot write the evidence to {self._folder}: {error.strerror}", remedy
+                f"cannot write the evidence to {self._folder}: {error.strerror}", hint
             ) from error

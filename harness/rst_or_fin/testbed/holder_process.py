@@ -114,7 +114,7 @@ def _start(channel: int) -> subprocess.Popen[bytes]:
 
 
 def trouble(message: dict[str, Any]) -> MachineError:
-    """Turn an unexpected holder message into an error with a remedy."""
+    """Turn an unexpected holder message into an error with a hint."""
     if message["event"] == "ended":
         said = message["output"].splitlines()[-1:] or ["it said nothing"]
         if said[0].startswith(confinement.REFUSED):
@@ -125,7 +125,7 @@ def trouble(message: dict[str, Any]) -> MachineError:
         )
     if message["event"] == "trouble" and message["step"] == "namespaces":
         return MachineError(
-            f"this machine refuses network namespaces ({message['error']})", _remedy(message["errno"])
+            f"this machine refuses network namespaces ({message['error']})", _hint(message["errno"])
         )
     if message["event"] == "trouble":
         doing = f"setting up {message['step']}"
@@ -143,7 +143,7 @@ def _how(status: int) -> str:
     return f"with status {status}" if status >= 0 else f"by {signal.Signals(-status).name}"
 
 
-def _remedy(number: int) -> str:
+def _hint(number: int) -> str:
     """Say what to do where namespaces are refused with this errno (unshare(2), user_namespaces(7))."""
     if number in (errno.ENOSPC, errno.EUSERS):
         limits = " ".join(f"user.max_{kind}_namespaces=10000" for kind in ("user", "net", "pid"))

@@ -344,7 +344,7 @@ def _frames(captured: Sequence[tuple[int, bytes]]) -> list[Frame]:
 def probe() -> str:
     """Set up everything but the programs, and take it down; return "root" or "user", as which it worked.
 
-    Raises MachineError with the remedy where it cannot.
+    Raises MachineError with a hint where it cannot.
     """
     held = HolderProcess(_EMPTY)
     try:

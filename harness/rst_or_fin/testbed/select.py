@@ -77,7 +77,7 @@ def choose(spec: TestbedSpec, progress: Progress, own: Sequence[str] = ()) -> Ru
         _demand_images(runtime.spec.otp)
         return runtime
     except MachineError as error:
-        progress(f"runtime local: {error} For containers: {error.remedy}")
+        progress(f"runtime local: {error} For containers: {error.hint}")
         if own:
             progress(
                 f"{', '.join(own)}: a program, run on this machine itself (SECURITY.md says how confined)"

@@ -326,7 +326,7 @@ def test_a_file_is_read_up_to_its_damage_with_one_doubt(file: bytes, read_until:
 def test_what_begins_as_no_capture_is_one_clear_error(data: bytes, reason: str) -> None:
     with pytest.raises(CaptureError, match=reason) as caught:
         formats.records([data], FileNotes())
-    assert caught.value.remedy
+    assert caught.value.hint
 
 
 def test_options_that_make_no_sense_end_where_they_stop_to_make_sense() -> None:

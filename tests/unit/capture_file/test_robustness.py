@@ -42,7 +42,7 @@ def outcome(file: bytes, chunk: int = 262_144) -> str:
     try:
         found, reading = read_until_it_ends(file, chunk)
     except CaptureError as error:
-        return "refused" if error.remedy else "refused, and no remedy"
+        return "refused" if error.hint else "refused, and no hint"
     return "read" if len(found) <= reading.frames else "more segments than frames"
 
 

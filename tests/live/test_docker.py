@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from rst_or_fin.engine import client as engine
-from rst_or_fin.evidence import pcap
 from rst_or_fin.scenario.model import Hosts, Server
 from rst_or_fin.tcp import tracker
 from rst_or_fin.testbed.docker import DockerTestbed
 from rst_or_fin.testbed.spec import TestbedSpec
 
 from tests.support.commands import Command, document
+from tests.support.decoding import segments_of
 
 if TYPE_CHECKING:
     import docker
@@ -81,7 +81,7 @@ def test_every_witness_that_can_tell_agrees(reproduced: Any) -> None:
 @pytest.mark.parametrize("number", [0, 1])
 def test_the_wire_carries_the_tested_connection_only(reproduced: Any, number: int) -> None:
     capture = (evidence(reproduced, number) / "capture.pcap").read_bytes()
-    assert len(tracker.connections(pcap.segments(capture))) == 1
+    assert len(tracker.connections(segments_of(capture))) == 1
 
 
 @pytest.mark.parametrize("number", [0, 1])
@@ -102,7 +102,7 @@ def test_tshark_finds_nothing_wrong_with_the_capture(reproduced: Any, number: in
 
 def test_the_response_arrives_as_the_two_published_segments(reproduced: Any) -> None:
     capture = (evidence(reproduced, 0) / "capture.pcap").read_bytes()
-    [connection] = tracker.connections(pcap.segments(capture))
+    [connection] = tracker.connections(segments_of(capture))
     payloads = [s.payload_len for s in connection.segments if s.src == connection.server and s.payload_len]
     assert payloads == [178, 307]
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from rst_or_fin.errors import MachineError
-from rst_or_fin.evidence import pcap
 from rst_or_fin.tcp import tracker
 from rst_or_fin.testbed import local
 
 from tests.support.commands import Command, document
+from tests.support.decoding import segments_of
 from tests.support.needs import skip_or_fail
 
 SCENARIO = """\
@@ -77,9 +77,7 @@ def only_run(command: Command, runtime: str, *arguments: str) -> Any:
 
 
 def sent_by_the_server(folder: Path, run: Any) -> list[str]:
-    [connection] = tracker.connections(
-        pcap.segments((folder / run["evidence"] / "capture.pcap").read_bytes())
-    )
+    [connection] = tracker.connections(segments_of((folder / run["evidence"] / "capture.pcap").read_bytes()))
     return [connection.notation(s) for s in connection.segments if s.src == connection.server]
 
 

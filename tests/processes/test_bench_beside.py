@@ -5,15 +5,16 @@ from __future__ import annotations
 import pytest
 from rst_or_fin.commands import bench_beside
 from rst_or_fin.commands.bench_captures import SHAPES
-from rst_or_fin.evidence import pcap
 from rst_or_fin.tcp.segment import Checksum
+
+from tests.support.decoding import segment_of
 
 MANY = "connections of ten segments"
 
 
 def test_the_frames_of_the_bench_have_right_checksums() -> None:
     frames = [bench_beside._frame(s, n) for n, s in enumerate(SHAPES[MANY](20))]
-    found = [pcap.segment(frame) for frame in frames]
+    found = [segment_of(frame) for frame in frames]
     assert {segment.checksum for segment in found if segment is not None} == {Checksum.GOOD}
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from rst_or_fin.evidence import pcap
 from rst_or_fin.tcp import connection as trace
 from rst_or_fin.tcp import tracker
 from rst_or_fin.tcp.segment import SPACE, Segment
 
+from tests.support.decoding import segments_of
 from tests.support.oracle import Seen
 
 
@@ -16,7 +16,7 @@ def as_we_read_it(data: bytes) -> list[Seen]:
     An end that sent nothing but a RST has no initial number; tshark then calls the RST's own number 1. Its
     numbers are relative modulo 2**32.
     """
-    found: list[Segment] = list(pcap.segments(data))
+    found: list[Segment] = list(segments_of(data))
     place: dict[int, tuple[int, trace.Connection]] = {}
     for stream, connection in enumerate(tracker.connections(found)):
         place |= {id(segment): (stream, connection) for segment in connection.segments}

@@ -5,11 +5,12 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 from rst_or_fin.capture_file.frame import Frame
-from rst_or_fin.evidence import pcap
 from rst_or_fin.evidence.records import Replay
 from rst_or_fin.node import session
 from rst_or_fin.tcp.segment import Segment
 from rst_or_fin.testbed.local import LocalTestbed
+
+from tests.support.decoding import segment_of
 
 UNREAD = """\
 {ok, Sock} = gen_tcp:connect(Server, Port, [{active, false}]).
@@ -30,7 +31,7 @@ def play(testbed: LocalTestbed, text: str) -> Replay:
 
 def segments(frames: list[Frame]) -> list[Segment]:
     """The TCP segments among the frames."""
-    return [found for frame in frames if (found := pcap.segment(frame)) is not None]
+    return [found for frame in frames if (found := segment_of(frame)) is not None]
 
 
 def _tuple(address: str) -> str:

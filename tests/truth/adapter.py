@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rst_or_fin.evidence import pcap
 from rst_or_fin.evidence.records import CaptureFacts
 from rst_or_fin.tcp import connection as trace
 from rst_or_fin.tcp import tracker
 from rst_or_fin.verdict import judge
+
+from tests.support.decoding import segments_of
 
 _WHOLE = CaptureFacts(dropped=0, fenced=True)
 # What the judge calls the reasons that `close` and `timers` give; all others are called alike.
@@ -38,7 +39,7 @@ class Said:
 
 def verdicts(capture: bytes) -> list[Said]:
     """Return what the judge says of every connection in a capture."""
-    return [_said(connection) for connection in tracker.connections(pcap.segments(capture))]
+    return [_said(connection) for connection in tracker.connections(segments_of(capture))]
 
 
 def _said(connection: trace.Connection) -> Said:

@@ -6,12 +6,12 @@ import pytest
 from rst_or_fin.analysis import captured
 from rst_or_fin.analysis.captured import JudgedCapture, Known
 from rst_or_fin.capture_file.reading import read
-from rst_or_fin.evidence import pcap
 from rst_or_fin.evidence.records import CaptureFacts
 from rst_or_fin.tcp import tracker
 from rst_or_fin.verdict.judge import Verdict, judge
 
 from tests.support import nearly_plain
+from tests.support.decoding import segments_of
 from tests.truth.conversation import converse
 
 SEEDS = range(150)
@@ -28,7 +28,7 @@ def test_what_streams_is_judged_as_the_whole(waiting_max: int, monkeypatch: pyte
     otherwise = []
     for seed in SEEDS:
         data = converse(seed).pcap
-        whole = [told(judge(c, capture=WHOLE)) for c in tracker.connections(pcap.segments(data))]
+        whole = [told(judge(c, capture=WHOLE)) for c in tracker.connections(segments_of(data))]
         cases = sorted(JudgedCapture(read([data]), Known()), key=lambda case: case.number)
         otherwise += [seed] if whole != [told(case.verdict) for case in cases] else []
     assert otherwise == []

@@ -13,8 +13,9 @@ import pytest
 from rst_or_fin.agents import fault_rules, tcp_frames
 from rst_or_fin.agents.faults import NODE, PEER, Faults, Out
 from rst_or_fin.capture_file.frame import Frame
-from rst_or_fin.evidence import pcap
 from rst_or_fin.tcp.segment import Checksum, Segment
+
+from tests.support.decoding import segment_of
 
 MS = 1_000_000
 FOUR = (bytes([198, 18, 0, 3]), bytes([198, 18, 0, 4]))
@@ -91,7 +92,7 @@ class Line:
 
 
 def segment(data: bytes) -> Segment:
-    found = pcap.segment(Frame(t_ns=0, data=data))
+    found = segment_of(Frame(t_ns=0, data=data))
     assert found is not None
     return found
 

@@ -14,6 +14,7 @@ from rst_or_fin.capture_file.frame import Frame
 from rst_or_fin.errors import UsageError
 from rst_or_fin.evidence import pcap
 
+from tests.support.decoding import segment_of, segments_of
 from tests.support.segments import A6, B6, EXCHANGE, capture, frame, segments
 
 times_ns = st.integers(0, (1 << 32) * 1_000_000_000 - 1)
@@ -43,26 +44,26 @@ def test_a_last_record_that_is_not_whole_is_taken_off(of: list[Frame], data: st.
 
 @pytest.mark.parametrize("ends", [{}, {"a": A6, "b": B6}])
 def test_segments_are_numbered_by_their_frames(ends: dict[str, Any]) -> None:
-    found = [segment.frame_no for segment in pcap.segments(capture(segments(EXCHANGE, **ends)))]
+    found = [segment.frame_no for segment in segments_of(capture(segments(EXCHANGE, **ends)))]
     assert found == list(range(1, len(found) + 1))
 
 
 @pytest.mark.parametrize("ends", [{}, {"a": A6, "b": B6}])
 def test_a_lone_frame_gives_the_segment_that_was_sent(ends: dict[str, Any]) -> None:
     sent = segments(EXCHANGE, **ends)
-    assert [pcap.segment(frame(segment)) for segment in sent] == sent
+    assert [segment_of(frame(segment)) for segment in sent] == sent
 
 
 def test_a_lone_frame_that_ends_early_keeps_the_length_that_ip_announces() -> None:
     whole = frame(segments("> P. 1:101(100) ack 1")[0])
-    read = pcap.segment(Frame(t_ns=0, data=whole.data[:-90]))
+    read = segment_of(Frame(t_ns=0, data=whole.data[:-90]))
     assert read is not None
     assert (read.payload_len, len(read.payload)) == (100, 10)
 
 
 def test_a_fragment_alone_is_no_segment() -> None:
     whole = frame(segments("> P. 1:101(100) ack 1")[0]).data
-    assert pcap.segment(Frame(t_ns=0, data=whole[:20] + b"\x20\0" + whole[22:])) is None
+    assert segment_of(Frame(t_ns=0, data=whole[:20] + b"\x20\0" + whole[22:])) is None
 
 
 @pytest.mark.parametrize(

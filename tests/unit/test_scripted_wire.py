@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from rst_or_fin.agents.packets import Host, Packet
 from rst_or_fin.agents.scripted import content
 from rst_or_fin.capture_file.frame import Frame
-from rst_or_fin.evidence import pcap
 from rst_or_fin.tcp.segment import Endpoint
+
+from tests.support.decoding import segment_of
 
 MAC = b"\x02\x00\x00\x00\x00\x09"
 ADDRESSES = {4: ("198.18.0.5", "198.18.0.3"), 6: ("fd00::5", "fd00::3")}
@@ -82,7 +83,7 @@ def test_what_is_said_is_what_the_projects_own_reader_reads(
 ) -> None:
     ours, far = ADDRESSES[family]
     frame = host(family).say(Packet((far, 40000), flags, seq, ack, window, payload, mss))
-    segment = pcap.segment(Frame(t_ns=0, data=frame))
+    segment = segment_of(Frame(t_ns=0, data=frame))
     assert segment is not None
     assert (segment.src, segment.dst) == (Endpoint(ours, 80), Endpoint(far, 40000))
     assert (segment.seq, segment.ack, segment.window) == (seq, ack, window)

@@ -11,12 +11,10 @@ from collections.abc import Iterator
 from rst_or_fin.capture_file import formats
 from rst_or_fin.capture_file.damage import CaptureError as CaptureError
 from rst_or_fin.capture_file.damage import Damage
-from rst_or_fin.capture_file.decoding import Decoder
 from rst_or_fin.capture_file.frame import Frame
 from rst_or_fin.capture_file.records import FileNotes, Record
 from rst_or_fin.capture_file.writing import header as header
 from rst_or_fin.capture_file.writing import records as records
-from rst_or_fin.tcp.segment import Segment
 
 ETHERNET = 1
 
@@ -44,23 +42,6 @@ def whole_records(capture: bytes) -> bytes:
     if not notes.damage.cut_short:
         raise _error(notes.damage)
     return capture[: notes.damage.at]
-
-
-def segments(capture: bytes) -> Iterator[Segment]:
-    """Yield the TCP segments of a capture, in the order they were seen; skip everything else.
-
-    Raises CaptureError as `frames` does.
-    """
-    decoder = Decoder()
-    for number, record in enumerate(_records(capture), start=1):
-        found = decoder.segment(record, number)
-        if found is not None:
-            yield found
-
-
-def segment(frame: Frame, link_type: int = ETHERNET) -> Segment | None:
-    """Return the TCP segment in a frame; None if it is something else, a fragment, or cut too short."""
-    return Decoder().segment(Record(frame.t_ns, link_type, frame.data, len(frame.data)))
 
 
 def _records(capture: bytes) -> Iterator[Record]:

@@ -42,9 +42,7 @@ class Gathered:
     sockets: Sequence[SocketLine] = ()
 
 
-def corroborated(
-    found: Verdict, connection: Connection, gathered: Gathered, *, is_only: bool = True
-) -> Verdict:
+def corroborated(found: Verdict, connection: Connection, gathered: Gathered, *, is_only: bool) -> Verdict:
     """Compare a verdict with the evidence of a host. `is_only`: no other connection has its two ends."""
     for role in Role:
         if connection.endpoint(role).address == gathered.address:

@@ -71,7 +71,7 @@ class Interval:
         return (began is None or t_ns >= began - error_ns) and (ended is None or t_ns <= ended + error_ns)
 
 
-def interval(readings: Sequence[CounterReading], t_ns: int | None, error_ns: int = 0) -> Interval | None:
+def interval(readings: Sequence[CounterReading], t_ns: int | None, error_ns: int) -> Interval | None:
     """Return the closest readings around a time; for None, the first and the last.
 
     None if there are fewer than two. A time outside all readings is in no interval, unless the times of the

@@ -28,6 +28,7 @@ from rst_or_fin.tcp.ending import Validity as V
 from rst_or_fin.tcp.precondition import Precondition
 from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.verdict.assess import Assessment, judge_replay
+from rst_or_fin.verdict.judge import PeerTraits
 from rst_or_fin.verdict.witnesses import HostReport
 
 from tests.support.segments import EXCHANGE, HANDSHAKE, A, B, connection
@@ -150,7 +151,7 @@ class Case:
             report=report(found, self.replay, other_aborts=self.other_aborts, waiting=self.waiting),
             peer_report=self.peer_report,
             precondition=self.precondition,
-            requires_peer_report=self.requires_peer_report,
+            peer=PeerTraits(must_report=self.requires_peer_report),
         )
         return (str(verdict.ending), str(verdict.peer_ending), str(verdict.cause), str(verdict.validity))
 

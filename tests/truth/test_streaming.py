@@ -8,7 +8,8 @@ from rst_or_fin.analysis.captured import JudgedCapture, Known
 from rst_or_fin.capture_file.reading import read
 from rst_or_fin.evidence.records import CaptureFacts
 from rst_or_fin.tcp import tracker
-from rst_or_fin.verdict.judge import Verdict, judge
+from rst_or_fin.verdict.judge import judge
+from rst_or_fin.verdict.verdict import Verdict
 
 from tests.support import nearly_plain
 from tests.support.decoding import segments_of

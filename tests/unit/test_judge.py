@@ -16,7 +16,8 @@ from rst_or_fin.tcp.ending import Cause, Ending, Validity
 from rst_or_fin.tcp.precondition import Precondition
 from rst_or_fin.tcp.segment import Endpoint, Segment
 from rst_or_fin.verdict import judge
-from rst_or_fin.verdict.judge import Verdict
+from rst_or_fin.verdict.judge import PeerTraits
+from rst_or_fin.verdict.verdict import Verdict
 from rst_or_fin.verdict.witnesses import HostReport
 
 from tests.support.cases import (
@@ -49,7 +50,7 @@ def judged(case: Case, of: Connection | None = None, **changed: Any) -> Verdict:
         "report": report(found, told),
         "peer_report": case.peer_report,
         "precondition": case.precondition,
-        "requires_peer_report": case.requires_peer_report,
+        "peer": PeerTraits(must_report=case.requires_peer_report),
     } | changed
     return judge.judge(found, **witnesses)
 
@@ -308,7 +309,7 @@ def test_a_witness_that_disagrees_forbids_any_conclusion(case: Case, end: str) -
 def test_a_file_that_ended_before_the_reset_may_have_ended_in_tls(encrypted: bool) -> None:
     """A close_notify ends it, of which the wire shows nothing."""
     case = CASES["the published abort: closed with everything unread"]
-    verdict = judged(case, peer_report=heard("end of file"), encrypted=encrypted)
+    verdict = judged(case, peer_report=heard("end of file"), peer=PeerTraits(is_encrypted=encrypted))
     assert (verdict.validity is Validity.CONCLUSIVE) == encrypted
 
 

@@ -15,35 +15,35 @@ from types import ModuleType
 import pytest
 from rst_or_fin.tcp import acceptance, causes
 from rst_or_fin.tcp.causes import CAUSES, Row
-from rst_or_fin.verdict import aborts, judge, witnesses
+from rst_or_fin.verdict import aborts, doubts, judge, witnesses
 
 from tests.support.cases import CASES
 from tests.support.mutants import BeginWith, Swap, functions, mutated
 
 # What is wrong with the judge -> (the module and function that are changed, what the function begins with).
 BEGINS_WITH: dict[str, tuple[ModuleType, str, str]] = {
-    "ignores the precondition": (judge, "judge", "precondition = None"),
+    "ignores the precondition": (judge, "judge", "precondition = Precondition()"),
     "ignores dropped frames": (
-        judge,
-        "_doubts_of_capture",
+        doubts,
+        "doubts_of_capture",
         "capture = type(capture)(dropped=0, fenced=False)",
     ),
     "ignores a missing fence": (
-        judge,
-        "_doubts_of_capture",
+        doubts,
+        "doubts_of_capture",
         "capture = type(capture)(dropped=capture.dropped, fenced=True)",
     ),
-    "ignores what the closing host told": (judge, "judge", "report = None"),
+    "ignores what the closing host reports": (judge, "judge", "report = None"),
     "ignores the peer's application": (judge, "judge", "peer_report = None"),
-    "ignores a peer that was not heard": (judge, "judge", "requires_peer_report = False"),
-    "ignores a peer in trouble": (judge, "_doubts_of_peer", "return []"),
+    "ignores a missing report of the peer": (judge, "judge", "peer = PeerTraits()"),
+    "ignores a peer in trouble": (doubts, "doubts_of_peer", "return []"),
     "takes any unread byte for all of them": (
-        judge,
+        doubts,
         "_holds",
         'wanted = "some" if wanted == "all" else wanted',
     ),
-    "takes every session for a whole one": (judge, "_doubts_of_replay", "return []"),
-    "concludes what is still open": (judge, "_doubts_of_end", "return []"),
+    "takes every session for a whole one": (doubts, "doubts_of_replay", "return []"),
+    "concludes what is still open": (doubts, "doubts_of_end", "return []"),
     "sees a FIN in every ending": (judge, "_ending", "return Ending.FIN"),
     "sees a RST in every ending": (judge, "_ending", "return Ending.RST"),
     "ignores the kernel's counters": (witnesses, "interval", "return None"),

@@ -14,8 +14,9 @@ from rst_or_fin.evidence.records import SessionEnd
 from rst_or_fin.scenario.model import Expectation, LineExpectation
 from rst_or_fin.tcp.ending import Cause, Ending, Validity
 from rst_or_fin.verdict import judge
-from rst_or_fin.verdict.judge import Verdict
+from rst_or_fin.verdict.judge import PeerTraits
 from rst_or_fin.verdict.outcome import Comparison, Outcome, compare, lines, outcome, worst
+from rst_or_fin.verdict.verdict import Verdict
 
 from tests.support.cases import ABORT, ABORT_ON_CLOSE, ALL_UNREAD, CASES, Case, heard, replay, report, role_in
 from tests.support.segments import A, B, connection
@@ -34,7 +35,7 @@ def verdict_of(case: Case) -> Verdict:
         report=report(found, case.replay),
         peer_report=case.peer_report,
         precondition=case.precondition,
-        requires_peer_report=case.requires_peer_report,
+        peer=PeerTraits(must_report=case.requires_peer_report),
     )
 
 

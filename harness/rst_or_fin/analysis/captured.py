@@ -20,7 +20,8 @@ from rst_or_fin.tcp.acceptance import read
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.segment import Endpoint, Segment
 from rst_or_fin.tcp.tracker import ConnectionTracker, Conversation
-from rst_or_fin.verdict.judge import Verdict, judge
+from rst_or_fin.verdict.judge import judge
+from rst_or_fin.verdict.verdict import Verdict
 
 if TYPE_CHECKING:  # numpy takes its time to load, and most captures are small
     from rst_or_fin.analysis.sifting import PlainConnections

@@ -21,8 +21,8 @@ from rst_or_fin.scenario.axes import Axes, version
 from rst_or_fin.scenario.model import Expectation, Scenario, Variant
 from rst_or_fin.tcp.ending import Cause, Validity
 from rst_or_fin.verdict.assess import Assessment
-from rst_or_fin.verdict.judge import NODE, PEER
 from rst_or_fin.verdict.outcome import Outcome
+from rst_or_fin.verdict.verdict import NODE, PEER
 
 # The axes in the order in which they are blamed: where several tell two behaviours apart, the first does.
 AXES = ("kernel", "otp", "backend", "family", "runtime")

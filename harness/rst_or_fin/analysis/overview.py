@@ -16,7 +16,7 @@ from rst_or_fin.analysis.captured import Case
 from rst_or_fin.tcp.connection import Connection, Roles
 from rst_or_fin.tcp.ending import Cause, Ending, Role, Validity
 from rst_or_fin.tcp.segment import Endpoint
-from rst_or_fin.verdict.judge import Verdict
+from rst_or_fin.verdict.verdict import Verdict
 
 if TYPE_CHECKING:
     from rst_or_fin.analysis.sifting import PlainConnections

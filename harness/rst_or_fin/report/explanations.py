@@ -6,7 +6,8 @@ from rst_or_fin.evidence.records import unread_share
 from rst_or_fin.tcp.causes import BY_CAUSE
 from rst_or_fin.tcp.ending import Cause, Ending, Role
 from rst_or_fin.verdict.assess import Assessment
-from rst_or_fin.verdict.judge import Verdict, closing_segments
+from rst_or_fin.verdict.judge import closing_segments
+from rst_or_fin.verdict.verdict import Verdict
 
 
 def marked(judged: Assessment) -> dict[int, str]:

@@ -24,7 +24,7 @@ from rst_or_fin.tcp.ending import Role
 from rst_or_fin.tcp.segment import Segment
 from rst_or_fin.tcp.two_ends import Fate
 from rst_or_fin.verdict.assess import Assessment
-from rst_or_fin.verdict.judge import NODE, PEER
+from rst_or_fin.verdict.verdict import NODE, PEER
 
 PREVIEW_LEN = 60
 NOTE_LEN = 300

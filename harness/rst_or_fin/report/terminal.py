@@ -21,9 +21,9 @@ from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Cause, Ending, Role
 from rst_or_fin.tcp.two_ends import Passage
 from rst_or_fin.verdict.assess import Assessment
-from rst_or_fin.verdict.judge import Verdict
 from rst_or_fin.verdict.outcome import Outcome, worst
 from rst_or_fin.verdict.reason import reason
+from rst_or_fin.verdict.verdict import Verdict
 
 _INDENT = "  "
 _LONG_RESULT = 12  # lines of one printed result before the middle is left out

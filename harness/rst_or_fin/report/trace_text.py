@@ -9,7 +9,7 @@ from rst_or_fin.report.stretches import left_out
 from rst_or_fin.tcp.connection import Connection, Roles
 from rst_or_fin.tcp.ending import Role
 from rst_or_fin.tcp.two_ends import Fate, Passage
-from rst_or_fin.verdict.judge import NODE, PEER
+from rst_or_fin.verdict.verdict import NODE, PEER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

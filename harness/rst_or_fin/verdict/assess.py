@@ -16,20 +16,22 @@ from rst_or_fin.capture_file.records import Record
 from rst_or_fin.evidence import pcap
 from rst_or_fin.evidence.records import CaptureFacts, Moment, PeerReport, Replay, SessionEnd, SocketState
 from rst_or_fin.scenario import peers
-from rst_or_fin.scenario.model import ConnectionExpectation, Expectation, Scenario
+from rst_or_fin.scenario.model import ConnectionExpectation, Expectation, Scenario, Server
 from rst_or_fin.scenario.wire import Do
 from rst_or_fin.tcp.acceptance import ConnectionReading
 from rst_or_fin.tcp.causes import RETRIES, Retries
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Role
+from rst_or_fin.tcp.precondition import Precondition
 from rst_or_fin.tcp.segment import Endpoint, Segment
 from rst_or_fin.tcp.tracker import ConnectionTracker, Conversation
 from rst_or_fin.tcp.two_ends import both_ends
 from rst_or_fin.verdict import passing
 from rst_or_fin.verdict.aborts import abort_index
 from rst_or_fin.verdict.delivery import Delivery
-from rst_or_fin.verdict.judge import NODE, PEER, Verdict, judge
+from rst_or_fin.verdict.judge import PeerTraits, judge
 from rst_or_fin.verdict.outcome import Comparison, Outcome, compare, lines, outcome
+from rst_or_fin.verdict.verdict import NODE, PEER, Verdict
 from rst_or_fin.verdict.witnesses import HostReport
 
 UNDER_TEST = ("Sock", "sock")  # as Erlang and as Elixir call their variables
@@ -338,14 +340,10 @@ def _judged(
             retries=report.retries,
         ),
         peer_report=peer_report,
-        precondition=scenario.precondition if tested else None,
-        requires_peer_report=tested and peers.kind_of(scenario.server).requires_peer_report,
-        scripted_peer=peers.kind_of(scenario.server).spare,
+        precondition=scenario.precondition if tested else Precondition(),
+        peer=_traits(scenario.server, tested=tested),
         settle_ms=scenario.settle_ms,
-        encrypted=bool(peers.tls_version(scenario.server)),
-        is_exact=peers.kind_of(scenario.server).counts_bytes,
         ends_node=scenario.ends_node,
-        counts_bytes=peers.kind_of(scenario.server).counts_bytes and not peers.tls_version(scenario.server),
         two_ends=found,
     )
     return AssessedConnection(
@@ -355,6 +353,17 @@ def _judged(
         socket=socket,
         peer_report=peer_report,
         verdict=verdict,
+    )
+
+
+def _traits(server: Server, *, tested: bool) -> PeerTraits:
+    """Return what the judge must know of a peer; only the connection under test needs its report."""
+    kind = peers.kind_of(server)
+    return PeerTraits(
+        must_report=tested and kind.requires_peer_report,
+        counts_bytes=kind.counts_bytes,
+        is_encrypted=bool(peers.tls_version(server)),
+        has_kernel=not kind.spare,
     )
 
 

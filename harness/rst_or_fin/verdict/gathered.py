@@ -18,7 +18,7 @@ from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Cause, Ending, Role
 from rst_or_fin.verdict import witnesses
 from rst_or_fin.verdict.aborts import abort_of
-from rst_or_fin.verdict.judge import Verdict
+from rst_or_fin.verdict.verdict import Verdict
 from rst_or_fin.verdict.witnesses import Witness
 
 _T = TypeVar("_T")

@@ -12,7 +12,7 @@ from enum import StrEnum
 from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_DIFFERS, EXIT_INCONCLUSIVE
 from rst_or_fin.evidence.records import PeerReport, Replay
 from rst_or_fin.scenario.model import Expectation, LineExpectation
-from rst_or_fin.verdict.judge import Verdict
+from rst_or_fin.verdict.verdict import Verdict
 
 
 class Outcome(StrEnum):

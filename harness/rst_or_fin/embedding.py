@@ -19,7 +19,7 @@ from rst_or_fin.report.ladder import ladder as laid_out
 from rst_or_fin.report.markdown import escaped, fenced
 from rst_or_fin.scenario.model import Scenario
 from rst_or_fin.storage.load_run import load_played_run
-from rst_or_fin.verdict.assess import Assessment
+from rst_or_fin.verdict.assessment import Assessment
 
 __all__ = ["case", "ladder", "mermaid", "session", "trace", "verdict", "witnesses"]
 

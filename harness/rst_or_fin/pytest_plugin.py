@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rst_or_fin.runner.pool import TestbedPool
     from rst_or_fin.scenario.model import Scenario
     from rst_or_fin.storage.scenario_files import Entry
-    from rst_or_fin.verdict.assess import Assessment
+    from rst_or_fin.verdict.assessment import Assessment
 
 _SUFFIX = ".scenario.toml"
 _POOL = pytest.StashKey["TestbedPool"]()

@@ -19,7 +19,7 @@ from rst_or_fin.tcp.two_ends import Fate
 from rst_or_fin.testbed import local
 from rst_or_fin.testbed.local import LocalTestbed
 from rst_or_fin.testbed.spec import TestbedSpec
-from rst_or_fin.verdict.assess import Assessment
+from rst_or_fin.verdict.assessment import Assessment
 
 from tests.support import killing
 from tests.support.needs import skip_or_fail

@@ -14,7 +14,7 @@ from rst_or_fin.runner import replay as conductor
 from rst_or_fin.storage import scenario_files
 from rst_or_fin.testbed.docker import DockerTestbed
 from rst_or_fin.testbed.spec import TestbedSpec
-from rst_or_fin.verdict.assess import Assessment
+from rst_or_fin.verdict.assessment import Assessment
 from rst_or_fin.verdict.outcome import Outcome
 
 from tests.support.needs import skip_or_fail

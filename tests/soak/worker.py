@@ -15,7 +15,7 @@ from rst_or_fin.runner.player import Player
 from rst_or_fin.runner.pool import TestbedPool
 from rst_or_fin.testbed import select
 from rst_or_fin.testbed.spec import TestbedSpec
-from rst_or_fin.verdict.assess import Assessment
+from rst_or_fin.verdict.assessment import Assessment
 
 from tests.soak import oracle
 from tests.soak.plays import Plays, suitable

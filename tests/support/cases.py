@@ -27,7 +27,8 @@ from rst_or_fin.tcp.ending import Cause, Ending, Role
 from rst_or_fin.tcp.ending import Validity as V
 from rst_or_fin.tcp.precondition import Precondition
 from rst_or_fin.tcp.segment import Endpoint
-from rst_or_fin.verdict.assess import Assessment, judge_replay
+from rst_or_fin.verdict.assess import judge_replay
+from rst_or_fin.verdict.assessment import Assessment
 from rst_or_fin.verdict.judge import PeerTraits
 from rst_or_fin.verdict.witnesses import HostReport
 

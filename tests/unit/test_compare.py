@@ -22,7 +22,7 @@ from rst_or_fin.tcp import connection
 from rst_or_fin.tcp.ending import Cause, Ending
 from rst_or_fin.tcp.precondition import Precondition
 from rst_or_fin.tcp.segment import Endpoint
-from rst_or_fin.verdict.assess import Assessment
+from rst_or_fin.verdict.assessment import Assessment
 
 from tests.support import cases
 from tests.support.segments import segments

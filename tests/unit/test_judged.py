@@ -18,8 +18,10 @@ from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Cause, Ending, Role
 from rst_or_fin.tcp.precondition import Precondition
 from rst_or_fin.tcp.segment import Endpoint, Segment
-from rst_or_fin.verdict.assess import Assessment, ReplayTracker, assess_run, judge_replay
+from rst_or_fin.verdict.assess import assess_run, judge_replay
+from rst_or_fin.verdict.assessment import Assessment
 from rst_or_fin.verdict.outcome import Outcome
+from rst_or_fin.verdict.replay_tracker import ReplayTracker
 
 from tests.support.cases import ABORT, ABORT_ON_CLOSE, CLOSE, WHOLE, heard, replay
 from tests.support.segments import EXCHANGE, HANDSHAKE, A, B, frame, notes, segments

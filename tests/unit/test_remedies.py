@@ -8,7 +8,7 @@ import pytest
 from rst_or_fin.analysis.remedies import compared, exchanges
 from rst_or_fin.evidence.records import Call
 from rst_or_fin.report.remedies import notes, table
-from rst_or_fin.verdict.assess import Assessment
+from rst_or_fin.verdict.assessment import Assessment
 
 from tests.support.cases import ABORT, CLOSE, LATE_DATA, SHUTDOWN_THEN_ABORT, heard
 from tests.support.segments import connection

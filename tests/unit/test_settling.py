@@ -13,7 +13,7 @@ from rst_or_fin.runner import settling
 from rst_or_fin.runner.recorder import Recorder
 from rst_or_fin.storage import scenario_files
 from rst_or_fin.tcp.segment import Endpoint
-from rst_or_fin.verdict.assess import ReplayTracker
+from rst_or_fin.verdict.replay_tracker import ReplayTracker
 
 from tests.support.cases import heard
 from tests.support.segments import EXCHANGE, B, frame, segments

@@ -7,7 +7,7 @@ from rst_or_fin.report.terminal import Tally
 from rst_or_fin.scenario.model import Expectation, Scenario
 from rst_or_fin.tcp.ending import Ending
 from rst_or_fin.tcp.precondition import Precondition
-from rst_or_fin.verdict.assess import Assessment
+from rst_or_fin.verdict.assessment import Assessment
 from rst_or_fin.verdict.outcome import Outcome
 
 from tests.support.cases import ABORT, ABORT_ON_CLOSE, CLOSE, heard, judge_one, replay

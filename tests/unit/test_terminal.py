@@ -17,7 +17,8 @@ from rst_or_fin.scenario.model import Expectation, Scenario
 from rst_or_fin.tcp import connection as trace
 from rst_or_fin.tcp.ending import Cause, Ending
 from rst_or_fin.verdict import judge
-from rst_or_fin.verdict.assess import AssessedConnection, Assessment, assess_run
+from rst_or_fin.verdict.assess import assess_run
+from rst_or_fin.verdict.assessment import AssessedConnection, Assessment
 from rst_or_fin.verdict.outcome import Outcome
 
 from tests.support.cases import ABORT, ABORT_ON_CLOSE, CASES, LATE_DATA, WHOLE, heard, judge_one, replay

@@ -20,7 +20,7 @@ from rst_or_fin.evidence.records import Moment
 from rst_or_fin.scenario.axes import Axes, version
 from rst_or_fin.scenario.model import Expectation, Scenario, Variant
 from rst_or_fin.tcp.ending import Cause, Validity
-from rst_or_fin.verdict.assess import Assessment
+from rst_or_fin.verdict.assessment import Assessment
 from rst_or_fin.verdict.outcome import Outcome
 from rst_or_fin.verdict.verdict import NODE, PEER
 

@@ -18,7 +18,7 @@ from rst_or_fin.agents.kinds import SERVED
 from rst_or_fin.analysis.wilson import shares
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Ending
-from rst_or_fin.verdict.assess import Assessment
+from rst_or_fin.verdict.assessment import Assessment
 from rst_or_fin.verdict.outcome import Outcome, worst
 
 _BOUND_TO = re.compile(r"^[^=(]*=\s*")

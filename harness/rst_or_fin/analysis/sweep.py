@@ -13,7 +13,7 @@ from typing import Any
 
 from rst_or_fin.analysis.threshold import Found, Run
 from rst_or_fin.analysis.wilson import shares
-from rst_or_fin.verdict.assess import Assessment
+from rst_or_fin.verdict.assessment import Assessment
 from rst_or_fin.verdict.outcome import Outcome, worst
 
 

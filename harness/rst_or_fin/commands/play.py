@@ -30,7 +30,7 @@ from rst_or_fin.runner.pool import TestbedPool, side_by_side
 from rst_or_fin.storage import evidence_writer, scenario_files
 from rst_or_fin.storage.scenario_files import Entry
 from rst_or_fin.testbed.select import choose
-from rst_or_fin.verdict.assess import Assessment
+from rst_or_fin.verdict.assessment import Assessment
 from rst_or_fin.verdict.outcome import Outcome, worst
 from rst_or_fin.verdict.reason import reason
 

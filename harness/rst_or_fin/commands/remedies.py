@@ -18,7 +18,7 @@ from rst_or_fin.storage import evidence_writer, scenario_files
 from rst_or_fin.storage.find_runs import find_runs
 from rst_or_fin.storage.scenario_files import Entry
 from rst_or_fin.testbed.select import choose
-from rst_or_fin.verdict.assess import Assessment
+from rst_or_fin.verdict.assessment import Assessment
 from rst_or_fin.verdict.outcome import worst
 
 _RESULT = "cures.json"  # its name until 1.0, as that of its rows is

@@ -20,7 +20,7 @@ from rst_or_fin.report.ladder import Ladder, ladder
 from rst_or_fin.report.palette import PLAIN
 from rst_or_fin.report.records import Run, Unplayed, documents
 from rst_or_fin.storage.find_runs import newest_run
-from rst_or_fin.verdict.assess import Assessment
+from rst_or_fin.verdict.assessment import Assessment
 
 
 def report_options(parser: argparse.ArgumentParser) -> None:

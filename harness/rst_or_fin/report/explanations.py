@@ -5,7 +5,7 @@ from __future__ import annotations
 from rst_or_fin.evidence.records import unread_share
 from rst_or_fin.tcp.causes import BY_CAUSE
 from rst_or_fin.tcp.ending import Cause, Ending, Role
-from rst_or_fin.verdict.assess import Assessment
+from rst_or_fin.verdict.assessment import Assessment
 from rst_or_fin.verdict.judge import closing_segments
 from rst_or_fin.verdict.verdict import Verdict
 

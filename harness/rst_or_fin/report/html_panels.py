@@ -29,7 +29,7 @@ from rst_or_fin.report.ladder import (
 from rst_or_fin.report.records import Run
 from rst_or_fin.report.trace_text import trace_lines
 from rst_or_fin.tcp.ending import Ending
-from rst_or_fin.verdict.assess import Assessment
+from rst_or_fin.verdict.assessment import Assessment
 from rst_or_fin.verdict.outcome import Outcome
 from rst_or_fin.verdict.reason import reason
 

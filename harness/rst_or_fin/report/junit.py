@@ -17,7 +17,7 @@ from rst_or_fin.report.axes_layout import words_of
 from rst_or_fin.report.ladder import ladder
 from rst_or_fin.report.records import Run, Unplayed, title
 from rst_or_fin.scenario.axes import Axes
-from rst_or_fin.verdict.assess import Assessment
+from rst_or_fin.verdict.assessment import Assessment
 from rst_or_fin.verdict.outcome import Outcome
 from rst_or_fin.verdict.reason import reason
 

@@ -23,7 +23,7 @@ from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Role
 from rst_or_fin.tcp.segment import Segment
 from rst_or_fin.tcp.two_ends import Fate
-from rst_or_fin.verdict.assess import Assessment
+from rst_or_fin.verdict.assessment import Assessment
 from rst_or_fin.verdict.verdict import NODE, PEER
 
 PREVIEW_LEN = 60

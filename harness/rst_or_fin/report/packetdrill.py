@@ -18,7 +18,7 @@ from rst_or_fin.tcp.connection import Connection, flag_letters
 from rst_or_fin.tcp.ending import Cause, Ending, Role
 from rst_or_fin.tcp.segment import Checksum, Segment
 from rst_or_fin.tcp.two_ends import Fate
-from rst_or_fin.verdict.assess import Assessment
+from rst_or_fin.verdict.assessment import Assessment
 
 _LATER = "+0.01"  # seconds until a segment of the peer comes
 _IN_TIME = "+0~+0.5"  # within which the kernel has to answer

@@ -14,7 +14,7 @@ from rst_or_fin.evidence import pcap
 from rst_or_fin.report.explanations import marked
 from rst_or_fin.report.records import Run
 from rst_or_fin.report.terminal import headline
-from rst_or_fin.verdict.assess import Assessment
+from rst_or_fin.verdict.assessment import Assessment
 
 _SECTION_HEADER = 0x0A0D0D0A
 _INTERFACE = 1

@@ -9,7 +9,7 @@ from typing import Any
 
 from rst_or_fin.scenario.axes import Axes
 from rst_or_fin.scenario.model import Scenario
-from rst_or_fin.verdict.assess import Assessment
+from rst_or_fin.verdict.assessment import Assessment
 from rst_or_fin.verdict.outcome import Outcome, worst
 
 

@@ -20,7 +20,7 @@ from rst_or_fin.tcp.causes import BY_CAUSE
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Cause, Ending, Role
 from rst_or_fin.tcp.two_ends import Passage
-from rst_or_fin.verdict.assess import Assessment
+from rst_or_fin.verdict.assessment import Assessment
 from rst_or_fin.verdict.outcome import Outcome, worst
 from rst_or_fin.verdict.reason import reason
 from rst_or_fin.verdict.verdict import Verdict

@@ -12,7 +12,7 @@ from rst_or_fin.runner import replay
 from rst_or_fin.runner.pool import TestbedPool
 from rst_or_fin.storage.scenario_files import Entry, naming
 from rst_or_fin.testbed import Testbed
-from rst_or_fin.verdict.assess import Assessment
+from rst_or_fin.verdict.assessment import Assessment
 
 
 class Player:

@@ -10,7 +10,7 @@ from rst_or_fin.storage.evidence_writer import Writer
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.testbed import Testbed
-from rst_or_fin.verdict.assess import ReplayTracker
+from rst_or_fin.verdict.replay_tracker import ReplayTracker
 
 Ends = tuple[Endpoint, Endpoint]
 _SENDER = slice(6, 12)  # of an Ethernet frame

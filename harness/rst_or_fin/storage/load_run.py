@@ -10,7 +10,8 @@ from rst_or_fin.evidence import pcap
 from rst_or_fin.scenario.model import Scenario
 from rst_or_fin.storage import evidence_reader
 from rst_or_fin.storage.evidence_reader import Evidence
-from rst_or_fin.verdict.assess import Assessment, assess_run
+from rst_or_fin.verdict.assess import assess_run
+from rst_or_fin.verdict.assessment import Assessment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rst_or_fin.verdict.assess import Assessment
+from rst_or_fin.verdict.assessment import Assessment
 from rst_or_fin.verdict.outcome import Comparison, Outcome
 from rst_or_fin.verdict.verdict import Verdict
 

@@ -190,7 +190,7 @@ def test_an_unreachable_server_is_named(command: Command, tmp_path: Path, client
     assert (done.returncode, "econnrefused" in done.stdout) == (3, True)
 
 
-def test_no_engine_is_exit_4_with_a_remedy(command: Command) -> None:
+def test_no_engine_is_exit_4_with_a_hint(command: Command) -> None:
     done = command("reproduce", *RUNTIME, env={"DOCKER_HOST": "unix:///nonexistent.sock"})
     assert (done.returncode, "hint:" in done.stderr) == (4, True)
 

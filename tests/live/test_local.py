@@ -362,7 +362,7 @@ def test_a_plain_user_does_it_in_a_user_namespace(plain_user: PlainUser) -> None
 
 
 @pytest.mark.parametrize("limit", ["max_net_namespaces", "max_pid_namespaces", "max_user_namespaces"])
-def test_where_namespaces_are_refused_the_remedy_is_named(plain_user: PlainUser, limit: str) -> None:
+def test_where_namespaces_are_refused_a_hint_is_given(plain_user: PlainUser, limit: str) -> None:
     # Limits belong to a user namespace: in one of our own, nobody else feels them.
     refusing = f"""
 echo 0 > /proc/sys/user/{limit}

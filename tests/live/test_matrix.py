@@ -169,7 +169,7 @@ def test_evidence_from_a_cluster_is_evidence_here(cluster: Any, command: Command
     assert (judged["outcome"], judged["replays"][0]["ending"]) == ("as expected", "FIN")
 
 
-def test_a_scheduler_that_is_not_there_is_told_with_the_remedy(command: Command) -> None:
+def test_a_scheduler_that_is_not_there_is_told_with_a_hint(command: Command) -> None:
     if "CI" not in os.environ:
         pytest.importorskip("distributed")
     done = command("matrix", "--scheduler", "tcp://127.0.0.1:9")

@@ -197,7 +197,7 @@ def test_a_mistake_of_ours_is_told_with_its_name() -> None:
     assert said("breaks", "ends")[0].trouble == "the cell failed with KeyError: 'a mistake'"
 
 
-def test_what_a_cell_complains_of_comes_with_the_remedy() -> None:
+def test_what_a_cell_complains_of_comes_with_a_hint() -> None:
     assert said("fails")[0] == WorkerReply(trouble="the wire is cut", hint="mend it")
 
 
@@ -297,7 +297,7 @@ def await_for(fact: Callable[[], Found]) -> Found:
         (players.open_nothing, players.play_on_a_full_disk, "free some space"),
     ],
 )
-def test_the_remedy_is_for_the_step_that_failed(
+def test_the_hint_is_for_the_step_that_failed(
     prepare: Callable[[Cell], WorkerReply],
     play: Callable[[Cell, str, tuple[str, ...]], WorkerReply],
     hint: str,

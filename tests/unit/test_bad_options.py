@@ -66,7 +66,7 @@ CASES: dict[str, tuple[list[str], str]] = {
 
 
 @pytest.mark.parametrize("what", CASES)
-def test_a_wrong_command_is_one_line_with_a_remedy(
+def test_a_wrong_command_is_one_line_with_a_hint(
     what: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: object
 ) -> None:
     command, says = CASES[what]

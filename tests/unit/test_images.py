@@ -176,7 +176,7 @@ def test_a_failed_step_is_shown_without_the_engines_own_words_and_colours() -> N
         ("E: something else", "last output"),
     ],
 )
-def test_a_failed_step_names_the_remedy(line: str, hint: str) -> None:
+def test_a_failed_step_names_the_hint(line: str, hint: str) -> None:
     assert hint in build.failure("peer", "step 3/6", [line]).hint
 
 

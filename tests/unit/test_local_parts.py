@@ -32,7 +32,7 @@ LOG = b'{"event": "listening", "address": "198.18.0.4", "port": 80}\n' + json.du
         (errno.EPERM, "", "seccomp=unconfined"),
     ],
 )
-def test_each_refusal_has_its_remedy(
+def test_each_refusal_has_its_hint(
     monkeypatch: pytest.MonkeyPatch, number: int, sysctl: str, hint: str
 ) -> None:
     monkeypatch.setattr(holder_process, "_reads", lambda path, text: bool(sysctl) and path.endswith(sysctl))
@@ -47,7 +47,7 @@ def test_a_programs_last_words_are_told() -> None:
     assert str(holder_process.trouble(ended)) == "the node ended with status 1: no such cookie"
 
 
-def test_a_confinement_that_is_refused_has_its_remedy() -> None:
+def test_a_confinement_that_is_refused_has_its_hint() -> None:
     output = f"{confinement.REFUSED}: [Errno 13] mounting /: Permission denied"
     refused = holder_process.trouble({"event": "ended", "who": "node", "status": 1, "output": output})
     assert (str(refused), "apparmor=unconfined" in refused.hint) == (output, True)

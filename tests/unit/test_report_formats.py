@@ -250,6 +250,10 @@ def test_a_report_tells_what_could_not_be_played(rendered: Callable[..., str]) -
     assert ("b-close" in page, "error" in page) == (True, True)
 
 
+def test_the_page_says_where_it_could_not_be_played() -> None:
+    assert "b-close, kernel 6.1.9, OTP 27, inet, IPv4: it hung (wait)" in html.render([], [ERROR])
+
+
 # Markdown and HTML
 
 

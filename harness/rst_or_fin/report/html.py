@@ -19,6 +19,7 @@ from markupsafe import Markup
 from rst_or_fin.analysis.wilson import shares
 from rst_or_fin.escaping import visible
 from rst_or_fin.report import html_template, ladder_svg
+from rst_or_fin.report.axes_layout import words_of
 from rst_or_fin.report.html_grid import grid
 from rst_or_fin.report.html_panels import TONES, Room, panels
 from rst_or_fin.report.pcapng import annotated
@@ -60,7 +61,7 @@ def render(runs: Sequence[Run], unplayed: Sequence[Unplayed] = ()) -> str:
         replays=sum(len(run.judgements) for run in runs),
         tally=tally(judged.outcome for run in runs for judged in run.judgements),
         grid=grid(told, unplayed),
-        unplayed=unplayed,
+        errors=[(cell, ", ".join(filter(None, words_of(cell.axes)))) for cell in unplayed if cell.is_error],
         heads=_HEADS,
         signs=_SIGNS,
         agrees=_AGREES,

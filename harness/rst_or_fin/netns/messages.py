@@ -7,7 +7,8 @@ holder -> driver, each with its `event`:
     "wired"    the wire is there, the capture runs, the server was started: `facts`; carries the file
                descriptors [tap, server's log, server's standard input, the socket tables of the node's and of
                the server's host (agents.socket_table), and of the node's host /proc/net/netstat,
-               /proc/net/snmp and /proc/net/sockstat].
+               /proc/net/snmp, /proc/net/snmp6 and /proc/net/sockstat]; with a program on the wire also
+               [the tap of the server's host, that program's log, its standard input].
     "linked"   the node listens; carries [a socket connected to its distribution port].
     "ended"    a program ended: `who`, `status` (as os.waitstatus_to_exitcode gives it), and `output`, its
                last words.

@@ -64,9 +64,9 @@ class HolderProcess:
         return None if heard is None else heard[0]
 
     def complain(self, timeout_s: float) -> None:
-        """Raise MachineError if a program's end is reported within that time."""
+        """Raise MachineError if the end of a program, or of the holder, is reported within that time."""
         message = self.news(timeout_s)
-        if message is not None:
+        if message is not None and message["event"] != "linked":
             raise trouble(message)
 
     def close(self) -> None:

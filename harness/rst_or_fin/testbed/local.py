@@ -33,7 +33,7 @@ from rst_or_fin.scenario.sysctls import PINNED_SYSCTLS, pinned_with
 from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.testbed import credentials_for
 from rst_or_fin.testbed.holder_process import HolderProcess, trouble
-from rst_or_fin.testbed.peer_program import PeerProgram
+from rst_or_fin.testbed.peer_program import PeerProgram, not_listening
 from rst_or_fin.testbed.spec import TestbedSpec
 from rst_or_fin.testbed.wire_program import WireProgram
 
@@ -228,7 +228,7 @@ class LocalTestbed:
             return None
 
     def system_calls(self, local: Endpoint, remote: Endpoint) -> None:
-        """Return None: recording takes the `strace` axis, which needs containers."""
+        """Return None: `--strace` works only in containers."""
 
     def resets(self, local: Endpoint, remote: Endpoint) -> None:
         """Return None: this kernel's tracepoint is the whole machine's."""
@@ -257,8 +257,9 @@ class LocalTestbed:
         )
         if fds[_FDS:]:
             self._wire = self._wire_of(*fds[_FDS:])
-        if not self._hear(_SET_UP_TIMEOUT_S):  # it has ended, or it does not come to listening
-            self._held.wait_for("listening", _LOST_NODE_TIMEOUT_S)
+        if not self._hear(_SET_UP_TIMEOUT_S):
+            self._held.complain(_LOST_NODE_TIMEOUT_S)
+            raise not_listening(_SET_UP_TIMEOUT_S)
         _, (connection,) = self._held.wait_for("linked", _NODE_TIMEOUT_S)
         try:
             link = Link.over(

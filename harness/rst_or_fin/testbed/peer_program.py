@@ -15,6 +15,11 @@ from rst_or_fin.testbed.peer_log import PeerLog
 _ANSWER_TIMEOUT_S = 10.0
 
 
+def not_listening(timeout_s: float) -> MachineError:
+    """Make the error for a peer that has not reported within `timeout_s` that it listens."""
+    return MachineError(f"the server did not listen within {timeout_s:.0f} s", "see `rst-or-fin doctor`")
+
+
 class PeerProgram:
     """One peer, over its standard streams. Whatever these raise where it is gone, its methods raise."""
 
@@ -33,9 +38,7 @@ class PeerProgram:
         deadline = time.monotonic() + timeout_s
         while not self._log.lines:
             if not self.hear(max(0.0, deadline - time.monotonic())):
-                raise MachineError(
-                    f"the server did not listen within {timeout_s:.0f} s", "see `rst-or-fin doctor`"
-                )
+                raise not_listening(timeout_s)
 
     def give(self, credentials: bytes) -> None:
         """Hand it the certificates that it speaks TLS with."""

@@ -70,7 +70,7 @@ class WireProgram:
         return None if event is None else Fenced(pending=event["pending"], lost=event["dropped"])
 
     def take(self) -> tuple[WireAction, ...]:
-        """Return what the wire did since the last `play`, as far as it was heard."""
+        """Return and clear the actions that the program has reported since `await_playing`."""
         actions, self._actions = self._actions, []
         return tuple(actions)
 

@@ -75,18 +75,17 @@ closed(#play{session = Session, ref = Ref, held = Held} = Play) ->
     Session ! {go, Ref},
     Play#play{held = [{closed, Reading} | Held]}.
 
-done(Listening, #play{session = Session, ref = Ref} = Play) ->
-    ok = stop_watching(Play),
+done(Listening, #play{session = Session, monitor = Monitor, timer = Timer} = Play) ->
+    true = demonitor(Monitor, [flush]),
+    _ = erlang:cancel_timer(Timer),
     ok = tell_last({done, Listening}, with_sent(Play)),
-    {Ref, Session}.
+    Session.
 
 obey(Order, From, Ref, #play{session = none}, Queue, Last) when element(1, Order) =:= play ->
     ok = retire_last(Last),
     begin_next(Order, From, Ref, Queue);
 obey(Order, From, Ref, Play, Queue, Last) when element(1, Order) =:= play ->
     serve(Play, queue:in({From, Ref, Order}, Queue), Last);
-obey({forget, Forgotten}, From, Ref, Play, Queue, Last) ->
-    forget(Forgotten, From, Ref, Play, Queue, Last);
 obey(Command, From, Ref, Play, Queue, Last) ->
     From ! answer(Command, Ref),
     serve(Play, Queue, Last).
@@ -98,19 +97,6 @@ answer(ping, Ref) ->
     {Ref, pong, facts()};
 answer(_, Ref) -> {Ref, unknown_command}.
 
-forget(Forgotten, From, Ref, #play{ref = Forgotten, session = Session} = Play, Queue, none) ->
-    ok = stop_watching(Play),
-    ok = retire(Session),
-    From ! {Ref, forgotten},
-    next(Queue, none);
-forget(Forgotten, From, Ref, Play, Queue, {Forgotten, Session}) ->
-    ok = retire(Session),
-    From ! {Ref, forgotten},
-    serve(Play, Queue, none);
-forget(Forgotten, From, Ref, Play, Queue, Last) ->
-    From ! {Ref, forgotten},
-    serve(Play, queue:filter(fun({_, Waiting, _}) -> Waiting =/= Forgotten end, Queue), Last).
-
 next(Queue, Last) ->
     case queue:out(Queue) of
         {empty, _} ->
@@ -121,7 +107,7 @@ next(Queue, Last) ->
     end.
 
 retire_last(none) -> ok;
-retire_last({_, Session}) -> retire(Session).
+retire_last(Session) -> retire(Session).
 
 begin_next({play, Text, Given, CloseLine, TimeoutMs, Live}, From, Ref, Queue) ->
     case prepared({Text, Given, CloseLine}) of
@@ -165,11 +151,6 @@ overdue(#play{session = Session, ref = Ref, timeout_ms = TimeoutMs, said_ms = Sa
     end.
 
 clock(Ms, Ref) -> erlang:send_after(Ms, self(), {overdue, Ref}).
-
-stop_watching(#play{monitor = Monitor, timer = Timer}) ->
-    true = demonitor(Monitor, [flush]),
-    _ = erlang:cancel_timer(Timer),
-    ok.
 
 %%% distribution_port.erl
 

@@ -16,7 +16,7 @@
 -type order() :: {play, Session :: binary(), Given :: #{binary() => binary()}, CloseLine :: non_neg_integer(),
                   TimeoutMs :: pos_integer(), Live :: boolean()}.
 -type waiting() :: queue:queue({From :: pid(), ref(), order()}).
--type last() :: none | {ref(), pid()}.
+-type last() :: none | pid().
 
 -spec serve() -> no_return().
 serve() ->
@@ -26,8 +26,8 @@ serve() ->
     serve(#play{}, queue:new(), none).
 
 %% Play is what is being played, Queue what is to be played after it, Last the session that was played before
-%% and stays, with its sockets, until it is forgotten or the next one begins. What comes most often comes first, for
-%% interpreted clauses are tried one by one.
+%% and stays, with its sockets, until the next one begins. What comes most often comes first, for interpreted clauses
+%% are tried one by one.
 -spec serve(play(), waiting(), last()) -> no_return().
 serve(#play{session = Session} = Play, Queue, Last) ->
     receive
@@ -76,11 +76,12 @@ closed(#play{session = Session, ref = Ref, held = Held} = Play) ->
     Session ! {go, Ref},
     Play#play{held = [{closed, Reading} | Held]}.
 
--spec done([tuple()], play()) -> {ref(), pid()}.
-done(Listening, #play{session = Session, ref = Ref} = Play) ->
-    ok = stop_watching(Play),
+-spec done([tuple()], play()) -> pid().
+done(Listening, #play{session = Session, monitor = Monitor, timer = Timer} = Play) ->
+    true = demonitor(Monitor, [flush]),
+    _ = erlang:cancel_timer(Timer),
     ok = play_events:tell_last({done, Listening}, play_events:with_sent(Play)),
-    {Ref, Session}.
+    Session.
 
 -spec obey(term(), pid(), ref(), play(), waiting(), last()) -> no_return().
 obey(Order, From, Ref, #play{session = none}, Queue, Last) when element(1, Order) =:= play ->
@@ -88,8 +89,6 @@ obey(Order, From, Ref, #play{session = none}, Queue, Last) when element(1, Order
     begin_next(Order, From, Ref, Queue);
 obey(Order, From, Ref, Play, Queue, Last) when element(1, Order) =:= play ->
     serve(Play, queue:in({From, Ref, Order}, Queue), Last);
-obey({forget, Forgotten}, From, Ref, Play, Queue, Last) ->
-    forget(Forgotten, From, Ref, Play, Queue, Last);
 obey(Command, From, Ref, Play, Queue, Last) ->
     From ! answer(Command, Ref),
     serve(Play, Queue, Last).
@@ -101,20 +100,6 @@ answer(ping, Ref) ->
     ok = distribution_port:close_to_networks(),
     {Ref, pong, node_facts:facts()};
 answer(_, Ref) -> {Ref, unknown_command}.
-
--spec forget(ref(), pid(), ref(), play(), waiting(), last()) -> no_return().
-forget(Forgotten, From, Ref, #play{ref = Forgotten, session = Session} = Play, Queue, none) ->
-    ok = stop_watching(Play),
-    ok = session_end:retire(Session),
-    From ! {Ref, forgotten},
-    next(Queue, none);
-forget(Forgotten, From, Ref, Play, Queue, {Forgotten, Session}) ->
-    ok = session_end:retire(Session),
-    From ! {Ref, forgotten},
-    serve(Play, Queue, none);
-forget(Forgotten, From, Ref, Play, Queue, Last) ->
-    From ! {Ref, forgotten},
-    serve(Play, queue:filter(fun({_, Waiting, _}) -> Waiting =/= Forgotten end, Queue), Last).
 
 -spec next(waiting(), last()) -> no_return().
 next(Queue, Last) ->
@@ -128,7 +113,7 @@ next(Queue, Last) ->
 
 -spec retire_last(last()) -> ok.
 retire_last(none) -> ok;
-retire_last({_, Session}) -> session_end:retire(Session).
+retire_last(Session) -> session_end:retire(Session).
 
 -spec begin_next(order(), pid(), ref(), waiting()) -> no_return().
 begin_next({play, Text, Given, CloseLine, TimeoutMs, Live}, From, Ref, Queue) ->
@@ -183,9 +168,3 @@ overdue(#play{session = Session, ref = Ref, timeout_ms = TimeoutMs, said_ms = Sa
 
 -spec clock(non_neg_integer(), ref()) -> reference().
 clock(Ms, Ref) -> erlang:send_after(Ms, self(), {overdue, Ref}).
-
--spec stop_watching(play()) -> ok.
-stop_watching(#play{monitor = Monitor, timer = Timer}) ->
-    true = demonitor(Monitor, [flush]),
-    _ = erlang:cancel_timer(Timer),
-    ok.

@@ -20,6 +20,8 @@ from rst_or_fin.evidence.records import Replay
 from rst_or_fin.node import session
 from rst_or_fin.node.link import Link
 
+from tests.support.sessions import begin
+
 _COOKIE = "sesame"
 _START_S = 15.0
 
@@ -41,13 +43,8 @@ class Node:
         return session.collect(self.link, ref, index, 30)
 
     def begin(self, text: str, port: int = 0, *, close_line: int = 0, line_timeout_s: float = 10) -> bytes:
-        return session.begin(
-            self.link,
-            session=text,
-            bindings={"Server": "{127,0,0,1}", "Port": str(port)},
-            close_line=close_line,
-            line_timeout_s=line_timeout_s,
-        )
+        bindings = {"Server": "{127,0,0,1}", "Port": str(port)}
+        return begin(self.link, text, bindings, close_line=close_line, line_timeout_s=line_timeout_s)
 
     def result(self, text: str, port: int = 0) -> str:
         """What the last line of a session returns."""

@@ -259,24 +259,6 @@ class TestPlays:
         node.play("next.")
         assert (before, peer.ended.wait(5)) == (False, True)
 
-    def test_give_up_their_sockets_when_forgotten(self, node: Node, peer: Peer) -> None:
-        ref = node.begin(_connected() + "await_unread(Sock, 485).", peer.port)
-        session.collect(node.link, ref, 0, 10)
-        session.forget(node.link, ref)
-        assert peer.ended.wait(5)
-
-    def test_that_hang_can_be_forgotten(self, node: Node) -> None:
-        ref = node.begin("receive never -> ok end.")
-        session.forget(node.link, ref)
-        node.link.release(ref)
-        assert node.result("free.") == "free"
-
-    def test_that_wait_can_be_forgotten(self, node: Node) -> None:
-        running, waiting = node.begin("timer:sleep(50)."), node.begin("persistent_term:put(waiting, played).")
-        session.forget(node.link, waiting)
-        session.collect(node.link, running, 0, 5)
-        assert node.result("persistent_term:get(waiting, forgotten).") == "forgotten"
-
 
 class TestFacts:
     def test_the_kernel_is_this_one(self, node: Node) -> None:

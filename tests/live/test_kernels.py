@@ -20,6 +20,7 @@ from rst_or_fin.testbed.spec import TestbedSpec
 
 from tests.support.commands import Command, document
 from tests.support.images import BEFORE, KERNELS, SINCE
+from tests.support.sessions import begin
 
 if TYPE_CHECKING:
     import docker
@@ -54,7 +55,7 @@ def on(kernel: str, otp: str) -> tuple[str, ...]:
 
 def evaluated(testbed: DockerTestbed, expression: str) -> str:
     """What one Erlang expression prints on the node."""
-    ref = session.begin(testbed.link, session=expression, bindings={}, close_line=0, line_timeout_s=10)
+    ref = begin(testbed.link, expression)
     replay = session.collect(testbed.link, ref, 0, 20)
     assert replay.end is SessionEnd.DONE
     return replay.calls[0].result

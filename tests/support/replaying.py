@@ -11,6 +11,7 @@ from rst_or_fin.tcp.segment import Segment
 from rst_or_fin.testbed.local import LocalTestbed
 
 from tests.support.decoding import segment_of
+from tests.support.sessions import begin
 
 UNREAD = """\
 {ok, Sock} = gen_tcp:connect(Server, Port, [{active, false}]).
@@ -25,7 +26,7 @@ _MANY = 100_000
 def play(testbed: LocalTestbed, text: str) -> Replay:
     """Play a session to its end; when this returns, its close has returned on the node."""
     bindings = {"Server": _tuple(testbed.server.address), "Port": str(testbed.server.port)}
-    ref = session.begin(testbed.link, session=text, bindings=bindings, close_line=0, line_timeout_s=5.0)
+    ref = begin(testbed.link, text, bindings, line_timeout_s=5)
     return session.collect(testbed.link, ref, 0, 10.0)
 
 

@@ -240,8 +240,8 @@ class TestEvents:
 class TestCall:
     def test_without_a_value_answers_none(self) -> None:
         with _pair() as (link, node):
-            node.sendall(_answer(b"1", Atom("forgotten")))
-            assert link.call((Atom("forget"), b"0"), 5) is None
+            node.sendall(_answer(b"1", Atom("rested")))
+            assert link.call((Atom("rest"), b"0"), 5) is None
 
     def test_that_the_node_does_not_know_says_so(self) -> None:
         with _pair() as (link, node):

@@ -26,6 +26,8 @@ from rst_or_fin.node import session
 from rst_or_fin.node.link import Atom, Event, Link, Term
 from rst_or_fin.tcp.segment import Endpoint
 
+from tests.support.sessions import begin
+
 _LOCAL, _REMOTE = ((10, 0, 0, 2), 40000), ((10, 0, 0, 3), 80)
 _STATE = (b"Sock", _LOCAL, _REMOTE, 485, 485, 1)
 _SOCK = (b"Sock", _LOCAL, _REMOTE)
@@ -199,22 +201,16 @@ def _decoded(commands: Iterable[Term]) -> list[Term]:
 
 def test_a_play_says_everything_in_binaries_and_numbers() -> None:
     node = _Node()
-    session.begin(
-        _link(node),
-        session="ok.",
-        bindings={"Port": "80"},
-        close_line=1,
-        line_timeout_s=1.5,
-    )
+    begin(_link(node), "ok.", {"Port": "80"}, close_line=1, line_timeout_s=1.5)
     assert _decoded(node.sent) == [(Atom("play"), b"ok.", {b"Port": b"80"}, 1, 1500, True)]
 
 
 def test_what_warms_a_kernel_images_node_up_says_as_much() -> None:
     node = _Node()
-    session.begin(_link(node), session="", bindings={}, close_line=0, line_timeout_s=1)
+    begin(_link(node), "")
     [play] = cast("list[tuple[Term, ...]]", _decoded(node.sent))
     warm_up = (data_files.path("containers") / "kernel/root/warm-up.erl").read_text(encoding="utf-8")
-    given = warm_up.partition("Play = {")[2].partition("},\n    rst_or_fin !")[0]
+    given = warm_up.partition("Play = {")[2].partition("},\n    Played =")[0]
     plain = re.sub(r'<<".*?">>', "text", re.sub(r"#\{.*?\}", "map", given))
     assert len(plain.split(",")) == len(play)
 

@@ -5,7 +5,6 @@ A command is sent as `{From, Ref, Command}`; every string in it and in an event 
     ping                -> {Ref, pong, #{<<"otp">> => <<"27">>, erts, kernel, kernel_build, backend}}
     {sysctls, Names}    -> {Ref, sysctls, #{Name => Value}}
     counters            -> {Ref, counters, Reading}
-    {forget, Ref0}      -> {Ref, forgotten}
     {play, Session, Bindings, CloseLine, LineTimeoutMs, Live}
                         -> {Ref, events, [Event]}, again and again until one of them ends the play:
         {begun, Reading}                                        before the first line
@@ -25,7 +24,7 @@ to each connected socket, as {Local, Remote, Bytes}, told again where they are o
 that Erlang has for it.
 
 Plays that are begun before the last one ended wait for it. A session's process, and its sockets with it,
-stays until it is forgotten or the next play begins; one that crashed or timed out is gone at once.
+stays until the next play begins; one that crashed or timed out is gone at once.
 """
 
 from __future__ import annotations
@@ -61,31 +60,6 @@ _MEANWHILE_S = 0.5
 _ANSWER_S = 5.0  # for commands that the node answers out of hand
 
 
-def begin(
-    link: Link,
-    *,
-    session: Session,
-    bindings: Mapping[str, str],
-    close_line: int,
-    line_timeout_s: float,
-    live: bool = True,
-) -> bytes:
-    """Ask the node to play a session, and return the ref to `collect` it by.
-
-    `bindings` holds Erlang terms as text; `close_line` counts expressions from 1 (0 is the last one). `live`:
-    every line is reported as it returns, rather than together with the close line.
-    """
-    return link.send(
-        order(
-            session=session,
-            bindings=bindings,
-            close_line=close_line,
-            line_timeout_s=line_timeout_s,
-            live=live,
-        )
-    )
-
-
 def written_in(language: str, text: str) -> Session:
     """Return a session's text as a node takes it: Erlang as it is, other languages by their names."""
     return text if language == "erlang" else (Atom(language), text)
@@ -97,9 +71,13 @@ def order(
     bindings: Mapping[str, str],
     close_line: int,
     line_timeout_s: float,
-    live: bool = True,
+    live: bool,
 ) -> Encoded:
-    """Encode what `begin` sends, for callers that send it often."""
+    """Encode the command that plays a session; `collect` takes the ref that it is sent under.
+
+    `bindings` holds Erlang terms as text; `close_line` counts expressions from 1 (0 is the last one). `live`:
+    every line is reported as it returns, rather than together with the close line.
+    """
     line_timeout_ms = round(line_timeout_s * 1000)
     return encoded((Atom("play"), session, dict(bindings), close_line, line_timeout_ms, live))
 
@@ -143,11 +121,6 @@ def _next_event(link: Link, ref: bytes, timeout_s: float, meanwhile: Callable[[]
             meanwhile()
             timeout_s -= _MEANWHILE_S
     return link.next_event(ref, timeout_s)
-
-
-def forget(link: Link, ref: bytes) -> None:
-    """End a session's process, and its sockets with it, whether it is over or not."""
-    link.call((Atom("forget"), ref), _ANSWER_S)
 
 
 def node_facts(link: Link) -> dict[str, str]:

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rst_or_fin.agents import script
-from rst_or_fin.agents.script import Expect, ScriptError, Send, Step, Wait, parse, written
+from rst_or_fin.agents.script import Expect, ScriptError, Send, Step, Wait, parse
+
+from tests.support.scripts import written
 
 FLAGS = st.sampled_from(["S", "S.", ".", "P.", "F.", "FP.", "R.", "R", "P", "UP.", "SEW"]).map(
     script.canonical

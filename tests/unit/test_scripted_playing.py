@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rst_or_fin.agents.script import Send, parse, written
+from rst_or_fin.agents.script import Send, parse
 from rst_or_fin.agents.script_player import Heard, Player
+
+from tests.support.scripts import written
 
 SYN = Heard("S", 0, 0, None)
 ACK = Heard(".", 1, 0, 1)

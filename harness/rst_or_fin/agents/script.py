@@ -95,19 +95,6 @@ def notation(flags: str, numbers: tuple[int, int] | None, ack: int | None) -> st
     return text if ack is None else f"{text} ack {ack}"
 
 
-def written(step: Step) -> str:
-    """Write the step as a line of a script, in full."""
-    if isinstance(step, Wait):
-        return f"wait {_duration(step.duration_s)}"
-    text = notation(step.flags, step.range, step.ack)
-    if isinstance(step, Expect):
-        unless = f" unless {step.unless}" if step.unless else ""
-        return f"expect {text}{unless} within {_duration(step.within_s)}"
-    window = "" if step.window is None else f" win {step.window}"
-    mss = "" if step.mss is None else f" mss {step.mss}"
-    return f"send {text}{window}{mss}"
-
-
 def parse(text: str, *, connects: bool = False) -> tuple[Step, ...]:
     """Parse the steps of a script. Raises ScriptError with the line and what is wrong with it."""
     steps, wrong = _read(text, connects)
@@ -248,7 +235,3 @@ def seconds(line: int, text: str) -> float:
     if seconds > _MAX_WAIT_S:
         raise ScriptError(line, f"{text!r} is too long: {_MAX_WAIT_S:.0f}s at most")
     return seconds
-
-
-def _duration(seconds: float) -> str:
-    return f"{round(seconds * 1000)}ms"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _NEWEST = "newest"
 _OFFERS_BASE = "base:trixie"
 _OFFERS_LIMIT_S = 120
+_MOST_NEAR = 4  # releases that are named in place of an unknown one
 _OFFERS = "kernel-offers.txt"
 _OFFERS_FRESH_S = 24 * 3600
 _GONE = "kernels-gone.txt"
@@ -218,13 +219,13 @@ def _means(name: str, release: str) -> bool:
     return name == release or (settled and (name == _NEWEST or release.startswith(f"{name}.")))
 
 
-def nearest(name: str, releases: Iterable[str], count: int = 4) -> list[str]:
+def nearest(name: str, releases: Iterable[str]) -> list[str]:
     """Return the releases that a user may have meant: a number's neighbours, else similar spellings."""
     ordered = sorted(releases, key=_order)
     if not _RELEASE.fullmatch(name):
-        return difflib.get_close_matches(name, ordered, count, cutoff=0.0)
+        return difflib.get_close_matches(name, ordered, _MOST_NEAR, cutoff=0.0)
     place = bisect.bisect(ordered, _order(name), key=_order)
-    return ordered[max(0, place - count // 2) : place + count // 2]
+    return ordered[max(0, place - _MOST_NEAR // 2) : place + _MOST_NEAR // 2]
 
 
 def _preference(offer: Offer) -> tuple[bool, str, int]:

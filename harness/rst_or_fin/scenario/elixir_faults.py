@@ -14,7 +14,6 @@ from rst_or_fin.scenario.erlang_calls import SESSION_WORDS
 from rst_or_fin.scenario.erlang_faults import Fault
 
 _CLOSING = {"(": ")", "[": "]", "{": "}", "<<": ">>", "fn": "end", "do": "end", "#{": "}"}
-_CLOSERS = frozenset(_CLOSING.values())
 _DELIMITERS = {"(": ")", "[": "]", "{": "}", "<": ">"}
 # What brings names of its own: nothing follows from a name that is like a session's word.
 _NAMING = frozenset({"import", "use", "require", "defmodule", "def", "defp", "defmacro"})

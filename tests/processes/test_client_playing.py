@@ -216,4 +216,4 @@ def test_a_connection_that_is_refused_is_told_with_the_errno() -> None:
 def test_the_program_refuses_steps_that_are_none(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exited:
         client.main(["--bind=127.0.0.1", "--target=127.0.0.1", "--steps=sned"])
-    assert (exited.value.code, "line 1: 'sned' is no step" in capsys.readouterr().err) == (2, True)
+    assert (exited.value.code, "line 1: 'sned' is not a step" in capsys.readouterr().err) == (2, True)

@@ -137,7 +137,9 @@ def test_a_sweep_beyond_an_options_range_is_told_before_it_begins(capsys: pytest
     [complaint] = complaints(
         capsys, "sweep", "my.scenario.toml", "--vary", "Size", "--from", "1", "--to", "100000001"
     )
-    assert complaint.startswith(told(10) + "server.options.body_bytes: a whole number of bytes from 0")
+    assert complaint.startswith(
+        told(10) + "server.options.body_bytes: expected a whole number of bytes from 0"
+    )
 
 
 def test_a_check_tells_everything_that_is_wrong_by_lines(capsys: pytest.CaptureFixture[str]) -> None:
@@ -239,7 +241,7 @@ def test_a_name_that_leads_nowhere_is_told_in_one_line(
 
 def test_a_file_whose_name_cannot_be_a_folders_needs_a_name(capsys: pytest.CaptureFixture[str]) -> None:
     [complaint] = complaints(capsys, "check", written(GOOD, "n" * 220 + ".scenario.toml"))
-    assert complaint.endswith("a name has 200 bytes at most: rename the file, or give it a `name`")
+    assert complaint.endswith("a name is at most 200 bytes long: rename the file, or give it a `name`")
 
 
 def test_a_new_scenario_passes_its_check(capsys: pytest.CaptureFixture[str]) -> None:

@@ -79,11 +79,14 @@ def test_the_default_given_by_hand_is_no_variation() -> None:
         ("[parameters]\nPort = 1\n", "parameters.Port: every session has a variable of that name"),
         (
             "[parameters]\nRead = 1.5\n",
-            "parameters.Read: a whole number from -2147483647 to 2147483647 is wanted, not the number 1.5",
+            "parameters.Read: expected a whole number from -2147483647 to 2147483647, got the number 1.5",
         ),
-        ("[parameters]\nRead = 2147483648\n", "is wanted, not the number 2147483648"),
-        ("[parameters]\nRead = true\n", "is wanted, not the Boolean true"),
-        ("[parameters]\nRead = 1\n", '{ parameter = "Response" }: there is no such parameter; it has Read'),
+        ("[parameters]\nRead = 2147483648\n", ", got the number 2147483648"),
+        ("[parameters]\nRead = true\n", ", got the Boolean true"),
+        (
+            "[parameters]\nRead = 1\n",
+            '{ parameter = "Response" }: there is no such parameter; the scenario has Read',
+        ),
         (TABLE + "Idle = 1\n", "parameters.Idle: neither the session nor an option or precondition uses it"),
         ("parameters = 3\n", "`parameters` is not a table"),
         ("given = { Read = 3 }\n" + TABLE, "unknown field `given`"),
@@ -96,7 +99,7 @@ def test_what_is_not_in_order_is_named(table: str, says: str) -> None:
 
 
 def test_an_unknown_parameter_is_refused_with_those_there_are() -> None:
-    with pytest.raises(UsageError, match="no parameter is called 'Speed'; it has Read, Response"):
+    with pytest.raises(UsageError, match="there is no parameter 'Speed'; the scenario has Read, Response"):
         bound(Speed=1)
 
 

@@ -85,7 +85,7 @@ def test_blank_lines_and_comments_change_nothing(steps: list[Step], blanks: int)
     [
         ("jump S", "a step begins with expect, send or wait, not with 'jump'"),
         ("expect", "`expect` takes a segment, such as `P. 1:19(18) ack 1`"),
-        ("expect X.", "'X.' are not flags as tcpdump prints them, such as `S.`, `P.` or `.`"),
+        ("expect X.", "expected flags as tcpdump prints them, such as `S.`, `P.` or `.`, got 'X.'"),
         ("expect SS", "a flag appears twice in 'SS'"),
         ("expect P 1:19(18) ack 1", "'P' has no ACK flag (a dot), so it cannot have an `ack` number"),
         ("expect P. 1:19(17)", "'1:19(17)' does not add up: from 1 to 19 it is 18 bytes"),
@@ -93,7 +93,7 @@ def test_blank_lines_and_comments_change_nothing(steps: list[Step], blanks: int)
         ("expect P. win 5", "'win' is not known here; known: ack, unless, within"),
         ("expect P. within 2", "'2' is not a duration, such as `50ms` or `2s`"),
         ("expect P. within 61s", "'61s' is too long: 60s at most"),
-        ("expect P. unless ??", "'??' are not flags as tcpdump prints them, such as `S.`, `P.` or `.`"),
+        ("expect P. unless ??", "expected flags as tcpdump prints them, such as `S.`, `P.` or `.`, got '??'"),
         ("send P.", "`send` needs its numbers, such as `1:1001(1000)` or `1:1(0)`"),
         ("send P. 1:2(1)", "'P.' carries an ACK (a dot): say which, such as `ack 19`"),
         ("send P. 1:2(1) ack", "`ack` needs a value"),

@@ -211,7 +211,7 @@ def _step(line: int, words: list[str]) -> Step:
     if verb not in _WITH_WORDS:
         known = ", ".join([*_WITH_WORDS, "wait", *_ALONE])
         shown = "a text" if verb[:1] == '"' else repr(verb)
-        raise ScriptError(line, f"{shown} is no step; a step begins with one of: {known}")
+        raise ScriptError(line, f"{shown} is not a step; a step begins with one of: {known}")
     return Step(line, connection, _WITH_WORDS[verb](line, rest))
 
 
@@ -283,5 +283,5 @@ def _nothing_more(line: int, verb: str, words: list[str]) -> None:
 def _count(line: int, text: str) -> int:
     if not _NUMBER.fullmatch(text) or not 0 < int(text) <= MOST_BYTES:
         shown = "a text" if text[:1] == '"' else repr(text)
-        raise ScriptError(line, f"{shown} is no number of bytes from 1 to {MOST_BYTES}")
+        raise ScriptError(line, f"expected a number of bytes from 1 to {MOST_BYTES}, got {shown}")
     return int(text)

@@ -187,7 +187,9 @@ def _send(
 
 def _flags(line: int, text: str) -> str:
     if not _FLAGS.fullmatch(text):
-        raise ScriptError(line, f"{text!r} are not flags as tcpdump prints them, such as `S.`, `P.` or `.`")
+        raise ScriptError(
+            line, f"expected flags as tcpdump prints them, such as `S.`, `P.` or `.`, got {text!r}"
+        )
     if len(set(text)) != len(text):
         raise ScriptError(line, f"a flag appears twice in {text!r}")
     return canonical(text)

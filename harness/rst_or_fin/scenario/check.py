@@ -56,7 +56,9 @@ def problems(
     except tomllib.TOMLDecodeError as error:
         return [_no_toml(str(error), text)]
     except (ValueError, RecursionError):  # Python reads no number of more than 4300 digits
-        return [Problem(line=0, why="not valid TOML: a number in it has no end")]
+        return [
+            Problem(line=0, why="not valid TOML: a number with too many digits, or values nested too deeply")
+        ]
     wrong = list(islice(_misfits(document, given or {}, cases), MOST_PROBLEMS))
     return sorted({_placed(each, found) for each in wrong}) or _what_is_left(text, where, given or {})
 

@@ -112,14 +112,14 @@ def _described(kind: type) -> inspect.Type:
 
 
 def wanted(kind: inspect.Type) -> str:
-    """Say what a type takes."""
+    """Describe the values that a type accepts, for an error's text."""
     match kind:
         case inspect.UnionType():
             return " or ".join(wanted(each) for each in kind.types if not isinstance(each, inspect.NoneType))
         case inspect.StructType() | inspect.DictType():
             return "a table"
         case inspect.VarTupleType(item_type=inspect.StructType()):
-            return "an array of tables, each with double brackets,"
+            return "an array of tables, each with double brackets"
         case inspect.VarTupleType():
             return f"an array ({wanted(kind.item_type)} each)"
         case inspect.EnumType() | inspect.LiteralType():

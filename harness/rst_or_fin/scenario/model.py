@@ -109,7 +109,7 @@ class LineExpectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     def __post_init__(self) -> None:
         least, most = self.takes_at_least_ms, self.takes_at_most_ms
         if least is not None and most is not None and least > most:
-            raise ValueError(f"at least {least} ms and at most {most} ms: no line takes that")
+            raise ValueError(f"`takes_at_least_ms` ({least}) is greater than `takes_at_most_ms` ({most})")
 
 
 class ConnectionExpectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

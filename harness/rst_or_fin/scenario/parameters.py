@@ -41,7 +41,7 @@ def bind(document: dict[str, Any], given: Mapping[str, int]) -> dict[str, Any]:
     defaults = _checked(document)
     unknown = sorted(given.keys() - defaults.keys())
     if unknown:
-        raise ParameterError(f"no parameter is called {unknown[0]!r}; it has {_listed(defaults)}")
+        raise ParameterError(f"there is no parameter {unknown[0]!r}; the scenario has {_listed(defaults)}")
     for name, value in given.items():
         if not -MOST <= value <= MOST:
             raise ParameterError(f"{name}: {not_wanted(whole_number(-MOST, MOST), value)}")
@@ -79,7 +79,7 @@ def faults(document: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
     references = list(_references(document, ()))
     lost = [(path, name) for path, name in references if name not in defaults]
     for path, name in lost:
-        known = f"it has {_listed(defaults)}{did_you_mean(name, defaults)}"
+        known = f"the scenario has {_listed(defaults)}{did_you_mean(name, defaults)}"
         yield path, f"{{ parameter = {shown(name)} }}: there is no such parameter; {known}"
     if lost:
         return  # an unused parameter may be the one that was meant

@@ -41,7 +41,7 @@ def options(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit
 
 def _unknown(name: str, kind: str) -> str:
     if name.replace("-", "_") in RESERVED:
-        return f"`{name}` is set by what starts the program, and cannot be set here"
+        return f"`{name}` is set by rst-or-fin and cannot be set here"
     known = OPTIONS[kind]
     others = [other for other in OPTIONS if name in OPTIONS[other]]
     near = f" (it is one of {' and '.join(others)})" if others else did_you_mean(name, known)
@@ -61,7 +61,7 @@ def _option(option: Option, value: Any, path: Path, connects: bool) -> Iterator[
     elif not isinstance(value, str):
         yield at(path, not_wanted("a string", value))
     elif len(value) > option.most or "\0" in value:
-        yield at(path, f"it has {option.most} {option.unit} at most, none of them NUL")
+        yield at(path, f"at most {option.most} {option.unit}, without NUL")
     else:
         wrong = (
             client_steps.errors(value)
@@ -91,7 +91,7 @@ def server(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]
             yield at(path, f"a server of kind {kind!r} needs `options.{name}`: {option.meaning}")
     if KINDS[kind].connects != bool(table.get("start_after_line")):
         needs = "needs" if KINDS[kind].connects else "takes no"
-        after = "after which line of the session, counted from 1, a client is told to connect"
+        after = "the line of the session, from 1, after which a client connects"
         yield at(path, f"a server of kind {kind!r} {needs} `start_after_line`: {after}")
 
 

@@ -63,9 +63,9 @@ def rules(kind: str, cases: Collection[str], session: str) -> Mapping[tuple[type
 def name_fault(name: str) -> str:
     """Return why that cannot be a scenario's name; "" where it can."""
     if not name.isprintable() or "/" in name or name in (".", ".."):
-        return "a name is made of characters that print, without a slash"
+        return "a name holds printable characters, and no slash"
     if len(name.encode("utf-8", "replace")) > _MOST_NAME_BYTES:
-        return f"a name has {_MOST_NAME_BYTES} bytes at most"
+        return f"a name is at most {_MOST_NAME_BYTES} bytes long"
     return ""
 
 
@@ -143,16 +143,15 @@ def _name(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
 def _precondition(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
     unread, received = table.get("unread"), table.get("received")
     if type(unread) is int and type(received) is int and received < unread <= MOST_BYTES:
-        why = f"{unread} bytes unread of {received} received: no buffer holds that"
+        why = f"`unread` ({unread}) is greater than `received` ({received})"
         yield at((*path, "unread"), why)
 
 
 def _line(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
     least, most = table.get("takes_at_least_ms"), table.get("takes_at_most_ms")
     if type(least) is int and type(most) is int and most < least:
-        yield at(
-            (*path, "takes_at_most_ms"), f"at least {least} ms and at most {most} ms: no line takes that"
-        )
+        why = f"`takes_at_least_ms` ({least}) is greater than `takes_at_most_ms` ({most})"
+        yield at((*path, "takes_at_most_ms"), why)
 
 
 def _expectation(session: str) -> Rule:
@@ -160,7 +159,7 @@ def _expectation(session: str) -> Rule:
         cause = table.get("cause")
         no_reset = table.get("ending") in (Ending.FIN, Ending.NONE)
         if cause is not None and no_reset and cause not in (*SILENT, Cause.NOT_SENT):
-            why = f"it is why a RST was sent, and the ending {shown(table['ending'])} has none: leave it out"
+            why = f"a cause explains a RST, and the ending {shown(table['ending'])} has none: leave it out"
             yield at((*path, "cause"), why)
         elif cause == Cause.KEEPALIVE_TIMEOUT and _KEEPALIVE not in session:
             why = (
@@ -189,14 +188,14 @@ def _segment_fault(text: str) -> str:
     except script.ScriptError as error:
         return error.why
     except ValueError:
-        return "it is one line"
+        return "it must be one line"
     assert isinstance(step, script.Expect)
     written = script.notation(step.flags, step.range, step.ack)
     if step.range is None:
         return "its numbers are missing"
     if not set("FR") & set(step.flags):
         return "it has neither F nor R among its flags"
-    return "" if written == text else f"it is written `{written}`"
+    return "" if written == text else f"write it as `{written}`"
 
 
 def _whole(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
@@ -234,12 +233,14 @@ def _tables(value: Any) -> list[Mapping[str, Any]]:
 
 def _beyond(path: Path, line: Any, count: int) -> Iterator[Misfit]:
     if type(line) is int and count < line <= MOST_LINES:  # the type's bound tells of more
-        yield at(path, f"{line} is beyond the session's last line, counted in dots: it has {count}")
+        yield at(
+            path, f"there is no line {line}: the session has {count} (expressions, which end with a dot)"
+        )
 
 
 def _in_vain(found: Sequence[Expression], after: int) -> Iterator[Misfit]:
     waiting = session_check.waits_in_vain(found, after)
     if waiting:
-        why = f"line {waiting} of the session waits for a client that is told only after line {after}"
-        hint = f"it never comes; tell it after the line that listens, before line {waiting}"
+        why = f"line {waiting} of the session waits for a client that connects only after line {after}"
+        hint = f"it never comes; let it connect after the line that listens, before line {waiting}"
         yield at(("server", "start_after_line"), f"{why}: {hint}")

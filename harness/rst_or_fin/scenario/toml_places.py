@@ -18,7 +18,6 @@ from itertools import count
 Path = tuple[str | int, ...]
 
 MOST_DEEP = 20
-_NEVER = ": no scenario is as deep as that"
 
 _WHITE = re.compile(r"[ \t]*")
 _BETWEEN = re.compile(r"(?:[ \t\n]|#[^\n]*)*+")
@@ -132,7 +131,7 @@ class _Reader:
             found = self._match(_KEY_PART)
             parts.append(_decoded(found))
             if len(parts) > MOST_DEEP:
-                raise TooDeepError(self._line(found.start()), f"a key of more than {MOST_DEEP} parts{_NEVER}")
+                raise TooDeepError(self._line(found.start()), f"a key of more than {MOST_DEEP} parts")
             self._skip(_WHITE)
             if not self._text.startswith(".", self._at):
                 return tuple(parts)
@@ -141,7 +140,7 @@ class _Reader:
     def _value(self, path: Path) -> None:
         begin = self._at
         if len(path) > MOST_DEEP:
-            raise TooDeepError(self._line(begin), f"a nest of more than {MOST_DEEP} levels{_NEVER}")
+            raise TooDeepError(self._line(begin), f"nested more than {MOST_DEEP} levels deep")
         first = self._text[begin : begin + 1]
         if first == "[":
             self._array(path)

@@ -63,10 +63,9 @@ def _segment(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfi
     try:
         pattern = fault_rules.pattern(value)
     except ScriptError as error:
-        words = ", ".join(fault_rules.WORDS)
-        near = did_you_mean(value, fault_rules.WORDS)
-        why = f"{shown(value)} is no segment, such as `P. 1:486(485)`, and none of {words}{near}: {error.why}"
-        yield at(path, why)
+        known = ", ".join(fault_rules.WORDS) + did_you_mean(value, fault_rules.WORDS)
+        neither = f"{shown(value)} is neither a segment, such as `P. 1:486(485)`, nor one of {known}"
+        yield at(path, f"{neither}: {error.why}")
         return
     why = _never(pattern, table.get("from"))
     if why:
@@ -99,14 +98,19 @@ def _rule(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
         return
     for name, actions in _ONLY.items():
         if name in value and do not in actions:
-            yield at((*path, name), f"it belongs to {' and '.join(map(shown, actions))}, not to {shown(do)}")
+            yield at(
+                (*path, name),
+                f"{shown(do)} does not take it; it belongs to {' and '.join(map(shown, actions))}",
+            )
     if do == "hold" and "until" not in value:
         yield at(path, '`until` is missing: which segment it waits for: { from = "server", segment = "FIN" }')
     if do == "delay" and not value.get("delay_ms"):
-        yield at(path, "`delay_ms` is missing: by how much it is late")
+        yield at(path, "`delay_ms` is missing: the delay in milliseconds")
     after, until = value.get("after_ms", 0), value.get("until_ms", 0)
     if type(after) is int and type(until) is int and 0 < until <= after:
-        yield at((*path, "until_ms"), f"it can never match: from {after} ms to {until} ms there is no time")
+        yield at(
+            (*path, "until_ms"), f"it can never match: `until_ms` ({until}) is not after `after_ms` ({after})"
+        )
 
 
 def _random(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:

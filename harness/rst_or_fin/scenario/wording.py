@@ -60,7 +60,7 @@ def whole_number(least: int | None, most: int | None, unit: str = "") -> str:
 
 def not_wanted(wanted: str, value: object) -> str:
     """Make the sentence about a value that is not what is wanted."""
-    return f"{wanted} is wanted, not {named(value)}"
+    return f"expected {wanted}, got {named(value)}"
 
 
 def not_known(value: object, known: Iterable[object]) -> str:

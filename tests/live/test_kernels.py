@@ -233,5 +233,5 @@ def test_a_kernel_that_has_halted_is_called_that_at_once(
     middle = len(corrupt) // 2
     corrupt[middle : middle + 64] = bytes(64)  # of what it unpacks itself from
     (tmp_path / "bzImage").write_bytes(corrupt)
-    with pytest.raises(MachineError, match="This kernel has halted: its processor waits"):
+    with pytest.raises(MachineError, match="this kernel has halted: its processor waits"):
         DockerTestbed(client, TestbedSpec(kernel=str(tmp_path / "bzImage")))

@@ -1,4 +1,4 @@
-"""What is found of a machine, and what an engine costs that takes connections and never answers."""
+"""What is found of a machine, and what an engine costs that accepts connections and never answers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rst_or_fin.testbed import local
 
 @pytest.fixture
 def silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An engine's socket that takes connections and says nothing."""
+    """An engine's socket that accepts connections and says nothing."""
     path = tmp_path / "docker.sock"
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(path))
@@ -31,7 +31,7 @@ def silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_an_engine_that_never_answers_is_given_up(silent: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "_FIRST_ANSWER_S", 0.2)
     began_s = time.monotonic()
-    with pytest.raises(MachineError, match=r"gave no answer in 0.2 s, though unix://.*takes conn"):
+    with pytest.raises(MachineError, match=r"gave no answer in 0.2 s, though unix://.*accepts conn"):
         engine.connect()
     assert time.monotonic() - began_s < 1.2
 

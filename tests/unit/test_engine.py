@@ -98,7 +98,7 @@ def test_a_closed_port_is_an_engine_that_does_not_run(monkeypatch: pytest.Monkey
 
 def test_a_socket_that_may_not_be_opened_is_a_matter_of_permission() -> None:
     trouble = engine._unreachable(PermissionError(13, "Permission denied"))
-    assert "may not be opened" in str(trouble)
+    assert "may not open" in str(trouble)
 
 
 @pytest.mark.parametrize(

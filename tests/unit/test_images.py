@@ -138,10 +138,10 @@ def test_an_image_with_another_digest_is_not_up_to_date(monkeypatch: pytest.Monk
 
 
 def test_a_step_that_knows_what_is_wrong_is_quoted_first() -> None:
-    said = ["The last lines of its console:", "(nothing)", "rst-or-fin: This kernel hangs."]
+    said = ["The last lines of its console:", "(nothing)", "rst-or-fin: this kernel hangs"]
     trouble = build.failure("kernel:6.12.43-otp27", "step 18/27 (RUN ...)", said)
     assert str(trouble) == (
-        "The image kernel:6.12.43-otp27 could not be made: This kernel hangs.\n"
+        "the image kernel:6.12.43-otp27 could not be made: this kernel hangs\n"
         "    The last lines of its console:\n    (nothing)"
     )
 

@@ -63,7 +63,7 @@ def test_a_kernel_whose_modules_have_gone_from_the_archive_is_not_whole() -> Non
 
 @pytest.mark.parametrize("name", ["7.0.13", "7.0"])
 def test_asking_for_it_is_answered_with_what_it_lacks_and_what_is_near(name: str) -> None:
-    with pytest.raises(UsageError, match="without its modules") as caught:
+    with pytest.raises(UsageError, match="without the modules") as caught:
         kernels.choose(name, OFFERS)
     assert "the nearest: 6.12.43, 6.12.90, 7.2.13, 7.3-rc7;" in caught.value.hint
 
@@ -224,7 +224,7 @@ def test_an_older_answer_will_do_where_the_archive_is_out_of_reach_and_that_is_s
     archive.offers()
     archive.said = None
     archive.grows_older(tmp_path, 48 * 3600)
-    assert (archive.offers(), "taking what the archive had 48 hours ago" in archive.heard[-1]) == (
+    assert (archive.offers(), "using the package list of 48 hours ago" in archive.heard[-1]) == (
         OFFERS,
         True,
     )

@@ -18,7 +18,7 @@ AUTO = TestbedSpec()
 
 
 def no_engine() -> None:
-    raise MachineError("No Docker Engine here.", "install one")
+    raise MachineError("no Docker Engine here", "install one")
 
 
 def test_without_an_engine_it_is_local_and_says_why_and_how(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,7 +27,7 @@ def test_without_an_engine_it_is_local_and_says_why_and_how(monkeypatch: pytest.
     chosen = select.choose(AUTO, said.append)
     assert (chosen.name, said) == (
         "local",
-        ["runtime local: No Docker Engine here. For containers: install one"],
+        ["runtime local: no Docker Engine here; for containers: install one"],
     )
 
 
@@ -37,7 +37,7 @@ def test_it_says_so_where_a_file_of_ones_own_is_played_on_this_machine(
     monkeypatch.setattr(engine, "connect", no_engine)
     said: list[object] = []
     select.choose(AUTO, said.append, ["my.scenario.toml"])
-    assert str(said[1]).startswith("my.scenario.toml: a program, run on this machine itself")
+    assert str(said[1]).startswith("my.scenario.toml: run as a program on this machine")
 
 
 def test_only_files_that_did_not_come_with_the_program_are_ones_own(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def make(client: docker.DockerClient, *, image: str, suite: str, tag: str, diges
             tool = _bootstrap(image, suite, tarball, tell)
         except OSError as error:
             if is_disk_full(error):
-                raise engine.disk_trouble(str(error), f"bootstrapping {suite}") from error
+                raise engine.disk_full_error(str(error), f"bootstrapping {suite}") from error
             raise
         return _import(
             client, image, tarball, tag, {engine.LABEL: digest, ORIGIN: f"bootstrapped with {tool}"}, tell
@@ -181,7 +181,7 @@ def _may_install() -> bool:
 def _install_tool(image: str, tell: Tell) -> str:
     if not _may_install():
         raise MachineError(
-            "No registry answers, and the tool to bootstrap a Debian image with is missing.",
+            "no registry answers, and there is no tool to bootstrap a Debian image with",
             _INSTALL_IT,
         )
     tell(Progress(image=image, step="set-up", what="installing mmdebstrap on this machine with apt-get"))

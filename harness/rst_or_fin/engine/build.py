@@ -77,20 +77,20 @@ def failure(image: str, step: str, said: Iterable[str]) -> MachineError:
     text = "\n".join(lines)
     verdict = next((line.removeprefix(_VERDICT) for line in lines if line.startswith(_VERDICT)), "")
     if engine.disk_is_full(text):
-        return engine.disk_trouble("no space left on device", f"making the image {image} ({step})")
+        return engine.disk_full_error("no space left on device", f"making the image {image} ({step})")
     if _NO_FILE.search(text):
         return PackageGoneError(
-            f"The image {image} could not be made: {step}: the archive answers 404 for what it names.",
+            f"the image {image} could not be made: {step}: the archive answers 404 for a package",
             "choose another release: `rst-or-fin kernels list` leaves this one out from now on",
         )
     if verdict:
-        hint = "another kernel may do, or this one with its modules beside it"
+        hint = "try another kernel, or put this one's `modules` folder beside it"
     else:
         fitting = (hint for pattern, hint in _REMEDIES if pattern.search(text))
         hint = next(fitting, "the lines above are the step's last output")
     shown = "".join(f"\n    {line}" for line in lines if not line.startswith(_VERDICT))
-    what = verdict or f"{step} failed."
-    return MachineError(f"The image {image} could not be made: {what}{shown}", hint)
+    what = verdict or f"{step} failed"
+    return MachineError(f"the image {image} could not be made: {what}{shown}", hint)
 
 
 def build(

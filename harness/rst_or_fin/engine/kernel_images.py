@@ -85,7 +85,7 @@ def image(name: str) -> images.Image:
     """Make the row of the images' table for a kernel image's name. Raises UsageError for any other name."""
     matched = _NAME.fullmatch(name)
     if matched is None or f"node:otp{matched['otp']}" not in images.IMAGES:
-        raise UsageError(f"There is no image {name!r}.", "kernel images are called kernel:RELEASE-otpNN")
+        raise UsageError(f"there is no image {name!r}", "kernel images are called kernel:RELEASE-otpNN")
     release = matched["release"]
     files = _OWN.get(release, ())
 
@@ -117,11 +117,11 @@ def own(path: Path) -> str:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise UsageError(f"The kernel {path} cannot be read: {error.strerror}.", "name a bzImage") from error
+        raise UsageError(f"the kernel {path} cannot be read: {error.strerror}", "name a bzImage") from error
     trouble = trouble_with(content)
     if trouble:
         raise UsageError(
-            f"{path} is not a kernel to boot: {trouble}.", "name a bzImage, as `make bzImage` makes it"
+            f"{path} is not a kernel to boot: {trouble}", "name a bzImage, as `make bzImage` makes it"
         )
     files = [images.context_file("own/bzImage", path)]
     modules = path.parent / "modules"

@@ -122,7 +122,7 @@ def offers(
         except MachineError as error:
             if refresh or not known:
                 raise
-            what = f"taking what the archive had {age_s / 3600:.0f} hours ago: {error}"
+            what = f"using the package list of {age_s / 3600:.0f} hours ago: {error}"
             tell(Progress(image="kernels", step="offers", what=what))
         else:
             data_files.remember(_OFFERS, head + known)
@@ -207,9 +207,9 @@ def choose(name: str, offered: Iterable[Offer]) -> Offer:
         return max(whole, key=lambda offer: _order(offer.release))
     near = nearest(name, [offer.release for offer in every if offer.whole])
     raise UsageError(
-        f"The configured Debian suites offer the kernel {name} without its modules: it has no network card."
+        f"the configured Debian suites offer kernel {name} without the modules that drive a network card"
         if named
-        else f"No configured Debian suite offers the kernel {name!r}.",
+        else f"no configured Debian suite offers the kernel {name!r}",
         f"the nearest: {', '.join(near)}; `rst-or-fin kernels list` shows all of them",
     )
 
@@ -268,7 +268,7 @@ def _ask_archive(client: docker.DockerClient, tell: Tell) -> str:
     if status != 0 or not chosen_offers(said):
         last = (complaint.strip().splitlines() or ["it said nothing"])[-1]
         raise MachineError(
-            f"The package archive did not tell which kernels it has: {last}",
-            "check the network or the proxy, then run again; kernel images that are there are not affected",
+            f"the package archive's kernels could not be listed: {last}",
+            "check the network or the proxy, then run again; existing kernel images still work",
         )
     return said

@@ -43,7 +43,7 @@ def device() -> Device:
         version = _api_version()
     except PermissionError:
         hint = "join its group: `usermod -aG kvm $USER`, then log in again"
-        return Device(usable=False, says=f"{_DEVICE} may not be opened by this user", hint=hint)
+        return Device(usable=False, says=f"this user may not open {_DEVICE}", hint=hint)
     except OSError as error:
         return Device(usable=False, says=f"{_DEVICE} is there, but does not answer: {error.strerror}")
     says = f"{_DEVICE} opens (API {version}, {virtual or 'the processor shows no vmx or svm'})"
@@ -81,7 +81,7 @@ def works() -> tuple[bool, str]:
     try:
         proof = _probe()
     except MachineError as error:
-        return False, f"it is not proved to work: {error}"
+        return False, f"it could not be tried: {error}"
     if proof is None:
         return False, "whether it works is tried with the first kernel image (`rst-or-fin kernels build`)"
     status, said = proof
@@ -114,7 +114,7 @@ def _probe() -> tuple[int, str] | None:
             status = int(container.wait(timeout=_LIMIT_S)["StatusCode"])
             lines = container.logs().decode("utf-8", "replace").strip().splitlines()
         except docker.errors.APIError as error:
-            return 1, f"no container may use it: {error.explanation}"
+            return 1, f"containers may not use it: {error.explanation}"
         finally:
             container.remove(force=True)
     return status, lines[-1] if lines else "the probe said nothing"

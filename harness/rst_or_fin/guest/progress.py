@@ -34,11 +34,11 @@ class Progress:
         cpu_s, now_s = self._cpu_s(), self._now_s()
         silent_cpu_s, silent_s = cpu_s - self._spoke_cpu_s, now_s - self._spoke_s
         if silent_cpu_s > _SILENT_CPU_S:
-            return f"This kernel hangs: it has computed for {_SILENT_CPU_S:.0f} s and said nothing."
+            return f"this kernel hangs: it has printed nothing in {_SILENT_CPU_S:.0f} s of CPU time"
         if silent_s > _IDLE_S and silent_cpu_s < _IDLE_SHARE * silent_s:
-            return f"This kernel has halted: for {_IDLE_S:.0f} s it has neither computed nor said anything."
+            return f"this kernel has halted: it has neither computed nor printed anything for {_IDLE_S:.0f} s"
         if cpu_s - self._began_cpu_s > _BOOT_CPU_S:
-            return f"This kernel has not brought the node up within {_BOOT_CPU_S:.0f} s of CPU time."
+            return f"this kernel has not brought the node up within {_BOOT_CPU_S:.0f} s of CPU time"
         return ""
 
 

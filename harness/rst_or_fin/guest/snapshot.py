@@ -53,32 +53,32 @@ def _await_node(guest: qemu.Machine, monitor: Monitor) -> str:
         readable, _, _ = select.select([guest.console, guest.channel], [], [], progress.LOOK_S)
         trouble = done.trouble()
         if trouble:
-            return _epitaph(trouble, console)
+            return _failure_report(trouble, console)
         if not readable and monitor.is_stopped_for_good():
-            return _epitaph("This kernel has halted: its processor waits with interrupts off.", console)
+            return _failure_report("this kernel has halted: its processor waits with interrupts off", console)
         for line in readable:
             data = line.recv(65536)
             if not data:
-                return _epitaph("This kernel stopped before the node was up.", console)
+                return _failure_report("this kernel stopped before the node was up", console)
             done.said_something()
             if line is guest.console:
                 console += data
             else:
                 said += data
         if b"no network card\n" in said:
-            return _epitaph(
-                "This kernel found no virtio network card: it, or its modules, must drive one.", console
+            return _failure_report(
+                "this kernel found no virtio network card: it, or its modules, must drive one", console
             )
         if b"connected " in said:
-            return _epitaph(
-                "The node used TCP before the snapshot: all clones would share its secrets.", console
+            return _failure_report(
+                "the node used TCP before the snapshot: all clones would share its secrets", console
             )
         if b"ended" in said:
-            return _epitaph("The node ended at its start.", console)
+            return _failure_report("the node ended at its start", console)
     return ""
 
 
-def _epitaph(what: str, console: bytes) -> str:
+def _failure_report(what: str, console: bytes) -> str:
     lines = [line for line in console.decode("utf-8", "replace").splitlines() if line.strip()]
     last = "\n".join(lines[-_LAST_LINES:]) or "(nothing)"
     # The last line is the answer (engine/build.py), those above it are how one gets there.

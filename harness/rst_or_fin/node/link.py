@@ -81,15 +81,15 @@ class Link:
         steps = _Steps(sock)
         try:
             done = handshake(steps, our_name=name, cookie=cookie, our_flags=DEFAULT_FLAGS, timeout=timeout_s)
-        except TimeoutError as trouble:
+        except TimeoutError as error:
             sock.close()
             raise LinkTimeoutError(
                 f"the Erlang node did not answer the handshake within {timeout_s:g} s",
-                "Is the port the node's distribution port, and is the node running?",
-            ) from trouble
-        except (HandshakeError, OSError) as trouble:
+                "check that the node runs and that this is its distribution port",
+            ) from error
+        except (HandshakeError, OSError) as error:
             sock.close()
-            raise _refusal(steps, str(trouble)) from trouble
+            raise _refusal(steps, str(error)) from error
         return cls(sock, name=name, creation=done.our_creation)
 
     def send(self, command: Term | Encoded) -> bytes:
@@ -98,8 +98,8 @@ class Link:
         self._events[ref] = deque()
         try:
             self._channel.send_raw(self._head + encoded(ref) + _as_encoded(command))
-        except ChannelError as trouble:
-            raise _lost(str(trouble)) from trouble
+        except ChannelError as error:
+            raise _lost(str(error)) from error
         return ref
 
     def next_event(self, ref: bytes, timeout_s: float) -> Event:
@@ -128,7 +128,7 @@ class Link:
         if name == "unknown_command":
             raise LinkError(
                 f"the Erlang node does not know the command {command!r}",
-                "The node runs another version of session_node.escript: rebuild its image.",
+                "rebuild the node's image: it runs another version of session_node.escript",
             )
         return values[0] if values else None
 
@@ -147,7 +147,7 @@ class Link:
                 patience_s *= 2
         raise LinkTimeoutError(
             f"the Erlang node is linked, but {_SERVER.name} did not answer within {timeout_s:g} s",
-            "The node's own output tells why session_node.escript did not start.",
+            "see the node's own output for why session_node.escript did not start",
         )
 
     def is_lost(self) -> bool:
@@ -185,7 +185,7 @@ class Link:
         if left_s <= 0 or not self._inbox.fill(left_s):
             raise LinkTimeoutError(
                 f"the Erlang node did not answer within {timeout_s:g} s",
-                "If the node or the machine is busy, a longer time-out may do.",
+                "if the machine is busy, try again with a longer timeout",
             )
 
     def _take_frame(self) -> None:
@@ -252,8 +252,8 @@ class _Inbox:
             data = self._sock.recv(_RECV_LEN)
         except TimeoutError:
             return False
-        except OSError as trouble:
-            raise _lost(str(trouble)) from trouble
+        except OSError as error:
+            raise _lost(str(error)) from error
         finally:
             if self._sock.fileno() >= 0:
                 self._sock.settimeout(None)
@@ -279,21 +279,21 @@ def _refusal(steps: _Steps, why: str) -> LinkRefusedError:
     if "status=" in why:
         return LinkRefusedError(
             f"the Erlang node refused the link ({why})",
-            "Another link with the same name is up, or the node allows none: end the other one first.",
+            "end the other link with this name, or allow links on the node",
         )
     if steps.sent == 2:
         return LinkRefusedError(
             "the Erlang node refused the cookie",
-            "Node and controller need the same cookie: is this a node of an earlier run?",
+            "check that node and controller have the same cookie; the node may be of an earlier run",
         )
     return LinkRefusedError(
         f"the Erlang node ended the handshake ({why})",
-        "Is the port a distribution port of OTP 23 or later, and is the node still starting?",
+        "check that this is the distribution port of OTP 23 or later, and that the node has started",
     )
 
 
 def _lost(why: str) -> LinkLostError:
     return LinkLostError(
         f"the link to the Erlang node broke: {why}",
-        "The node ended or was ended; its own output may tell why.",
+        "see the node's own output for why it ended",
     )

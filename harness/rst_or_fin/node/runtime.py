@@ -46,7 +46,7 @@ def find(otp: str | None, applications: Collection[str] = ()) -> Erlang:
         return bundled
     raise UsageError(
         f"the local runtime has no OTP {otp}: only the bundled {release}, and the system's as --otp {SYSTEM}",
-        f"--runtime docker --otp {otp}",
+        f"use --runtime docker --otp {otp}",
     )
 
 

@@ -106,8 +106,8 @@ def collect(
             if between is not None:
                 between()
             replay.take_all(_next_event(link, ref, timeout_s, meanwhile))
-    except LinkLostError as trouble:
-        replay.node_gone(str(trouble))
+    except LinkLostError as error:
+        replay.node_gone(str(error))
     finally:
         link.release(ref)
     return replay.finished(index)
@@ -212,7 +212,7 @@ class _Gathering:
                 self._call(_text(source), "** no result in time", 0)
                 self._finish(SessionEnd.TIMED_OUT, f"line {line} did not return in time")
             case ("unparsable", line, why):
-                raise UnparsableError(line, _text(why), "See docs/scenarios.md: how a session is written.")
+                raise UnparsableError(line, _text(why), "see docs/scenarios.md for how a session is written")
             case _:
                 raise _foreign(event)
 
@@ -258,7 +258,7 @@ def _with_application(error: str) -> str:
 def _foreign(event: Event) -> LinkError:
     return LinkError(
         f"the Erlang node sent an unknown event: {event!r}",
-        "The node runs another version of session_node.escript: rebuild its image.",
+        "rebuild the node's image: it runs another version of session_node.escript",
     )
 
 

@@ -109,7 +109,7 @@ class ContainerStdio:
         last = self.complaint.splitlines()[-1:] or ["it said nothing"]
         return MachineError(
             f"the {self._name} container ended in the middle of the run{self._how()}: {last[0]}",
-            "run it again; if it stays so, see `rst-or-fin doctor`",
+            "run it again; if it fails again, see `rst-or-fin doctor`",
         )
 
     def _how(self) -> str:

@@ -48,7 +48,7 @@ class HolderProcess:
         heard = self._hear(timeout_s)
         if heard is None:
             raise MachineError(
-                f"the local runtime said nothing for {timeout_s:g} s, waiting until it is {event}",
+                f'the local runtime did not report "{event}" within {timeout_s:g} s',
                 f"run it again on a less busy machine, {_DOCKER}",
             )
         message, fds = heard

@@ -60,14 +60,16 @@ def choose(spec: TestbedSpec, progress: Progress, own: Sequence[str] = ()) -> Ru
     own_files.sweep()
     if spec.strace and spec.runtime == "local":
         raise UsageError(
-            "--strace needs containers: the local runtime records no system calls", "--runtime docker"
+            "--strace needs containers: the local runtime records no system calls", "use --runtime docker"
         )
     if spec.kernel and spec.runtime == "local":
         raise UsageError(
-            "--kernel needs containers: a namespace shares this machine's kernel", "--runtime docker"
+            "--kernel needs containers: a namespace shares this machine's kernel", "use --runtime docker"
         )
     if spec.kernel and spec.strace:
-        raise UsageError("--strace records no guest's system calls", "leave out --strace or --kernel")
+        raise UsageError(
+            "--strace cannot record the system calls of a guest", "leave out --strace or --kernel"
+        )
     if spec.runtime == "docker" or spec.strace or spec.kernel:
         return _docker(spec)
     if spec.runtime == "local":
@@ -77,11 +79,9 @@ def choose(spec: TestbedSpec, progress: Progress, own: Sequence[str] = ()) -> Ru
         _demand_images(runtime.spec.otp)
         return runtime
     except MachineError as error:
-        progress(f"runtime local: {error} For containers: {error.hint}")
+        progress(f"runtime local: {error}; for containers: {error.hint}")
         if own:
-            progress(
-                f"{', '.join(own)}: a program, run on this machine itself (SECURITY.md says how confined)"
-            )
+            progress(f"{', '.join(own)}: run as a program on this machine (how it is confined: SECURITY.md)")
         return _local(spec)
 
 
@@ -101,14 +101,18 @@ def _docker_lacks(spec: TestbedSpec) -> str:
 
     hosts = spec.hosts
     if hosts.node.image:
-        return "a node's own image has our kernel, and no other (leave out --kernel)" if spec.kernel else ""
+        return (
+            "--kernel does not work with a scenario's own `[node] image` (leave out --kernel)"
+            if spec.kernel
+            else ""
+        )
     if not hosts.applications:
         return ""
     named = " and ".join(hosts.applications)
     if images.elixir_is_old(spec.otp) and ELIXIR in hosts.applications:
-        return f"OTP {spec.otp}'s image has an Elixir older than 1.14 (another --otp has a newer)"
+        return f"the Elixir in the image of OTP {spec.otp} is older than 1.14 (choose another --otp)"
     if images.lacks_applications(spec.otp):
-        return f"OTP {spec.otp}'s image has none but Erlang's base, no {named} (another --otp has)"
+        return f"the image of OTP {spec.otp} has only Erlang's base, no {named} (choose another --otp)"
     return f"a node with a kernel of its own has no {named} (leave out --kernel)" if spec.kernel else ""
 
 
@@ -133,13 +137,13 @@ def _demand_images(otp: str) -> None:
     names = [name for name in (f"node:otp{otp}", "peer") if images.present(client, name) is None]
     possible, how = base_images.source() if names else (True, "")
     if not possible:
-        raise MachineError(f"The images {' and '.join(names)} cannot be had here.", how)
+        raise MachineError(f"the images {' and '.join(names)} can neither be pulled nor built here", how)
 
 
 def _local(spec: TestbedSpec) -> Runtime:
     if not sys.platform.startswith("linux"):
         raise MachineError(
-            "Network namespaces need Linux.", "use containers: install a Docker Engine, or set DOCKER_HOST"
+            "network namespaces need Linux", "use containers: install a Docker Engine, or set DOCKER_HOST"
         )
     from rst_or_fin.testbed.local import LocalTestbed
 

@@ -49,7 +49,7 @@ class WireProgram:
         event = self._hear({"ready", "failed"}, _START_TIMEOUT_S)
         if event is None or event["event"] == "failed":
             why = self.gone or (event or {}).get("error", f"it said nothing for {_START_TIMEOUT_S:g} s")
-            raise MachineError(f"the wire between the hosts did not start: {why}", "see `doctor`")
+            raise MachineError(f"the wire between the hosts did not start: {why}", "see `rst-or-fin doctor`")
 
     def order(self, order: Mapping[str, Any], replay: int) -> None:
         """Ask for these rules from now on, for the connections of that replay; `await_playing` tells when."""

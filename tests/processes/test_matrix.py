@@ -173,12 +173,12 @@ def test_no_kernel_stands_for_another(asked: str, running: str, right: bool) -> 
 # Guarding
 
 
-def said(*names: str, steps: WorkerTasks = QUICK) -> list[WorkerReply]:
-    return [done.said for done in GroupSupervisor(group(*names), steps).play()]
+def said(*names: str, tasks: WorkerTasks = QUICK) -> list[WorkerReply]:
+    return [done.reply for done in GroupSupervisor(group(*names), tasks).play()]
 
 
 def test_a_cell_that_kills_its_worker_is_a_trouble_of_that_cell_only() -> None:
-    assert [s.trouble for s in said("ends", "dies", "ends-too")] == [
+    assert [s.error for s in said("ends", "dies", "ends-too")] == [
         "",
         "the worker process died during the cell",
         "",
@@ -187,30 +187,30 @@ def test_a_cell_that_kills_its_worker_is_a_trouble_of_that_cell_only() -> None:
 
 def test_a_cell_that_hangs_is_ended_at_its_limit_and_the_next_one_is_played() -> None:
     impatient = dataclasses.replace(QUICK, cell_s=1.0)
-    assert [s.trouble for s in said("hangs", "ends", steps=impatient)] == [
+    assert [s.error for s in said("hangs", "ends", tasks=impatient)] == [
         "the cell took longer than 1 s and was ended",
         "",
     ]
 
 
 def test_a_mistake_of_ours_is_told_with_its_name() -> None:
-    assert said("breaks", "ends")[0].trouble == "the cell failed with KeyError: 'a mistake'"
+    assert said("breaks", "ends")[0].error == "the cell failed with KeyError: 'a mistake'"
 
 
 def test_what_a_cell_complains_of_comes_with_a_hint() -> None:
-    assert said("fails")[0] == WorkerReply(trouble="the wire is cut", hint="mend it")
+    assert said("fails")[0] == WorkerReply(error="the wire is cut", hint="mend it")
 
 
 def test_an_excluded_cell_is_not_played() -> None:
     excluded = dataclasses.replace(QUICK, prepare=players.open_excluded)
     [done] = GroupSupervisor(group("ends"), excluded).play()
-    assert (done.said.excluded, done.files) == ("not on this kernel", {})
+    assert (done.reply.excluded, done.files) == ("not on this kernel", {})
 
 
 def test_a_testbed_that_never_opens_is_tried_twice_and_no_more() -> None:
     never = dataclasses.replace(QUICK, prepare=players.open_never)
     done = GroupSupervisor(group("a", "b", "c", "d"), never).play()
-    assert [(d.said.trouble, d.duration_s > 0) for d in done] == [
+    assert [(d.reply.error, d.duration_s > 0) for d in done] == [
         ("the testbed does not open", True),
         ("the testbed does not open", True),
         ("the testbed does not open", False),
@@ -253,7 +253,7 @@ def test_a_worker_process_that_is_stopped_before_it_told_its_number_is_ended(
     known = {child.pid for child in multiprocessing.active_children()}
     replies: list[WorkerReply] = []
     playing = threading.Thread(
-        target=lambda: replies.extend(r.said for r in GroupSupervisor(group("ends"), QUICK).play())
+        target=lambda: replies.extend(r.reply for r in GroupSupervisor(group("ends"), QUICK).play())
     )
     playing.start()
     [child] = await_for(lambda: [c for c in multiprocessing.active_children() if c.pid not in known])
@@ -261,7 +261,7 @@ def test_a_worker_process_that_is_stopped_before_it_told_its_number_is_ended(
     os.kill(child.pid, signal.SIGSTOP)
     playing.join(30)
     child.join(10)
-    assert ([r.trouble for r in replies], child.is_alive()) == (["the worker process did not start"], False)
+    assert ([r.error for r in replies], child.is_alive()) == (["the worker process did not start"], False)
 
 
 def test_a_worker_process_ends_with_whoever_was_to_watch_it(tmp_path: Path) -> None:
@@ -302,9 +302,9 @@ def test_the_hint_is_for_the_step_that_failed(
     play: Callable[[Cell, str, tuple[str, ...]], WorkerReply],
     hint: str,
 ) -> None:
-    steps = dataclasses.replace(QUICK, prepare=prepare, play=play, open_s=1.0)
-    [done] = GroupSupervisor(group("a"), steps).play()
-    assert hint in done.said.hint
+    tasks = dataclasses.replace(QUICK, prepare=prepare, play=play, open_s=1.0)
+    [done] = GroupSupervisor(group("a"), tasks).play()
+    assert hint in done.reply.hint
 
 
 # Spreading
@@ -312,7 +312,7 @@ def test_the_hint_is_for_the_step_that_failed(
 
 def test_groups_are_played_side_by_side_and_every_cell_is_heard_once() -> None:
     done = list(workers.play_here([group("a", "dies"), group("b")], QUICK, jobs=2))
-    assert sorted((d.cell.scenario.name, bool(d.said.trouble)) for d in done) == [
+    assert sorted((d.cell.scenario.name, bool(d.reply.error)) for d in done) == [
         ("a", False),
         ("b", False),
         ("dies", True),
@@ -336,7 +336,7 @@ class Losing(concurrent.futures.Executor):
 
 def test_a_group_whose_machine_is_lost_is_a_trouble_of_all_its_cells() -> None:
     done = list(workers.play_on(Losing(), [group("a", "b")], QUICK))
-    assert [d.said.trouble for d in done] == ["its worker was lost: ConnectionError: the machine is gone"] * 2
+    assert [d.reply.error for d in done] == ["its worker was lost: ConnectionError: the machine is gone"] * 2
 
 
 class Silent(concurrent.futures.Executor):
@@ -350,7 +350,7 @@ def test_an_executor_that_falls_silent_is_not_waited_for_for_ever(monkeypatch: p
     monkeypatch.setattr(workers, "_SLACK_S", 0.1)
     at_once = dataclasses.replace(QUICK, open_s=0.0, cell_s=0.0, discard_s=0.0)
     [done] = workers.play_on(Silent(), [group("a")], at_once)
-    assert done.said.trouble == "nothing was heard of it for 0 s"
+    assert done.reply.error == "no result came within 0 s"
 
 
 # What is kept
@@ -383,18 +383,18 @@ class Spread:
     """Plays every cell by handing out evidence that is there already; counts them."""
 
     def __init__(self, files: dict[str, bytes], said: WorkerReply | None = None) -> None:
-        self.files, self.said = files, said or WorkerReply()
+        self.files, self.reply = files, said or WorkerReply()
         self.played: list[str] = []
 
     def __call__(self, groups: Sequence[Group]) -> Iterator[CellResult]:
         for group in groups:
             for one in group.cells:
                 self.played.append(str(one))
-                yield CellResult(cell=one, said=self.said, files=self.files, duration_s=1.0)
+                yield CellResult(cell=one, reply=self.reply, files=self.files, duration_s=1.0)
 
 
-def play(shelf: ResultCache, spread: Spread, *cells: Cell, again: bool = False) -> list[Record]:
-    return list(run_matrix.play(cells, shelf, spread, again=again))
+def play(cache: ResultCache, spread: Spread, *cells: Cell, again: bool = False) -> list[Record]:
+    return list(run_matrix.play(cells, cache, spread, again=again))
 
 
 def test_a_cell_comes_out_as_its_evidence_is_judged(tmp_path: Path) -> None:
@@ -414,16 +414,16 @@ def test_what_differs_is_told_point_by_point(tmp_path: Path) -> None:
 
 
 def test_a_cell_whose_evidence_is_there_is_not_played_again(tmp_path: Path) -> None:
-    shelf, spread = ResultCache(tmp_path / "out"), Spread(evidence(tmp_path / "run", cell()))
-    play(shelf, spread, cell())
-    [record] = play(shelf, spread, cell())
+    cache, spread = ResultCache(tmp_path / "out"), Spread(evidence(tmp_path / "run", cell()))
+    play(cache, spread, cell())
+    [record] = play(cache, spread, cell())
     assert (len(spread.played), record.reused, record.mark) == (1, True, Mark.AS_EXPECTED)
 
 
 @pytest.mark.parametrize("change", ["text", "again", "damaged", "repeat", "own kernel"])
 def test_a_cell_is_played_again_when_it_has_to_be(tmp_path: Path, change: str) -> None:
-    shelf, spread = ResultCache(tmp_path / "out"), Spread(evidence(tmp_path / "run", cell()))
-    play(shelf, spread, cell())
+    cache, spread = ResultCache(tmp_path / "out"), Spread(evidence(tmp_path / "run", cell()))
+    play(cache, spread, cell())
     second = cell()
     if change == "text":
         second = dataclasses.replace(second, text=TEXT + "# another\n")
@@ -432,8 +432,8 @@ def test_a_cell_is_played_again_when_it_has_to_be(tmp_path: Path, change: str) -
     elif change == "repeat":
         second = dataclasses.replace(second, repeat=2)
     elif change == "damaged":
-        (tmp_path / "out" / shelf.place(cell()) / "transcript.jsonl").unlink()
-    play(shelf, spread, second, again=change == "again")
+        (tmp_path / "out" / cache.path_of(cell()) / "transcript.jsonl").unlink()
+    play(cache, spread, second, again=change == "again")
     assert len(spread.played) == 2
 
 
@@ -451,35 +451,35 @@ def test_what_another_kernel_showed_is_not_taken_for_this_ones(
     tmp_path: Path, asked: str, host: str, plays: int
 ) -> None:
     one = cell(combination=msgspec.structs.replace(HERE, kernel=asked))
-    shelf, spread = ResultCache(tmp_path / "out"), Spread(evidence(tmp_path / "run", one))  # of 6.12.43
+    cache, spread = ResultCache(tmp_path / "out"), Spread(evidence(tmp_path / "run", one))  # of 6.12.43
     for _ in range(2):
-        list(run_matrix.play([one], shelf, spread, host=host))
+        list(run_matrix.play([one], cache, spread, host=host))
     assert len(spread.played) == plays
 
 
 def test_what_is_there_stays_where_nothing_could_be_played_in_its_place(tmp_path: Path) -> None:
-    shelf = ResultCache(tmp_path / "out")
-    play(shelf, Spread(evidence(tmp_path / "run", cell())), cell())
-    play(shelf, Spread({}, WorkerReply(trouble="no engine")), cell(), again=True)
-    assert shelf.kept(cell()) is not None
+    cache = ResultCache(tmp_path / "out")
+    play(cache, Spread(evidence(tmp_path / "run", cell())), cell())
+    play(cache, Spread({}, WorkerReply(error="no engine")), cell(), again=True)
+    assert cache.find(cell()) is not None
 
 
 def test_what_was_left_by_a_cell_in_trouble_is_not_taken_for_whole(tmp_path: Path) -> None:
-    shelf = ResultCache(tmp_path / "out")
-    spread = Spread(evidence(tmp_path / "run", cell()), WorkerReply(trouble="it hung"))
-    [first] = play(shelf, spread, cell())
-    play(shelf, spread, cell())
-    assert (first.mark, first.evidence, len(spread.played)) == (Mark.ERROR, shelf.place(cell()), 2)
+    cache = ResultCache(tmp_path / "out")
+    spread = Spread(evidence(tmp_path / "run", cell()), WorkerReply(error="it hung"))
+    [first] = play(cache, spread, cell())
+    play(cache, spread, cell())
+    assert (first.mark, first.evidence, len(spread.played)) == (Mark.ERROR, cache.path_of(cell()), 2)
 
 
 def test_half_a_file_is_no_evidence_and_no_crash(tmp_path: Path) -> None:
-    spread = Spread({"manifest.json": b"{"}, WorkerReply(trouble="it died"))
+    spread = Spread({"manifest.json": b"{"}, WorkerReply(error="it died"))
     [record] = play(ResultCache(tmp_path / "out"), spread, cell())
     assert (record.mark, record.evidence) == (Mark.ERROR, "")
 
 
 def test_a_worker_cannot_write_beside_its_own_folder(tmp_path: Path) -> None:
-    ResultCache(tmp_path / "out").keep(cell(), {"../../../stray": b"x"}, complete=False)
+    ResultCache(tmp_path / "out").store(cell(), {"../../../stray": b"x"}, complete=False)
     assert not list(tmp_path.glob("stray")) + list((tmp_path / "out").glob("stray"))
 
 
@@ -568,5 +568,5 @@ def test_what_the_engine_makes_after_its_asker_was_killed_is_removed_too(
     monkeypatch.setattr(engine, "connect", lambda: SimpleNamespace(close=lambda: None))
     monkeypatch.setattr(engine, "orphans", lambda client: next(looks, []))
     monkeypatch.setattr(engine, "remove", lambda client, things: removed.extend(things))
-    workers._sweep()
+    workers._remove_leftovers()
     assert removed == ["container", "network"]

@@ -24,7 +24,7 @@ def open_excluded(cell: Cell) -> WorkerReply:
 
 
 def open_never(cell: Cell) -> WorkerReply:
-    return WorkerReply(trouble="the testbed does not open", hint="open it")
+    return WorkerReply(error="the testbed does not open", hint="open it")
 
 
 def open_slowly(cell: Cell) -> WorkerReply:
@@ -48,7 +48,7 @@ def play(cell: Cell, folder: str, command_line: tuple[str, ...]) -> WorkerReply:
         case "breaks":
             raise KeyError("a mistake")
         case "fails":
-            return WorkerReply(trouble="the wire is cut", hint="mend it")
+            return WorkerReply(error="the wire is cut", hint="mend it")
     return WorkerReply()
 
 

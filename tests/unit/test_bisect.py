@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rst_or_fin import cli
 from rst_or_fin.analysis.bisect import Change, UndecidedEndError, all_changes, first_change, releases_between
-from rst_or_fin.commands.bisect import _known, _told, bisect
+from rst_or_fin.commands.bisect import _known, _summary, bisect
 from rst_or_fin.errors import UsageError
 
 OUTCOMES = st.lists(st.sampled_from(["RST", "FIN", None]), min_size=2, max_size=40)
@@ -129,7 +129,7 @@ def test_the_known_change_that_lies_there_is_named(
 
 def test_ends_that_agree_say_nothing_of_what_lies_between() -> None:
     asked = {"6.12.43": {"ending": "RST"}, "6.12.57": {"ending": "RST"}}
-    assert "not looked at in between" in _told([], options("resent-payload-with-fin"), asked)
+    assert "not looked at in between" in _summary([], options("resent-payload-with-fin"), asked)
 
 
 def options(*words: str) -> argparse.Namespace:
@@ -155,7 +155,7 @@ def test_between_series_one_of_the_places_is_found_and_that_is_said(since: str, 
     asked = {"6.12.43": {"ending": "RST"}, "6.12.57": {"ending": "FIN"}}
     wanted = options("resent-payload-with-fin")
     wanted.since = since
-    assert ("one of the places" in _told([change], wanted, asked)) is one_of
+    assert ("one of the places" in _summary([change], wanted, asked)) is one_of
 
 
 RELEASES = ["5.10.221", "6.1.90", "6.12.43", "6.12.57"]

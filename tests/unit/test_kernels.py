@@ -264,20 +264,20 @@ def no_images(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_default_kernel_that_has_gone_from_the_archive_takes_no_other_with_it(no_images: None) -> None:
-    settled = cells.settled_kernels(["default"], "docker", print)
+    settled = cells.resolve_kernels(["default"], "docker", print)
     assert {"6.12.43", "6.12.57", "6.1.176"} <= set(settled)  # of these nobody offers 6.12.57
 
 
 def test_a_kernel_that_somebody_named_must_be_offered(no_images: None) -> None:
     with pytest.raises(UsageError, match=r"6\.12\.57"):
-        cells.settled_kernels(["6.12.57"], "docker", print)
+        cells.resolve_kernels(["6.12.57"], "docker", print)
 
 
 def test_a_kernel_whose_image_is_there_needs_no_offer(
     no_images: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cells, "_is_made", lambda release: release == "6.12.57")
-    assert cells.settled_kernels(["6.12.57", "host"], "docker", print) == ["6.12.57", ""]
+    assert cells.resolve_kernels(["6.12.57", "host"], "docker", print) == ["6.12.57", ""]
 
 
 def test_a_file_that_is_no_kernel_is_refused_before_anything_is_played(
@@ -285,7 +285,7 @@ def test_a_file_that_is_no_kernel_is_refused_before_anything_is_played(
 ) -> None:
     (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8")
     with pytest.raises(UsageError, match="is not a kernel to boot"):
-        cells.settled_kernels([str(tmp_path / "photo.jpg")], "docker", print)
+        cells.resolve_kernels([str(tmp_path / "photo.jpg")], "docker", print)
 
 
 def test_a_kernel_image_stands_on_the_emulator_and_the_plain_node() -> None:

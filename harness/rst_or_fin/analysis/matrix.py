@@ -179,17 +179,17 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     cells: tuple[Record, ...]
 
 
-def plan(cells: Sequence[Cell], parts: int = 1) -> list[Group]:
+def plan(cells: Sequence[Cell], parallelism: int = 1) -> list[Group]:
     """Group the cells by the testbed that they can share, the largest groups first: they take longest.
 
-    No group is larger than its share of `parts` groups that are played at a time.
+    No group is larger than its share of the cells if `parallelism` groups are played at a time.
     """
     shared: dict[tuple[Combination, bytes], list[Cell]] = {}
     for cell in cells:
         hosts = cell.scenario.hosts
         key = (cell.combination, msgspec.json.encode(replace(hosts, server=peers.adjustable(hosts.server))))
         shared.setdefault(key, []).append(cell)
-    most = ceil(len(cells) / parts)
+    most = ceil(len(cells) / parallelism)
     groups = []
     for (combination, _), alike in shared.items():
         number = ceil(len(alike) / most)

@@ -62,7 +62,7 @@ def bisect(options: argparse.Namespace) -> int:
     _check(entry, options)
     if options.axis == "kernel":
         options.since, options.until = (
-            cells.settled_kernel(name, progress) for name in (options.since, options.until)
+            cells.resolve_kernel(name, progress) for name in (options.since, options.until)
         )
     releases = releases_between(_RELEASES[options.axis](), options.since, options.until, options.axis)
     asked: dict[str, dict[str, str]] = {}
@@ -80,7 +80,7 @@ def bisect(options: argparse.Namespace) -> int:
     if options.json:
         print_json(_document(entry.scenario.name, changes, options, asked))
     else:
-        show(_told(changes, options, asked))
+        show(_summary(changes, options, asked))
     if any(change.undecided for change in changes):
         return EXIT_INCONCLUSIVE
     return EXIT_AS_EXPECTED if changes else EXIT_DIFFERS
@@ -109,12 +109,12 @@ def _asking(
         otp=options.otp or DEFAULT_OTP,
         backend=options.backend,
         family=int(options.family),
-        kernel=cells.settled_kernel(options.kernel, progress) if options.kernel else "",
+        kernel=cells.resolve_kernel(options.kernel, progress) if options.kernel else "",
     )
     images.check_otp(combination.otp)
     cache = ResultCache(Path(options.out))
-    steps = WorkerTasks(cell_s=options.limit, command_line=options.command_line)
-    spread = cells.spread_over(scheduler=None, jobs=1, steps=steps, stack=stack)
+    tasks = WorkerTasks(cell_s=options.limit, command_line=options.command_line)
+    spread = cells.spread_over(scheduler=None, jobs=1, tasks=tasks, stack=stack)
 
     def ask(release: str) -> tuple[tuple[str, str], ...] | None:
         place = msgspec.structs.replace(combination, **{options.axis: release})
@@ -123,7 +123,7 @@ def _asking(
         [record] = run_matrix.play([cell], cache, spread, again=options.again, host=host)
         progress(matrix_table.line(record))
         folders.extend([Path(options.out) / record.evidence] if record.evidence else [])
-        run = cache.kept(cell, host)
+        run = cache.find(cell, host)
         points = observe(run) if run is not None and len(run.conclusive) == len(run.judgements) else {}
         asked[release] = points
         return tuple(points.items()) or None
@@ -171,7 +171,7 @@ def _check(entry: scenario_files.Entry, options: argparse.Namespace) -> None:
         raise UsageError(f"--{options.axis} contradicts --axis {options.axis}", "leave it out")
 
 
-def _told(
+def _summary(
     changes: Sequence[Change[str]], options: argparse.Namespace, asked: Mapping[str, Mapping[str, str]]
 ) -> str:
     if not changes:

@@ -85,33 +85,33 @@ def matrix(options: argparse.Namespace) -> int:
         cells.cell(entry, combination, options.repeat)
         for combination in cells.combinations(
             runtime=runtime,
-            kernels=cells.settled_kernels(options.kernel, runtime, progress),
+            kernels=cells.resolve_kernels(options.kernel, runtime, progress),
             releases=options.otp or (),
             backends=options.backend,
             families=options.family,
         )
         for entry in entries
     ]
-    shelf = ResultCache(Path(options.out))
+    cache = ResultCache(Path(options.out))
     started = _now()
     records: list[Record] = []
     with ExitStack() as stack:
-        steps = WorkerTasks(cell_s=options.limit, command_line=options.command_line)
-        spread = cells.spread_over(scheduler=options.scheduler, jobs=options.jobs, steps=steps, stack=stack)
+        tasks = WorkerTasks(cell_s=options.limit, command_line=options.command_line)
+        spread = cells.spread_over(scheduler=options.scheduler, jobs=options.jobs, tasks=tasks, stack=stack)
         playing = run_matrix.play(
             wanted,
-            shelf,
+            cache,
             spread,
             again=options.again,
             host=cells.host_kernel(options.scheduler),
-            parts=cells.parts(options.scheduler, options.jobs),
+            parallelism=cells.parallelism(options.scheduler, options.jobs),
         )
         coming = stack.enter_context(closing(playing))
         one_more = stack.enter_context(counting(len(wanted), "cells"))
         try:
             for record in coming:
                 records.append(record)
-                shelf.write_table(_summary(options, started, records, finished=len(records) == len(wanted)))
+                cache.write_table(_summary(options, started, records, finished=len(records) == len(wanted)))
                 _tell(record, f"[{len(records)} of {len(wanted)}]")
                 one_more()
         except BaseException:

@@ -35,17 +35,17 @@ class ResultCache:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def place(self, cell: Cell) -> str:
+    def path_of(self, cell: Cell) -> str:
         """Return where a cell's evidence goes, relative to the folder."""
         return f"{cell.combination.folder}/{cell.scenario.name}"
 
-    def kept(self, cell: Cell, host: str = "") -> ComparedRun | None:
+    def find(self, cell: Cell, host: str = "") -> ComparedRun | None:
         """Return the cell's evidence, judged anew, or None where the cell must be played.
 
         That holds where the evidence is whole, was made from the same inputs, and on the kernel that the cell
         asks for. `host` is the release of the host's own kernel, where that is known.
         """
-        folder = self._root / self.place(cell)
+        folder = self._root / self.path_of(cell)
         try:
             note = msgspec.json.decode((folder / _CELL).read_bytes(), type=_Note)
             if note != _note(cell):
@@ -56,12 +56,12 @@ class ResultCache:
         whole = len(run.judgements) == cell.repeat
         return run if whole and same_kernel(cell.combination.kernel, run.axes.kernel, host) else None
 
-    def keep(self, cell: Cell, files: Mapping[str, bytes], *, complete: bool) -> ComparedRun | None:
+    def store(self, cell: Cell, files: Mapping[str, bytes], *, complete: bool) -> ComparedRun | None:
         """Put a cell's evidence in place of any older; return None where it cannot be read as evidence.
 
         Raises MachineError where the folder cannot be written.
         """
-        folder = self._root / self.place(cell)
+        folder = self._root / self.path_of(cell)
         fresh = folder.with_name(f".{folder.name}.new")
         try:
             if not files:

@@ -1,4 +1,4 @@
-"""Makes the cells of a matrix: kernels settled by name, and where the cells are played."""
+"""Makes the cells of a matrix: resolves the names of kernels, and chooses where the cells are played."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rst_or_fin.execution.workers import WorkerTasks
 from rst_or_fin.storage.scenario_files import Entry
 from rst_or_fin.testbed.spec import DEFAULT_OTP
 
-_PARTS_OF_A_CLUSTER = 8
+_GROUPS_ON_A_CLUSTER = 8
 
 
 def combinations(
@@ -44,8 +44,8 @@ def combinations(
     ]
 
 
-def settled_kernels(names: Sequence[str], runtime: str, tell: Tell) -> list[str]:
-    """Return the kernels by their releases, each once; "" is the host's, `default` means the default set.
+def resolve_kernels(names: Sequence[str], runtime: str, tell: Tell) -> list[str]:
+    """Return the releases that the names stand for, each once; "" is the host's, `default` the default set.
 
     Raises UsageError for a kernel that is not offered (with the nearest), and without containers.
     """
@@ -56,12 +56,12 @@ def settled_kernels(names: Sequence[str], runtime: str, tell: Tell) -> list[str]
     wanted = [
         kernel
         for name in names
-        for kernel in (_default_kernels(tell) if name == "default" else (settled_kernel(name, tell),))
+        for kernel in (_default_kernels(tell) if name == "default" else (resolve_kernel(name, tell),))
     ]
     return list(dict.fromkeys(wanted))
 
 
-def settled_kernel(name: str, tell: Tell) -> str:
+def resolve_kernel(name: str, tell: Tell) -> str:
     """Return a kernel's full release; a path's absolute form, and "" for "host".
 
     An image that exists needs no package in the archive. Raises UsageError for a kernel that is not offered,
@@ -81,7 +81,7 @@ def _default_kernels(tell: Tell) -> Iterator[str]:
     """Yield the default set; one that is gone from the archive fails its own cell, not all others."""
     for name in kernels.catalogue().default:
         try:
-            yield settled_kernel(name, tell)
+            yield resolve_kernel(name, tell)
         except UsageError:
             yield name
 
@@ -118,19 +118,19 @@ def cell(entry: Entry, combination: Combination, repeat: int) -> Cell:
 
 
 def spread_over(
-    *, scheduler: str | None, jobs: int | None, steps: WorkerTasks, stack: ExitStack
+    *, scheduler: str | None, jobs: int | None, tasks: WorkerTasks, stack: ExitStack
 ) -> run_matrix.Spread:
     """Return what plays groups of cells, on a cluster or here; its resources are closed with the stack."""
     if scheduler:
         executor = stack.enter_context(workers.dask_cluster(scheduler))
-        return lambda groups: workers.play_on(executor, groups, steps)
-    here = parts(scheduler, jobs)
-    return lambda groups: workers.play_here(groups, steps, here)
+        return lambda groups: workers.play_on(executor, groups, tasks)
+    here = parallelism(scheduler, jobs)
+    return lambda groups: workers.play_here(groups, tasks, here)
 
 
-def parts(scheduler: str | None, jobs: int | None) -> int:
-    """In how many parts of a size cells are played side by side: here as many as there are processors.
+def parallelism(scheduler: str | None, jobs: int | None) -> int:
+    """Return how many groups of cells to play at a time: here one for each processor.
 
     How many machines a cluster has changes while it plays.
     """
-    return _PARTS_OF_A_CLUSTER if scheduler else jobs or len(os.sched_getaffinity(0))
+    return _GROUPS_ON_A_CLUSTER if scheduler else jobs or len(os.sched_getaffinity(0))

@@ -33,26 +33,28 @@ class WorkerReply:
     """What a worker answers: why the cell is excluded, or what went wrong and what to do; or nothing."""
 
     excluded: str = ""
-    trouble: str = ""
+    error: str = ""
     hint: str = ""
 
 
 _pools: dict[Combination, TestbedPool] = {}  # at most one: this process serves one group
 
 
-def attend() -> None:
+def initialize() -> None:
     """Prepare a worker process: it ends with its parent, and leaves a terminal's Ctrl-C to that."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = parent_process()
     if parent is not None:
-        threading.Thread(target=_leave_with, args=(parent.sentinel,), daemon=True).start()
+        threading.Thread(target=_exit_with_parent, args=(parent.sentinel,), daemon=True).start()
 
 
 def prepare(cell: Cell) -> WorkerReply:
     """Open the cell's testbed unless it is open already, and say whether the cell is excluded there."""
     try:
         if cell.combination not in _pools:
-            _pools[cell.combination] = TestbedPool(choose(_spec(cell.combination), _say), _say)
+            _pools[cell.combination] = TestbedPool(
+                choose(_spec(cell.combination), _print_progress), _print_progress
+            )
         pool = _pools[cell.combination]
         why = pool.excluded_beforehand(cell.scenario)
         if why:
@@ -61,7 +63,7 @@ def prepare(cell: Cell) -> WorkerReply:
         return WorkerReply(excluded=pool.excluded(cell.scenario))
     except RstOrFinError as error:
         discard()
-        return _trouble(error)
+        return _failed(error)
 
 
 def play(cell: Cell, folder: str, command_line: tuple[str, ...]) -> WorkerReply:
@@ -73,7 +75,7 @@ def play(cell: Cell, folder: str, command_line: tuple[str, ...]) -> WorkerReply:
             pass
     except RstOrFinError as error:
         discard()
-        return _trouble(error)
+        return _failed(error)
     return WorkerReply()
 
 
@@ -83,7 +85,7 @@ def discard() -> None:
         pool.discard()
 
 
-def _leave_with(parent: int) -> None:
+def _exit_with_parent(parent: int) -> None:
     wait([parent])
     os._exit(1)  # containers and namespaces end with us
 
@@ -101,11 +103,11 @@ def _spec(combination: Combination) -> TestbedSpec:
     return TestbedSpec(**msgspec.structs.asdict(combination))
 
 
-def _trouble(error: RstOrFinError) -> WorkerReply:
-    return WorkerReply(trouble=str(error), hint=error.hint)
+def _failed(error: RstOrFinError) -> WorkerReply:
+    return WorkerReply(error=str(error), hint=error.hint)
 
 
-def _say(line: object) -> None:
+def _print_progress(line: object) -> None:
     """Print progress (an image that is being made) without the output of its steps."""
     if not getattr(line, "detail", False):
         print(f"rst-or-fin: {line}", file=sys.stderr, flush=True)

@@ -40,7 +40,7 @@ _LATE_S = 1.5  # how long after a process was killed the engine may still make w
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerTasks:
-    """What a worker process is told to do, and how long each may take. Functions that can be pickled.
+    """The functions that a worker process runs, which can be pickled, and how long each may take.
 
     `open_s` leaves room for an image that has to be made first; what can hang in a testbed has bounds of its
     own, far below.
@@ -60,7 +60,7 @@ class CellResult:
     """The result of one cell: its evidence by file name, as far as there is any, and the worker's reply."""
 
     cell: Cell
-    said: WorkerReply
+    reply: WorkerReply
     files: Mapping[str, bytes]
     duration_s: float
 
@@ -79,17 +79,20 @@ class _LostError(Exception):
 class GroupSupervisor:
     """Plays one group of cells. `play` may be called once; `stop` ends it from another thread."""
 
-    def __init__(self, group: Group, steps: WorkerTasks) -> None:
+    def __init__(self, group: Group, tasks: WorkerTasks) -> None:
         self._group = group
-        self._steps = steps
+        self._tasks = tasks
         self._lock = threading.Lock()
         self._stopped = False
         self._pool: ProcessPoolExecutor | None = None
         self._started: Future[int] | None = None
         self._pid = 0
 
-    def play(self, hear: OnResult = lambda done: None) -> list[CellResult]:
-        """Return every cell's result, also passed to `hear` as it comes; never raise because of a cell."""
+    def play(self, on_result: OnResult = lambda result: None) -> list[CellResult]:
+        """Play the cells and return their results, passing each to `on_result` as it arrives.
+
+        A cell that fails raises nothing.
+        """
         results: list[CellResult] = []
         failed_openings = 0
         last = WorkerReply()
@@ -98,13 +101,13 @@ class GroupSupervisor:
                 if self._stopped:
                     break
                 if failed_openings < _OPENINGS:
-                    done, opened = self._one(cell)
+                    result, opened = self._one(cell)
                     failed_openings = 0 if opened else failed_openings + 1
-                    last = done.said
+                    last = result.reply
                 else:
-                    done = CellResult(cell=cell, said=last, files={}, duration_s=0.0)
-                results.append(done)
-                hear(done)
+                    result = CellResult(cell=cell, reply=last, files={}, duration_s=0.0)
+                results.append(result)
+                on_result(result)
             self._dismiss()
         finally:
             self._kill()
@@ -114,7 +117,7 @@ class GroupSupervisor:
         """Kill what runs; `play` then returns soon, with the cells that it had finished."""
         with self._lock:
             self._stopped = True
-            self._shoot(self._pool)
+            self._kill_processes(self._pool)
 
     def _one(self, cell: Cell) -> tuple[CellResult, bool]:
         """Play one cell; return its result, and whether its testbed could be opened."""
@@ -123,17 +126,17 @@ class GroupSupervisor:
             folder = Path(place) / "evidence"
             opened = False
             try:
-                said = self._call("opening the testbed", self._steps.open_s, self._steps.prepare, cell)
-                opened = not said.trouble
-                if opened and not said.excluded:
-                    line = self._steps.command_line
-                    said = self._call(
-                        "the cell", self._steps.cell_s, self._steps.play, cell, str(folder), line
+                reply = self._call("opening the testbed", self._tasks.open_s, self._tasks.prepare, cell)
+                opened = not reply.error
+                if opened and not reply.excluded:
+                    line = self._tasks.command_line
+                    reply = self._call(
+                        "the cell", self._tasks.cell_s, self._tasks.play, cell, str(folder), line
                     )
             except _LostError as error:
-                said = WorkerReply(trouble=str(error), hint=error.hint)
+                reply = WorkerReply(error=str(error), hint=error.hint)
             duration_s = time.monotonic() - started
-            return CellResult(cell=cell, said=said, files=_contents(folder), duration_s=duration_s), opened
+            return CellResult(cell=cell, reply=reply, files=_contents(folder), duration_s=duration_s), opened
 
     def _call(
         self, what: str, limit_s: float, function: Callable[..., WorkerReply], *arguments: object
@@ -151,7 +154,7 @@ class GroupSupervisor:
             raise _LostError(
                 f"{what} took longer than {limit_s:g} s and was ended",
                 "give it longer with --limit SECONDS"
-                if function is self._steps.play
+                if function is self._tasks.play
                 else "make its images beforehand (`rst-or-fin kernels build`), then run it again",
             )
         broken = future.exception()
@@ -165,7 +168,7 @@ class GroupSupervisor:
             raise _LostError(f"{what} failed: {broken}", again) from broken
         raise _LostError(
             f"{what} failed with {type(broken).__name__}: {broken}",
-            "that is a mistake in rst-or-fin itself: please report it, with this line and the evidence",
+            "that is an internal error of rst-or-fin: please report it, with this line and the evidence",
         ) from broken
 
     def _worker(self) -> ProcessPoolExecutor:
@@ -173,7 +176,7 @@ class GroupSupervisor:
         with self._lock:
             if self._pool is None and not self._stopped:
                 self._pool = ProcessPoolExecutor(
-                    1, mp_context=multiprocessing.get_context("spawn"), initializer=worker.attend
+                    1, mp_context=multiprocessing.get_context("spawn"), initializer=worker.initialize
                 )
                 self._started = self._pool.submit(os.getpid)
             pool, started = self._pool, self._started
@@ -186,7 +189,7 @@ class GroupSupervisor:
         with self._lock:
             self._pid = started.result()
             if self._stopped:
-                self._shoot(pool)
+                self._kill_processes(pool)
         return pool
 
     def _dismiss(self) -> None:
@@ -195,10 +198,10 @@ class GroupSupervisor:
         if pool is None or self._stopped:
             return
         try:
-            down = pool.submit(self._steps.discard)
+            down = pool.submit(self._tasks.discard)
         except BrokenProcessPool:
             return  # it is gone already; what it left is swept
-        finished, _ = wait([down], timeout=self._steps.discard_s)
+        finished, _ = wait([down], timeout=self._tasks.discard_s)
         if finished and down.exception() is None:
             with self._lock:
                 self._pool, self._pid = None, 0
@@ -208,14 +211,14 @@ class GroupSupervisor:
         """End the worker process, and remove what it had no time to."""
         with self._lock:
             pool, self._pool = self._pool, None
-            killed = self._shoot(pool)
+            killed = self._kill_processes(pool)
             self._pid = 0
         if pool is not None:
             pool.shutdown(wait=killed, cancel_futures=True)
             if killed:
-                _sweep()
+                _remove_leftovers()
 
-    def _shoot(self, pool: ProcessPoolExecutor | None) -> bool:
+    def _kill_processes(self, pool: ProcessPoolExecutor | None) -> bool:
         """Kill the worker process, even one that has not reported its pid; return whether there was one."""
         pids = {self._pid, *_pids(pool)} - {0}
         for pid in pids:
@@ -229,18 +232,18 @@ def _pids(pool: ProcessPoolExecutor | None) -> set[int]:
     return set(getattr(pool, "_processes", None) or ())
 
 
-def play_group(group: Group, steps: WorkerTasks) -> list[CellResult]:
+def play_group(group: Group, tasks: WorkerTasks) -> list[CellResult]:
     """Play a group in one call of plain data, for an executor on another machine.
 
     A daemonic process (multiprocessing's word; a Dask worker under its nanny is one) may have no children of
     that kind: there the supervisor gets a process of its own.
     """
     if not multiprocessing.current_process().daemon:
-        return GroupSupervisor(group, steps).play()
-    limit_s = _longest_s(group, steps)
+        return GroupSupervisor(group, tasks).play()
+    limit_s = _longest_s(group, tasks)
     finished = subprocess.run(
         [sys.executable, "-m", "rst_or_fin.execution.workers"],
-        input=pickle.dumps((group, steps)),
+        input=pickle.dumps((group, tasks)),
         stdout=subprocess.PIPE,
         timeout=limit_s,
         check=True,
@@ -249,25 +252,27 @@ def play_group(group: Group, steps: WorkerTasks) -> list[CellResult]:
     return results
 
 
-def play_here(groups: Sequence[Group], steps: WorkerTasks, jobs: int) -> Iterator[CellResult]:
-    """Play the groups on this machine, `jobs` at a time, yielding each cell as it is done."""
-    heard: queue.SimpleQueue[CellResult | Future[list[CellResult]]] = queue.SimpleQueue()
-    guards = [(GroupSupervisor(group, steps), group) for group in groups]
+def play_here(groups: Sequence[Group], tasks: WorkerTasks, jobs: int) -> Iterator[CellResult]:
+    """Play the groups on this machine, `jobs` at a time, yielding each result as it arrives."""
+    arrivals: queue.SimpleQueue[CellResult | Future[list[CellResult]]] = queue.SimpleQueue()
+    supervisors = [(GroupSupervisor(group, tasks), group) for group in groups]
     with ThreadPoolExecutor(jobs) as executor:
         try:
-            futures = {executor.submit(guard.play, heard.put): group for guard, group in guards}
-            yield from _collect(futures, heard, steps)
+            futures = {
+                executor.submit(supervisor.play, arrivals.put): group for supervisor, group in supervisors
+            }
+            yield from _collect(futures, arrivals, tasks)
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
-            for guard, _ in guards:
-                guard.stop()
+            for supervisor, _ in supervisors:
+                supervisor.stop()
 
 
-def play_on(executor: Executor, groups: Sequence[Group], steps: WorkerTasks) -> Iterator[CellResult]:
-    """Play the groups wherever the executor does, yielding the cells of each group as it comes back."""
-    heard: queue.SimpleQueue[CellResult | Future[list[CellResult]]] = queue.SimpleQueue()
-    futures = {executor.submit(play_group, group, steps): group for group in groups}
-    yield from _collect(futures, heard, steps)
+def play_on(executor: Executor, groups: Sequence[Group], tasks: WorkerTasks) -> Iterator[CellResult]:
+    """Play the groups wherever the executor does, yielding the results of each group when it comes back."""
+    arrivals: queue.SimpleQueue[CellResult | Future[list[CellResult]]] = queue.SimpleQueue()
+    futures = {executor.submit(play_group, group, tasks): group for group in groups}
+    yield from _collect(futures, arrivals, tasks)
 
 
 @contextmanager
@@ -304,34 +309,34 @@ def dask_cluster(address: str) -> Iterator[Executor]:
 
 def _collect(
     futures: Mapping[Future[list[CellResult]], Group],
-    heard: queue.SimpleQueue[CellResult | Future[list[CellResult]]],
-    steps: WorkerTasks,
+    arrivals: queue.SimpleQueue[CellResult | Future[list[CellResult]]],
+    tasks: WorkerTasks,
 ) -> Iterator[CellResult]:
-    """Yield every cell once: as it is heard of, with its group, or as lost if neither comes."""
-    patience_s = max((_longest_s(group, steps) for group in futures.values()), default=0.0)
-    owed = {id(group): list(group.cells) for group in futures.values()}
+    """Yield each cell's result once, when it arrives or with its group; if neither does, as lost."""
+    patience_s = max((_longest_s(group, tasks) for group in futures.values()), default=0.0)
+    missing = {id(group): list(group.cells) for group in futures.values()}
     for future in futures:
-        future.add_done_callback(heard.put)
+        future.add_done_callback(arrivals.put)
     pending = dict(futures)
     while pending:
         try:
-            came = heard.get(timeout=patience_s)
+            arrival = arrivals.get(timeout=patience_s)
         except queue.Empty:
             break
-        if isinstance(came, Future):
-            group = pending.pop(came)
-            results, why = _results(came)
+        if isinstance(arrival, Future):
+            group = pending.pop(arrival)
+            results, why = _results(arrival)
         else:
-            group = next(g for g in pending.values() if came.cell in g.cells)
-            results, why = [came], ""
-        for done in results:
-            if done.cell in owed[id(group)]:
-                owed[id(group)].remove(done.cell)
-                yield done
+            group = next(g for g in pending.values() if arrival.cell in g.cells)
+            results, why = [arrival], ""
+        for result in results:
+            if result.cell in missing[id(group)]:
+                missing[id(group)].remove(result.cell)
+                yield result
         if why:
-            yield from _lost(owed[id(group)], why)
+            yield from _lost(missing[id(group)], why)
     for group in pending.values():
-        yield from _lost(owed[id(group)], f"nothing was heard of it for {patience_s:.0f} s")
+        yield from _lost(missing[id(group)], f"no result came within {patience_s:.0f} s")
 
 
 def _results(future: Future[list[CellResult]]) -> tuple[list[CellResult], str]:
@@ -344,22 +349,22 @@ def _results(future: Future[list[CellResult]]) -> tuple[list[CellResult], str]:
     return future.result(), ""
 
 
-def _lost(owed: Sequence[Cell], why: str) -> Iterator[CellResult]:
-    for cell in owed:
+def _lost(missing: Sequence[Cell], why: str) -> Iterator[CellResult]:
+    for cell in missing:
         yield CellResult(
-            cell=cell, said=WorkerReply(trouble=why, hint="run it again"), files={}, duration_s=0.0
+            cell=cell, reply=WorkerReply(error=why, hint="run it again"), files={}, duration_s=0.0
         )
 
 
-def _longest_s(group: Group, steps: WorkerTasks) -> float:
-    return _OPENINGS * steps.open_s + len(group.cells) * steps.cell_s + steps.discard_s + _SLACK_S
+def _longest_s(group: Group, tasks: WorkerTasks) -> float:
+    return _OPENINGS * tasks.open_s + len(group.cells) * tasks.cell_s + tasks.discard_s + _SLACK_S
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()} if folder.is_dir() else {}
 
 
-def _sweep() -> None:
+def _remove_leftovers() -> None:
     """Remove from the engine, if there is one, what a killed process has left there.
 
     The engine still carries out a request that the process had made, so what that creates appears a little
@@ -386,8 +391,8 @@ def main() -> None:
     """Play a group read from stdin, and write its results to stdout."""
     with os.fdopen(os.dup(1), "wb") as answer:
         os.dup2(2, 1)  # keep what is printed meanwhile out of the answer
-        group, steps = pickle.load(sys.stdin.buffer)
-        pickle.dump(GroupSupervisor(group, steps).play(), answer)
+        group, tasks = pickle.load(sys.stdin.buffer)
+        pickle.dump(GroupSupervisor(group, tasks).play(), answer)
 
 
 if __name__ == "__main__":

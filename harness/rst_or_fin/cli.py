@@ -113,11 +113,11 @@ _UNWINDING = tuple(
 
 
 class _TerminatedError(BaseException):
-    """SIGTERM or SIGHUP: unwinds as Ctrl-C does, so that everything is taken down."""
+    """SIGTERM or SIGHUP arrived. Unwinds as Ctrl-C does, so that everything is taken down."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code. No control character is printed, whatever it prints."""
+    """Run one command and return its exit code. Control characters in the output are escaped."""
     before = sys.stdout, sys.stderr
     _take_any_text(sys.stdout)
     _take_any_text(sys.stderr)
@@ -222,13 +222,13 @@ def _told(error: RstOrFinError) -> int:
 
 
 def _say(line: str) -> None:
-    """Print a complaint where possible: if it cannot be printed, the exit code must stay the same."""
+    """Print a line to stderr if possible; if not, the exit code must stay the same."""
     with suppress(OSError, ValueError):
         print(line, file=sys.stderr, flush=True)
 
 
 def _mistaken(error: Exception, command_line: Sequence[str]) -> int:
-    """Say in one line that this program is at fault, and where the details are."""
+    """Report an error of this program in one line, and where the details are."""
     what = visible(f"{type(error).__name__}: {error}")
     _say(f"rst-or-fin: a mistake in rst-or-fin itself: {clipped(what, _MISTAKE_LEN)}")
     _say(f"  hint: please report it{_details(error, command_line)}")
@@ -236,7 +236,7 @@ def _mistaken(error: Exception, command_line: Sequence[str]) -> int:
 
 
 def _details(error: Exception, command_line: Sequence[str]) -> str:
-    """Write the details into a new file that only this user can read; return words that say where."""
+    """Write the details to a new file that only this user can read; return words that name it."""
     told = [
         f"rst-or-fin {__version__}, Python {sys.version}\n{visible(shlex.join(command_line))}\n",
         *traceback.format_exception(error),
@@ -258,12 +258,12 @@ def _imported(function: str) -> Callable[..., Any]:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says in one line what is wrong, as every error here, and where the help is."""
+    """Reports usage errors in one line, like every other error, and points to --help."""
 
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
-        """Refuse what a command does not know here: the parser above has other options, another help."""
+        """Reject unknown options in the command's own parser, whose --help lists the right ones."""
         found, unknown = super().parse_known_args(args, namespace)
         if unknown:
             near = difflib.get_close_matches(unknown[0].partition("=")[0], self._option_string_actions, n=2)

@@ -3,9 +3,9 @@
     <!-- [[[cog print(session("runs/FOLDER")) ]]] -->
     <!-- [[[end]]] -->
 
-`cog -rP -p "from rst_or_fin.embedding import *" FILE.md` fills the blocks in; `--check` instead of `-r` tells
-whether they are still what the evidence gives. A path is relative to where cog is run. Every function raises
-UsageError where the folder is no evidence, is damaged or holds no replay.
+`cog -rP -p "from rst_or_fin.embedding import *" FILE.md` fills the blocks in; `--check` instead of `-r` says
+whether they still are what the evidence shows. A path is relative to where cog is run. Every function raises
+UsageError if the folder is not evidence, is damaged or holds no replay.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def session(folder: str | Path) -> str:
 
 
 def trace(folder: str | Path) -> str:
-    """Return the connection in tcpdump's notation; "" where nothing was captured."""
+    """Return the connection in tcpdump's notation; "" if nothing was captured."""
     _, judged = read(folder)
     if judged.connection is None:
         return ""

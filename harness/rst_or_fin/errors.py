@@ -102,7 +102,7 @@ def is_disk_full(error: OSError) -> bool:
 
 
 def of_machine(error: BaseException, doing: str = "") -> MachineError | None:
-    """Return the error of this machine that a system call's error means; None where it means none.
+    """Return the error of this machine that a system call's error means; None if it means none.
 
     `doing` is what was being done, for the sentence's beginning.
     """

@@ -23,11 +23,11 @@ Kind = Literal["locks", "scratch"]
 
 
 def private_folder(kind: Kind) -> Path:
-    """Return this user's folder of that kind in the temporary folder (mode 0700), made where missing.
+    """Return this user's folder of that kind in the temporary folder (mode 0700), created if missing.
 
-    Raises MachineError where the name is taken by a link, by another user, or is open to others.
+    Raises MachineError if a link or another user has taken the name, or others may open the folder.
     """
-    folder = _place(kind)
+    folder = _path(kind)
     try:
         with suppress(FileExistsError):
             folder.mkdir(mode=0o700)
@@ -38,32 +38,32 @@ def private_folder(kind: Kind) -> Path:
         ) from error
     if why:
         raise MachineError(
-            f"{folder} {why}, so nothing is put there", "remove it, or set TMPDIR to a folder of your own"
+            f"{folder} {why}, so nothing is written there", "remove it, or set TMPDIR to a folder of your own"
         )
     return folder
 
 
-def _place(kind: Kind) -> Path:
+def _path(kind: Kind) -> Path:
     return Path(tempfile.gettempdir()) / f"rst-or-fin-{os.geteuid()}.{kind}"
 
 
 def open_lock(kind: Kind, name: str) -> int:
-    """Return a file descriptor of a private lock file, made where it is missing. Close it to unlock."""
+    """Return a file descriptor of a private lock file, created if missing. Close it to unlock."""
     path = private_folder(kind) / name
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
 
 @contextmanager
 def temporary_folder(purpose: str) -> Iterator[Path]:
-    """Yield a folder that is removed at the end; that of a killed process goes with the next `sweep`."""
-    shelf = private_folder("scratch")
-    with _alone(shelf):  # or a sweep could come between
-        place = Path(tempfile.mkdtemp(prefix=f"{purpose}-", dir=shelf))
-        lock = _locked(place)
+    """Yield a folder that is removed at the end; a killed process leaves it to the next `sweep`."""
+    parent = private_folder("scratch")
+    with _exclusive(parent):  # or a sweep could come between
+        folder = Path(tempfile.mkdtemp(prefix=f"{purpose}-", dir=parent))
+        lock = _try_lock(folder)
     try:
-        yield place
+        yield folder
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
         if lock is not None:
             os.close(lock)
 
@@ -80,30 +80,30 @@ def sweep() -> list[Swept]:
     """Remove the temporary folders of processes that are gone; return what was removed."""
     if not hasattr(os, "geteuid"):  # a system on which nothing is played
         return []
-    shelf = _place("scratch")
-    if not shelf.exists() or _not_ours(os.lstat(shelf)):
+    parent = _path("scratch")
+    if not parent.exists() or _not_ours(os.lstat(parent)):
         return []
-    with _alone(shelf):
-        return [swept for place in sorted(shelf.iterdir()) if (swept := _swept(place)) is not None]
+    with _exclusive(parent):
+        return [swept for folder in sorted(parent.iterdir()) if (swept := _swept(folder)) is not None]
 
 
-def _swept(place: Path) -> Swept | None:
+def _swept(folder: Path) -> Swept | None:
     try:
-        lock = _locked(place)
+        lock = _try_lock(folder)
     except OSError:  # no folder: nothing of ours
         return None
     if lock is None:
         return None
     try:
-        size = sum(path.lstat().st_size for path in place.rglob("*") if path.is_file())
-        shutil.rmtree(place, ignore_errors=True)
+        size = sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
+        shutil.rmtree(folder, ignore_errors=True)
     finally:
         os.close(lock)
-    return None if place.exists() else Swept(path=place, size_bytes=size)
+    return None if folder.exists() else Swept(path=folder, size_bytes=size)
 
 
-def _locked(folder: Path) -> int | None:
-    """Return a file descriptor that holds a folder's lock; None where another process does."""
+def _try_lock(folder: Path) -> int | None:
+    """Return a file descriptor that holds a folder's lock; None if another process holds it."""
     import fcntl  # not everywhere where captures are judged
 
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -116,11 +116,11 @@ def _locked(folder: Path) -> int | None:
 
 
 @contextmanager
-def _alone(shelf: Path) -> Iterator[None]:
-    """Keep other processes from making or sweeping folders there meanwhile; they wait milliseconds."""
+def _exclusive(parent: Path) -> Iterator[None]:
+    """Keep other processes from creating or sweeping folders there; they wait for milliseconds."""
     import fcntl
 
-    fd = os.open(shelf, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    fd = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
         yield
@@ -129,9 +129,9 @@ def _alone(shelf: Path) -> Iterator[None]:
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Put a new file in the place of `path`, whole or not at all; a link there is replaced, not followed.
+    """Replace `path` with a new file, whole or not at all; a link there is replaced, not followed.
 
-    Raises OSError and then leaves what was there.
+    Raises OSError, and then leaves what was there.
     """
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
     try:
@@ -145,11 +145,11 @@ def replace(path: Path, content: bytes) -> None:
 
 
 def _not_ours(found: os.stat_result) -> str:
-    """Say why this is not a private folder of ours; "" where it is one."""
+    """Say why this is not a private folder of ours; "" if it is one."""
     if stat.S_ISLNK(found.st_mode):
         return "is a symbolic link"
     if not stat.S_ISDIR(found.st_mode):
-        return "is no folder"
+        return "is not a folder"
     if found.st_uid != os.geteuid():
         return f"belongs to another user (uid {found.st_uid})"
     return "is open to other users" if found.st_mode & 0o077 else ""

@@ -43,7 +43,7 @@ def _file(path: Path, target: Path) -> None:
     [
         (_link, "is a symbolic link"),
         (_open_to_all, "is open to other users"),
-        (_file, "is no folder"),
+        (_file, "is not a folder"),
     ],
 )
 def test_a_prepared_lock_folder_is_refused(

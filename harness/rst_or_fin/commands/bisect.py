@@ -102,7 +102,7 @@ def _asking(
 ) -> _Ask:
     """Return a function that plays a release and says what was seen.
 
-    `asked` keeps the answers, empty where a release says nothing; `folders` keeps where its evidence is.
+    `asked` keeps the answers, empty if a release says nothing; `folders` keeps where its evidence is.
     """
     combination = Combination(
         runtime="docker",

@@ -32,7 +32,7 @@ _PREVIEW_LEN = 61  # bytes of each payload that a ladder shows, and one more
 
 
 def content(options: argparse.Namespace) -> bytes:
-    """Write the report. Raises UsageError where this format cannot hold it."""
+    """Write the report. Raises UsageError if this format cannot hold it."""
     formats = _OVERVIEWS if options.connection is None else _CONNECTIONS
     if options.format not in formats:
         if options.format in _CONNECTIONS:

@@ -46,7 +46,7 @@ def are_given(options: argparse.Namespace) -> bool:
 class Witnesses:
     """The witnesses of one host, for every case of a capture.
 
-    Raises UsageError where a file is not of its kind, or where it is open which host they are of.
+    Raises UsageError if a file is not of its kind, or if the host that they are from is not clear.
     """
 
     def __init__(self, options: argparse.Namespace) -> None:

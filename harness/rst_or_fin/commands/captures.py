@@ -76,13 +76,13 @@ def judge_captures(
     provisional: Callable[[Case], None] | None = None,
     only_counted: bool = False,
 ) -> JudgedCapture:
-    """Judge captures as one; `use` gets all cases, again from the first where the end requires it.
+    """Judge captures as one; `use` gets all cases, and all of them again if the capture must be read again.
 
-    `provisional` gets, of a capture that is growing, each case a few seconds after its end. `only_counted`:
-    no more is wanted of plain connections than how many there are. Of a large file `use` does not get these
-    then; they are `plain` in what is returned.
+    While a capture grows, `provisional` gets each case a few seconds after its end. With `only_counted` the
+    plain connections of a large file are merely counted: `use` does not get them, the result has them as
+    `plain`.
 
-    Raises UsageError where there is no TCP segment in them.
+    Raises UsageError if they hold no TCP segment.
     """
 
     def reading() -> CaptureReading:
@@ -102,7 +102,7 @@ def judge_captures(
 def _judged_but_plain(
     paths: Sequence[str], use: Callable[[Iterator[Case]], None], payload_kept: int
 ) -> JudgedCapture | None:
-    """Judge what is not plain of a large file; None where that is no gain, or of a single connection."""
+    """Judge a large file without its plain connections; None if it cannot be sifted or has one connection."""
     source = large_source(paths, _LARGE)
     if source is None:
         return None
@@ -116,9 +116,9 @@ def _judged_but_plain(
 
 
 def one_case(paths: Sequence[str], number: int | None, *, payload_kept: int = 0) -> Case:
-    """Find one connection by its number; None: the only one.
+    """Return the connection of that number; for None, the only one.
 
-    Raises UsageError where there is none of that number, or where several are no only one.
+    Raises UsageError if there is no such connection, or if `number` is None and there are several.
     """
     found: list[Case] = []
     wanted = 1 if number is None else number

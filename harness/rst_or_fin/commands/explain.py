@@ -74,7 +74,7 @@ def explain_options(parser: argparse.ArgumentParser) -> None:
 
 
 def explain(options: argparse.Namespace) -> int:
-    """Print everything that a scenario file says, in the order in which a reader asks for it."""
+    """Print everything that a scenario file says, in the order of a reader's questions."""
     scenario = scenario_files.find(options.scenario).scenario
     show(terminal.heading(scenario, palette(), width=columns()))
     for title, lines in (
@@ -102,7 +102,7 @@ def _ending(text: str) -> Ending:
 
 
 def _endings(scenario: Scenario) -> list[Ending]:
-    """Return the ending it has as a rule, then those that it has on some axes."""
+    """Return the default ending, then those of its variants, each once."""
     expected = [scenario.expect.ending, *(variant.expect.ending for variant in scenario.variants)]
     return list(dict.fromkeys(expected))
 

@@ -45,7 +45,7 @@ def help_page(options: argparse.Namespace) -> int:
 
 
 def _lines(markdown: str) -> Iterator[str]:
-    """Yield the page without what only a browser needs: marks, links' targets, tables' frames."""
+    """Yield the page's lines without Markdown markup: cog markers, link targets, table borders."""
     fenced = False
     paragraph: list[str] = []
     for line in _COMMENT.sub("", markdown).splitlines():

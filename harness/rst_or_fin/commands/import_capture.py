@@ -76,7 +76,7 @@ def _path(out: Path, each: Imported, *, several: bool) -> Path:
 
 
 def _check(path: Path, each: Imported) -> None:
-    """Raise UsageError where such a file exists already, or a scenario cannot have its name."""
+    """Raise UsageError if the file exists already, or a scenario cannot have its name."""
     name = path.name.removesuffix(SUFFIX)
     why = name_fault(name) if name else "a name is missing"
     if why:

@@ -26,7 +26,7 @@ _LOCAL_NEEDS = ("network namespaces", _NODE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing this machine can or cannot do; `hint` is empty where nothing is missing."""
+    """One thing that this machine can or cannot do; `hint` is empty if nothing is missing."""
 
     what: str
     works: bool
@@ -40,7 +40,7 @@ def doctor_options(parser: argparse.ArgumentParser) -> None:
 
 
 def doctor(options: argparse.Namespace) -> int:
-    """Print what works here; exit with 0 where at least one runtime works, 4 where none does."""
+    """Print what works here; return 0 if at least one runtime works, else 4."""
     findings = list(_findings())
     works = {finding.what: finding.works for finding in findings}
     docker, local = (
@@ -67,7 +67,7 @@ def _record(finding: Finding) -> dict[str, object]:
 
 
 def _findings() -> Iterator[Finding]:
-    """Yield one finding after another. An engine that does not answer is asked once."""
+    """Yield the findings. An engine that does not answer is asked only once."""
     yield _python()
     engine = _checked("Docker Engine", _engine)
     yield engine
@@ -99,10 +99,9 @@ def clean_options(parser: argparse.ArgumentParser) -> None:
 
 
 def clean(options: argparse.Namespace) -> int:
-    """Remove what ended runs and failed builds left.
+    """Remove what ended runs and failed builds left behind, and print what was removed.
 
-    With --images every image of ours is removed, also of other versions and the stages of builds. Prints what
-    was removed.
+    With --images also removes every image of this program, of other versions and the stages of builds, too.
     """
     from rst_or_fin.engine import client as engine
 
@@ -120,7 +119,7 @@ def clean(options: argparse.Namespace) -> int:
 
 
 def _clean_images(client: docker.DockerClient, *, everything: bool) -> bool:
-    """Remove images and print which; return whether there were any. Raises MachineError if they stay."""
+    """Remove images and print which; return whether any was found. Raises MachineError if they must stay."""
     from rst_or_fin.engine import image_locks, images
 
     with image_locks.removing() as nobody_uses_them:
@@ -196,7 +195,7 @@ def _namespaces() -> Finding:
 
 
 def _node() -> Finding:
-    """Start the node of a local run, which is confined before it becomes Erlang."""
+    """Start the node of a local run, which is confined before it executes Erlang."""
     from rst_or_fin.node import session
     from rst_or_fin.testbed.local import LocalTestbed
 

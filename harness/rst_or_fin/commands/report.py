@@ -48,7 +48,7 @@ def report_options(parser: argparse.ArgumentParser) -> None:
 
 
 def report(options: argparse.Namespace) -> int:
-    """Print or write the report; the verdicts do not change the exit code, as they do with `judge`."""
+    """Print or write the report; unlike with `judge`, the exit code does not depend on the verdicts."""
     if options.runs and not options.last and is_capture(options.runs):
         from rst_or_fin.commands import capture_reports
 

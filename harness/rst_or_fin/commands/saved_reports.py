@@ -18,7 +18,7 @@ from rst_or_fin.storage.load_run import JudgedRun, load_played_run, load_run
 
 
 def check_report_options(options: argparse.Namespace) -> None:
-    """Raise UsageError where a report's folder does not exist, before anything is played."""
+    """Raise UsageError if a report's folder does not exist, before anything is played."""
     for name in (options.html, options.junit):
         if name is not None and not Path(name).parent.is_dir():
             raise UsageError(f"there is no folder {visible(str(Path(name).parent))}", "make it first")
@@ -34,7 +34,7 @@ def write_reports(options: argparse.Namespace, folders: Iterable[Path]) -> None:
 
 
 def write_matrix_reports(options: argparse.Namespace, root: Path, records: Sequence[Record]) -> None:
-    """Write the same from a matrix's cells, played or not."""
+    """Write --html and --junit from a matrix's cells, including those that were not played."""
     if options.html is not None or options.junit is not None:
         _write_reports(options, *read_matrix(root, records))
 
@@ -56,7 +56,7 @@ def _write_reports(options: argparse.Namespace, runs: Sequence[Run], unplayed: S
 def read_all(given: Iterable[Path]) -> tuple[list[Run], list[Unplayed]]:
     """Read what is in these folders: a run's, those inside, or the cells of a matrix as its table has them.
 
-    Raises UsageError where there is nothing, or a run holds no replay.
+    Raises UsageError if there is none, or a run holds no replay.
     """
     runs, unplayed = [], []
     for folder in given:
@@ -71,7 +71,7 @@ def read_all(given: Iterable[Path]) -> tuple[list[Run], list[Unplayed]]:
 
 
 def read_matrix(root: Path, records: Sequence[Record]) -> tuple[list[Run], list[Unplayed]]:
-    """Read a matrix's cells. One that was not played has the place of others of its combination."""
+    """Read a matrix's cells. One without evidence gets the axes of another cell of its combination."""
     runs, missing = [], []
     places: dict[Combination, Axes] = {}
     for record in records:
@@ -102,7 +102,7 @@ def read_run(folder: Path, name: str = "") -> Run:
 
 
 def write(path: Path, content: bytes, option: str = "--out") -> None:
-    """Write a report. Raises MachineError where that fails."""
+    """Write a report. Raises MachineError if that fails."""
     try:
         path.write_bytes(content)
     except OSError as error:

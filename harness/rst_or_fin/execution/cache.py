@@ -36,11 +36,11 @@ class ResultCache:
         self._root = root
 
     def path_of(self, cell: Cell) -> str:
-        """Return where a cell's evidence goes, relative to the folder."""
+        """Return the path of a cell's evidence, relative to the folder."""
         return f"{cell.combination.folder}/{cell.scenario.name}"
 
     def find(self, cell: Cell, host: str = "") -> ComparedRun | None:
-        """Return the cell's evidence, judged anew, or None where the cell must be played.
+        """Return the cell's evidence, judged anew, or None if the cell must be played.
 
         That holds where the evidence is whole, was made from the same inputs, and on the kernel that the cell
         asks for. `host` is the release of the host's own kernel, where that is known.
@@ -57,9 +57,9 @@ class ResultCache:
         return run if whole and same_kernel(cell.combination.kernel, run.axes.kernel, host) else None
 
     def store(self, cell: Cell, files: Mapping[str, bytes], *, complete: bool) -> ComparedRun | None:
-        """Put a cell's evidence in place of any older; return None where it cannot be read as evidence.
+        """Put a cell's evidence in place of any older, and judge it; return None if it cannot be read.
 
-        Raises MachineError where the folder cannot be written.
+        Raises MachineError if the folder cannot be written.
         """
         folder = self._root / self.path_of(cell)
         fresh = folder.with_name(f".{folder.name}.new")
@@ -100,7 +100,7 @@ class ResultCache:
 
 
 def read(folder: Path) -> ComparedRun:
-    """Read and judge one evidence folder. Raises UsageError where it is not one, or is damaged."""
+    """Read and judge one evidence folder. Raises UsageError if it is not one, or is damaged."""
     run = load_run(folder)
     return ComparedRun(
         source=str(folder),
@@ -111,9 +111,9 @@ def read(folder: Path) -> ComparedRun:
 
 
 def records(folder: Path) -> tuple[Record, ...]:
-    """Return the cells of a matrix's folder, played or not; none where it is no matrix's.
+    """Return the cells of a matrix's folder, played or not; none if it is not a matrix's.
 
-    Raises UsageError where the table cannot be read.
+    Raises UsageError if the table cannot be read.
     """
     table = folder / TABLE
     if not table.is_file():
@@ -121,11 +121,11 @@ def records(folder: Path) -> tuple[Record, ...]:
     try:
         return msgspec.json.decode(table.read_bytes(), type=Summary).cells
     except (OSError, msgspec.DecodeError) as error:
-        raise UsageError(f"{table} is no table of a matrix: {error}", "play the matrix again") from error
+        raise UsageError(f"{table} is not a matrix table: {error}", "play the matrix again") from error
 
 
 def was_left_out(record: Record) -> bool:
-    """Whether a cell left no evidence: it is excluded, or was in trouble."""
+    """Return whether a cell left no evidence: it is excluded, or failed."""
     return not record.evidence and record.mark in (Mark.ERROR, Mark.EXCLUDED)
 
 

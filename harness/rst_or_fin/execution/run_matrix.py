@@ -51,7 +51,5 @@ def _stored(result: CellResult, cache: ResultCache) -> Record:
     if reply.error:
         return matrix.error(cell, reply.error, reply.hint, evidence, result.duration_s)
     if run is None or not run.judgements:
-        return matrix.error(
-            cell, "its evidence holds no replay", "run it again", evidence, result.duration_s
-        )
+        return matrix.error(cell, "its evidence holds no replay", "run it again", evidence, result.duration_s)
     return matrix.played(cell, run, evidence=evidence, reused=False, duration_s=result.duration_s)

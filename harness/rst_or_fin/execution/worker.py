@@ -41,7 +41,7 @@ _pools: dict[Combination, TestbedPool] = {}  # at most one: this process serves 
 
 
 def initialize() -> None:
-    """Prepare a worker process: it ends with its parent, and leaves a terminal's Ctrl-C to that."""
+    """Make this worker process end with its parent, and ignore Ctrl-C, which the parent handles."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = parent_process()
     if parent is not None:

@@ -279,7 +279,7 @@ def play_on(executor: Executor, groups: Sequence[Group], tasks: WorkerTasks) -> 
 def dask_cluster(address: str) -> Iterator[Executor]:
     """Yield the executor of the Dask cluster whose scheduler listens at `tcp://host:8786`.
 
-    Raises UsageError where the extra is not installed, MachineError where no scheduler or no worker answers.
+    Raises UsageError if the extra is not installed, MachineError if no scheduler or no worker answers.
     """
     try:
         distributed = import_module("distributed")  # an optional extra

@@ -37,7 +37,7 @@ def layouts(places: Sequence[Words]) -> Iterator[Layout]:
 
 
 def words_of(axes: Axes) -> Words:
-    """Return a place in words; empty where nobody told."""
+    """Return the axes in words; "" for an unknown one."""
     return (
         f"kernel {axes.kernel}" if axes.kernel else "",
         f"OTP {axes.otp}" if axes.otp else "",

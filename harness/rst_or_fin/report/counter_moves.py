@@ -18,7 +18,7 @@ HEADS = ("counter", "by", "moves on", "and not on")
 
 
 def text(found: Sequence[Moves]) -> Iterator[str]:
-    """Render a line for every counter under its scenario, then what is to be said of the rest."""
+    """Render a line for each differing counter, by scenario, then a summary of the others."""
     yield f"{TITLE}, from the session's begin until all had settled:"
     for each in telling(found):
         yield f"  {visible(each.scenario)}"
@@ -39,12 +39,12 @@ def rows(each: Moves) -> Iterator[tuple[str, str, str, str]]:
 
 
 def telling(found: Sequence[Moves]) -> list[Moves]:
-    """Return the scenarios of which there is something to say."""
+    """Return the scenarios with something to report."""
     return [each for each in found if each.moves or each.unsteady or each.unrecorded]
 
 
 def conclusion(found: Sequence[Moves]) -> Iterator[str]:
-    """Return what is to be said of all the others together."""
+    """Summarise all other scenarios together."""
     if not found:
         yield "no scenario was played in more than one place"
     steady = [each.scenario for each in found if each not in telling(found)]
@@ -56,7 +56,7 @@ def conclusion(found: Sequence[Moves]) -> Iterator[str]:
 
 
 def rest(each: Moves) -> Iterator[str]:
-    """Return what is to be said of a scenario beside the counters that move."""
+    """Return notes on a scenario's other counters."""
     if each.unsteady:
         yield f"in some replays of one place and not in others, so timing: {', '.join(each.unsteady)}"
     if each.unrecorded:

@@ -41,7 +41,7 @@ _Found = dict[Words, list[int | Unplayed]]
 
 
 def grid(runs: Sequence[Run], unplayed: Sequence[Unplayed] = ()) -> Grid | None:
-    """Lay out the runs, what needs a look first; None where all there is belongs in one place."""
+    """Lay out the runs, those that need a look first; None if all have the same axes."""
     axes = {*(run.axes for run in runs), *(missing.axes for missing in unplayed)}
     if len(axes) < 2:
         return None

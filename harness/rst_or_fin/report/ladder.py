@@ -44,7 +44,7 @@ class Host:
 class CallRow:
     """A session line as it begins; `result` is there where nothing happened before it returned.
 
-    `t_ns` counts from the first segment; None where the time was deduced rather than measured.
+    `t_ns` counts from the first segment; None if the time was deduced rather than measured.
     """
 
     t_ns: int | None
@@ -241,7 +241,7 @@ def _segments(judged: Assessment, connection: Connection, key_log: bytes) -> Ite
 
 
 def _tls_records(connection: Connection, key_log: bytes) -> dict[int, str]:
-    """Name the TLS records that begin in each segment, by its index; empty where there are none."""
+    """Name the TLS records that begin in each segment, by its index; empty if there are none."""
     first = next((segment.payload for segment in connection.segments if segment.payload_len), b"")
     # A handshake record, and the first byte of its version (RFC 8446 section 5.1).
     if not first.startswith(b"\x16\x03"):

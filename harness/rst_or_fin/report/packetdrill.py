@@ -34,7 +34,7 @@ _PLAYED = (None, Cause.UNREAD_DATA, Cause.DATA_AFTER_CLOSE, Cause.LISTENER_CLOSE
 
 
 def script(judged: Assessment, name: str) -> str:
-    """Write the script. Raises UsageError where nothing was closed, or no call brings the close about."""
+    """Write the script. Raises UsageError if nothing was closed, or no call brings the close about."""
     verdict = judged.verdict
     if judged.connection is None or verdict.ending is Ending.NONE:
         raise UsageError(f"{visible(name)} has no close that packetdrill could play", "choose another format")
@@ -179,7 +179,7 @@ class _Script:
         return 0 < line <= len(calls) and "shutdown(" in calls[line - 1].source
 
     def _queue(self, index: int) -> int:
-        """Return the segment up to which is written with this one: to a FIN behind a full one, else itself.
+        """Return the index of the last segment of the same write: a FIN behind a full one, else this.
 
         A cork holds back less than a full segment only; before it the peer's window did.
         """
@@ -241,7 +241,7 @@ class _Script:
         yield from self._closes()
 
     def _asks_whether_it_lives(self) -> Iterator[str]:
-        """Let the peer send again what has long arrived, where nothing was reset.
+        """If nothing was reset, let the peer retransmit old data: the ACK shows that the socket lives.
 
         packetdrill does not look at what comes after the last line that expects something.
         """

@@ -115,7 +115,7 @@ def prompt(number: int, call: Call, everything: bool = False) -> Iterator[str]:
 
 
 def took(duration_us: int) -> str:
-    """Format a duration for people: `12 ms`, `1.5 s`."""
+    """Format a duration for display: `12 ms`, `1.5 s`."""
     return f"{duration_us / 1e6:.3g} s" if duration_us >= 1_000_000 else f"{duration_us / 1000:.0f} ms"
 
 

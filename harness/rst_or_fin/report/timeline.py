@@ -90,7 +90,7 @@ class _Wire:
 
 
 def _deduce(replay: Replay, wire: _Wire) -> tuple[list[int | None], tuple[Moment, ...]]:
-    """Return each call's first own segment (None where it caused none), and its moment."""
+    """Return each call's first own segment (None if it caused none), and its moment."""
     cursor, now = 0, wire.first_ns - 1
     anchors: list[int | None] = []
     moments: list[Moment] = []
@@ -184,7 +184,7 @@ def _in_order(moments: Sequence[Moment]) -> tuple[Moment, ...]:
 def _measured(calls: Sequence[Call], anchors: Sequence[int | None], wire: _Wire) -> tuple[Moment, ...] | None:
     """Return the calls' moments by their own start times.
 
-    Returns None where a start time is missing or the wire contradicts it.
+    Returns None if a start time is missing or the wire contradicts it.
     """
     moments = []
     for call, anchor in zip(calls, anchors, strict=True):

@@ -1,4 +1,4 @@
-"""Formats points in time for people: UTC, to the microsecond."""
+"""Formats points in time for display: UTC, to the microsecond."""
 
 from __future__ import annotations
 

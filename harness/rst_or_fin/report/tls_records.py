@@ -152,7 +152,7 @@ class _Session:
         return f"application data ({len(body)} bytes)"
 
     def _decrypted(self, of_client: bool, record: bytes) -> bytes | None:
-        """Return the record's inner plaintext (RFC 8446 section 5.2); None where no secret opens it."""
+        """Return the record's inner plaintext (RFC 8446 section 5.2); None if no secret opens it."""
         who = "CLIENT" if of_client else "SERVER"
         stage = "TRAFFIC_SECRET_0" if self._done.get(of_client) else "HANDSHAKE_TRAFFIC_SECRET"
         secret = self._secrets.get((f"{who}_{stage}", self._random))

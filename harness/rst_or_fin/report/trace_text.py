@@ -14,7 +14,7 @@ from rst_or_fin.verdict.verdict import NODE, PEER
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceLine:
-    """One line. `index` is the segment's, None where the line tells of several or of none."""
+    """One line. `index` is the segment's, None if the line is about several or none."""
 
     text: str
     index: int | None = None

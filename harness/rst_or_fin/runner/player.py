@@ -25,7 +25,7 @@ class Player:
         self._warm: Testbed | None = None
 
     def excluded(self, entry: Entry) -> str:
-        """Return why the scenario cannot be played here; "" where it can."""
+        """Return why the scenario cannot be played here; "" if it can."""
         return self._pool.excluded(entry.scenario)
 
     def warm_up(self, entry: Entry, repeat: int) -> None:

@@ -35,7 +35,7 @@ class Recorder:
         return self._near_first
 
     def peek(self, testbed: Testbed) -> bool:
-        """Take in what was captured up to now, and tell whether that was anything.
+        """Take in what was captured up to now; return whether there was anything.
 
         Where a program stands between the hosts, more may be on its way in there.
         """
@@ -82,7 +82,7 @@ class Recorder:
     def left_open(self, testbed: Testbed) -> list[Ends]:
         """Return the connections that have not ended for both hosts' kernels.
 
-        Where these tell nothing, the captures do.
+        If these cannot say, the captures decide.
         """
         far = dict(self.far.ends())
         return [
@@ -106,7 +106,7 @@ class Recorder:
         return self.near.take(), self.far.take()
 
     def played(self, testbed: Testbed, left_open: Sequence[Ends]) -> WirePlayed | None:
-        """Return what the wire did in the replay just over; None where nothing stands between the hosts."""
+        """Return what the wire did in the replay just over; None if no program stands between the hosts."""
         wire = testbed.wire
         if wire is None:
             return None

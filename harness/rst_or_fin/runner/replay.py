@@ -1,7 +1,7 @@
 """Conducts a run: one scenario on one testbed becomes one evidence folder and its verdicts.
 
-Nothing else knows the order of things: gather the facts, begin a replay, collect what the node says, fence
-the capture, hear the peer, write it all down, and only then judge.
+Only this module knows the order: gather the facts, begin a replay, collect the node's events, fence the
+capture, wait for the peer's report, write it all down, and only then judge.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _UNWINDING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What to run: a scenario (with its file's own text), how often, and where the evidence goes."""
+    """What to run: a scenario (with the text of its file), how often, and where the evidence goes."""
 
     scenario: Scenario
     scenario_text: str
@@ -66,7 +66,7 @@ class Request:
 
 
 def axes_of(testbed: Testbed) -> Axes:
-    """Return where a replay on this testbed stands on every axis, as far as possible from the node."""
+    """Return the axes of a replay on this testbed, as the node reports them where it can."""
     return _axes(testbed, session.node_facts(testbed.link))
 
 
@@ -89,8 +89,8 @@ def run(
     """Play the scenario `repeat` times, yielding each replay as soon as it is judged.
 
     The folder is complete when the iterator ends; if it ends early, it holds what there was until then.
-    `renew` gives a fresh testbed in place of one whose node a session has ended. `on_call` hears each
-    session line as it returns.
+    `renew` returns a fresh testbed after a session has ended its node. `on_call` gets each session line as it
+    returns.
     """
     node = session.node_facts(testbed.link)
     axes = _axes(testbed, node)
@@ -277,7 +277,7 @@ def _clock(testbed: Testbed) -> _Clock:
 
 
 class _Play:
-    """What is asked of one testbed for every replay of a scenario: made once, sent often."""
+    """The command that starts a replay of a scenario on one testbed: encoded once, sent often."""
 
     def __init__(self, scenario: Scenario, testbed: Testbed, *, live: bool) -> None:
         self.live = live
@@ -304,7 +304,7 @@ class _Play:
         )
 
     def announce(self, index: int) -> None:
-        """Tell the wire between the hosts, where there is one, which replay comes next."""
+        """Tell the program between the hosts, if there is one, which replay comes next."""
         if self._testbed.wire is not None:
             self._testbed.wire.order(self._rules, index)
 
@@ -315,10 +315,7 @@ class _Play:
         return self._testbed.link.send(self._order)
 
     def begin_anew(self, index: int = 0) -> bytes:
-        """Begin on a testbed that this run has not used yet.
-
-        What was captured there before belongs to no replay of this run: it is thrown away.
-        """
+        """Begin on a testbed new to this run, discarding what was captured there before."""
         self._testbed.drain()
         if self._testbed.wire is not None:
             self._testbed.wire.drain_peer()
@@ -351,11 +348,11 @@ def _with_settled_counters(
     *,
     gone: bool,
 ) -> Replay:
-    """Return the replay with these counters too, from the node or, if it is gone, from beside it.
+    """Return the replay with these counters, too: from the node or, if it is gone, from outside.
 
-    `seen` is what was seen of it beside the node, by the names of a Replay; `begun` the text of all counters
-    as the session began, empty where the node never told. A node that is gone by then is asked after, and so
-    are the local ports where none was free.
+    `seen` holds other fields of the Replay; `begun` the text of all counters as the session began, empty if
+    the node did not report it. If the node is gone, its exit status is added; if a connect found no local
+    port, the number in TIME_WAIT.
     """
     if isinstance(settled, bytes):
         try:
@@ -370,7 +367,7 @@ def _with_settled_counters(
         replay = replace(
             replay,
             end=SessionEnd.NODE_GONE,
-            error=replay.error or "it ended while the wire was watched",
+            error=replay.error or "it ended before the connections had settled",
             node_status=testbed.node_status(),
         )
     if any(word in replay.error for word in _NO_PORT) and (waiting := testbed.ports_waiting()) is not None:
@@ -391,7 +388,7 @@ def _counters_from_outside(testbed: Testbed) -> _Counters:
 
 
 def _inside_view(testbed: Testbed, tested: Connection | None) -> dict[str, Any]:
-    """Return what strace and the kernel's tracepoint saw of the tested socket, where there are any."""
+    """Return what strace and the kernel's tracepoint recorded of the tested socket, if they ran."""
     if tested is None:
         return {}
     ends = tested.client, tested.server
@@ -470,7 +467,7 @@ def _manifest(
 
 
 def _sysctls(request: Request, testbed: Testbed) -> dict[str, str]:
-    """Return the sysctls of the node's host. Raises MachineError where a scenario's own was not taken."""
+    """Return the sysctls of the node's host. Raises MachineError if the scenario's own were not applied."""
     found = session.sysctls(testbed.link, tuple(PINNED_SYSCTLS))
     wanted = pinned_with(request.scenario.node.sysctls)
     refused = [name for name in request.scenario.node.sysctls if found.get(name) != wanted[name]]

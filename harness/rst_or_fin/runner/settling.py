@@ -1,7 +1,7 @@
 """Waits until a replay's connections are over for the wire, both kernels and the peer, or time is up.
 
-What arrives after that belongs to no verdict; so everything that may still arrive is waited for, but for no
-longer than the scenario says (`settle_ms`) and the peer's word takes on its way.
+Later segments count for no verdict, so this waits for everything that may still arrive, but no longer than
+`settle_ms` and 2 s for the peer's reports.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ class Settled:
 
 
 def pause_s(spent_s: float) -> float:
-    """Return how long to wait for a frame before the sockets are looked at again."""
+    """Return how long to wait for a frame, in seconds, before the sockets are looked at again."""
     return min(max(_LOOK_AGAIN_S, spent_s * _PAUSE_SHARE), _LONGEST_PAUSE_S)
 
 
 def settle(scenario: Scenario, testbed: Testbed, recorder: Recorder) -> Settled:
     """Watch the wire and the peer until all is over, or for as long as the scenario allows.
 
-    Raises MachineError where a program of the testbed other than the node has ended.
+    Raises MachineError if a program of the testbed other than the node has ended.
     """
     return _Settling(scenario, testbed, recorder).run()
 
@@ -100,7 +100,7 @@ class _Settling:
         return time.monotonic() - self._began
 
     def _hear_all(self) -> None:
-        """Take in what the peer has said by now of the connections seen so far."""
+        """Take in what the peer has reported by now of the connections seen so far."""
         if self._has_heard_all():
             return
         for index, (ends, _) in enumerate(self._wire.ends()):

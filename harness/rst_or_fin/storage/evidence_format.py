@@ -141,7 +141,7 @@ class ResetsLine(msgspec.Struct, frozen=True, kw_only=True):
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What a run was: enough to run it again elsewhere and to explain a difference.
 
-    `started` and `finished` are UTC in ISO 8601; `finished` is None where the run was cut short.
+    `started` and `finished` are UTC in ISO 8601; `finished` is None if the run was cut short.
     """
 
     format: int

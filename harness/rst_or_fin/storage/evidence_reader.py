@@ -51,7 +51,7 @@ _DAMAGED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # what msg
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """One evidence folder, read back. `capture_at_peer` is empty where nothing stood between the hosts."""
+    """One evidence folder, read back. `capture_at_peer` is empty if nothing stood between the hosts."""
 
     manifest: Manifest
     scenario: Scenario

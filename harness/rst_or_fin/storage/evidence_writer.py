@@ -52,7 +52,7 @@ def new_folder(out: Path, name: str) -> Path:
 class Writer:
     """Writes one evidence folder as the run goes on, so that a run that is cut short leaves what it had.
 
-    Raises MachineError where the folder cannot be written (disk full, no permission).
+    Raises MachineError if the folder cannot be written (disk full, no permission).
     """
 
     def __init__(self, folder: Path, *, scenario_text: str, manifest: Manifest) -> None:

@@ -14,7 +14,7 @@ _NUMBERS = re.compile(r"(\d+)")
 def find_runs(path: Path) -> list[Path]:
     """Return the folder itself where a run wrote it, else every run's folder inside it.
 
-    Numbers in names sort as numbers: Read=9 comes before Read=10. Raises UsageError where there is none.
+    Numbers in names sort as numbers: Read=9 comes before Read=10. Raises UsageError if there is none.
     """
     if not path.exists():
         raise UsageError(

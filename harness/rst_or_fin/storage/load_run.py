@@ -24,7 +24,7 @@ class JudgedRun:
 
 
 def load_run(folder: Path) -> JudgedRun:
-    """Read an evidence folder and judge it. Raises UsageError where it is not one, or is damaged."""
+    """Read an evidence folder and judge it. Raises UsageError if it is not one, or is damaged."""
     return judge_evidence(evidence_reader.read(folder))
 
 

@@ -37,7 +37,7 @@ class TooLongError(Exception):
 def read(path: Path, most_bytes: int) -> bytes:
     """Read a regular file of at most `most_bytes`.
 
-    Raises NotRegularError for anything else, TooLongError, OSError where it cannot be read, ValueError where
+    Raises NotRegularError for anything else, TooLongError, OSError if it cannot be read, ValueError if
     its name is not valid (it holds a NUL).
     """
     _demand_regular(os.stat(path).st_mode)  # opening a device may do more than open it

@@ -75,7 +75,7 @@ class Entry:
     def given(self, values: Mapping[str, int]) -> Entry:
         """Return the same with other values for its parameters.
 
-        Raises ScenarioError where they do not fit.
+        Raises ScenarioError if they do not fit.
         """
         found = replace(self, scenario=_checked(self.path, self.text, values))
         return found.under(self.scenario.chance)
@@ -123,7 +123,7 @@ class ScenarioError(UsageError):
 def find(name_or_path: str) -> Entry:
     """Load a shipped scenario by its name, or any scenario file by its path.
 
-    Raises UsageError where there is none (with the nearest names), ScenarioError where the file is not valid.
+    Raises UsageError if there is none (with the nearest names), ScenarioError if the file is not valid.
     """
     if name_or_path in names():
         return load(data_files.path("scenarios") / f"{name_or_path}{SUFFIX}")
@@ -144,7 +144,7 @@ def find(name_or_path: str) -> Entry:
 def load(path: Path) -> Entry:
     """Load the scenario in a file.
 
-    Raises UsageError where it cannot be read, ScenarioError with all its faults.
+    Raises UsageError if it cannot be read, ScenarioError with all its faults.
     """
     text = scenario_text.read(path, _called(path))
     return Entry(scenario=_checked(path, text), text=text, path=path)
@@ -162,7 +162,7 @@ def _checked(path: Path, text: str, given: Mapping[str, int] | None = None) -> S
 
 
 def _with_code(scenario: Scenario, text: str, path: Path) -> Scenario:
-    """Add the folders of `[node] code` to the scenario. Raises ScenarioError where one has no module."""
+    """Add the folders of `[node] code` to the scenario. Raises ScenarioError if one has no module."""
     folders: list[str] = []
     for index, pattern in enumerate(scenario.node.code):
         found = sorted(glob.glob(str(path.parent / pattern)))

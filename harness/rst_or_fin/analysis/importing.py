@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from rst_or_fin.analysis.captured import Case
 from rst_or_fin.analysis.overview import causes_of
 from rst_or_fin.analysis.steps import (
@@ -23,6 +25,7 @@ from rst_or_fin.analysis.steps import (
 )
 from rst_or_fin.errors import InconclusiveError, UsageError
 from rst_or_fin.tcp.ending import Cause, Ending, Role
+from rst_or_fin.tcp.segment import SPACE, Flags, Segment
 from rst_or_fin.verdict.judge import closing_segments
 
 MOST_LINES = 2_000  # of a script: a longer one does not fit a command line
@@ -296,7 +299,7 @@ class _Writer:
         if self._cause is not None:
             lines.append(f'cause = "{self._cause}"')
         segment = connection.segments[first]
-        lines.append(f'closing_segment = "{_alone(connection.notation(segment), segment.payload_len)}"')
+        lines.append(f'closing_segment = "{connection.notation(_without_payload(segment))}"')
         return [*lines, 'peer_sees = "script played"', f'conn_state = "{case.verdict.conn_state}"']
 
 
@@ -324,13 +327,17 @@ def _bare(flags: str) -> str:
     return flags.replace("P", "").replace("E", "").replace("W", "")
 
 
-def _alone(notation: str, payload_len: int) -> str:
-    """Return the notation of a closing segment as if the data before it were a segment of its own."""
-    if not payload_len:
-        return notation
-    flags, numbers, rest = (*notation.split(" ", 2), "")[:3]
-    end = numbers.partition(":")[2].partition("(")[0]
-    return f"{flags.replace('P', '')} {end}:{end}(0) {rest}".rstrip()
+def _without_payload(segment: Segment) -> Segment:
+    """Return a closing segment as if its data were a segment of its own, sent before."""
+    if not segment.payload_len:
+        return segment
+    return msgspec.structs.replace(
+        segment,
+        seq=(segment.seq + segment.payload_len) % SPACE,
+        flags=segment.flags & ~Flags.PSH,
+        payload_len=0,
+        payload=b"",
+    )
 
 
 def _escaped(data: bytes) -> str:

@@ -16,10 +16,12 @@ from rst_or_fin.tcp.connection import Connection, Roles
 from rst_or_fin.tcp.ending import Ending, Role, Validity
 from rst_or_fin.tcp.segment import Endpoint, Segment
 from rst_or_fin.verdict.signs import signs
+from rst_or_fin.verdict.witnesses import WitnessName
 
 _Row = TypeVar("_Row")
 WIDTH = 80
 _AGREES = {True: "agrees", False: "DISAGREES", None: "says"}
+_NOT_SHOWN = (WitnessName.WIRE, WitnessName.PEER)  # the segments are shown, and no application reports
 _ROWS_MAX = 10  # of a table, before the rest is summed up
 _LONG_STRETCH = 14  # segments in a row that decide nothing, before their middle is left out
 _KEPT = 5
@@ -178,7 +180,7 @@ def detail(case: Case, palette: Palette = PLAIN) -> str:
     lines += [
         _wrapped(f"{w.name} {_AGREES[w.agrees]}: {visible(w.says)}", indent="  ")
         for w in found.witnesses
-        if w.name != "the wire" and w.says != "not heard"
+        if w.name not in _NOT_SHOWN
     ]
     lines += [_wrapped(f"sign: {visible(sign)}", indent="  ") for sign in signs(connection)]
     closer = f"{_the(connection, found.active_closer)} closed first, " if found.active_closer else ""

@@ -15,6 +15,7 @@ from rst_or_fin.report.explanations import marked
 from rst_or_fin.report.records import Run
 from rst_or_fin.report.terminal import headline
 from rst_or_fin.verdict.assessment import Assessment
+from rst_or_fin.verdict.witnesses import WitnessName
 
 _SECTION_HEADER = 0x0A0D0D0A
 _INTERFACE = 1
@@ -65,7 +66,9 @@ def _comments(judgements: Sequence[Assessment]) -> dict[int, list[str]]:
         verdict = [f"replay {judged.replay.index}: {headline(judged)}"]
         verdict += [f"inconclusive: {doubt}" for doubt in judged.verdict.doubts]
         verdict += [
-            f"{w.name} {_AGREES[w.agrees]} {w.says}" for w in judged.verdict.witnesses if w.name != "the wire"
+            f"{w.name} {_AGREES[w.agrees]} {w.says}"
+            for w in judged.verdict.witnesses
+            if w.name != WitnessName.WIRE
         ]
         said.setdefault(last.frame_no, []).append("\n".join(clipped(visible(line), 300) for line in verdict))
     return said

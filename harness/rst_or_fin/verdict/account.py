@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rst_or_fin.agents.kinds import END_OF_FILE
 from rst_or_fin.evidence.records import PeerReport
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Role
-
-_END_OF_FILE = "end of file"
 
 
 def differences(
@@ -27,7 +26,7 @@ def differences(
     if sent > peer_report.sent or (whole and sent < peer_report.sent):
         yield f"the peer sent {peer_report.sent} bytes by its own account, the capture has {sent}"
     closed = connection.reading.end(connection.endpoint(peer.other)).fin is not None
-    read_all = closed and peer_report.end == _END_OF_FILE
+    read_all = closed and peer_report.end == END_OF_FILE
     if peer_report.received > received or (read_all and peer_report.received < received):
         yield f"the peer read {peer_report.received} bytes by its own account, the capture has {received}"
 

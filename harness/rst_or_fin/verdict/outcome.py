@@ -38,8 +38,24 @@ _EXIT_CODES = {
     Outcome.MEASURED: EXIT_AS_EXPECTED,
 }
 
-# What was not heard of differs from nothing: it is a doubt, which the judging of the replay adds.
-_OF_PEER = "peer's application"
+
+class Point(StrEnum):
+    """What an expectation can state of a connection, in the words of reports."""
+
+    ENDING = "ending"
+    PEER_ENDING = "peer's ending"
+    CAUSE = "cause"
+    CLOSING_SEGMENT = "closing segment"
+    PEER_SEES = "peer's application sees"
+    PEER_READ = "peer's application read"
+    SENT = "bytes sent"
+    LOST = "bytes lost"
+    CONN_STATE = "conn_state"
+    RETURNS = "close returns"
+
+
+# Without the peer's report these differ from nothing: that is a doubt, which `expectation` adds.
+_FROM_PEER_REPORT = (Point.PEER_SEES, Point.PEER_READ)
 _NO_RETURN = "did not return"
 
 
@@ -69,7 +85,7 @@ def compare(
         *_points(expect, verdict, replay, peer_report),
         *_bounds(expect, verdict, peer_report),
     )
-    return tuple(c for c in found if peer_report is not None or not c.what.startswith(_OF_PEER))
+    return tuple(c for c in found if peer_report is not None or c.what not in _FROM_PEER_REPORT)
 
 
 def lines(wanted: Iterable[LineExpectation], replay: Replay) -> Iterator[Comparison]:
@@ -109,7 +125,7 @@ def _bounds(expect: Expectation, verdict: Verdict, peer_report: PeerReport | Non
     below = expect.peer_received_below
     if below is not None and peer_report is not None:
         yield Comparison(
-            what=f"{_OF_PEER} read",
+            what=Point.PEER_READ,
             expected=f"fewer than {below}",
             actual=str(peer_report.received),
             holds=peer_report.received < below,
@@ -118,7 +134,7 @@ def _bounds(expect: Expectation, verdict: Verdict, peer_report: PeerReport | Non
     if expect.lost is not None and lost is not None:
         some = expect.lost == "some"
         yield Comparison(
-            what="bytes lost", expected=str(expect.lost), actual=str(lost), holds=lost > 0 if some else None
+            what=Point.LOST, expected=str(expect.lost), actual=str(lost), holds=lost > 0 if some else None
         )
 
 
@@ -128,15 +144,15 @@ def _points(
     closed = replay is not None and replay.close_returned
     returned = replay.calls[replay.close_line - 1].result if replay and closed else _NO_RETURN
     points = (
-        ("ending", expect.ending, verdict.ending),
-        ("peer's ending", expect.peer_ending, verdict.peer_ending),
-        ("cause", expect.cause, verdict.cause or "none"),
-        ("closing segment", expect.closing_segment, verdict.closing_segment),
-        (f"{_OF_PEER} sees", expect.peer_sees, peer_report.end if peer_report else ""),
-        (f"{_OF_PEER} read", expect.peer_received, peer_report.received if peer_report else ""),
-        ("bytes sent", expect.sent, verdict.delivery.sent if verdict.delivery else None),
-        ("conn_state", expect.conn_state, verdict.conn_state),
-        ("close returns", expect.returns, returned),
+        (Point.ENDING, expect.ending, verdict.ending),
+        (Point.PEER_ENDING, expect.peer_ending, verdict.peer_ending),
+        (Point.CAUSE, expect.cause, verdict.cause or "none"),
+        (Point.CLOSING_SEGMENT, expect.closing_segment, verdict.closing_segment),
+        (Point.PEER_SEES, expect.peer_sees, peer_report.end if peer_report else ""),
+        (Point.PEER_READ, expect.peer_received, peer_report.received if peer_report else ""),
+        (Point.SENT, expect.sent, verdict.delivery.sent if verdict.delivery else None),
+        (Point.CONN_STATE, expect.conn_state, verdict.conn_state),
+        (Point.RETURNS, expect.returns, returned),
     )
     return tuple(
         Comparison(what=what, expected=str(expected), actual=str(actual))

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rst_or_fin.verdict.assessment import Assessment
-from rst_or_fin.verdict.outcome import Comparison, Outcome
+from rst_or_fin.verdict.outcome import Comparison, Outcome, Point
 from rst_or_fin.verdict.verdict import Verdict
-
-_ENDING = "ending"
 
 
 def reason(judged: Assessment) -> str:
@@ -30,10 +28,10 @@ def ended(verdict: Verdict) -> str:
 
 def _telling(different: Sequence[Comparison]) -> Comparison:
     """Return the ending, where that differs; the other differences mostly follow from it."""
-    return next((point for point in different if point.what == _ENDING), different[0])
+    return next((point for point in different if point.what == Point.ENDING), different[0])
 
 
 def _difference(point: Comparison, verdict: Verdict) -> str:
-    if point.what == _ENDING:
+    if point.what == Point.ENDING:
         return f"expected {point.expected}, got {ended(verdict)}"
     return f"expected {point.what} {point.expected or 'nothing'}, got {point.actual or 'nothing'}"

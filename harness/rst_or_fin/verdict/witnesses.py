@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
+from rst_or_fin.agents.kinds import END_OF_FILE
 from rst_or_fin.evidence.records import CounterReading, PeerReport, Replay, SocketState, unread_share
 from rst_or_fin.evidence.strace import closing as closing_calls
 from rst_or_fin.tcp.causes import ABORT_COUNTERS, RETRIES, Retries, fits_reason
@@ -18,9 +20,20 @@ from rst_or_fin.tcp.precondition import Precondition
 
 _OUT_RSTS = "Tcp:OutRsts"
 _RESET_ERRORS = ("ECONNRESET", "EPIPE")
-_END_OF_FILE = "end of file"
 _READS = re.compile(r"\brecv\(|\{\s*active\s*,\s*(?:true|once|-?\d)")
 _RESETS = (Ending.RST, Ending.FIN_THEN_RST)
+
+
+class WitnessName(StrEnum):
+    """The witnesses of a replay. Those of a captured host are named after its address."""
+
+    WIRE = "the wire"
+    COUNTERS = "the kernel's counters"
+    BUFFER = "the receive buffer"
+    CALL = "the closing call"
+    SYSTEM_CALL = "the system call"
+    TRACEPOINT = "the tracepoint"
+    PEER = "the peer's application"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +126,7 @@ def aborts_raised(report: HostReport | None, t_ns: int | None) -> Collection[str
 
 def counters(report: HostReport, ending: Ending, t_ns: int | None) -> Witness:
     """Compare the kernel's counters in the interval in which the RST left, else over the whole replay."""
-    name = "the kernel's counters"
+    name = WitnessName.COUNTERS
     found = interval(report.replay.readings, t_ns if ending in _RESETS else None, report.clock_error_ns)
     if found is None:
         says = "not read" if len(report.replay.readings) < 2 else "not read around the RST"
@@ -151,7 +164,7 @@ def buffer(
     They must be equal, else the buffer was read at the wrong time. If the precondition names no number, more
     may have come in between: then the buffer is not a witness of the close.
     """
-    name, state = "the receive buffer", report.socket
+    name, state = WitnessName.BUFFER, report.socket
     if state is None:
         return Witness(name=name, says="not read before the close line", agrees=None)
     says = f"{unread_share(state.unread, state.received)} unread before the close line"
@@ -184,16 +197,16 @@ def _acknowledged_len(connection: Connection, index: int) -> int:
 def calls(replay: Replay) -> Witness:
     """Report what the close line returned."""
     if not replay.close_returned:
-        return Witness(name="the closing call", says=f"was never reached: {replay.end}", agrees=None)
+        return Witness(name=WitnessName.CALL, says=f"was never reached: {replay.end}", agrees=None)
     call = replay.calls[replay.close_line - 1]
-    return Witness(name="the closing call", says=f"{call.source} -> {call.result}", agrees=None)
+    return Witness(name=WitnessName.CALL, says=f"{call.source} -> {call.result}", agrees=None)
 
 
 def system_calls(replay: Replay) -> list[Witness]:
     """Report what strace saw. It cannot tell a RST from a FIN: both are a plain close(2)."""
     if replay.system_calls is None:
         return []
-    return [Witness(name="the system call", says=closing_calls(replay.system_calls), agrees=None)]
+    return [Witness(name=WitnessName.SYSTEM_CALL, says=closing_calls(replay.system_calls), agrees=None)]
 
 
 def tracepoint(reasons: Sequence[str] | None, ending: Ending, cause: Cause | None) -> list[Witness]:
@@ -203,7 +216,7 @@ def tracepoint(reasons: Sequence[str] | None, ending: Ending, cause: Cause | Non
     says = f"RST sent: {', then '.join(reasons)}" if reasons else "no RST sent"
     sent = bool(reasons) == (ending in _RESETS)
     fits = cause is None or not reasons or any(fits_reason(cause, reason) for reason in reasons)
-    return [Witness(name="the tracepoint", says=says, agrees=sent and fits)]
+    return [Witness(name=WitnessName.TRACEPOINT, says=says, agrees=sent and fits)]
 
 
 def peer(peer_report: PeerReport | None, ending: Ending, over: bool, *, encrypted: bool = False) -> Witness:
@@ -212,14 +225,14 @@ def peer(peer_report: PeerReport | None, ending: Ending, over: bool, *, encrypte
     Neither is where the capture ends before the connection does: the peer may report what came later. Nor is
     the end of a file that is `encrypted`: TLS has one of its own (close_notify, RFC 8446 section 6.1).
     """
-    name = "the peer's application"
+    name = WitnessName.PEER
     if peer_report is None:
         return Witness(name=name, says="not heard", agrees=None)
     says = f"{peer_report.end} after {peer_report.received} bytes read, {peer_report.sent} sent"
     if peer_report.log:
         says += f"; the proxy's log: {peer_report.log}"
     agrees: bool | None = None
-    if peer_report.end == _END_OF_FILE:
+    if peer_report.end == END_OF_FILE:
         agrees = ending in (Ending.FIN, Ending.FIN_THEN_RST) or (None if encrypted else False)
     elif peer_report.end in _RESET_ERRORS:
         agrees = ending in _RESETS
@@ -229,7 +242,7 @@ def peer(peer_report: PeerReport | None, ending: Ending, over: bool, *, encrypte
 def wire(connection: Connection, name: str, closing: Sequence[int]) -> Witness:
     """Report what the capture shows of the end under test."""
     says = ", then ".join(connection.notation(connection.segments[index]) for index in closing)
-    return Witness(name="the wire", says=f"{name} sent {says or 'neither FIN nor RST'}", agrees=True)
+    return Witness(name=WitnessName.WIRE, says=f"{name} sent {says or 'neither FIN nor RST'}", agrees=True)
 
 
 def _short(counter: str) -> str:

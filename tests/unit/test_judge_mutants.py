@@ -13,7 +13,7 @@ from dataclasses import replace
 from types import ModuleType
 
 import pytest
-from rst_or_fin.tcp import acceptance, causes
+from rst_or_fin.tcp import acceptance, causes, sender_state, windows
 from rst_or_fin.tcp.causes import CAUSES, Row
 from rst_or_fin.verdict import aborts, doubts, judge, witnesses
 
@@ -64,9 +64,9 @@ BEGINS_WITH: dict[str, tuple[ModuleType, str, str]] = {
     "ignores a missing handshake": (acceptance, "opened", "return True"),
     "ignores a hole in the capture": (acceptance, "hole", "return None"),
     "takes a wrong checksum for a right one": (acceptance, "add", "segment = _intact(segment)"),
-    "takes a RST anywhere in the sequence space": (acceptance, "_acceptable", "return seq, seq"),
-    "takes a RST with any TTL": (acceptance, "has_ttl_of", "return True"),
-    "takes a RST with any IP ID": (acceptance, "has_id_of", "return True"),
+    "takes a RST anywhere in the sequence space": (windows, "acceptable", "return seq, seq"),
+    "takes a RST with any TTL": (sender_state, "has_ttl_of", "return True"),
+    "takes a RST with any IP ID": (sender_state, "has_id_of", "return True"),
     "believes a RST of an end that went on": (acceptance, "_goes_on", "return"),
     "takes any RST for a refusal": (acceptance, "_refusal", "segment = _acknowledging(segment, peer)"),
     "takes what comes after both FINs": (acceptance, "closed_by_fins", "return False"),

@@ -9,9 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import structs
 from rst_or_fin.tcp import tracker
-from rst_or_fin.tcp.acceptance import IgnoredReason, Question
 from rst_or_fin.tcp.connection import Roles
 from rst_or_fin.tcp.ending import Role
+from rst_or_fin.tcp.ignored import IgnoredReason, Question
 from rst_or_fin.tcp.segment import Endpoint, distance
 
 from tests.support.segments import EXCHANGE, HANDSHAKE, A, B, connection, lines, notes, segments

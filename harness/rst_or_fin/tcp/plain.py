@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from rst_or_fin.tcp.acceptance import SLACK_LEN
+from rst_or_fin.tcp.sender_state import SLACK_LEN
 
 _Column: TypeAlias = npt.NDArray[Any]
 _FIN, _SYN, _RST, _ACK = 0x01, 0x02, 0x04, 0x10

@@ -11,9 +11,10 @@ from collections import deque
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-from rst_or_fin.tcp.acceptance import SLACK_LEN, ConnectionReading, read
+from rst_or_fin.tcp.acceptance import ConnectionReading, read
 from rst_or_fin.tcp.connection import Connection, connection
 from rst_or_fin.tcp.segment import Checksum, Endpoint, Segment, distance
+from rst_or_fin.tcp.sender_state import SLACK_LEN
 
 _SYN_OR_RST = 0x06
 _STRAYS_MAX = 8

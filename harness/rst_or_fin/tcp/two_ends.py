@@ -10,9 +10,10 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from rst_or_fin.tcp.acceptance import ConnectionReading, IgnoredReason
+from rst_or_fin.tcp.acceptance import ConnectionReading
 from rst_or_fin.tcp.connection import Connection, connection
 from rst_or_fin.tcp.ending import Ending, Role
+from rst_or_fin.tcp.ignored import IgnoredReason
 from rst_or_fin.tcp.segment import Checksum, Segment
 
 

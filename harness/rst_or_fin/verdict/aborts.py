@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from rst_or_fin.tcp.acceptance import End
 from rst_or_fin.tcp.causes import Abort, Answered, Form
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Role
 from rst_or_fin.tcp.segment import Checksum, Segment
+from rst_or_fin.tcp.sender_state import End
 
 
 def abort_index(connection: Connection, role: Role) -> int | None:

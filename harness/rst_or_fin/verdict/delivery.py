@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rst_or_fin.evidence.records import PeerReport, Replay
-from rst_or_fin.tcp.acceptance import End
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Role
+from rst_or_fin.tcp.sender_state import End
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from rst_or_fin.evidence.records import CaptureFacts, PeerReport, Replay, SessionEnd
 from rst_or_fin.evidence.waits import explained
-from rst_or_fin.tcp.acceptance import IgnoredReason
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Role
+from rst_or_fin.tcp.ignored import IgnoredReason
 from rst_or_fin.tcp.precondition import Precondition
 from rst_or_fin.verdict import node_end, passing
 from rst_or_fin.verdict.verdict import NODE

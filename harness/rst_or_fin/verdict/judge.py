@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 
 from rst_or_fin.evidence.records import CaptureFacts, PeerReport
 from rst_or_fin.tcp import causes
-from rst_or_fin.tcp.acceptance import CandidateReset
 from rst_or_fin.tcp.causes import Form
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Cause, Ending, Role
 from rst_or_fin.tcp.precondition import Precondition
+from rst_or_fin.tcp.sender_state import CandidateReset
 from rst_or_fin.tcp.two_ends import TwoEnds
 from rst_or_fin.tcp.zeek_conn_state import conn_state
 from rst_or_fin.verdict import account, passing, witnesses

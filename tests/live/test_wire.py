@@ -144,7 +144,7 @@ def test_a_duplicated_segment_is_told_as_a_copy(tmp_path: Path) -> None:
 def test_a_rule_that_does_not_match_is_named(tmp_path: Path) -> None:
     rules = rule(from_="client", segment="FIN", do="drop") + rule(from_="server", segment="RST", do="drop")
     assert one(rules, tmp_path).verdict.doubts == (
-        "wire rule 2 (drop the 1st RST from the server) was not played: it never matched",
+        "wire rule 2 (drop the 1st RST from the server) was not applied: it never matched",
     )
 
 
@@ -152,7 +152,7 @@ def test_a_segment_that_is_held_for_ever_is_told(tmp_path: Path) -> None:
     rules = rule(from_="server", segment="FIN", do="hold", until={"from": "client", "segment": "RST"})
     rules = rules.replace("{'from': ", "{ from = ").replace(", 'segment': ", ", segment = ")
     doubts = one(rules, tmp_path).verdict.doubts
-    assert any("what it held was never let go" in doubt for doubt in doubts)
+    assert any("what it held was never released" in doubt for doubt in doubts)
 
 
 def test_evidence_with_two_captures_is_judged_again_alike(tmp_path: Path) -> None:

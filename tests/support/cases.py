@@ -494,7 +494,7 @@ CASES = {
     "the capture dropped a frame": Case(
         **PUBLISHED_ABORT, capture=CaptureFacts(dropped=1, fenced=True), owed=DOUBTED_ABORT
     ),
-    "the capture's end was not fenced": Case(
+    "the capture was not drained after the last close": Case(
         **PUBLISHED_ABORT, capture=CaptureFacts(dropped=0, fenced=False), owed=DOUBTED_ABORT
     ),
     "fewer bytes were unread than the precondition demands": Case(

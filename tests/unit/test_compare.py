@@ -422,4 +422,4 @@ def test_a_peer_that_was_not_heard_is_said_to_be_so() -> None:
     ran = run(KNOWN)
     unheard: PeerReport | None = None
     other = replace(ran, judgements=(replace(ran.judgements[0], peer_report=unheard),))
-    assert observe(other)["peer's application sees"] == "not heard"
+    assert observe(other)["peer's application sees"] == "no report"

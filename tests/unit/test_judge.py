@@ -202,7 +202,7 @@ def test_a_node_that_another_hand_ends_in_its_closing_call_is_doubted() -> None:
     whole = replay(raised=ABORT_ON_CLOSE)
     died = replace(whole, end=SessionEnd.NODE_GONE, readings=(), node_status=-9)
     [doubt] = judged(UNTOLD, replay=died).doubts
-    assert "ended by another hand than its session's (SIGKILL," in doubt
+    assert "ended from outside, not by its session (SIGKILL," in doubt
 
 
 def test_a_node_that_dies_before_its_closing_call_is_doubted() -> None:

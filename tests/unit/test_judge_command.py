@@ -87,7 +87,7 @@ def test_what_is_still_open_where_the_capture_breaks_off_is_doubted(
     path.write_bytes(classic([*OVER, *STILL_OPEN]) + b"xyz")
     _, still_open = document(capfd, path)["connections"]
     assert still_open["doubts"] == [
-        "the connection is still open where the capture ends",
+        "the connection was still open when the capture ended",
         f"3 bytes after the last whole record, at byte {path.stat().st_size - 3}",
     ]
 

@@ -1,4 +1,4 @@
-"""Who ended a node that is gone: its session's close line, or another hand."""
+"""Who ended a node that is gone: its session's close line, or something outside it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_line_that_says_so_ends_its_node(source: str) -> None:
 @pytest.mark.parametrize("source", OTHERS)
 @pytest.mark.parametrize("status", [None, -9, 0, 137])
 def test_a_line_that_says_nothing_of_it_does_not(source: str, status: int | None) -> None:
-    assert "another hand" in node_end.doubt(gone(source, status), ends_node=False)
+    assert "ended from outside" in node_end.doubt(gone(source, status), ends_node=False)
 
 
 @pytest.mark.parametrize("status", [None, -9, 0, -6])
@@ -64,7 +64,7 @@ def test_a_halt_does_not_end_by_sigkill(status: int | None, another: bool) -> No
 
 @pytest.mark.parametrize(
     ("status", "says"),
-    [(-9, "(SIGKILL, which lack"), (-15, "(SIGTERM)"), (1, "(exit code 1)"), (None, "'s:")],
+    [(-9, "(SIGKILL, perhaps"), (-15, "(SIGTERM)"), (1, "(exit code 1)"), (None, "session;")],
 )
 def test_how_it_ended_is_told(status: int | None, says: str) -> None:
     assert says in node_end.doubt(gone("gen_tcp:close(Sock).", status), ends_node=False)

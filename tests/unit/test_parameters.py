@@ -131,7 +131,7 @@ def test_a_varied_replay_without_counters_is_inconclusive() -> None:
 def test_a_varied_replay_still_has_to_have_received_everything() -> None:
     told = replay(raised=ABORT_ON_CLOSE, received=484, unread=484)
     judged = judge_one(bound(Read=1), connection(ABORT), FENCED, told, heard("ECONNRESET"))
-    assert judged.verdict.doubts[0] == "484 bytes were received at the close, not 485"
+    assert judged.verdict.doubts[0] == "484 bytes were received at the close, expected 485"
 
 
 @given(st.integers(LEAST_LEN, 100_000))

@@ -28,7 +28,7 @@ def last(text: str, **changes: object) -> list[Segment]:
     [
         (
             HANDSHAKE + "> R. 1:1(0) ack 1",
-            "no byte had come to the client before its RST: it was not unread data",
+            "the client had received no data before its RST: it was not unread data",
         ),
         (
             HANDSHAKE + "> . 0:0(0) ack 1\n> . 0:0(0) ack 1\n> R. 1:1(0) ack 1",
@@ -36,11 +36,11 @@ def last(text: str, **changes: object) -> list[Segment]:
         ),
         (
             EXCHANGE + "> . 19:19(0) ack 486 win 0\n> R. 19:19(0) ack 486",
-            "the client had offered a zero window 0.001 s before: its receive buffer was full",
+            "the client had advertised a zero window 0.001 s before: its receive buffer was full",
         ),
         (
             EXCHANGE + "< . 486:486(0) ack 19 win 0\n> R. 19:19(0) ack 486",
-            "the server had offered a zero window 0.001 s before: its peer took no more",
+            "the server had advertised a zero window 0.001 s before: its peer had stopped reading",
         ),
         (
             EXCHANGE + "< P. 486:496(10) ack 19\n> R 19:19(0)",
@@ -83,12 +83,15 @@ def test_an_mptcp_reason_is_read(options: bytes, sign: str) -> None:
 @pytest.mark.parametrize(
     ("record", "sign"),
     [
-        (b"\x15\x03\x03\x00\x02\x02\x30", "the last that the client sent is a TLS alert: unknown_ca (fatal)"),
+        (
+            b"\x15\x03\x03\x00\x02\x02\x30",
+            "the last data that the client sent is a TLS alert: unknown_ca (fatal)",
+        ),
         (
             b"\x15\x03\x03\x00\x02\x01\x00",
-            "the last that the client sent is a TLS alert: close_notify (warning)",
+            "the last data that the client sent is a TLS alert: close_notify (warning)",
         ),
-        (b"\x15\x03\x03\x00\x1a" + bytes(26), "the last that the client sent is an encrypted TLS alert"),
+        (b"\x15\x03\x03\x00\x1a" + bytes(26), "the last data that the client sent is an encrypted TLS alert"),
         (b"\x17\x03\x03\x00\x1a" + bytes(26), ""),
         (b"\x15\x03", ""),
     ],
@@ -105,5 +108,5 @@ def test_an_abort_without_the_time_stamps_of_its_end_is_odd() -> None:
     stamps = b"\x01\x01\x08\x0a" + bytes(8)
     found = [msgspec.structs.replace(s, options=stamps) if not s.rst else s for s in segments(ABORT)]
     assert told(found) == [
-        "the RST of the client has no time stamp, its other segments do: look for a middlebox"
+        "the RST of the client lacks the timestamps of its other segments: look for a middlebox"
     ]

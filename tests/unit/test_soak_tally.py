@@ -56,14 +56,14 @@ def test_what_was_broken_off_comes_first_when_it_goes_on(path: Path) -> None:
 def test_the_counts_go_on(path: Path) -> None:
     tally = Tally(path)
     tally.add(result(0))
-    tally.add(result(1, "inconclusive", "18 bytes were unread at the close, not 485"))
+    tally.add(result(1, "inconclusive", "18 bytes were unread at the close, expected 485"))
     tally.add(result(2, "wrong", "runs/soak/play-2: ending is RST"))
     tally.save()
     again = Tally(path)
-    again.add(result(3, "inconclusive", "7 bytes were unread at the close, not 485"))
+    again.add(result(3, "inconclusive", "7 bytes were unread at the close, expected 485"))
     assert again.told().splitlines() == [
         "4 replays: 1 right, 2 inconclusive, 1 wrong",
-        "      2  N bytes were unread at the close, not N",
+        "      2  N bytes were unread at the close, expected N",
         "runs/soak/play-2: ending is RST",
         "  again: rst-or-fin run",
     ]

@@ -302,7 +302,7 @@ def _of_checksums(connection: Connection, offloaded: Collection[str]) -> Iterato
     for end in {connection.client, connection.server}:
         own = [s for s in connection.segments if s.src == end]
         if end.address in offloaded and len(own) == 1:
-            yield f"the only segment from {end} has a wrong checksum: left to its network card, or damaged"
+            yield f"the only segment from {end} has a wrong checksum: checksum offload, or damage"
 
 
 def judged(

@@ -199,7 +199,7 @@ def observe(run: ComparedRun) -> dict[str, str]:
     if any(isinstance(precondition.unread, int) for precondition in preconditions):
         points["unread at the close"] = _unread
     if _any_states(stated, "peer_sees"):
-        points[Point.PEER_SEES] = lambda j: j.peer_report.end if j.peer_report else "not heard"
+        points[Point.PEER_SEES] = lambda j: j.peer_report.end if j.peer_report else "no report"
     if _any_states(stated, "returns"):
         points[Point.RETURNS] = _returned
     seen = run.conclusive

@@ -75,21 +75,21 @@ JUDGED = (
         raised_by="RSTs sent, for whatever reason",
         judged="is held against the RSTs in the capture",
         equal=True,
-        because="how many RSTs there are is how the close went",
+        because="the number of RSTs is part of how the close went",
     ),
     Counter(
         name="Tcp:EstabResets",
         raised_by="connections that went from ESTABLISHED or CLOSE_WAIT straight to CLOSED",
         judged="is shown with the verdict",
         equal=True,
-        because="a close that goes this way goes through no FIN_WAIT",
+        because="a close that is counted here skips FIN_WAIT",
     ),
     Counter(
         name="Tcp:RetransSegs",
-        raised_by="segments sent again",
+        raised_by="retransmitted segments",
         judged="is shown with the verdict",
         equal=False,
-        because="how often something is sent again depends on the machine's load",
+        because="the number of retransmissions depends on the machine's load",
     ),
 )
 
@@ -99,7 +99,7 @@ NOISE = (
         pattern=re.compile(
             r"Tcp:(In|Out)Segs|Ip(6|:|Ext:)(In|Out)(\w*(Octets|Pkts)|Receives|Delivers|Requests|Transmits)"
         ),
-        why="how many packets and bytes there were depends on which ACKs were delayed, and on repetitions",
+        why="how many packets and bytes there were depends on delayed ACKs and on retransmissions",
     ),
     Noise(
         what="ways to handle a segment: `TcpExt:TCPPureAcks`, `TcpExt:TCPHPHits`, `TcpExt:DelayedACKs`",
@@ -107,23 +107,23 @@ NOISE = (
             r"TcpExt:(DelayedACK\w*|TCPHP\w+|TCPPureAcks|TCPDelivered|TCPOrigDataSent|TCPAutoCorking"
             r"|TCP\w*Coalesce|TCPBacklog\w*|TCPHystart\w*|TCPPrequeue\w*|TCPRcvCollapsed)"
         ),
-        why="on which path, in which pieces and with which ACK a segment was handled is scheduling",
+        why="the path, the pieces and the ACK with which a segment is handled depend on scheduling",
     ),
     Noise(
-        what="repetitions, and what tells of them: `Tcp:RetransSegs`, `TcpExt:TCPDSACKRecv`",
+        what="retransmissions, and what counts them: `Tcp:RetransSegs`, `TcpExt:TCPDSACKRecv`",
         pattern=re.compile(
             r"Tcp:RetransSegs|TcpExt:(TCP\w*Retrans\w*|TCPTimeouts|TCPLossProbe\w*|TCP\w*D?S[Aa][Cc][Kk]\w*"
             r"|TCPSpuriousRTOs|TCPLossUndo|TCP\w*Reorder)"
         ),
-        why="how often something is sent again depends on the machine's load",
+        why="the number of retransmissions depends on the machine's load",
     ),
     Noise(
         what="`TcpExt:TW` and others of TIME_WAIT, `Tcp:CurrEstab`",
         pattern=re.compile(r"TcpExt:(TW\w*|PAWS\w*|TCPTimeWaitOverflow)|Tcp:CurrEstab"),
-        why="it counts connections of before that end, or those that are there at the moment",
+        why="it counts earlier connections that end now, or those that exist at the moment",
     ),
     Noise(
-        what="ICMPv6 beside its errors: `Icmp6OutNeighborSolicits`, `Icmp6OutMLDv2Reports`",
+        what="ICMPv6 other than errors: `Icmp6OutNeighborSolicits`, `Icmp6OutMLDv2Reports`",
         pattern=re.compile(
             r"Icmp6(In|Out)(Msgs|Type13\d|Type143|Neighbor\w+|Router\w+|GroupMemb\w+|MLDv2Reports)"
         ),

@@ -125,7 +125,7 @@ def of_capture(capture: JudgedCapture) -> Iterator[str]:
     if reading.dropped:
         yield f"the capture: {_count(reading.dropped, 'frame')} dropped"
     for host in capture.offloaded:
-        yield f"the capture: every checksum of {host} is wrong: left to its network card, it seems"
+        yield f"the capture: every checksum from {host} is wrong: probably checksum offload"
     others = ", ".join(f"{number} {what}" for what, number in reading.passed_over.most_common(8))
     if others:
         yield f"frames without a TCP segment: {others}"

@@ -88,7 +88,7 @@ def _endings(side: Side) -> str:
 
 
 def _peer(side: Side) -> str:
-    return " or ".join(side.peer_sees) or "not heard"
+    return " or ".join(side.peer_sees) or "no report"
 
 
 def _number(value: float | None) -> str:

@@ -23,7 +23,7 @@ class Fate(StrEnum):
     ARRIVED = "arrived"
     LOST = "never arrived"
     CORRUPTED = "arrived with a wrong checksum"
-    COPY = "a copy that the wire made"
+    COPY = "duplicated by the wire"
     FORGED = "not sent by that end"
 
 

@@ -20,7 +20,7 @@ class Delivery:
 
     `handed_over` is what the session gave to be sent (None if it was not counted, as with a library),
     `on_wire` what was captured of it, each byte once, `acknowledged` what the peer's kernel has taken,
-    `read` what the peer's application says that it read (None if it was not heard). Where they are
+    `read` what the peer's application reports that it read (None without a report). Where they are
     `encrypted`, what is on the wire is more than what the applications count, and cannot be held against it.
     `is_exact` is false for a peer that counts whole requests: what it left out it may have read all the same.
     """

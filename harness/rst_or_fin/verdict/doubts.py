@@ -30,18 +30,14 @@ def doubts_of_capture(capture: CaptureFacts) -> list[str]:
     if capture.dropped:
         doubts.append(f"the capture is incomplete: the kernel dropped {capture.dropped} frames")
     if not capture.fenced:
-        doubts.append("the capture's end was not fenced: the last frames may be missing")
+        doubts.append("the capture was not drained after the last close: its last frames may be missing")
     return doubts
 
 
 def doubts_of_replay(report: HostReport | None, precondition: Precondition, ends_node: bool) -> list[str]:
     """Return why the session may not have closed as it should, and where the precondition did not hold."""
     if report is None:
-        return (
-            []
-            if precondition == Precondition()
-            else ["nobody told what the receive buffer held at the close"]
-        )
+        return [] if precondition == Precondition() else ["the receive buffer at the close was not reported"]
     doubts = []
     replay, state = report.replay, report.socket
     died_at_close = replay.end is SessionEnd.NODE_GONE and 0 < replay.close_line == len(replay.calls)
@@ -57,9 +53,9 @@ def doubts_of_replay(report: HostReport | None, precondition: Precondition, ends
         if wanted is None:
             continue
         if state is None:
-            doubts.append(f"how many bytes were {what} at the close is not known ({wanted} wanted)")
+            doubts.append(f"the number of bytes {what} at the close is not known, expected {wanted}")
         elif not _holds(wanted, measured := getattr(state, what), state.received):
-            doubts.append(f"{measured} bytes were {what} at the close, not {wanted}")
+            doubts.append(f"{measured} bytes were {what} at the close, expected {wanted}")
     return doubts
 
 
@@ -86,7 +82,7 @@ def left_open(connection: Connection | None, report: HostReport | None) -> bool:
 def doubts_of_peer(peer_report: PeerReport | None, requires_peer_report: bool) -> list[str]:
     """Return a doubt if a required report is missing, or the peer's application failed."""
     if peer_report is None:
-        return ["the peer's application was not heard"] if requires_peer_report else []
+        return ["no report from the peer's application"] if requires_peer_report else []
     return [f"the peer could not do its part: {peer_report.trouble}"] if peer_report.trouble else []
 
 
@@ -109,9 +105,9 @@ def doubts_of_segments(
         segment = connection.segments[hole]
         notation = connection.notation(segment)
         if opposite_a_script is not None and connection.role(segment) is not opposite_a_script:
-            doubts.append(f"the peer's script acknowledges what was never sent: {notation}")
+            doubts.append(f"the peer's script acknowledges data that was never sent: {notation}")
         else:
-            doubts.append(f"the capture has a hole: {notation} acknowledges what was never captured")
+            doubts.append(f"the capture has a hole: {notation} acknowledges data that was never captured")
     for index, by_ttl in filter(lambda found: is_asked(found[0]), reading.foreign()):
         doubts.append(
             f"{_named(connection, index)} may be a middlebox's: {_foreign(connection, index, by_ttl)}"
@@ -138,8 +134,8 @@ def doubts_of_end(
         if reading.over or reading.foreign() or reading.beyond():
             return []
         if reading.unanswered:
-            return ["the SYN is still without an answer where the capture ends"]
-        return ["the connection is still open where the capture ends"]
+            return ["the SYN was still unanswered when the capture ended"]
+        return ["the connection was still open when the capture ended"]
     if not watch.left(connection.client, connection.server):
         return []
     if report is not None and passing.only_peer_holds(report, connection):
@@ -149,14 +145,14 @@ def doubts_of_end(
     if reading.is_reset:
         what = "the peer's kernel still had the connection"
     elif reading.unanswered:
-        what = "the SYN was still without an answer"
+        what = "the SYN was still unanswered"
     elif unacknowledged > 0:
         what = f"the {NODE} was still sending ({unacknowledged} bytes not acknowledged)"
     elif own.edge is not None and own.sent_to is not None and own.edge - own.sent_to < _LEAST_WINDOW:
         what = f"the {NODE} was still waiting for room in the peer's window"
     else:
         what = "the connection was still open"
-    return [f"{what} when the time to settle was over: raise settle_ms (it is {settle_ms})"]
+    return [f"{what} when settle_ms ({settle_ms}) was over: raise it"]
 
 
 def remarks_of(connection: Connection) -> list[str]:

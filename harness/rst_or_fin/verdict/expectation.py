@@ -55,15 +55,15 @@ def _doubts_of_path(scenario: Scenario, replay: Replay, verdict: Verdict) -> Ite
     played = replay.wire
     if played is None:
         if scenario.needs_wire:
-            yield "nothing stood between the hosts that could play the wire's rules"
+            yield "no program ran between the hosts to apply the wire's rules"
         return
     yield from passing.doubts(played, verdict.passages)
     done = {(action.rule, action.did) for action in played.actions}
     for number, rule in enumerate(scenario.rules):
         held = (number, "hold") in done
         if (number, "release" if rule.do is Do.HOLD else str(rule.do)) not in done:
-            why = "what it held was never let go" if held else "it never matched"
-            yield f"wire rule {number + 1} ({rule.told}) was not played: {why}"
+            why = "what it held was never released" if held else "it never matched"
+            yield f"wire rule {number + 1} ({rule.told}) was not applied: {why}"
 
 
 def _wanted(wanted: ConnectionExpectation, every: Sequence[AssessedConnection]) -> AssessedConnection | None:
@@ -75,10 +75,10 @@ def _wanted(wanted: ConnectionExpectation, every: Sequence[AssessedConnection]) 
 
 
 def _unheard(expect: Expectation, found: AssessedConnection | None) -> list[str]:
-    """Return a doubt if something is expected of the peer's application and it was not heard."""
+    """Return a doubt if something is expected of the peer's application and it did not report."""
     points = (expect.peer_sees, expect.peer_received, expect.peer_received_below, expect.lost)
     silent = found is not None and found.peer_report is None
-    return ["the peer's application was not heard"] if silent and any(p is not None for p in points) else []
+    return ["no report from the peer's application"] if silent and any(p is not None for p in points) else []
 
 
 def _with_doubts_of_variation(verdict: Verdict, replay: Replay, main: AssessedConnection | None) -> Verdict:
@@ -90,10 +90,10 @@ def _with_doubts_of_variation(verdict: Verdict, replay: Replay, main: AssessedCo
     doubts = []
     if main is None or main.socket is None:
         doubts.append(
-            "the receive buffer was not read before the close, and no precondition stands in for it"
+            "the receive buffer was not read before the close, and no precondition checks it instead"
         )
     if replay.reading(Moment.BEFORE) is None or replay.reading(Moment.AFTER) is None:
         doubts.append(
-            "the kernel's counters were not read around the close, and no precondition stands in for them"
+            "the kernel's counters were not read around the close, and no precondition checks them instead"
         )
     return _doubted(verdict, doubts)

@@ -88,11 +88,11 @@ def _counters(gathered: Gathered, abort: Abort | None) -> tuple[Witness, Collect
     name = f"the counters of {gathered.address}"
     if _OUT_RSTS not in (gathered.raised or {}):
         return Witness(
-            name=name, says=f"{says}; OutRsts was not read: whose they are is open", agrees=None
+            name=name, says=f"{says}; without OutRsts they cannot be assigned to a connection", agrees=None
         ), None
     others = raised.get(_OUT_RSTS, 0) - gathered.captured
     if others > 0:
-        says += f"; {others} RSTs left that are not in the capture: these may be of other connections"
+        says += f"; {others} RSTs left that are not in the capture: the counters may be of other connections"
         return Witness(name=name, says=says, agrees=None), None
     if others < 0:
         says += f"; the capture has {gathered.captured} RSTs of that host"

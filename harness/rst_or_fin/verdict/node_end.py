@@ -33,12 +33,12 @@ def doubt(replay: Replay, *, ends_node: bool) -> str:
     source = replay.calls[replay.close_line - 1].source
     if not (ends_node or is_evident(source)):
         return (
-            f"the node was ended by another hand than its session's{_by(replay)}:"
-            " a close line that does it by means of its own is told by `ends_node = true`"
+            f"the node was ended from outside, not by its session{_by(replay)};"
+            " if the close line is meant to end it, set `ends_node = true`"
         )
     halts_alone = _HALTS.search(source) and not _KILLS.search(source)
     if halts_alone and replay.node_status == -signal.SIGKILL:
-        return f"the node was ended by another hand before its close line did{_by(replay)}"
+        return f"the node was ended from outside before its close line could do so{_by(replay)}"
     return ""
 
 
@@ -50,4 +50,4 @@ def _by(replay: Replay) -> str:
     if status >= 0:
         return f" (exit code {status})"
     name = signal.Signals(-status).name if -status in set(signal.Signals) else f"signal {-status}"
-    return f" ({name}, which lack of memory sends as well)" if status == -signal.SIGKILL else f" ({name})"
+    return f" ({name}, perhaps from the out-of-memory killer)" if status == -signal.SIGKILL else f" ({name})"

@@ -26,9 +26,9 @@ def remarks(two_ends: TwoEnds, report: HostReport | None) -> Iterator[str]:
     told = list(_told(two_ends, late))
     yield from told[:_MOST_TOLD]
     if len(told) > _MOST_TOLD:
-        yield f"{len(told) - _MOST_TOLD} more segments did not pass as they were sent"
+        yield f"{len(told) - _MOST_TOLD} more segments were lost, late, altered or forged"
     if report is not None and only_peer_holds(report, two_ends.near):
-        yield "the peer's kernel still had the connection when the watch ended"
+        yield "the peer's kernel still had the connection when settle_ms was over"
 
 
 def _told(two_ends: TwoEnds, late: Collection[tuple[str, str]]) -> Iterator[str]:
@@ -41,7 +41,7 @@ def _told(two_ends: TwoEnds, late: Collection[tuple[str, str]]) -> Iterator[str]
             key = notation, passage.sender, passage.fate
             alike.setdefault(key, []).append(passage)
     for (notation, sender, fate), members in alike.items():
-        yield f"{notation} of the {sender} {_fate(fate, members, start_ns)}"
+        yield f"{notation} from the {sender} {_fate(fate, members, start_ns)}"
 
 
 def _fate(fate: Fate, members: Sequence[Passage], start_ns: int) -> str:
@@ -52,9 +52,9 @@ def _fate(fate: Fate, members: Sequence[Passage], start_ns: int) -> str:
     first = members[0]
     at = f"{(first.segment.t_ns - start_ns) / 1e9:.3f} s"
     if fate is Fate.FORGED:
-        return f"came at {at}, and that end never sent it"
+        return f"arrived at {at}, but that end never sent it"
     if fate is Fate.COPY:
-        return f"came again at {at}: the wire had made a copy"
+        return f"arrived again at {at}: duplicated by the wire"
     times = f"{len(members)} times, first at {at}," if len(members) > 1 else f"at {at}"
     if fate is Fate.ARRIVED and first.arrived_ns is not None:
         return f"left {times} and arrived at {(first.arrived_ns - start_ns) / 1e9:.3f} s"
@@ -77,7 +77,7 @@ def doubts(played: WirePlayed, passages: Sequence[Passage]) -> Iterator[str]:
     if played.lost:
         yield f"the wire between the hosts had no room for {played.lost} frames"
     if played.pending:
-        yield f"{played.pending} segments were still on their way when the watch ended: raise settle_ms"
+        yield f"{played.pending} segments were still in transit when settle_ms was over: raise it"
     spoiled = [p for p in passages if p.fate is not Fate.ARRIVED]
     if spoiled and not played.actions and not played.gone:
-        yield f"{len(spoiled)} segments did not pass as they were sent, and the wire did nothing to them"
+        yield f"{len(spoiled)} segments were lost or altered, although no wire rule acted on them"

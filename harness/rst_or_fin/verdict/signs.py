@@ -70,7 +70,7 @@ def _of_end(connection: Connection, role: Role) -> Iterator[str]:
     before = connection.segments[:index]
     own = [s for s in before if connection.role(s) is role]
     if reset.has_ack and not abort.heard:
-        yield f"no byte had come to {name} before its RST: it was not unread data"
+        yield f"{name} had received no data before its RST: it was not unread data"
     if abort.probes:
         yield f"{abort.probes} keepalive probes of {name} went unanswered before its RST"
     if abort.resent:
@@ -80,16 +80,16 @@ def _of_end(connection: Connection, role: Role) -> Iterator[str]:
         yield from _forgotten(connection, role, before, reset)
     yield from _carried(reset, name)
     if reset.has_ack and _lacks_timestamps(own, reset):
-        yield f"the RST of {name} has no time stamp, its other segments do: look for a middlebox"
+        yield f"the RST of {name} lacks the timestamps of its other segments: look for a middlebox"
 
 
 def _windows(connection: Connection, role: Role, before: Sequence[Segment], reset: Segment) -> Iterator[str]:
     """Yield a window that was closed when the RST left: whoever offered it had not read."""
-    for end, meaning in ((role, "its receive buffer was full"), (role.other, "its peer took no more")):
+    for end, meaning in ((role, "its receive buffer was full"), (role.other, "its peer had stopped reading")):
         last = next((s for s in reversed(before) if connection.role(s) is end and not s.syn), None)
         if last is not None and last.window == 0 and last.has_ack and not last.rst and not last.fin:
             seconds = (reset.t_ns - last.t_ns) / 1e9
-            yield f"{_the(connection, end)} had offered a zero window {seconds:.3f} s before: {meaning}"
+            yield f"{_the(connection, end)} had advertised a zero window {seconds:.3f} s before: {meaning}"
 
 
 def _forgotten(
@@ -143,9 +143,9 @@ def _alerts(connection: Connection, role: Role) -> Iterator[str]:
     name, length = _the(connection, role), last[3] << 8 | last[4]
     if length == 2 and len(last) >= 7:
         level = "fatal" if last[5] == 2 else "warning"
-        yield f"the last that {name} sent is a TLS alert: {_ALERTS.get(last[6], f'{last[6]}')} ({level})"
+        yield f"the last data that {name} sent is a TLS alert: {_ALERTS.get(last[6], f'{last[6]}')} ({level})"
     else:
-        yield f"the last that {name} sent is an encrypted TLS alert: close_notify, as a rule"
+        yield f"the last data that {name} sent is an encrypted TLS alert, usually close_notify"
 
 
 def _is_closed(connection: Connection, role: Role) -> bool:

@@ -169,7 +169,7 @@ def buffer(
         return Witness(name=name, says="not read before the close line", agrees=None)
     says = f"{unread_share(state.unread, state.received)} unread before the close line"
     if state.unread and _READS.search(close):
-        says += ", which itself reads"
+        says += ", and the close line itself reads"
     first = connection.segments[closing[0]] if closing else None
     if first is None or not first.has_ack:
         return Witness(name=name, says=says, agrees=None)
@@ -227,7 +227,7 @@ def peer(peer_report: PeerReport | None, ending: Ending, over: bool, *, encrypte
     """
     name = WitnessName.PEER
     if peer_report is None:
-        return Witness(name=name, says="not heard", agrees=None)
+        return Witness(name=name, says="no report", agrees=None)
     says = f"{peer_report.end} after {peer_report.received} bytes read, {peer_report.sent} sent"
     if peer_report.log:
         says += f"; the proxy's log: {peer_report.log}"

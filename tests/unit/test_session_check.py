@@ -56,7 +56,7 @@ def test_there_are_two_expressions(text: str) -> None:
     ],
 )
 def test_what_is_wrong_is_said_with_its_line(text: str, line: int, why: str) -> None:
-    assert (line, True) in [(fault.line, fault.why.endswith(why)) for fault in read(text)[1]]
+    assert (line, True) in [(problem.line, problem.why.endswith(why)) for problem in read(text)[1]]
 
 
 def test_nothing_is_wrong_with_any_shipped_session() -> None:
@@ -85,7 +85,7 @@ def test_nothing_is_said_of_words_that_only_some_releases_reserve(text: str) -> 
     ],
 )
 def test_a_word_that_no_session_knows_is_named(text: str, why: str) -> None:
-    assert [why in fault.why for fault in read(text)[1]] == [True]
+    assert [why in problem.why for problem in read(text)[1]] == [True]
 
 
 @pytest.mark.parametrize(

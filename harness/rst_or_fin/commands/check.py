@@ -12,7 +12,7 @@ from rst_or_fin.commands.console import print_json
 from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_USAGE, MachineError, UsageError
 from rst_or_fin.escaping import visible
 from rst_or_fin.scenario.model import SUFFIX
-from rst_or_fin.scenario.rules import name_fault
+from rst_or_fin.scenario.rules import name_problem
 from rst_or_fin.scenario.schema import schema as scenario_schema
 from rst_or_fin.storage import scenario_files
 from rst_or_fin.storage.scenario_files import ScenarioError
@@ -46,7 +46,7 @@ def new(options: argparse.Namespace) -> int:
     """Write a scenario to begin with, and say where it is. Nothing is overwritten."""
     path = Path(options.name.removesuffix(SUFFIX) + SUFFIX)
     name = path.name.removesuffix(SUFFIX)
-    why = name_fault(name) if name else "a name is missing"
+    why = name_problem(name) if name else "a name is missing"
     if why:
         raise UsageError(f"{visible(options.name)!r}: {why}", "`rst-or-fin new my-close`")
     try:

@@ -14,7 +14,7 @@ from rst_or_fin.escaping import visible
 from rst_or_fin.report import times
 from rst_or_fin.scenario import check
 from rst_or_fin.scenario.model import SUFFIX
-from rst_or_fin.scenario.rules import name_fault
+from rst_or_fin.scenario.rules import name_problem
 from rst_or_fin.tcp.ending import Role
 
 
@@ -78,7 +78,7 @@ def _path(out: Path, each: Imported, *, several: bool) -> Path:
 def _check(path: Path, each: Imported) -> None:
     """Raise UsageError if the file exists already, or a scenario cannot have its name."""
     name = path.name.removesuffix(SUFFIX)
-    why = name_fault(name) if name else "a name is missing"
+    why = name_problem(name) if name else "a name is missing"
     if why:
         raise UsageError(f"{visible(str(path))}: {why}", "choose another name with --out")
     if path.exists():

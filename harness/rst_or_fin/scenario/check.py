@@ -19,7 +19,7 @@ from rst_or_fin.scenario.fields import FIELDS
 from rst_or_fin.scenario.misfits import Misfit, Walk
 from rst_or_fin.scenario.model import Scenario, parse
 from rst_or_fin.scenario.renamed import is_old, new_path, with_new_names
-from rst_or_fin.scenario.rules import name_fault, rules
+from rst_or_fin.scenario.rules import name_problem, rules
 from rst_or_fin.scenario.toml_places import Places, TooDeepError, places
 
 MOST_PROBLEMS = 20  # a file with more of them is no scenario at all
@@ -87,8 +87,8 @@ def _no_toml(why: str, text: str) -> Problem:
 
 
 def _misfits(document: dict[str, Any], given: Mapping[str, int], cases: Collection[str]) -> Iterator[Misfit]:
-    faults = [Misfit(path=path, why=why) for path, why in islice(parameters.faults(document), MOST_PROBLEMS)]
-    if faults:
+    wrong = [Misfit(path=path, why=why) for path, why in islice(parameters.problems(document), MOST_PROBLEMS)]
+    if wrong:
         bound = parameters.without_references(document)
     else:
         try:
@@ -100,7 +100,7 @@ def _misfits(document: dict[str, Any], given: Mapping[str, int], cases: Collecti
     known = rules(kind if isinstance(kind, str) else "origin", cases, str(document.get("session", "")))
     walk = Walk(rules=known, meanings=FIELDS, hidden=("given", "chance"))
     bound.pop("given", None)  # told already
-    return chain(faults, walk.misfits(bound, Scenario))
+    return chain(wrong, walk.misfits(bound, Scenario))
 
 
 def _placed(misfit: Misfit, found: Places) -> Problem:
@@ -114,5 +114,5 @@ def _what_is_left(text: str, where: str, given: Mapping[str, int]) -> list[Probl
         name = parse(text, where, given).name
     except UsageError as error:
         return [Problem(line=0, why=str(error).removeprefix(f"{where}: "))]
-    why = name_fault(name)
+    why = name_problem(name)
     return [Problem(line=0, why=f"{why}: rename the file, or give it a `name`")] if why else []

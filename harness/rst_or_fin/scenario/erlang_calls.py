@@ -10,8 +10,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 
-from rst_or_fin.scenario.erlang_faults import UNSETTLED, Fault
 from rst_or_fin.scenario.erlang_lines import Expression, Kind
+from rst_or_fin.scenario.erlang_syntax import UNSETTLED, SessionProblem
 
 SESSION_WORDS = ("unread", "await_unread", "await_received", "await_read", "await_peer_fin", "await_closed")
 
@@ -39,8 +39,8 @@ term_to_binary term_to_iovec throw time tl trunc tuple_size tuple_to_list unalia
 KNOWN = frozenset((*SESSION_WORDS, *_SHELL.split(), *_IMPORTED.split()))
 
 
-def unknown_calls(expression: Expression) -> Iterator[Fault]:
-    """Yield a fault for each call of a name that means nothing without its module."""
+def unknown_calls(expression: Expression) -> Iterator[SessionProblem]:
+    """Yield a problem for each call of a name that means nothing without its module."""
     tokens = expression.tokens
     if any(token.text in UNSETTLED for token in tokens):
         return
@@ -51,7 +51,9 @@ def unknown_calls(expression: Expression) -> Iterator[Fault]:
             continue
         name = token.text.strip("'")
         if name not in KNOWN:
-            yield Fault(line=token.line, why=f"line {token.line} of the Erlang session {_unknown(name)}")
+            yield SessionProblem(
+                line=token.line, why=f"line {token.line} of the Erlang session {_unknown(name)}"
+            )
 
 
 def _unknown(name: str) -> str:

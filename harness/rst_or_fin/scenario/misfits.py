@@ -21,7 +21,7 @@ _MOST_MEANT = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Misfit:
-    """One thing that is wrong. `line`, from 1, is that of the string at `path` where its text is at fault."""
+    """One thing that is wrong. `line`, from 1, is that of the string at `path` whose text is wrong."""
 
     path: Path
     why: str

@@ -30,7 +30,7 @@ _BOUND_BEFORE = ("Server", "Port", "Self")  # by the conductor, in every session
 
 
 class ParameterError(ValueError):
-    """A fault in the parameters of a scenario file; the message says which parameter and why."""
+    """A problem in the parameters of a scenario file; the message says which parameter and why."""
 
 
 def bind(document: dict[str, Any], given: Mapping[str, int]) -> dict[str, Any]:
@@ -65,8 +65,8 @@ def bind(document: dict[str, Any], given: Mapping[str, int]) -> dict[str, Any]:
     return bound
 
 
-def faults(document: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
-    """Yield every fault in the parameters of a document: where, and what."""
+def problems(document: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+    """Yield every problem in the parameters of a document: where, and what."""
     if "given" in document:
         yield ("given",), "unknown field `given`"  # only a caller gives values, never the file
     defaults = document.get("parameters", {})
@@ -74,7 +74,7 @@ def faults(document: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
         yield ("parameters",), "`parameters` is not a table of names and numbers"
         return
     for name, value in defaults.items():
-        for why in _faults(name, value):
+        for why in _problems(name, value):
             yield ("parameters", name), f"{dotted(('parameters', name))}: {why}"
     references = list(_references(document, ()))
     lost = [(path, name) for path, name in references if name not in defaults]
@@ -91,13 +91,13 @@ def faults(document: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
 
 
 def _checked(document: Mapping[str, Any]) -> dict[str, int]:
-    for _, why in faults(document):
+    for _, why in problems(document):
         raise ParameterError(why)
     defaults: dict[str, int] = document.get("parameters", {})
     return defaults
 
 
-def _faults(name: str, value: Any) -> Iterator[str]:
+def _problems(name: str, value: Any) -> Iterator[str]:
     if not _NAME.fullmatch(name):
         yield "is not an Erlang variable: a capital, then letters, digits, underscores"
     if name in _BOUND_BEFORE:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from rst_or_fin.agents import script
-from rst_or_fin.scenario import axes, elixir_faults, peer_rules, session_check, wire_rules
+from rst_or_fin.scenario import axes, elixir_syntax, peer_rules, session_check, wire_rules
 from rst_or_fin.scenario.applications import APPLICATIONS, ELIXIR
 from rst_or_fin.scenario.axes import When
 from rst_or_fin.scenario.erlang_lines import Expression
@@ -60,7 +60,7 @@ def rules(kind: str, cases: Collection[str], session: str) -> Mapping[tuple[type
     }
 
 
-def name_fault(name: str) -> str:
+def name_problem(name: str) -> str:
     """Return why that cannot be a scenario's name; "" where it can."""
     if not name.isprintable() or "/" in name or name in (".", ".."):
         return "a name holds printable characters, and no slash"
@@ -135,7 +135,7 @@ def _is_version(value: Any) -> bool:
 
 
 def _name(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfit]:
-    why = name_fault(value) if isinstance(value, str) else not_wanted("a string", value)
+    why = name_problem(value) if isinstance(value, str) else not_wanted("a string", value)
     if why:
         yield at(path, why)
 
@@ -176,12 +176,12 @@ def _closing_segment(value: Any, path: Path, table: Mapping[str, Any]) -> Iterat
     if not isinstance(value, str):
         yield at(path, not_wanted(f"a segment {example}", value))
     elif value:
-        why = _segment_fault(value)
+        why = _segment_problem(value)
         if why:
             yield at(path, f"{shown(value)} is not a closing segment, {example}: {why}")
 
 
-def _segment_fault(text: str) -> str:
+def _segment_problem(text: str) -> str:
     """Return why that is not a closing segment in tcpdump's notation; "" where it is one."""
     try:
         _, step = script.parse(f"expect S\nexpect {text}")
@@ -210,12 +210,12 @@ def _session(table: Mapping[str, Any]) -> Iterator[Misfit]:
     if not isinstance(text, str) or not text.strip():
         return
     if table.get("language") == ELIXIR:  # its lines are counted by the node, before the first is evaluated
-        for fault in elixir_faults.faults(text):
-            yield Misfit(path=("session",), why=fault.why, line=fault.line)
+        for problem in elixir_syntax.problems(text):
+            yield Misfit(path=("session",), why=problem.why, line=problem.line)
         return
-    found, faults = session_check.read(text)
-    for fault in faults:
-        yield Misfit(path=("session",), why=fault.why, line=fault.line)
+    found, problems = session_check.read(text)
+    for problem in problems:
+        yield Misfit(path=("session",), why=problem.why, line=problem.line)
     if found:
         server = table.get("server", {})
         after = server.get("start_after_line", 0) if isinstance(server, dict) else 0

@@ -9,32 +9,34 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from rst_or_fin.scenario.erlang_calls import unknown_calls
-from rst_or_fin.scenario.erlang_faults import Fault, closer, faults, is_closer
 from rst_or_fin.scenario.erlang_lines import Expression, Token, UnreadableError, expressions
+from rst_or_fin.scenario.erlang_syntax import SessionProblem, closer, is_closer, problems
 
-_MOST_FAULTS = 20
+_MOST_PROBLEMS = 20
 
 
-def read(text: str) -> tuple[list[Expression], list[Fault]]:
+def read(text: str) -> tuple[list[Expression], list[SessionProblem]]:
     """Return the expressions of a session, none where it cannot be read, and what is wrong with them."""
     try:
         found = expressions(text)
     except UnreadableError as error:
         return [], [_unparsable(error.line, error.why)]
-    seen = (_unparsable(fault.line, fault.why) for each in found for fault in faults(each))
-    calls = (fault for each in found for fault in unknown_calls(each))
-    wrong = list(islice(seen, _MOST_FAULTS)) or list(islice(calls, _MOST_FAULTS))
+    seen = (_unparsable(problem.line, problem.why) for each in found for problem in problems(each))
+    calls = (problem for each in found for problem in unknown_calls(each))
+    wrong = list(islice(seen, _MOST_PROBLEMS)) or list(islice(calls, _MOST_PROBLEMS))
     if not found:
-        wrong.append(Fault(line=0, why="the session has no expression"))
+        wrong.append(SessionProblem(line=0, why="the session has no expression"))
     elif not found[-1].has_dot:
         line = found[-1].tokens[-1].line
-        wrong.append(Fault(line=line, why="the last expression of the session does not end with a dot"))
+        wrong.append(
+            SessionProblem(line=line, why="the last expression of the session does not end with a dot")
+        )
     return found, wrong
 
 
-def _unparsable(line: int, why: str) -> Fault:
-    """Make a fault that reads as a node's own complaint does."""
-    return Fault(line=line, why=f"line {line} of the session does not parse: {why}")
+def _unparsable(line: int, why: str) -> SessionProblem:
+    """Make a problem that reads as a node's own complaint does."""
+    return SessionProblem(line=line, why=f"line {line} of the session does not parse: {why}")
 
 
 def waits_in_vain(found: Sequence[Expression], start_after_line: int) -> int:

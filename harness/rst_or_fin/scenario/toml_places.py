@@ -64,7 +64,7 @@ class Places:
 
 
 def places(text: str) -> Places:
-    """Find the places of keys and values, up to the first fault in the TOML. Raises TooDeepError."""
+    """Find the places of keys and values, up to the first error in the TOML. Raises TooDeepError."""
     reader = _Reader(text.replace("\r\n", "\n"))
     with suppress(_NotTomlError):  # tomllib says what it is
         reader.read()

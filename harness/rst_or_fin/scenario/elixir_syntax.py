@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 
 from rst_or_fin.scenario.erlang_calls import SESSION_WORDS
-from rst_or_fin.scenario.erlang_faults import Fault
+from rst_or_fin.scenario.erlang_syntax import SessionProblem
 
 _CLOSING = {"(": ")", "[": "]", "{": "}", "<<": ">>", "fn": "end", "do": "end", "#{": "}"}
 _DELIMITERS = {"(": ")", "[": "]", "{": "}", "<": ">"}
@@ -42,7 +42,7 @@ class _Opened:
     embeds: bool = False
 
 
-def faults(text: str) -> list[Fault]:
+def problems(text: str) -> list[SessionProblem]:
     """Return what is wrong: the first half without its other, and every slip in a word before it."""
     return _Scan(text).run()
 
@@ -53,38 +53,38 @@ class _Scan:
         self._at = 0
         self._line = 1
         self._opened: list[_Opened] = []
-        self._slips: list[Fault] = []
+        self._slips: list[SessionProblem] = []
         self._names_more = False
 
-    def run(self) -> list[Fault]:
-        fault = None
-        while self._at < len(self._text) and fault is None:
+    def run(self) -> list[SessionProblem]:
+        problem = None
+        while self._at < len(self._text) and problem is None:
             within = self._opened[-1] if self._opened else None
-            fault = self._quoted(within) if within and within.quotes else self._code()
-        if fault is None and self._opened:
-            fault = _not_closed(self._opened[-1])
-        return ([] if self._names_more else self._slips) + ([fault] if fault else [])
+            problem = self._quoted(within) if within and within.quotes else self._code()
+        if problem is None and self._opened:
+            problem = _not_closed(self._opened[-1])
+        return ([] if self._names_more else self._slips) + ([problem] if problem else [])
 
     def _go(self, to: int) -> None:
         self._line += self._text.count("\n", self._at, to)
         self._at = to
 
-    def _code(self) -> Fault | None:
+    def _code(self) -> SessionProblem | None:
         found = _CODE.search(self._text, self._at)
         if found is None:
             self._go(len(self._text))
             return None
         self._go(found.start())
         kind, text = found.lastgroup or "", found.group()
-        fault = None
+        problem = None
         if kind in ("sigil", "quote"):
             self._open_quote(text)
         elif kind == "bracket":
-            fault = self._bracket(text)
+            problem = self._bracket(text)
         elif kind == "word":
-            fault = self._word(text, found.start(), found.end())
+            problem = self._word(text, found.start(), found.end())
         self._go(found.end())
-        return fault
+        return problem
 
     def _open_quote(self, text: str) -> None:
         mark = text if len(text) in (1, 3) and text[0] in "\"'" else text.lstrip("~").lstrip(_LETTERS)
@@ -92,7 +92,7 @@ class _Scan:
         closes = _DELIMITERS.get(mark, mark)
         self._opened.append(_Opened(text=text, closes=closes, line=self._line, quotes=True, embeds=embeds))
 
-    def _quoted(self, within: _Opened) -> Fault | None:
+    def _quoted(self, within: _Opened) -> SessionProblem | None:
         """Go on to the end of the quoted text, or to the code that it embeds."""
         end = ("^[ \\t]*" if len(within.closes) == 3 else "") + re.escape(within.closes)
         embedded = r"|\#\{" if within.embeds else ""
@@ -106,7 +106,7 @@ class _Scan:
             self._opened.append(_Opened(text="#{", closes="}", line=self._line))
         return None
 
-    def _bracket(self, text: str) -> Fault | None:
+    def _bracket(self, text: str) -> SessionProblem | None:
         if text in _CLOSING:
             self._opened.append(_Opened(text=text, closes=_CLOSING[text], line=self._line))
             return None
@@ -114,7 +114,7 @@ class _Scan:
             return None
         return self._close(text)
 
-    def _word(self, word: str, start: int, end: int) -> Fault | None:
+    def _word(self, word: str, start: int, end: int) -> SessionProblem | None:
         before, after = self._text[max(0, start - 1) : start], self._text[end : end + 2]
         if before in (".", ":", "@") or (after[:1] == ":" and after != "::"):
             return None  # a field, an atom, an attribute, a key
@@ -128,10 +128,10 @@ class _Scan:
             near = difflib.get_close_matches(word[:60], SESSION_WORDS, n=1, cutoff=_NEAR)
             if near:
                 why = f"line {self._line} of the Elixir session calls `{word}`, which a session does not know"
-                self._slips.append(Fault(line=self._line, why=f"{why} (did you mean `{near[0]}`?)"))
+                self._slips.append(SessionProblem(line=self._line, why=f"{why} (did you mean `{near[0]}`?)"))
         return None
 
-    def _close(self, text: str) -> Fault | None:
+    def _close(self, text: str) -> SessionProblem | None:
         if not self._opened:
             return _unparsable(self._line, f"`{text}` closes nothing")
         opened = self._opened.pop()
@@ -143,11 +143,11 @@ class _Scan:
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 
-def _not_closed(opened: _Opened) -> Fault:
+def _not_closed(opened: _Opened) -> SessionProblem:
     if opened.quotes:
         return _unparsable(opened.line, f"the text that begins here has no closing `{opened.closes}`")
     return _unparsable(opened.line, f"`{opened.text}` is not closed: `{opened.closes}` is missing")
 
 
-def _unparsable(line: int, why: str) -> Fault:
-    return Fault(line=line, why=f"line {line} of the session does not parse: {why}")
+def _unparsable(line: int, why: str) -> SessionProblem:
+    return SessionProblem(line=line, why=f"line {line} of the session does not parse: {why}")

@@ -21,18 +21,18 @@ _TERMS = (Kind.ATOM, Kind.VARIABLE, Kind.NUMBER, Kind.CHARACTER, Kind.STRING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class SessionProblem:
     """One thing that is wrong, and the session's line (from 1) that it is on; 0: it is on none."""
 
     line: int
     why: str
 
 
-def faults(expression: Expression) -> Iterator[Fault]:
-    """Yield what is wrong with one expression: at most one fault of each sort."""
+def problems(expression: Expression) -> Iterator[SessionProblem]:
+    """Yield what is wrong with one expression: at most one problem of each sort."""
     tokens = expression.tokens
     if len(tokens) == 1 and expression.has_dot:
-        yield Fault(line=tokens[0].line, why="nothing stands before this dot")
+        yield SessionProblem(line=tokens[0].line, why="nothing stands before this dot")
     if not any(token.text in UNSETTLED for token in tokens):
         yield from _unbalanced(tokens)
         yield from _run_together(tokens)
@@ -51,42 +51,50 @@ def is_closer(token: Token) -> bool:
     return token.text in _CLOSERS
 
 
-def _unbalanced(tokens: Sequence[Token]) -> Iterator[Fault]:
+def _unbalanced(tokens: Sequence[Token]) -> Iterator[SessionProblem]:
     opened: list[tuple[Token, str]] = []
     for index, token in enumerate(tokens):
         wanted = closer(tokens, index)
         if wanted:
             opened.append((token, wanted))
         elif is_closer(token):
-            fault = _misfit(token, opened.pop() if opened else None)
-            if fault is not None:
-                yield fault
+            problem = _mismatch(token, opened.pop() if opened else None)
+            if problem is not None:
+                yield problem
                 return
     if opened:
         token, wanted = opened[-1]
-        yield Fault(line=token.line, why=f"`{token.text}` is not closed: `{wanted}` is missing")
+        yield SessionProblem(line=token.line, why=f"`{token.text}` is not closed: `{wanted}` is missing")
 
 
-def _misfit(token: Token, opened: tuple[Token, str] | None) -> Fault | None:
+def _mismatch(token: Token, opened: tuple[Token, str] | None) -> SessionProblem | None:
     if opened is None:
-        return Fault(line=token.line, why=f"`{token.text}` closes nothing")
+        return SessionProblem(line=token.line, why=f"`{token.text}` closes nothing")
     begin, wanted = opened
     if token.text == wanted:
         return None
-    return Fault(line=token.line, why=f"`{begin.text}` is closed by `{wanted}`, not by `{token.text}`")
+    return SessionProblem(
+        line=token.line, why=f"`{begin.text}` is closed by `{wanted}`, not by `{token.text}`"
+    )
 
 
-def _run_together(tokens: Sequence[Token]) -> Iterator[Fault]:
+def _run_together(tokens: Sequence[Token]) -> Iterator[SessionProblem]:
     for index, (before, after) in enumerate(pairwise(tokens)):
         if before.kind is Kind.SIGN and before.text == "." and not _near_a_record(tokens, index):
-            yield Fault(line=before.line, why="white space has to follow a dot that ends an expression")
+            yield SessionProblem(
+                line=before.line, why="white space has to follow a dot that ends an expression"
+            )
             return
         if (before.text, after.text) == ("=<", "<"):
-            yield Fault(line=before.line, why="`=<<` is read as `=<` and `<`: put a blank before `<<`")
+            yield SessionProblem(
+                line=before.line, why="`=<<` is read as `=<` and `<`: put a blank before `<<`"
+            )
             return
         if _ends_a_term(before) and _begins_a_term(after) and not _may_follow(tokens, index):
             missing = "a dot, a comma or an operator is missing between"
-            yield Fault(line=before.line, why=f"{missing} `{_cut(before.text)}` and `{_cut(after.text)}`")
+            yield SessionProblem(
+                line=before.line, why=f"{missing} `{_cut(before.text)}` and `{_cut(after.text)}`"
+            )
             return
 
 

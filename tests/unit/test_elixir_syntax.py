@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from rst_or_fin.scenario.elixir_faults import faults
+from rst_or_fin.scenario.elixir_syntax import problems
 from rst_or_fin.storage import scenario_files
 
 
@@ -29,7 +29,7 @@ from rst_or_fin.storage import scenario_files
     ],
 )
 def test_what_parses_is_not_said_to_be_wrong(text: str) -> None:
-    assert faults(text) == []
+    assert problems(text) == []
 
 
 @pytest.mark.parametrize(
@@ -52,10 +52,10 @@ def test_what_parses_is_not_said_to_be_wrong(text: str) -> None:
     ],
 )
 def test_what_is_wrong_is_said_with_its_line(text: str, line: int, why: str) -> None:
-    assert [(fault.line, fault.why.endswith(why)) for fault in faults(text)] == [(line, True)]
+    assert [(problem.line, problem.why.endswith(why)) for problem in problems(text)] == [(line, True)]
 
 
 def test_nothing_is_wrong_with_the_catalogues_own() -> None:
     found = [scenario_files.find(name).scenario for name in scenario_files.names()]
     elixir = [each for each in found if each.language == "elixir"]
-    assert ([faults(each.session) for each in elixir], len(elixir) > 0) == ([[]] * len(elixir), True)
+    assert ([problems(each.session) for each in elixir], len(elixir) > 0) == ([[]] * len(elixir), True)

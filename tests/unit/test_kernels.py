@@ -17,6 +17,7 @@ from rst_or_fin.engine.kernels import Offer
 from rst_or_fin.errors import MachineError, UsageError
 from rst_or_fin.execution import cells
 from rst_or_fin.scenario.axes import Axes, version
+from rst_or_fin.scenario.kernel_release import running_release
 from rst_or_fin.storage import scenario_files
 from rst_or_fin.verdict.outcome import Outcome
 
@@ -143,7 +144,7 @@ def test_a_change_is_in_a_series_from_its_first_release_on(release: str, include
     ],
 )
 def test_a_running_debian_kernel_is_known_by_its_version(osrelease: str, version: str, release: str) -> None:
-    assert kernels.running_release(osrelease, version) == release
+    assert running_release(osrelease, version) == release
 
 
 @pytest.mark.parametrize("name", kernels.catalogue().default)

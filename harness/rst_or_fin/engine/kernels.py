@@ -20,6 +20,7 @@ from rst_or_fin.engine import client as engine
 from rst_or_fin.engine import images
 from rst_or_fin.engine.build import Progress, Tell
 from rst_or_fin.errors import MachineError, UsageError
+from rst_or_fin.scenario.kernel_release import release_of
 
 if TYPE_CHECKING:
     import docker
@@ -36,7 +37,6 @@ _PARTIAL_FRESH_S = 600
 _RELEASE = re.compile(r"\d+(?:\.\d+)*(?:-rc\d+)?")
 # linux-image-6.1-cloud-amd64 and its like.
 _METAPACKAGE = re.compile(r"linux-image-\d+\.\d+-cloud-")
-_DEBIAN_VERSION = re.compile(r"\bDebian (\d[^\s-]*)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,24 +175,6 @@ def _holds_kernel(suite: str, package: str, version: str, listed: Container[tupl
     if kind == "image":
         return not _METAPACKAGE.match(package) and (suite, f"linux-binary-{name}", version) not in listed
     return kind == "binary"
-
-
-def release_of(version: str) -> str:
-    """Return a Debian version's upstream release: "6.12.43" in "6.12.43-1~bpo12+1" for example.
-
-    A release candidate's is "7.3-rc7" in "7.3~rc7-1".
-    """
-    return version.split("-")[0].replace("~", "-")
-
-
-def running_release(osrelease: str, version: str) -> str:
-    """Return the upstream release of a running kernel, from kernel.osrelease and kernel.version.
-
-    Debian's 5.10 and 6.1 are called "6.1.0-56-amd64" by uname, whichever point release they are; the point
-    release stands in the version ("#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-10-30)").
-    """
-    debian = _DEBIAN_VERSION.search(version)
-    return release_of(debian.group(1)) if debian else osrelease
 
 
 def choose(name: str, offered: Iterable[Offer]) -> Offer:

@@ -16,6 +16,7 @@ from rst_or_fin.engine.build import Tell
 from rst_or_fin.errors import UsageError
 from rst_or_fin.execution import run_matrix, workers
 from rst_or_fin.execution.workers import WorkerTasks
+from rst_or_fin.scenario.kernel_release import running_release
 from rst_or_fin.storage.scenario_files import Entry
 from rst_or_fin.testbed.spec import DEFAULT_OTP
 
@@ -95,7 +96,7 @@ def host_kernel(scheduler: str | None) -> str:
     """Return the release of this machine's kernel where cells may run on it, else ""."""
     if scheduler or os.environ.get("DOCKER_HOST"):
         return ""
-    return kernels.running_release(os.uname().release, os.uname().version)
+    return running_release(os.uname().release, os.uname().version)
 
 
 @cache

@@ -19,7 +19,6 @@ from typing import Any
 
 from rst_or_fin import __version__
 from rst_or_fin.agents import counters
-from rst_or_fin.engine.kernels import running_release
 from rst_or_fin.errors import LinkError, LinkLostError, MachineError
 from rst_or_fin.evidence.counters import COUNTERS
 from rst_or_fin.evidence.records import (
@@ -36,6 +35,7 @@ from rst_or_fin.node import session
 from rst_or_fin.runner.recorder import Recorder
 from rst_or_fin.runner.settling import settle
 from rst_or_fin.scenario.axes import Axes
+from rst_or_fin.scenario.kernel_release import running_release
 from rst_or_fin.scenario.model import Scenario
 from rst_or_fin.scenario.sysctls import PINNED_SYSCTLS, pinned_with
 from rst_or_fin.scenario.wire import order

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from docker.errors import NotFound
 from rst_or_fin.engine import client as engine
+from rst_or_fin.engine import ownership
 
 _HOLDER = "rst_or_fin.netns.holder"
 _LOOK_EVERY_S = 0.005
@@ -69,7 +70,7 @@ def docker_roles(driver: int) -> dict[str, int]:
     roles = {"driver": driver}
     client = engine.connect()
     try:
-        for thing in engine.owned_resources(client):
+        for thing in ownership.owned_resources(client):
             if thing.kind == "container" and thing.owner is not None and thing.owner.pid == driver:
                 try:
                     state = client.api.inspect_container(thing.id)

@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 from rst_or_fin.engine import client as engine
+from rst_or_fin.engine import ownership
 from rst_or_fin.errors import UsageError
 from rst_or_fin.storage.load_run import load_run
 from rst_or_fin.verdict.outcome import Outcome
@@ -281,7 +282,7 @@ def _left(plan: Plan, driver: int, temporary: Path) -> Iterator[str]:
         yield f"temporary files are left: {names}"
     if plan.runtime != "local":
         client = engine.connect()
-        owned = engine.owned_resources(client)
+        owned = ownership.owned_resources(client)
         client.close()
         mine = [thing.name for thing in owned if thing.owner is not None and thing.owner.pid == driver]
         if mine:

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from rst_or_fin.engine import client as engine
-from rst_or_fin.engine import images
+from rst_or_fin.engine import images, ownership
 from rst_or_fin.testbed.docker import DockerTestbed
 from rst_or_fin.testbed.spec import TestbedSpec
 
@@ -55,7 +54,7 @@ def knocked(client: docker.DockerClient, container: str, addresses: list[str], p
 
 
 def server_of(client: docker.DockerClient, testbed: DockerTestbed) -> str:
-    made = engine.owned_resources(client, str(testbed.facts()["run"]))
+    made = ownership.owned_resources(client, str(testbed.facts()["run"]))
     (found,) = (thing.id for thing in made if thing.name.endswith("-server"))
     return found
 

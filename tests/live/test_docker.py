@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from rst_or_fin.engine import client as engine
+from rst_or_fin.engine import ownership
 from rst_or_fin.scenario.model import Hosts, Server
 from rst_or_fin.tcp import tracker
 from rst_or_fin.testbed.docker import DockerTestbed
@@ -121,7 +121,7 @@ def test_the_manifest_says_what_ran(reproduced: Any) -> None:
 
 
 def test_a_run_leaves_nothing_in_the_engine(reproduced: Any, client: docker.DockerClient) -> None:
-    assert engine.orphans(client) == ()
+    assert ownership.orphans(client) == ()
 
 
 def test_a_run_leaves_no_exception_for_python_to_report(command: Command, client: object) -> None:
@@ -216,13 +216,13 @@ def running(client: docker.DockerClient, tmp_path: Path) -> Iterator[subprocess.
     yield process
     process.kill()
     process.communicate()
-    engine.remove(client, engine.orphans(client))
+    ownership.remove(client, ownership.orphans(client))
 
 
-def owned_by(client: docker.DockerClient, pid: int) -> list[engine.OwnedResource]:
+def owned_by(client: docker.DockerClient, pid: int) -> list[ownership.OwnedResource]:
     return [
         thing
-        for thing in engine.owned_resources(client)
+        for thing in ownership.owned_resources(client)
         if thing.owner is not None and thing.owner.pid == pid
     ]
 
@@ -277,7 +277,7 @@ def inspected(client: docker.DockerClient) -> Iterator[dict[str, Any]]:
                 if thing.kind == "container"
                 else client.api.inspect_network(thing.id)
             )
-            for thing in engine.owned_resources(client, run_id)
+            for thing in ownership.owned_resources(client, run_id)
         }
 
 

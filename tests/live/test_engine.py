@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from rst_or_fin.engine import client as engine
-from rst_or_fin.engine import images
+from rst_or_fin.engine import images, ownership
 
 if TYPE_CHECKING:
     import docker
@@ -21,12 +22,12 @@ pytestmark = pytest.mark.docker
 def run_id(client: docker.DockerClient) -> Iterator[str]:
     name = f"test-{uuid.uuid4().hex[:8]}"
     yield name
-    engine.remove(client, engine.owned_resources(client, name))
+    ownership.remove(client, ownership.owned_resources(client, name))
 
 
 def leave_behind(client: docker.DockerClient, run_id: str, owner: str) -> None:
     """A running container on a network of its own, as a run of that owner makes them."""
-    labels = {engine.LABEL: run_id, engine.OWNER: owner}
+    labels = {engine.LABEL: run_id, ownership.OWNER: owner}
     network = client.networks.create(run_id, internal=True, labels=labels)
     client.containers.run(
         images.ensure(client, "peer"),
@@ -40,18 +41,16 @@ def leave_behind(client: docker.DockerClient, run_id: str, owner: str) -> None:
 
 
 def a_dead_process() -> str:
-    me = engine.owner()
-    return str(
-        engine.Owner(boot_id=me.boot_id, pid_namespace=me.pid_namespace, pid=me.pid, started=me.started - 1)
-    )
+    me = ownership.owner()
+    return str(replace(me, started=me.started - 1))
 
 
 def found(client: docker.DockerClient, run_id: str) -> list[str]:
-    return [thing.kind for thing in engine.orphans(client) if thing.run_id == run_id]
+    return [thing.kind for thing in ownership.orphans(client) if thing.run_id == run_id]
 
 
 def test_what_a_living_run_uses_is_no_leftover(client: docker.DockerClient, run_id: str) -> None:
-    leave_behind(client, run_id, engine.owner_label())
+    leave_behind(client, run_id, ownership.owner_label())
     assert found(client, run_id) == []
 
 
@@ -62,9 +61,9 @@ def test_a_dead_runs_container_and_network_are_leftovers(client: docker.DockerCl
 
 def test_two_may_remove_the_same_leftovers_at_once(client: docker.DockerClient, run_id: str) -> None:
     leave_behind(client, run_id, a_dead_process())
-    things = engine.owned_resources(client, run_id)
-    other = threading.Thread(target=engine.remove, args=(client, things))
+    things = ownership.owned_resources(client, run_id)
+    other = threading.Thread(target=ownership.remove, args=(client, things))
     other.start()
-    engine.remove(client, things)
+    ownership.remove(client, things)
     other.join(timeout=60)
-    assert engine.owned_resources(client, run_id) == ()
+    assert ownership.owned_resources(client, run_id) == ()

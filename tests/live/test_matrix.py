@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from rst_or_fin.engine import client as engine
+from rst_or_fin.engine import ownership
 from rst_or_fin.errors import EXIT_ENVIRONMENT
 
 from tests.support.commands import Command, document
@@ -95,7 +95,7 @@ def test_a_session_that_hangs_costs_its_own_cell_and_leaves_nothing(
         },
         EXIT_ENVIRONMENT,
     )
-    assert engine.orphans(client) == ()
+    assert ownership.orphans(client) == ()
 
 
 @pytest.mark.docker
@@ -113,7 +113,7 @@ def test_an_interrupted_matrix_takes_everything_down_and_keeps_what_it_had(
         matrix.send_signal(number)
         assert ("recv-then-close" in first, matrix.wait(30)) == (True, code)
     assert (tmp_path / "runs" / "matrix" / "matrix.json").is_file()
-    assert engine.orphans(client) == ()
+    assert ownership.orphans(client) == ()
 
 
 def test_an_unknown_otp_release_is_answered_with_those_there_are(command: Command) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from rst_or_fin.engine import client as engine
+from rst_or_fin.engine import ownership
 from rst_or_fin.testbed.docker import DockerTestbed
 from rst_or_fin.testbed.spec import TestbedSpec
 
@@ -71,7 +71,7 @@ def test_without_asking_nothing_is_recorded(command: Command, client: object, tm
 def test_it_takes_no_capability(client: docker.DockerClient) -> None:
     with DockerTestbed(client, TestbedSpec(strace=True)) as testbed:
         run_id = str(testbed.facts()["run"])
-        [node] = [b for b in engine.owned_resources(client, run_id) if b.name.endswith("-node")]
+        [node] = [b for b in ownership.owned_resources(client, run_id) if b.name.endswith("-node")]
         host = client.api.inspect_container(node.id)["HostConfig"]
     assert (host["CapAdd"], host["CapDrop"], host["Privileged"]) == (None, ["ALL"], False)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rst_or_fin.agents import wire
 from rst_or_fin.engine import client as engine
+from rst_or_fin.engine import ownership
 from rst_or_fin.errors import RstOrFinError
 from rst_or_fin.runner import replay as conductor
 from rst_or_fin.storage import scenario_files
@@ -63,7 +64,7 @@ def test_a_scenario_is_as_expected(
 
 def ours(client: docker.DockerClient, role: str) -> set[str]:
     """The containers of this process in that role: other runs on the engine have such ones too."""
-    things = (thing for thing in engine.owned_resources(client) if thing.owner == engine.owner())
+    things = (thing for thing in ownership.owned_resources(client) if thing.owner == ownership.owner())
     return {thing.name for thing in things if thing.name.endswith(f"-{role}")}
 
 

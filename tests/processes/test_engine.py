@@ -6,7 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from rst_or_fin.engine import client as engine
+from rst_or_fin.engine import ownership
 
 
 def test_a_process_that_ended_is_dead_even_while_nobody_has_waited_for_it() -> None:
@@ -14,4 +14,4 @@ def test_a_process_that_ended_is_dead_even_while_nobody_has_waited_for_it() -> N
         started = int(Path(f"/proc/{child.pid}/stat").read_text().rsplit(")", 1)[1].split()[19])
         child.kill()
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-        assert not engine.process_lives(child.pid, started)
+        assert not ownership.process_lives(child.pid, started)

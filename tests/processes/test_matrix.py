@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 from rst_or_fin.analysis import matrix
 from rst_or_fin.analysis.matrix import Cell, Combination, Group, Mark, Record, plan
 from rst_or_fin.engine import client as engine
+from rst_or_fin.engine import ownership
 from rst_or_fin.errors import MachineError, UsageError
 from rst_or_fin.evidence.records import CaptureFacts
 from rst_or_fin.execution import run_matrix, workers
@@ -230,7 +231,7 @@ def test_cells_of_a_group_share_a_process_until_one_of_them_ends_it() -> None:
 
 def test_no_worker_process_outlives_its_group() -> None:
     done = GroupSupervisor(group("ends", "hangs"), dataclasses.replace(QUICK, cell_s=1.0)).play()
-    assert [engine._started(int(d.files["pid"])) for d in done] == [None, None]
+    assert [ownership._started(int(d.files["pid"])) for d in done] == [None, None]
 
 
 def test_a_guard_that_is_stopped_returns_at_once_and_takes_its_worker_along() -> None:
@@ -275,10 +276,10 @@ def test_a_worker_process_ends_with_whoever_was_to_watch_it(tmp_path: Path) -> N
     )
     [left] = await_for(lambda: [p for p in tmp_path.glob("**/evidence/pid") if p.read_text()])
     worker = int(left.read_text())
-    started = engine._started(worker)
+    started = ownership._started(worker)
     watcher.kill()
     watcher.wait()
-    await_for(lambda: engine._started(worker) != started)
+    await_for(lambda: ownership._started(worker) != started)
 
 
 def await_for(fact: Callable[[], Found]) -> Found:
@@ -566,7 +567,7 @@ def test_what_the_engine_makes_after_its_asker_was_killed_is_removed_too(
     removed: list[str] = []
     monkeypatch.setattr(workers, "_LATE_S", 0.1)
     monkeypatch.setattr(engine, "connect", lambda: SimpleNamespace(close=lambda: None))
-    monkeypatch.setattr(engine, "orphans", lambda client: next(looks, []))
-    monkeypatch.setattr(engine, "remove", lambda client, things: removed.extend(things))
+    monkeypatch.setattr(ownership, "orphans", lambda client: next(looks, []))
+    monkeypatch.setattr(ownership, "remove", lambda client, things: removed.extend(things))
     workers._remove_leftovers()
     assert removed == ["container", "network"]

@@ -9,7 +9,8 @@ import pytest
 import requests
 import urllib3.exceptions
 from rst_or_fin.engine import client as engine
-from rst_or_fin.engine.client import OwnedResource, Owner, living_runs
+from rst_or_fin.engine import ownership
+from rst_or_fin.engine.ownership import OwnedResource, Owner, living_runs
 from rst_or_fin.errors import MachineError, UsageError
 
 HERE = Owner(boot_id="boot-a", pid_namespace=4026531836, pid=100, started=7)
@@ -71,17 +72,17 @@ def test_what_names_no_owner_belongs_to_no_living_run() -> None:
 
 
 def test_this_process_lives() -> None:
-    me = engine.owner()
-    assert engine.process_lives(me.pid, me.started)
+    me = ownership.owner()
+    assert ownership.process_lives(me.pid, me.started)
 
 
 def test_a_later_process_with_the_same_number_is_another_one() -> None:
-    me = engine.owner()
-    assert not engine.process_lives(me.pid, me.started - 1)
+    me = ownership.owner()
+    assert not ownership.process_lives(me.pid, me.started - 1)
 
 
 def test_labels_name_the_run_and_its_owner() -> None:
-    assert engine.labels("run-1") == {"rst-or-fin": "run-1", "rst-or-fin.owner": str(engine.owner())}
+    assert ownership.labels("run-1") == {"rst-or-fin": "run-1", "rst-or-fin.owner": str(ownership.owner())}
 
 
 def test_a_missing_socket_is_no_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -104,12 +104,13 @@ def clean(options: argparse.Namespace) -> int:
     With --images also removes every image of this program, of other versions and the stages of builds, too.
     """
     from rst_or_fin.engine import client as engine
+    from rst_or_fin.engine import ownership
 
     gone = [f"the temporary folder {left.path} ({_size(left.size_bytes)})" for left in own_files.sweep()]
     _say_removed(gone)
     with closing(engine.connect()) as client:
-        left = engine.orphans(client)
-        engine.remove(client, left)
+        left = ownership.orphans(client)
+        ownership.remove(client, left)
         things = [f"the {thing.kind} {thing.name} of run {thing.run_id}" for thing in left]
         _say_removed(things)
         images = _clean_images(client, everything=options.images)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from rst_or_fin import data_files
 from rst_or_fin.engine import client as engine
-from rst_or_fin.engine import images
+from rst_or_fin.engine import images, ownership
 from rst_or_fin.engine.build import Progress, Tell
 from rst_or_fin.errors import MachineError, UsageError
 from rst_or_fin.scenario.kernel_release import release_of
@@ -237,7 +237,7 @@ def _ask_archive(client: docker.DockerClient, tell: Tell) -> str:
         container = client.containers.create(
             base,
             ["sh", "-ec", program, "offers", *catalogue().suites],
-            labels=engine.labels(secrets.token_hex(6)),
+            labels=ownership.labels(secrets.token_hex(6)),
             use_config_proxy=True,
         )
         try:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rst_or_fin import data_files
 from rst_or_fin.engine import client as engine
+from rst_or_fin.engine import ownership
 from rst_or_fin.errors import MachineError
 
 _DEVICE = "/dev/kvm"
@@ -102,7 +103,7 @@ def _probe() -> tuple[int, str] | None:
         container = client.containers.create(
             images[0],
             ["python3", "-m", "guest.probe"],
-            labels=engine.labels("kvm-probe"),
+            labels=ownership.labels("kvm-probe"),
             devices=[_DEVICE],
             cap_drop=["ALL"],
             security_opt=["no-new-privileges:true"],

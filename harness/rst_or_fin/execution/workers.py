@@ -26,6 +26,7 @@ from pathlib import Path
 
 from rst_or_fin.analysis.matrix import Cell, Group
 from rst_or_fin.engine import client as engine
+from rst_or_fin.engine import ownership
 from rst_or_fin.errors import MachineError, RstOrFinError, UsageError, is_disk_full
 from rst_or_fin.execution import worker
 from rst_or_fin.execution.worker import WorkerReply
@@ -377,7 +378,7 @@ def _remove_leftovers() -> None:
     deadline = time.monotonic() + _LATE_S
     try:
         while True:
-            engine.remove(client, engine.orphans(client))
+            ownership.remove(client, ownership.orphans(client))
             if time.monotonic() > deadline:
                 return
             time.sleep(_LATE_S / 5)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from rst_or_fin.capture_file.frame import Frame
 from rst_or_fin.engine import client as engine
-from rst_or_fin.engine import image_locks, images
+from rst_or_fin.engine import image_locks, images, ownership
 from rst_or_fin.evidence.records import PeerReport
 from rst_or_fin.evidence.strace import SystemCall
 from rst_or_fin.evidence.tracepoint import Reset
@@ -61,7 +61,7 @@ class DockerTestbed:
         self._at_peer: CaptureClient | None = None
         try:
             with image_locks.using():
-                engine.remove(client, engine.orphans(client))
+                ownership.remove(client, ownership.orphans(client))
                 node, peer, server = self._images(progress)
                 self._undo.enter_context(self._run)
                 with engine.calls("setting up the test network"):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rst_or_fin.engine import client as engine
+from rst_or_fin.engine import ownership
 from rst_or_fin.testbed.container_stdio import ContainerStdio
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class RunContainers:
     def __init__(self, client: docker.DockerClient) -> None:
         self.client = client
         self.run_id = secrets.token_hex(6)
-        self.labels = engine.labels(self.run_id)
+        self.labels = ownership.labels(self.run_id)
         self._undo = ExitStack()
 
     def __enter__(self) -> RunContainers:
@@ -140,7 +141,7 @@ class RunContainers:
         self.client.api.connect_container_to_network(container.id, network, **_at(address))
 
     def _remove_everything(self) -> None:
-        engine.remove(self.client, engine.owned_resources(self.client, self.run_id))
+        ownership.remove(self.client, ownership.owned_resources(self.client, self.run_id))
 
 
 def _at(address: str) -> dict[str, Any]:

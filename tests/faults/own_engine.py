@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from rst_or_fin.agents.netlink import Netlink
 from rst_or_fin.engine import client as engine
-from rst_or_fin.engine import images
+from rst_or_fin.engine import image_table, images
 from rst_or_fin.errors import MachineError
 from rst_or_fin.netns import confinement, mounts, namespaces
 from rst_or_fin.testbed.spec import DEFAULT_OTP
@@ -105,7 +105,7 @@ def roles(_driver: int) -> dict[str, int]:
 
 
 def _save(client: docker.DockerClient, path: Path) -> None:
-    rows = [images.row(name) for name in (f"node:otp{DEFAULT_OTP}", "peer", "scripted")]
+    rows = [image_table.row(name) for name in (f"node:otp{DEFAULT_OTP}", "peer", "scripted")]
     found = [images.ensure(client, which) for row in rows for which in (row, row.base)]
     tags = sorted({tag for each in found for tag in client.images.get(each).tags})
     subprocess.run(["docker", "save", "--output", path, *tags], check=True)

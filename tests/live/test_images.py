@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 from rst_or_fin import data_files
 from rst_or_fin.engine import client as engine
-from rst_or_fin.engine import images
+from rst_or_fin.engine import image_table, images
 from rst_or_fin.engine.build import Progress
-from rst_or_fin.engine.images import IMAGES, Image
+from rst_or_fin.engine.image_table import IMAGES, Image
 from rst_or_fin.errors import MachineError
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def throwaway(client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch, tmp_
     images.ensure(client, "base:trixie")
     name = f"test-{uuid.uuid4().hex[:8]}"
     image = Image(name=name, base="base:trixie", folder=name)
-    monkeypatch.setattr(images, "IMAGES", {**IMAGES, "test": image})
+    monkeypatch.setattr(image_table, "IMAGES", {**IMAGES, "test": image})
     monkeypatch.setattr(data_files, "path", lambda name: tmp_path)
     recipe = tmp_path / name / "Dockerfile"
     recipe.parent.mkdir()
@@ -102,7 +102,7 @@ def test_an_image_without_a_digest_in_its_name_is_taken_over(
     client: docker.DockerClient, throwaway: Path
 ) -> None:
     made = client.images.get(images.ensure(client, "test"))
-    made.tag(images.row("test").tag)
+    made.tag(image_table.row("test").tag)
     client.images.remove(made.tags[0])
     assert (images.ensure(client, "test"), len(client.images.get(str(made.id)).tags)) == (made.id, 2)
 

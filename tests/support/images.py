@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from rst_or_fin.commands.console import progress
 from rst_or_fin.engine import client as engine
-from rst_or_fin.engine import images, kernel_images
-from rst_or_fin.engine.images import IMAGES, Image
+from rst_or_fin.engine import image_table, images, kernel_images
+from rst_or_fin.engine.image_table import IMAGES, Image
 from rst_or_fin.errors import RstOrFinError
 from rst_or_fin.storage import scenario_files
 from rst_or_fin.testbed.spec import DEFAULT_OTP
@@ -29,14 +29,14 @@ def wanted(client: docker.DockerClient) -> Iterator[Callable[[], Image]]:
     """Yield what gives each image. OTP 23 and 25 have no test but `make test-all`."""
     beside_nodes = (name for name in IMAGES if not name.startswith(("base:", "node")))
     for name in (_NODE, *beside_nodes, "node:otp28"):
-        yield partial(images.row, name)
+        yield partial(image_table.row, name)
     for kernel, otp in KERNELS:
         yield partial(kernel_images.image_of, client, kernel, otp, progress)
-    yield partial(images.row, "node:otp29")
+    yield partial(image_table.row, "node:otp29")
     scenarios = [scenario_files.find(name).scenario for name in scenario_files.names()]
     for applications in sorted({scenario.hosts.applications for scenario in scenarios}):
-        yield partial(images.with_applications, _NODE, applications)
-    yield partial(images.row, f"node-strace:otp{DEFAULT_OTP}")
+        yield partial(image_table.with_applications, _NODE, applications)
+    yield partial(image_table.row, f"node-strace:otp{DEFAULT_OTP}")
 
 
 def main() -> None:

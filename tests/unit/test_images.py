@@ -13,9 +13,9 @@ from typing import Any, cast
 
 import pytest
 from rst_or_fin import data_files
-from rst_or_fin.engine import base_images, build, images, kernel_images
+from rst_or_fin.engine import base_images, build, image_table, images, kernel_images
 from rst_or_fin.engine import client as engine
-from rst_or_fin.engine.images import IMAGES, ContextFile, Image
+from rst_or_fin.engine.image_table import IMAGES, ContextFile, Image
 from rst_or_fin.errors import MachineError, UsageError
 from rst_or_fin.scenario.applications import APPLICATIONS, package_of
 
@@ -103,7 +103,7 @@ def test_the_context_depends_on_nothing_but_the_files() -> None:
 
 
 def test_the_embedded_runtime_has_what_a_node_needs_and_nothing_of_crypto() -> None:
-    names = {file.name for file in images.embedded_runtime()}
+    names = {file.name for file in image_table.embedded_runtime()}
     programs = {name.rsplit("/", 1)[1] for name in names if "/bin/" in name}
     assert programs >= {
         "erl",
@@ -238,7 +238,7 @@ def test_without_a_tool_and_without_root_one_line_names_what_to_install(
     ],
 )
 def test_a_node_with_applications_is_made_as_the_node_is_with_more_packages(name: str, beside: str) -> None:
-    image = images.with_applications(name, ["ssl", "inets", "ssl"])
+    image = image_table.with_applications(name, ["ssl", "inets", "ssl"])
     assert (image.name, image.folder, image.arguments) == (
         f"{name}-inets-ssl",
         "node",
@@ -247,12 +247,12 @@ def test_a_node_with_applications_is_made_as_the_node_is_with_more_packages(name
 
 
 def test_a_node_for_elixir_has_debians_package() -> None:
-    image = images.with_applications("node:otp27", ["elixir"])
+    image = image_table.with_applications("node:otp27", ["elixir"])
     assert (image.name, image.arguments) == ("node:otp27-elixir", {"BESIDE": "elixir"})
 
 
 def test_a_node_without_applications_is_the_tables_own() -> None:
-    assert images.with_applications("node:otp27", []) is images.row("node:otp27")
+    assert image_table.with_applications("node:otp27", []) is image_table.row("node:otp27")
 
 
 def test_every_application_has_a_package() -> None:

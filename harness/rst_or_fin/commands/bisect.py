@@ -16,7 +16,7 @@ from rst_or_fin.analysis.matrix import Combination
 from rst_or_fin.commands.console import print_json, progress, show
 from rst_or_fin.commands.play_options import add_cell_options, add_node_options
 from rst_or_fin.commands.saved_reports import write_reports
-from rst_or_fin.engine import images, kernels
+from rst_or_fin.engine import image_table, kernels
 from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_DIFFERS, EXIT_INCONCLUSIVE, InconclusiveError, UsageError
 from rst_or_fin.execution import cells, run_matrix
 from rst_or_fin.execution.cache import ResultCache
@@ -30,7 +30,7 @@ _Ask: TypeAlias = Callable[[str], tuple[tuple[str, str], ...] | None]
 
 # The releases on each axis, oldest first.
 _RELEASES: Mapping[str, Callable[[], Sequence[str]]] = {
-    "otp": images.otp_releases,
+    "otp": image_table.otp_releases,
     "kernel": lambda: [offer.release for offer in cells.offered_kernels(progress) if offer.whole],
 }
 
@@ -111,7 +111,7 @@ def _asking(
         family=int(options.family),
         kernel=cells.resolve_kernel(options.kernel, progress) if options.kernel else "",
     )
-    images.check_otp(combination.otp)
+    image_table.check_otp(combination.otp)
     cache = ResultCache(Path(options.out))
     tasks = WorkerTasks(cell_s=options.limit, command_line=options.command_line)
     spread = cells.spread_over(scheduler=None, jobs=1, tasks=tasks, stack=stack)

@@ -8,7 +8,7 @@ from contextlib import closing
 
 from rst_or_fin.commands.console import print_json, progress
 from rst_or_fin.engine import client as engine
-from rst_or_fin.engine import images, kernel_images, kernels
+from rst_or_fin.engine import image_table, images, kernel_images, kernels
 from rst_or_fin.errors import EXIT_AS_EXPECTED, RstOrFinError, UsageError
 from rst_or_fin.testbed.spec import DEFAULT_OTP
 
@@ -82,7 +82,7 @@ def build(options: argparse.Namespace) -> int:
     """
     wanted = options.kernels or kernels.catalogue().default
     otp = options.otp or DEFAULT_OTP
-    images.check_otp(otp)
+    image_table.check_otp(otp)
     code = EXIT_AS_EXPECTED
     with closing(engine.connect()) as client:
         for kernel in dict.fromkeys(wanted):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from rst_or_fin import erlang_command
 from rst_or_fin.engine import client as engine
-from rst_or_fin.engine import images, kernels
+from rst_or_fin.engine import image_table, images, kernels
 from rst_or_fin.engine.build import Tell
 from rst_or_fin.errors import UsageError
 
@@ -35,7 +35,7 @@ _MODULES = ("virtio*.ko*", "failover.ko*", "net_failover.ko*", "dimlib.ko*")
 
 def image_of(
     client: docker.DockerClient, kernel: str, otp: str, tell: Tell = lambda line: None
-) -> images.Image:
+) -> image_table.Image:
     """Choose the image, for images.ensure(), of a node with that OTP release on that kernel.
 
     `kernel` is a release, a series, "newest", or the path of a bzImage, whose modules are taken from a folder
@@ -81,10 +81,10 @@ def host_config(*, kvm: bool) -> dict[str, Any]:
     return {"cap_add": list(_CAPABILITIES), "devices": devices}
 
 
-def image(name: str) -> images.Image:
+def image(name: str) -> image_table.Image:
     """Make the row of the images' table for a kernel image's name. Raises UsageError for any other name."""
     matched = _NAME.fullmatch(name)
-    if matched is None or f"node:otp{matched['otp']}" not in images.IMAGES:
+    if matched is None or f"node:otp{matched['otp']}" not in image_table.IMAGES:
         raise UsageError(f"there is no image {name!r}", "kernel images are called kernel:RELEASE-otpNN")
     release = matched["release"]
     files = _OWN.get(release, ())
@@ -95,7 +95,7 @@ def image(name: str) -> images.Image:
         offer = kernels.choose(release, kernels.offers(client, tell))
         return {"SUITE": offer.suite, "PACKAGE": offer.package, "VERSION": offer.version}
 
-    return images.Image(
+    return image_table.Image(
         name=name,
         base="emulator",
         node=f"node:otp{matched['otp']}",
@@ -106,7 +106,7 @@ def image(name: str) -> images.Image:
     )
 
 
-_OWN: dict[str, tuple[images.ContextFile, ...]] = {}  # a user's own kernels: release -> their files
+_OWN: dict[str, tuple[image_table.ContextFile, ...]] = {}  # a user's own kernels: release -> their files
 
 
 def own(path: Path) -> str:
@@ -123,10 +123,10 @@ def own(path: Path) -> str:
         raise UsageError(
             f"{path} is not a kernel to boot: {trouble}", "name a bzImage, as `make bzImage` makes it"
         )
-    files = [images.context_file("own/bzImage", path)]
+    files = [image_table.context_file("own/bzImage", path)]
     modules = path.parent / "modules"
     found = {file.name: file for pattern in _MODULES for file in sorted(modules.rglob(pattern))}
-    files += [images.context_file(f"own/modules/{name}", file) for name, file in sorted(found.items())]
+    files += [image_table.context_file(f"own/modules/{name}", file) for name, file in sorted(found.items())]
     digest = hashlib.sha256("".join(file.name + file.digest for file in files).encode()).hexdigest()
     release = f"own-{digest[:12]}"
     _OWN[release] = tuple(files)
@@ -145,14 +145,14 @@ def trouble_with(content: bytes) -> str:
     return ""
 
 
-def _guest_programs() -> Iterator[images.ContextFile]:
+def _guest_programs() -> Iterator[image_table.ContextFile]:
     for source in sorted((Path(__file__).parents[1] / "guest").glob("*.py")):
-        yield images.context_file(f"guest/{source.name}", source)
+        yield image_table.context_file(f"guest/{source.name}", source)
 
 
-def _node_arguments() -> Iterator[images.ContextFile]:
+def _node_arguments() -> Iterator[image_table.ContextFile]:
     content = "".join(f"{argument}\n" for argument in erlang_command.arguments(NODE_PORT, "0.0.0.0")).encode()
-    yield images.ContextFile(
+    yield image_table.ContextFile(
         name="arguments",
         content=content,
         digest=hashlib.sha256(content).hexdigest(),

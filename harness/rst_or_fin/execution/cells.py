@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rst_or_fin.analysis.matrix import Cell, Combination
 from rst_or_fin.engine import client as engine
-from rst_or_fin.engine import images, kernel_images, kernels
+from rst_or_fin.engine import image_table, kernel_images, kernels
 from rst_or_fin.engine.build import Tell
 from rst_or_fin.errors import UsageError
 from rst_or_fin.execution import run_matrix, workers
@@ -38,7 +38,7 @@ def combinations(
     otps = list(releases) or ["" if runtime == "local" else DEFAULT_OTP]
     if runtime == "docker":
         for otp in otps:
-            images.check_otp(otp)
+            image_table.check_otp(otp)
     return [
         Combination(runtime=runtime, otp=otp, backend=backend, family=int(family), kernel=kernel)
         for kernel, otp, backend, family in product(kernels, otps, backends, families)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from rst_or_fin.capture_file.frame import Frame
 from rst_or_fin.engine import client as engine
-from rst_or_fin.engine import image_locks, images, ownership
+from rst_or_fin.engine import image_locks, image_table, images, ownership
 from rst_or_fin.evidence.records import PeerReport
 from rst_or_fin.evidence.strace import SystemCall
 from rst_or_fin.evidence.tracepoint import Reset
@@ -207,14 +207,14 @@ class DockerTestbed:
         others = "peer", peers.kind_of(self._spec.hosts.server).image
         return [node, *((name, images.ensure(self._client, name, progress)) for name in others)]
 
-    def _node_row(self, progress: Callable[[object], None]) -> images.Image:
+    def _node_row(self, progress: Callable[[object], None]) -> image_table.Image:
         spec = self._spec
         if spec.kernel:
             from rst_or_fin.engine import kernel_images
 
             return kernel_images.image_of(self._client, spec.kernel, spec.otp, progress)
         name = f"node-strace:otp{spec.otp}" if spec.strace else f"node:otp{spec.otp}"
-        return images.with_applications(name, spec.hosts.applications)
+        return image_table.with_applications(name, spec.hosts.applications)
 
     def _start(self, node_image: str, peer_image: str, server_image: str) -> None:
         """Start everything side by side, as far as one does not need the other."""

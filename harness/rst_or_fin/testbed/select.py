@@ -87,17 +87,18 @@ def choose(spec: TestbedSpec, progress: Progress, own: Sequence[str] = ()) -> Ru
 
 def _docker(spec: TestbedSpec) -> Runtime:
     from rst_or_fin.engine import client as engine
-    from rst_or_fin.engine import images
+    from rst_or_fin.engine import image_table
     from rst_or_fin.testbed.docker import DockerTestbed
 
     settled = spec.in_containers()
-    images.check_otp(settled.otp)
+    image_table.check_otp(settled.otp)
     client = engine.connect()
     return Runtime(settled, lambda spec, progress: DockerTestbed(client, spec, progress), _docker_lacks)
 
 
 def _docker_lacks(spec: TestbedSpec) -> str:
-    from rst_or_fin.engine import images
+
+    from rst_or_fin.engine import image_table
 
     hosts = spec.hosts
     if hosts.node.image:
@@ -109,9 +110,9 @@ def _docker_lacks(spec: TestbedSpec) -> str:
     if not hosts.applications:
         return ""
     named = " and ".join(hosts.applications)
-    if images.elixir_is_old(spec.otp) and ELIXIR in hosts.applications:
+    if image_table.elixir_is_old(spec.otp) and ELIXIR in hosts.applications:
         return f"the Elixir in the image of OTP {spec.otp} is older than 1.14 (choose another --otp)"
-    if images.lacks_applications(spec.otp):
+    if image_table.lacks_applications(spec.otp):
         return f"the image of OTP {spec.otp} has only Erlang's base, no {named} (choose another --otp)"
     return f"a node with a kernel of its own has no {named} (leave out --kernel)" if spec.kernel else ""
 

@@ -169,7 +169,7 @@ def test_an_outcome_that_differs_is_exit_1(command: Command, tmp_path: Path, cli
 
 def test_a_gate_that_was_not_met_is_inconclusive(command: Command, tmp_path: Path, client: object) -> None:
     done = command("run", str(scenario(tmp_path, precondition="unread = 485")), *RUNTIME)
-    assert (done.returncode, "0 bytes were unread at the close, not 485" in done.stdout) == (3, True)
+    assert (done.returncode, "0 bytes were unread at the close, expected 485" in done.stdout) == (3, True)
 
 
 def test_a_session_that_does_not_parse_is_exit_2(command: Command, tmp_path: Path, client: object) -> None:

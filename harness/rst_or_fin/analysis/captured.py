@@ -19,7 +19,7 @@ from rst_or_fin.evidence.records import CaptureFacts
 from rst_or_fin.tcp.acceptance import read
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.segment import Endpoint, Segment
-from rst_or_fin.tcp.tracker import ConnectionTracker, Conversation
+from rst_or_fin.tcp.tracker import ConnectionTracker, TrackedConnection
 from rst_or_fin.verdict.judge import judge
 from rst_or_fin.verdict.verdict import Verdict
 
@@ -80,7 +80,7 @@ class _Ending(NamedTuple):
 
     t_ns: int
     number: int
-    conversation: Conversation
+    tracked: TrackedConnection
 
 
 class JudgedCapture:
@@ -109,11 +109,11 @@ class JudgedCapture:
         self._due: deque[int] = deque()  # the numbers of those that are settled early
         self._relief = _WAITING_MAX
         self._tracker = ConnectionTracker()
-        self._numbers: dict[int, int] = {}  # by the id of a conversation
-        self._begun: dict[int, Conversation] = {}  # by number
+        self._numbers: dict[int, int] = {}  # by the id of a connection
+        self._begun: dict[int, TrackedConnection] = {}  # by number
         self._ending: list[_Ending] = []  # a heap: the one of which nothing came for longest is the first
         self._queued: set[int] = set()  # the ids of these
-        self._remembered: deque[Conversation] = deque()
+        self._remembered: deque[TrackedConnection] = deque()
         self._errors: dict[frozenset[Endpoint], list[IcmpError]] = {}
         self._errors_read = 0
         self._over: deque[Case] = deque()  # by the time of segments that were left out
@@ -184,10 +184,10 @@ class JudgedCapture:
             self._numbers[id(begun)] = number = self._begun_here + others
             self._begun[number] = begun
         if segment.flags & _FIN_OR_RST:
-            for conversation in self._tracker.of(segment):
-                if not conversation.taken and id(conversation) not in self._queued:
-                    self._queued.add(id(conversation))
-                    ending = _Ending(segment.t_ns, self._numbers[id(conversation)], conversation)
+            for tracked in self._tracker.of(segment):
+                if not tracked.taken and id(tracked) not in self._queued:
+                    self._queued.add(id(tracked))
+                    ending = _Ending(segment.t_ns, self._numbers[id(tracked)], tracked)
                     heappush(self._ending, ending)
                     if self._provisional is not None:
                         self._fresh.append(ending)
@@ -199,14 +199,14 @@ class JudgedCapture:
         if self._due:
             return self._due.popleft()
         while self._ending:
-            since_ns, number, conversation = self._ending[0]
-            last_ns = conversation.members[-1].t_ns if conversation.members else since_ns
+            since_ns, number, tracked = self._ending[0]
+            last_ns = tracked.members[-1].t_ns if tracked.members else since_ns
             if now_ns - since_ns <= LATE_NS:
                 return None
             if since_ns < last_ns:
-                heapreplace(self._ending, _Ending(last_ns, number, conversation))
-            elif not conversation.reading.over:  # a FIN alone: look again later, as its answer may come
-                heapreplace(self._ending, _Ending(max(now_ns, since_ns + 1), number, conversation))
+                heapreplace(self._ending, _Ending(last_ns, number, tracked))
+            elif not tracked.reading.over:  # a FIN alone: look again later, as its answer may come
+                heapreplace(self._ending, _Ending(max(now_ns, since_ns + 1), number, tracked))
             else:
                 heappop(self._ending)
                 return number
@@ -216,8 +216,8 @@ class JudgedCapture:
         """Finalise orderly ends early if too many wait; connections that a RST ended wait the full time."""
         kept: list[_Ending] = []
         for ending in sorted(self._ending):
-            conversation = ending.conversation
-            reading, past_ns = conversation.reading, now_ns - conversation.members[-1].t_ns
+            tracked = ending.tracked
+            reading, past_ns = tracked.reading, now_ns - tracked.members[-1].t_ns
             if reading.closed_by_fins and past_ns > _ORDERLY_NS:
                 self._due.append(ending.number)
             else:
@@ -228,18 +228,18 @@ class JudgedCapture:
     def _tell(self, now_ns: int) -> None:
         """Pass ended connections to `provisional`; later segments may still change their cases."""
         while self._fresh and now_ns - self._fresh[0].t_ns > LIVE_NS:
-            _, number, conversation = self._fresh.popleft()
-            if self._provisional is not None and not conversation.taken and conversation.reading.over:
-                self._provisional(self._judged(number, conversation.look()))
+            _, number, tracked = self._fresh.popleft()
+            if self._provisional is not None and not tracked.taken and tracked.reading.over:
+                self._provisional(self._judged(number, tracked.look()))
 
     def _case(self, number: int) -> Case:
-        conversation = self._begun.pop(number)
-        del self._numbers[id(conversation)]
-        self._queued.discard(id(conversation))
-        found = self._judged(number, conversation.take())
+        tracked = self._begun.pop(number)
+        del self._numbers[id(tracked)]
+        self._queued.discard(id(tracked))
+        found = self._judged(number, tracked.take())
         first_ns, last_ns = self.span or (found.first_ns, found.last_ns)
         self.span = (min(first_ns, found.first_ns), max(last_ns, found.last_ns))
-        self._remembered.append(conversation)
+        self._remembered.append(tracked)
         if len(self._remembered) > _REMEMBERED_MAX:
             self._tracker.forget(self._remembered.popleft())
         return found

@@ -14,13 +14,13 @@ import msgspec
 from rst_or_fin.analysis.captured import Case
 from rst_or_fin.analysis.overview import causes_of
 from rst_or_fin.analysis.steps import (
-    Conversation,
-    Kind,
     Own,
     Peers,
+    ReplaySteps,
     Step,
-    conversation,
+    StepKind,
     is_plain_http,
+    replay_steps,
     unread_from,
 )
 from rst_or_fin.errors import InconclusiveError, UsageError
@@ -45,7 +45,7 @@ class Imported:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class CaseSource:
     """Where a case comes from: `where` names the capture, `when` the time of its first segment."""
 
     case: Case
@@ -62,7 +62,7 @@ def end_to_play(case: Case) -> Role:
     return found.active_closer or Role.CLIENT
 
 
-def imported(source: Source, own: Role, *, payload: bool | None) -> list[Imported]:
+def imported(source: CaseSource, own: Role, *, payload: bool | None) -> list[Imported]:
     """Write the scenarios of a case. `payload`: keep it or not; None: keep it where it is plain HTTP.
 
     Raises InconclusiveError if the verdict is in doubt, UsageError if nothing that a session does gives
@@ -70,7 +70,7 @@ def imported(source: Source, own: Role, *, payload: bool | None) -> list[Importe
     """
     case = source.case
     _check(case, own)
-    told = conversation(case.connection, own)
+    told = replay_steps(case.connection, own)
     if any(step.first < 0 or (step.ack or 0) < 0 for step in told.steps):
         raise UsageError(
             f"connection {case.number} has segments from before its beginning", "import another of its kind"
@@ -100,7 +100,7 @@ def _check(case: Case, own: Role) -> None:
         )
 
 
-def _causes(case: Case, own: Role, told: Conversation) -> list[Cause | None]:
+def _causes(case: Case, own: Role, told: ReplaySteps) -> list[Cause | None]:
     """Return the causes to play: the proved one, or each candidate that a session can bring about."""
     cause, candidates, _ = causes_of(case.verdict, own)
     if _ending(case, own) is Ending.FIN:
@@ -122,7 +122,7 @@ class _Writer:
     """Writes one scenario: session and script side by side, step by step."""
 
     def __init__(
-        self, source: Source, own: Role, told: Conversation, cause: Cause | None, keep: bool
+        self, source: CaseSource, own: Role, told: ReplaySteps, cause: Cause | None, keep: bool
     ) -> None:
         self._source, self._own, self._told, self._cause, self._keep = source, own, told, cause, keep
         self._mss = min(told.mss or 536, _PAYLOAD_LEN)
@@ -171,7 +171,7 @@ class _Writer:
     # The script's part
 
     def _expect(self, step: Own) -> None:
-        if step.kind is Kind.DATA:
+        if step.kind is StepKind.DATA:
             for first, end in _chunks(step.first, step.end, self._segment_len):
                 self._script.append(f"expect P. {first}:{end}({end - first}) ack {step.ack}")
             return
@@ -193,12 +193,12 @@ class _Writer:
         if not self._open:
             return  # what the kernel sends by itself
         self._wait(step)
-        if step.kind is Kind.DATA:
+        if step.kind is StepKind.DATA:
             self._read_to(self._readable(step))
             for first, end in _chunks(step.first, step.end, self._segment_len):
                 data = step.payload[first - step.first : end - step.first]
                 self._session.append(f"ok = gen_tcp:send(Sock, {self._data(data, end - first)}).")
-        elif step.kind is Kind.FIN and _goes_on(step, later):
+        elif step.kind is StepKind.FIN and _goes_on(step, later):
             self._read_to(self._readable(step))
             self._session.append("ok = gen_tcp:shutdown(Sock, write).")
         else:
@@ -305,7 +305,7 @@ class _Writer:
 
 def _goes_on(fin: Own, later: Sequence[Step]) -> bool:
     """Return whether the end still receives, or aborts, after its FIN: then it was not closed yet."""
-    resets = [step for step in later if isinstance(step, Own) and step.kind is Kind.RST]
+    resets = [step for step in later if isinstance(step, Own) and step.kind is StepKind.RST]
     if resets:
         return resets[0].ack is not None
     return _is_taken(fin, later)

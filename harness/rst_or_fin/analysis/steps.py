@@ -22,7 +22,7 @@ _TIMESTAMPS_LEN = 12  # with the two bytes that align it
 _LARGEST_WINDOW = 65_535  # the script never scales
 
 
-class Kind(Enum):
+class StepKind(Enum):
     """What the end under test sends for the first time."""
 
     DATA = "data"
@@ -38,7 +38,7 @@ class Own:
     `peer_fin` whether the peer's FIN is acknowledged too. `payload` is what of its data was captured.
     """
 
-    kind: Kind
+    kind: StepKind
     flags: str
     first: int
     end: int
@@ -64,7 +64,7 @@ Step = Own | Peers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Conversation:
+class ReplaySteps:
     """All steps in order, without the opening. `mss` is the peer's, 0 if it offered none."""
 
     steps: tuple[Step, ...]
@@ -74,11 +74,11 @@ class Conversation:
     """How many payload bytes of the peer the end under test has acknowledged in all."""
 
 
-def conversation(connection: Connection, own: Role) -> Conversation:
+def replay_steps(connection: Connection, own: Role) -> ReplaySteps:
     """Read a connection as steps. It must be whole: opened, without a hole."""
     ordered = list(_ordered(connection, own))
     opening = next((s for s in connection.segments if s.syn and connection.role(s) is not own), None)
-    return Conversation(
+    return ReplaySteps(
         steps=tuple(ordered),
         mss=_option(opening.options, _MSS_KIND) if opening is not None else 0,
         window=min(opening.window, _LARGEST_WINDOW) if opening is not None else _LARGEST_WINDOW,
@@ -103,9 +103,9 @@ def _ordered(connection: Connection, own: Role) -> Iterator[Step]:
         step = _own(connection, segment, sent_to, fin_seen, peer_fin)
         if step is None or (step.flags, step.first) in resets:
             continue
-        if step.kind is Kind.RST:
+        if step.kind is StepKind.RST:
             resets.add((step.flags, step.first))
-        sent_to, fin_seen = max(sent_to, step.end), fin_seen or step.kind is Kind.FIN
+        sent_to, fin_seen = max(sent_to, step.end), fin_seen or step.kind is StepKind.FIN
         while held and (step.ack is None or held[0].end + ("F" in held[0].flags) <= step.ack):
             yield held.pop(0)
         yield from _with_fin(step, segment)
@@ -119,15 +119,15 @@ def _own(
     seq, ack = connection.relative(segment)
     end = seq + segment.payload_len
     if segment.rst:
-        kind = Kind.RST
+        kind = StepKind.RST
     elif end > sent_to:
-        kind = Kind.DATA
+        kind = StepKind.DATA
     elif segment.fin and not fin_seen:
-        kind = Kind.FIN
+        kind = StepKind.FIN
     else:
         return None
     covers_fin = peer_fin is not None and segment.has_ack and ack > peer_fin
-    first = max(seq, sent_to) if kind is Kind.DATA else seq
+    first = max(seq, sent_to) if kind is StepKind.DATA else seq
     return Own(
         kind=kind,
         flags=flag_letters(segment),
@@ -142,14 +142,14 @@ def _own(
 
 def _with_fin(step: Own, segment: Segment) -> Iterator[Own]:
     """Split a segment with data and a FIN into two steps: the session sends, then closes."""
-    if step.kind is not Kind.DATA or not segment.fin:
+    if step.kind is not StepKind.DATA or not segment.fin:
         yield step
         return
-    yield _as(step, Kind.DATA, "P.", step.first)
-    yield _as(step, Kind.FIN, "F.", step.end)
+    yield _as(step, StepKind.DATA, "P.", step.first)
+    yield _as(step, StepKind.FIN, "F.", step.end)
 
 
-def _as(step: Own, kind: Kind, flags: str, first: int) -> Own:
+def _as(step: Own, kind: StepKind, flags: str, first: int) -> Own:
     return Own(
         kind=kind,
         flags=flags,
@@ -158,7 +158,7 @@ def _as(step: Own, kind: Kind, flags: str, first: int) -> Own:
         ack=step.ack,
         received=step.received,
         peer_fin=step.peer_fin,
-        payload=step.payload if kind is Kind.DATA else b"",
+        payload=step.payload if kind is StepKind.DATA else b"",
     )
 
 
@@ -248,4 +248,4 @@ def is_plain_http(steps: Sequence[Step]) -> bool:
 
 def unread_from(steps: Sequence[Step]) -> int:
     """Return how many of the peer's bytes the end under test had received when it last sent data."""
-    return max((s.received or 0 for s in steps if isinstance(s, Own) and s.kind is Kind.DATA), default=0)
+    return max((s.received or 0 for s in steps if isinstance(s, Own) and s.kind is StepKind.DATA), default=0)

@@ -12,11 +12,11 @@ from rst_or_fin.analysis import selection
 from rst_or_fin.analysis.captured import Case
 from rst_or_fin.commands.captures import is_live, judge_captures
 from rst_or_fin.errors import UsageError
-from rst_or_fin.evidence import gathered as texts
+from rst_or_fin.evidence import host_tools
 from rst_or_fin.tcp.ending import Role
 from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.verdict.aborts import abort_index
-from rst_or_fin.verdict.gathered import Gathered, corroborated
+from rst_or_fin.verdict.host_evidence import HostEvidence, corroborated
 
 _LARGEST = 100_000_000  # bytes
 _NAMED_MAX = 6  # hosts in an error
@@ -53,10 +53,10 @@ class Witnesses:
         if is_live(options.paths):
             raise UsageError("witnesses need a capture that is complete", "write it to a file first")
         raised = _raised(options.counters) if options.counters else None
-        resets = texts.resets(_text(options.trace)) if options.trace else None
+        resets = host_tools.resets(_text(options.trace)) if options.trace else None
         if options.trace and not resets:
             raise UsageError(f"{options.trace} has no line of tcp:tcp_send_reset with a reason", _TRACE)
-        sockets = texts.sockets(_text(options.sockets)) if options.sockets else []
+        sockets = host_tools.sockets(_text(options.sockets)) if options.sockets else []
         if options.sockets and not sockets:
             raise UsageError(f"{options.sockets} has no connected socket", "gather it with: ss -tn")
         self._rsts: Counter[str] = Counter()
@@ -65,7 +65,7 @@ class Witnesses:
         self._hosts: Counter[str] = Counter()
         judge_captures(options.paths, self._count)
         address = self._named(options.closing_host) if options.closing_host else self._only_host()
-        self._gathered = Gathered(
+        self._evidence = HostEvidence(
             address=address,
             raised=raised,
             captured=self._rsts[address],
@@ -79,7 +79,7 @@ class Witnesses:
         for case in cases:
             ends = frozenset((case.connection.client, case.connection.server))
             found = corroborated(
-                case.verdict, case.connection, self._gathered, is_only=self._pairs[ends] == 1
+                case.verdict, case.connection, self._evidence, is_only=self._pairs[ends] == 1
             )
             yield replace(case, verdict=found)
 
@@ -122,7 +122,7 @@ _TRACE = "see docs/witnesses.md: the reason is there from Linux 6.10 on"
 
 
 def _raised(paths: list[str]) -> dict[str, int]:
-    before, after = (texts.counters(_text(path)) for path in paths)
+    before, after = (host_tools.counters(_text(path)) for path in paths)
     for path, found in zip(paths, (before, after), strict=True):
         if not found:
             raise UsageError(f"{path} has no counter of TCP", "gather it with: nstat -az > before.txt")

@@ -6,7 +6,7 @@ import argparse
 import shlex
 from pathlib import Path
 
-from rst_or_fin.analysis.importing import Imported, Source, end_to_play, imported
+from rst_or_fin.analysis.importing import CaseSource, Imported, end_to_play, imported
 from rst_or_fin.commands.argument_types import count
 from rst_or_fin.commands.captures import names, one_case
 from rst_or_fin.errors import EXIT_AS_EXPECTED, MachineError, UsageError
@@ -48,7 +48,7 @@ def import_capture(options: argparse.Namespace) -> int:
     """Write one scenario, or one for each candidate of an open cause. Nothing is overwritten."""
     out = _out(options)
     case = one_case(options.paths, options.connection, payload_kept=65_535)
-    source = Source(case=case, where=visible(names(options.paths)), when=times.date_time(case.first_ns))
+    source = CaseSource(case=case, where=visible(names(options.paths)), when=times.date_time(case.first_ns))
     own = Role(options.end) if options.end else end_to_play(case)
     found = imported(source, own, payload=options.payload)
     paths = [_path(out, each, several=len(found) > 1) for each in found]

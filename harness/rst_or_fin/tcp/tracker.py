@@ -29,7 +29,7 @@ class _Stray(NamedTuple):
     indices: list[int]
 
 
-class Conversation:
+class TrackedConnection:
     """One connection in the making. `strays`: SYNs that open nothing yet, by sender and number.
 
     Once it has been taken it keeps no segments, only what tells that a later segment still belongs to it.
@@ -47,9 +47,9 @@ class Conversation:
         self.taken = False
         self.is_split = False  # another one of the same ends began before this one was over
         self.suspects: set[int] = set()  # connections that this one may be part of, or they of it
-        self.earlier: Conversation | None = None  # that this one's SYN may be a late copy of
+        self.earlier: TrackedConnection | None = None  # that this one's SYN may be a late copy of
         self.was_refused = False  # though its opening may have been answered afterwards
-        self.refused: Conversation | None = None  # the one before, if the end that opens this one refused it
+        self.refused: TrackedConnection | None = None  # the one before, if the opener of this one refused it
 
     def add(self, segment: Segment) -> None:
         """Add a segment, and the SYNs that were held back for it; ignore all once it was taken."""
@@ -101,7 +101,7 @@ class Conversation:
         if opened:
             self.earlier = None
 
-    def _look_back_at_refused(self, before: Conversation) -> None:
+    def _look_back_at_refused(self, before: TrackedConnection) -> None:
         """Doubt a refusal whose client goes on with the numbers of the SYN that was refused."""
         client = before.reading.end(self.ends[1])
         start = self.reading.end(self.ends[1]).start
@@ -209,17 +209,17 @@ class Conversation:
 
 
 class ConnectionTracker:
-    """Sorts segments into conversations."""
+    """Sorts segments into connections."""
 
     def __init__(self) -> None:
-        self._current: dict[frozenset[Endpoint], Conversation] = {}
-        self._earlier: dict[frozenset[Endpoint], deque[Conversation]] = {}
+        self._current: dict[frozenset[Endpoint], TrackedConnection] = {}
+        self._earlier: dict[frozenset[Endpoint], deque[TrackedConnection]] = {}
 
-    def add(self, segment: Segment) -> Conversation | None:
-        """Take in the next segment; return the conversation that begins with it, if one does."""
+    def add(self, segment: Segment) -> TrackedConnection | None:
+        """Take in the next segment; return the connection that begins with it, if one does."""
         pair = frozenset((segment.src, segment.dst))
         current = self._current.get(pair)
-        begun: Conversation | None = None
+        begun: TrackedConnection | None = None
         late = self._late_for(pair, segment)
         if late is not None:
             current = late
@@ -242,7 +242,7 @@ class ConnectionTracker:
         current.look_back()
         return begun
 
-    def _open(self, current: Conversation | None, segment: Segment) -> Conversation:
+    def _open(self, current: TrackedConnection | None, segment: Segment) -> TrackedConnection:
         """Begin with a SYN or SYN ACK: the connection before it is over, or its SYN was not captured."""
         if current is None:
             return self._begin(segment, segment.src, segment.dst)
@@ -256,27 +256,27 @@ class ConnectionTracker:
         fresh.held_over = held
         return fresh
 
-    def of(self, segment: Segment) -> list[Conversation]:
-        """Return the conversations between these two ends that are still known, the present one first."""
+    def of(self, segment: Segment) -> list[TrackedConnection]:
+        """Return the connections between these two ends that are still known, the present one first."""
         pair = frozenset((segment.src, segment.dst))
         found = [self._current[pair]] if pair in self._current else []
         return [*found, *self._earlier.get(pair, ())]
 
-    def forget(self, conversation: Conversation) -> None:
-        """Forget a conversation that was taken: what comes later belongs to another one."""
-        pair = frozenset(conversation.ends)
+    def forget(self, tracked: TrackedConnection) -> None:
+        """Forget a connection that was taken: what comes later belongs to another one."""
+        pair = frozenset(tracked.ends)
         earlier = self._earlier.get(pair)
-        if earlier is not None and conversation in earlier:
-            earlier.remove(conversation)
+        if earlier is not None and tracked in earlier:
+            earlier.remove(tracked)
             if not earlier:
                 del self._earlier[pair]
-        if self._current.get(pair) is conversation and pair not in self._earlier:
+        if self._current.get(pair) is tracked and pair not in self._earlier:
             del self._current[pair]
 
-    def _begin(self, opening: Segment, first: Endpoint, other: Endpoint) -> Conversation:
+    def _begin(self, opening: Segment, first: Endpoint, other: Endpoint) -> TrackedConnection:
         pair = frozenset((first, other))
         before = self._current.get(pair)
-        self._current[pair] = fresh = Conversation(first, other)
+        self._current[pair] = fresh = TrackedConnection(first, other)
         if before is not None:
             earlier = self._earlier.setdefault(pair, deque(maxlen=_EARLIER_MAX))
             earlier.append(before)
@@ -284,12 +284,12 @@ class ConnectionTracker:
             fresh.earlier = self._copied_from(pair, opening)
         return fresh
 
-    def _copied_from(self, pair: frozenset[Endpoint], opening: Segment) -> Conversation | None:
+    def _copied_from(self, pair: frozenset[Endpoint], opening: Segment) -> TrackedConnection | None:
         """Return the latest earlier connection whose SYN this may be a copy of."""
         earlier = self._earlier.get(pair, ())
         return next((c for c in reversed(earlier) if c.may_have_begun_with(opening)), None)
 
-    def _begin_anew(self, current: Conversation, stray: _Stray, answer: Segment) -> Conversation:
+    def _begin_anew(self, current: TrackedConnection, stray: _Stray, answer: Segment) -> TrackedConnection:
         """Begin with a SYN that was held back: this segment answers it.
 
         A refusal leaves no doubt but of the connection before it, which its end must have forgotten.
@@ -308,7 +308,7 @@ class ConnectionTracker:
             fresh.add(syn)
         return fresh
 
-    def _begin_swapped(self, current: Conversation, early: tuple[int, Segment]) -> Conversation:
+    def _begin_swapped(self, current: TrackedConnection, early: tuple[int, Segment]) -> TrackedConnection:
         """Begin with what answers a SYN and was captured before it, among the connection before."""
         index, answer = early
         is_split = not (current.reading.both_fins or current.reading.is_reset)
@@ -321,7 +321,7 @@ class ConnectionTracker:
         fresh.held_over = held
         return fresh
 
-    def _late_for(self, pair: frozenset[Endpoint], segment: Segment) -> Conversation | None:
+    def _late_for(self, pair: frozenset[Endpoint], segment: Segment) -> TrackedConnection | None:
         """Return the earlier connection of these two ends that this segment belongs to, if it came late.
 
         Networks and captures reorder: the last segments of one connection may come behind the next one's SYN.
@@ -332,7 +332,7 @@ class ConnectionTracker:
         current = self._current[pair]
         if current.answered(segment) is not None:
             return None
-        fits = Conversation.repeats_answer if segment.syn else Conversation.fits
+        fits = TrackedConnection.repeats_answer if segment.syn else TrackedConnection.fits
         if fits(current, segment) and not current.awaits_syn_ack(segment):
             # The next connection's numbers are often near the last one's: where one fits exactly, that is it.
             if not segment.rst or current.reading.expects(segment):
@@ -348,8 +348,8 @@ class ConnectionTracker:
 def connections(segments: Iterable[Segment]) -> list[Connection]:
     """Sort segments into connections, in order of their first segment."""
     tracker = ConnectionTracker()
-    found = [conversation for segment in segments if (conversation := tracker.add(segment)) is not None]
-    return [conversation.look() for conversation in found]
+    found = [tracked for segment in segments if (tracked := tracker.add(segment)) is not None]
+    return [tracked.look() for tracked in found]
 
 
 def _may_be_same(one: int | None, other: int | None) -> bool:
@@ -360,5 +360,5 @@ def _is_opening(segment: Segment) -> bool:
     return segment.syn and not segment.has_ack and segment.checksum is not Checksum.BAD
 
 
-def _opens(current: Conversation, segment: Segment) -> bool:
+def _opens(current: TrackedConnection, segment: Segment) -> bool:
     return segment.syn and segment.checksum is not Checksum.BAD and current.ends_before(segment)

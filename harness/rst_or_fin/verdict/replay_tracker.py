@@ -11,7 +11,7 @@ from rst_or_fin.evidence import pcap
 from rst_or_fin.evidence.records import PeerReport
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.segment import Endpoint, Segment
-from rst_or_fin.tcp.tracker import ConnectionTracker, Conversation
+from rst_or_fin.tcp.tracker import ConnectionTracker, TrackedConnection
 from rst_or_fin.verdict.peer_reports import may_be_of
 
 
@@ -21,7 +21,7 @@ class ReplayTracker:
     def __init__(self) -> None:
         self._decoder = Decoder()
         self._tracker = ConnectionTracker()
-        self._begun: list[Conversation] = []
+        self._begun: list[TrackedConnection] = []
         self.frames = 0  # seen so far
 
     def __len__(self) -> int:
@@ -45,7 +45,7 @@ class ReplayTracker:
 
     def ends(self) -> list[tuple[tuple[Endpoint, Endpoint], bool]]:
         """Return the two ends of each connection since the last `take`, and whether it is over."""
-        return [(conversation.ends, conversation.reading.over) for conversation in self._begun]
+        return [(tracked.ends, tracked.reading.over) for tracked in self._begun]
 
     def may_be_of(self, index: int, peer_report: PeerReport) -> bool:
         """Return whether a report can be about that one of these connections."""
@@ -59,4 +59,4 @@ class ReplayTracker:
     def take(self) -> list[Connection]:
         """Return these connections, for the replay that is over: no later segment changes them."""
         begun, self._begun = self._begun, []
-        return [conversation.take() for conversation in begun]
+        return [tracked.take() for tracked in begun]

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from rst_or_fin.evidence.gathered import SocketLine
+from rst_or_fin.evidence.host_tools import SocketLine
 from rst_or_fin.evidence.tracepoint import Reset
 from rst_or_fin.tcp import causes
 from rst_or_fin.tcp.causes import ABORT_COUNTERS, Abort
@@ -26,8 +26,8 @@ _OUT_RSTS = "Tcp:OutRsts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gathered:
-    """What was gathered on the host with `address`.
+class HostEvidence:
+    """What stock tools gathered on the host with `address`.
 
     `raised` are the counters that grew, and by how much; None if they were not given. `captured` is how
     many RSTs of that host the capture shows in all, `aborted` how many connections it gave up with them.
@@ -42,26 +42,28 @@ class Gathered:
     sockets: Sequence[SocketLine] = ()
 
 
-def corroborated(found: Verdict, connection: Connection, gathered: Gathered, *, is_only: bool) -> Verdict:
+def corroborated(found: Verdict, connection: Connection, evidence: HostEvidence, *, is_only: bool) -> Verdict:
     """Compare a verdict with the evidence of a host. `is_only`: no other connection has its two ends."""
     for role in Role:
-        if connection.endpoint(role).address == gathered.address:
-            found = _of_end(found, connection, role, gathered, is_only)
+        if connection.endpoint(role).address == evidence.address:
+            found = _of_end(found, connection, role, evidence, is_only)
     return found
 
 
-def _of_end(found: Verdict, connection: Connection, role: Role, gathered: Gathered, is_only: bool) -> Verdict:
+def _of_end(
+    found: Verdict, connection: Connection, role: Role, evidence: HostEvidence, is_only: bool
+) -> Verdict:
     abort = abort_of(connection, role)
     ending = found.client if role is Role.CLIENT else found.server
-    reasons = _reasons(connection, role, gathered) if is_only else None
+    reasons = _reasons(connection, role, evidence) if is_only else None
     said: list[Witness] = []
     raised = None
-    if gathered.raised is not None:
-        witness, raised = _counters(gathered, abort)
+    if evidence.raised is not None:
+        witness, raised = _counters(evidence, abort)
         said.append(witness)
     cause, candidates = _cause(found, role, abort, raised, reasons)
     said += witnesses.tracepoint(reasons, ending, cause)
-    said += _sockets(connection, role, gathered.sockets)
+    said += _sockets(connection, role, evidence.sockets)
     doubts = [f"{w.name} contradicts the wire: {w.says}" for w in said if w.agrees is False]
     changed = (
         {"cause": cause, "candidates": candidates}
@@ -81,33 +83,33 @@ def _once(*said: _T) -> tuple[_T, ...]:
     return tuple(dict.fromkeys(said))
 
 
-def _counters(gathered: Gathered, abort: Abort | None) -> tuple[Witness, Collection[str] | None]:
+def _counters(evidence: HostEvidence, abort: Abort | None) -> tuple[Witness, Collection[str] | None]:
     """Return what the counters say, and which this connection may have raised; None if that is open."""
-    raised = {name: count for name, count in (gathered.raised or {}).items() if count > 0}
+    raised = {name: count for name, count in (evidence.raised or {}).items() if count > 0}
     says = ", ".join(f"{name.partition(':')[2]} +{count}" for name, count in raised.items()) or "unchanged"
-    name = f"the counters of {gathered.address}"
-    if _OUT_RSTS not in (gathered.raised or {}):
+    name = f"the counters of {evidence.address}"
+    if _OUT_RSTS not in (evidence.raised or {}):
         return Witness(
             name=name, says=f"{says}; without OutRsts they cannot be assigned to a connection", agrees=None
         ), None
-    others = raised.get(_OUT_RSTS, 0) - gathered.captured
+    others = raised.get(_OUT_RSTS, 0) - evidence.captured
     if others > 0:
         says += f"; {others} RSTs left that are not in the capture: the counters may be of other connections"
         return Witness(name=name, says=says, agrees=None), None
     if others < 0:
-        says += f"; the capture has {gathered.captured} RSTs of that host"
+        says += f"; the capture has {evidence.captured} RSTs of that host"
         return Witness(name=name, says=says, agrees=False), None
     kinds = [counter for counter in raised if counter in ABORT_COUNTERS]
-    alone = gathered.aborted <= 1 or (len(kinds) == 1 and raised[kinds[0]] >= gathered.aborted)
+    alone = evidence.aborted <= 1 or (len(kinds) == 1 and raised[kinds[0]] >= evidence.aborted)
     if abort is not None and not alone:
-        says += f"; {gathered.aborted} connections were reset in that time"
+        says += f"; {evidence.aborted} connections were reset in that time"
     return Witness(name=name, says=says, agrees=True), tuple(raised) if alone else None
 
 
-def _reasons(connection: Connection, role: Role, gathered: Gathered) -> tuple[str, ...] | None:
+def _reasons(connection: Connection, role: Role, evidence: HostEvidence) -> tuple[str, ...] | None:
     """Return the kernel's reasons for this end's RSTs; None if the trace has none."""
     own, other = connection.endpoint(role), connection.endpoint(role.other)
-    told = [r.reason for r in gathered.resets or () if (r.source, r.destination) == (own, other)]
+    told = [r.reason for r in evidence.resets or () if (r.source, r.destination) == (own, other)]
     return tuple(told) or None
 
 

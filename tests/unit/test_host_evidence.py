@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from rst_or_fin.cli import main
 from rst_or_fin.errors import EXIT_USAGE
-from rst_or_fin.evidence import gathered
-from rst_or_fin.evidence.gathered import SocketLine
+from rst_or_fin.evidence import host_tools
+from rst_or_fin.evidence.host_tools import SocketLine
 from rst_or_fin.tcp.segment import Endpoint
 
 from tests.support.segments import EXCHANGE, A, B, capture, segments
@@ -148,7 +148,7 @@ def test_a_reason_without_a_rst_on_the_wire_is_a_contradiction(
 
 
 def test_sockets_are_read_of_both_families() -> None:
-    assert gathered.sockets(SS) == [
+    assert host_tools.sockets(SS) == [
         SocketLine(state="ESTAB", unread=485, local=A, remote=B),
         SocketLine(state="ESTAB", unread=0, local=Endpoint("fd00::1", 22), remote=Endpoint("fd00::2", 50000)),
     ]

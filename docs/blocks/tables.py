@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 from rst_or_fin.agents.kinds import SERVED
-from rst_or_fin.analysis.matrix import Mark, Record, Summary
+from rst_or_fin.analysis.matrix import CellRecord, Mark, Summary
 from rst_or_fin.scenario.axes import version
 from rst_or_fin.scenario.model import Scenario
 from rst_or_fin.tcp.ending import Ending
@@ -19,7 +19,7 @@ DATA = Path("docs/data")
 
 
 @cache
-def records() -> tuple[Record, ...]:
+def records() -> tuple[CellRecord, ...]:
     """Read every stored cell."""
     return tuple(
         record
@@ -66,7 +66,7 @@ def kernels() -> str:
     return table(("kernel", *(to(scenario) for scenario in shown)), rows)
 
 
-def _ended(cells: Sequence[Record], scenario: Scenario) -> str:
+def _ended(cells: Sequence[CellRecord], scenario: Scenario) -> str:
     return ", ".join(dict.fromkeys(_cell(cell) for cell in cells if cell.scenario == scenario.name))
 
 
@@ -81,9 +81,9 @@ def remedies() -> str:
     return table(("case", "ends", "remedy", "ends", "helps"), rows)
 
 
-def counted(cells: Sequence[Record]) -> str:
+def counted(cells: Sequence[CellRecord]) -> str:
     """Say how the stored cells of one scenario ended, the commonest first; where few did, which."""
-    ended: dict[str, list[Record]] = {}
+    ended: dict[str, list[CellRecord]] = {}
     for record in cells:
         ended.setdefault("/".join(record.endings) or str(record.mark), []).append(record)
     parts = []
@@ -96,7 +96,7 @@ def counted(cells: Sequence[Record]) -> str:
     return ", ".join(parts)
 
 
-def _where(record: Record) -> str:
+def _where(record: CellRecord) -> str:
     return ", ".join(record.combination.words[:-1])
 
 
@@ -114,7 +114,7 @@ def _seen_briefly(scenario: Scenario) -> str:
     return ", ".join(ends)
 
 
-def _cell(record: Record) -> str:
+def _cell(record: CellRecord) -> str:
     if record.mark is Mark.EXCLUDED:
         return "not played"
     ends = "/".join(record.endings) or "none"

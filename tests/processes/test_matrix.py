@@ -24,7 +24,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rst_or_fin.analysis import matrix
-from rst_or_fin.analysis.matrix import Cell, Combination, Group, Mark, Record, plan
+from rst_or_fin.analysis.matrix import Cell, CellGroup, CellRecord, Combination, Mark, plan
 from rst_or_fin.engine import client as engine
 from rst_or_fin.engine import ownership
 from rst_or_fin.errors import MachineError, UsageError
@@ -71,8 +71,8 @@ def cell(name: str = "ends", combination: Combination = HERE, **changes: object)
     return Cell(scenario=scenario, text=TEXT, combination=combination)
 
 
-def group(*names: str) -> Group:
-    return Group(combination=HERE, cells=tuple(cell(name) for name in names))
+def group(*names: str) -> CellGroup:
+    return CellGroup(combination=HERE, cells=tuple(cell(name) for name in names))
 
 
 # Planning
@@ -387,14 +387,14 @@ class Spread:
         self.files, self.reply = files, said or WorkerReply()
         self.played: list[str] = []
 
-    def __call__(self, groups: Sequence[Group]) -> Iterator[CellResult]:
+    def __call__(self, groups: Sequence[CellGroup]) -> Iterator[CellResult]:
         for group in groups:
             for one in group.cells:
                 self.played.append(str(one))
                 yield CellResult(cell=one, reply=self.reply, files=self.files, duration_s=1.0)
 
 
-def play(cache: ResultCache, spread: Spread, *cells: Cell, again: bool = False) -> list[Record]:
+def play(cache: ResultCache, spread: Spread, *cells: Cell, again: bool = False) -> list[CellRecord]:
     return list(run_matrix.play(cells, cache, spread, again=again))
 
 
@@ -493,10 +493,10 @@ def test_an_excluded_cell_is_recorded_with_the_reason_and_not_played(tmp_path: P
 # Marks and the table
 
 
-def record(name: str, mark: Mark, combination: Combination = HERE, **more: object) -> Record:
+def record(name: str, mark: Mark, combination: Combination = HERE, **more: object) -> CellRecord:
     return msgspec.convert(
         {"scenario": name, "combination": msgspec.to_builtins(combination), "mark": mark.value, **more},
-        Record,
+        CellRecord,
     )
 
 

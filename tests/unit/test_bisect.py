@@ -11,7 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rst_or_fin import cli
-from rst_or_fin.analysis.bisect import Change, UndecidedEndError, all_changes, first_change, releases_between
+from rst_or_fin.analysis.bisect import (
+    OutcomeChange,
+    UndecidedEndError,
+    all_changes,
+    first_change,
+    releases_between,
+)
 from rst_or_fin.commands.bisect import _known, _summary, bisect
 from rst_or_fin.errors import UsageError
 
@@ -121,7 +127,7 @@ def test_all_changes_ask_everyone_once() -> None:
 def test_the_known_change_that_lies_there_is_named(
     last_same: str, first_different: str, upstream: str
 ) -> None:
-    change = Change(last_same=last_same, first_different=first_different, undecided=())
+    change = OutcomeChange(last_same=last_same, first_different=first_different, undecided=())
     assert [(known.commit, release) for known, release in _known(change, "kernel")] == [
         ("5f9238530970", upstream)
     ]
@@ -151,7 +157,7 @@ def test_what_has_no_answer_is_not_asked(words: tuple[str, ...], why: str) -> No
 
 @pytest.mark.parametrize(("since", "one_of"), [("6.12.43", False), ("6.1.90", True)])
 def test_between_series_one_of_the_places_is_found_and_that_is_said(since: str, one_of: bool) -> None:
-    change = Change(last_same="6.12.43", first_different="6.12.57", undecided=())
+    change = OutcomeChange(last_same="6.12.43", first_different="6.12.57", undecided=())
     asked = {"6.12.43": {"ending": "RST"}, "6.12.57": {"ending": "FIN"}}
     wanted = options("resent-payload-with-fin")
     wanted.since = since

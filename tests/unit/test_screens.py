@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rst_or_fin.analysis.matrix import Combination, Mark, Record
+from rst_or_fin.analysis.matrix import CellRecord, Combination, Mark
 from rst_or_fin.cli import main
 from rst_or_fin.report import matrix_table
 from rst_or_fin.storage import scenario_files
@@ -47,7 +47,7 @@ def test_help_fits(command: str, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("number", [1, 5, 24])
 def test_a_wide_matrix_goes_on_below(number: int) -> None:
     cells = [
-        Record(
+        CellRecord(
             scenario=name,
             combination=Combination(otp=str(release)),
             mark=Mark.AS_EXPECTED,
@@ -63,9 +63,9 @@ def test_a_wide_matrix_goes_on_below(number: int) -> None:
 LONG = "a-scenario-of-somebody-whose-name-goes-on-and-on-beyond-forty-columns"
 
 
-def _cell(name: str, mark: Mark, counts: tuple[int, ...] = (1,), **combination: Any) -> Record:
+def _cell(name: str, mark: Mark, counts: tuple[int, ...] = (1,), **combination: Any) -> CellRecord:
     endings = ("RST", "FIN")[: len(counts)]
-    return Record(
+    return CellRecord(
         scenario=name, combination=Combination(**combination), mark=mark, endings=endings, counts=counts
     )
 
@@ -109,7 +109,7 @@ def test_a_race_is_told_with_its_counts(mark: Mark, counts: tuple[int, ...], say
 
 
 def test_endings_that_an_older_program_did_not_count_are_told_without() -> None:
-    old = Record(scenario="a", combination=Combination(), mark=Mark.RACE, endings=("RST", "FIN"))
+    old = CellRecord(scenario="a", combination=Combination(), mark=Mark.RACE, endings=("RST", "FIN"))
     assert "RST/FIN race" in matrix_table.text([old])
 
 

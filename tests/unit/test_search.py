@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from hypothesis import given
 from hypothesis import strategies as st
-from rst_or_fin.analysis.threshold import Found, Run, grid, search
+from rst_or_fin.analysis.threshold import Plateau, SearchResult, grid, search
 
 Answers = Callable[[int], str | None]
 
@@ -27,8 +27,8 @@ def steps(draw: st.DrawFn) -> tuple[int, int, int]:
 def test_the_one_threshold_is_found_exactly(ranged: tuple[int, int, int]) -> None:
     low, at, high = ranged
     assert search(low, high, step(at)).runs == (
-        Run(answer="RST", first=low, last=at - 1),
-        Run(answer="FIN", first=at, last=high),
+        Plateau(answer="RST", first=low, last=at - 1),
+        Plateau(answer="FIN", first=at, last=high),
     )
 
 
@@ -89,12 +89,12 @@ def test_a_second_threshold_is_not_hidden() -> None:
 
 def test_a_third_answer_in_between_is_shown_by_a_grid() -> None:
     found = search(0, 8, lambda value: "RST" if value < 3 else "FIN then RST" if value < 6 else "FIN")
-    assert found == Found(
+    assert found == SearchResult(
         why_grid="FIN then RST at 4, between RST and FIN",
         runs=(
-            Run(answer="RST", first=0, last=2),
-            Run(answer="FIN then RST", first=3, last=5),
-            Run(answer="FIN", first=6, last=8),
+            Plateau(answer="RST", first=0, last=2),
+            Plateau(answer="FIN then RST", first=3, last=5),
+            Plateau(answer="FIN", first=6, last=8),
         ),
     )
 

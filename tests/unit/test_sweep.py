@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from rst_or_fin.analysis.sweep import Point, point, sentence
-from rst_or_fin.analysis.threshold import Found, Run
+from rst_or_fin.analysis.threshold import Plateau, SearchResult
 from rst_or_fin.report.sweep import summary, table
 from rst_or_fin.verdict.outcome import Outcome
 
@@ -25,9 +25,9 @@ def seen(value: int, endings: dict[str, int], *, replays: int = 1) -> Point:
     )
 
 
-def found(*runs: tuple[str | None, int, int], why_grid: str = "") -> Found:
-    return Found(
-        runs=tuple(Run(answer=answer, first=first, last=last) for answer, first, last in runs),
+def found(*runs: tuple[str | None, int, int], why_grid: str = "") -> SearchResult:
+    return SearchResult(
+        runs=tuple(Plateau(answer=answer, first=first, last=last) for answer, first, last in runs),
         why_grid=why_grid,
     )
 

@@ -18,7 +18,7 @@ _Outcome = TypeVar("_Outcome")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change(Generic[_Release]):
+class OutcomeChange(Generic[_Release]):
     """Where the outcome changes: after `last_same`, at or before `first_different`.
 
     `undecided` are the releases between the two, in order; none of them gave an answer. If there are none,
@@ -51,7 +51,7 @@ def releases_between(releases: Sequence[str], first: str, last: str, axis: str) 
 
 def first_change(
     releases: Sequence[_Release], outcome_of: Callable[[_Release], _Outcome | None]
-) -> Change[_Release] | None:
+) -> OutcomeChange[_Release] | None:
     """Find where the first release's outcome gives way to another; None if the last one's is the same.
 
     `outcome_of` is asked at most once for each release, and returns None if it cannot be told. The search
@@ -78,7 +78,7 @@ def first_change(
             same = asked
         else:
             different = asked
-    return Change(
+    return OutcomeChange(
         last_same=releases[same],
         first_different=releases[different],
         undecided=tuple(releases[same + 1 : different]),
@@ -87,7 +87,7 @@ def first_change(
 
 def all_changes(
     releases: Sequence[_Release], outcome_of: Callable[[_Release], _Outcome | None]
-) -> list[Change[_Release]]:
+) -> list[OutcomeChange[_Release]]:
     """Return every place where the outcome of one release gives way to another, in order.
 
     Asks every release once, the two ends first: where outcomes change to and fro, nothing less would do.
@@ -104,7 +104,7 @@ def all_changes(
         outcomes[index] = outcome_of(releases[index])
     decided = [index for index in range(len(releases)) if outcomes[index] is not None]
     return [
-        Change(
+        OutcomeChange(
             last_same=releases[before],
             first_different=releases[after],
             undecided=tuple(releases[before + 1 : after]),

@@ -21,7 +21,7 @@ from rst_or_fin.scenario.axes import Axes, version
 from rst_or_fin.scenario.model import Expectation, Scenario, Variant
 from rst_or_fin.tcp.ending import Cause, Validity
 from rst_or_fin.verdict.assessment import Assessment
-from rst_or_fin.verdict.outcome import Outcome, Point
+from rst_or_fin.verdict.outcome import Outcome, PointName
 from rst_or_fin.verdict.verdict import NODE, PEER
 
 # The axes in the order in which they are blamed: where several tell two behaviours apart, the first does.
@@ -185,23 +185,23 @@ def observe(run: ComparedRun) -> dict[str, str]:
     ]
     exactly = _any_states(stated, "closing_segment")
     points: dict[str, Callable[[Assessment], str]] = {
-        Point.ENDING: lambda j: str(j.verdict.ending),
-        Point.CAUSE: lambda j: str(j.verdict.cause or "none"),
-        Point.CLOSING_SEGMENT: _closing_segment if exactly else _closing_flags,
+        PointName.ENDING: lambda j: str(j.verdict.ending),
+        PointName.CAUSE: lambda j: str(j.verdict.cause or "none"),
+        PointName.CLOSING_SEGMENT: _closing_segment if exactly else _closing_flags,
         COUNTERS: _counters,
     }
     if exactly:
         points[DECIDED_BY] = _decided_by
     if _any_states(stated, "peer_ending"):
-        points[Point.PEER_ENDING] = lambda j: str(j.verdict.peer_ending)
+        points[PointName.PEER_ENDING] = lambda j: str(j.verdict.peer_ending)
     if _any_states(stated, "conn_state"):
-        points[Point.CONN_STATE] = lambda j: j.verdict.conn_state
+        points[PointName.CONN_STATE] = lambda j: j.verdict.conn_state
     if any(isinstance(precondition.unread, int) for precondition in preconditions):
         points["unread at the close"] = _unread
     if _any_states(stated, "peer_sees"):
-        points[Point.PEER_SEES] = lambda j: j.peer_report.end if j.peer_report else "no report"
+        points[PointName.PEER_SEES] = lambda j: j.peer_report.end if j.peer_report else "no report"
     if _any_states(stated, "returns"):
-        points[Point.RETURNS] = _returned
+        points[PointName.RETURNS] = _returned
     seen = run.conclusive
     return {name: " or ".join(sorted({point(j) for j in seen})) for name, point in points.items() if seen}
 
@@ -378,13 +378,13 @@ def _difference(ways: Sequence[tuple[dict[str, str], list[ComparedRun]]]) -> Dif
     )
     names = dict.fromkeys(name for points, _ in ways for name in points)
     differing = [name for name in names if len({points.get(name) for points, _ in ways}) > 1]
-    if Point.CLOSING_SEGMENT in differing and all(_says_the_same(points) for points, _ in ways):
+    if PointName.CLOSING_SEGMENT in differing and all(_says_the_same(points) for points, _ in ways):
         differing = [name for name in differing if name != DECIDED_BY]
     return Difference(scenario=base[0].scenario, points=tuple(differing), axes=axes, behaviours=behaviours)
 
 
 def _says_the_same(points: Mapping[str, str]) -> bool:
-    return points.get(DECIDED_BY, "").partition(" ")[2] == points.get(Point.CLOSING_SEGMENT)
+    return points.get(DECIDED_BY, "").partition(" ")[2] == points.get(PointName.CLOSING_SEGMENT)
 
 
 def _reference(base: Sequence[ComparedRun], members: Sequence[ComparedRun]) -> str:

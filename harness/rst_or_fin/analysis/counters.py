@@ -17,7 +17,7 @@ _Changes = Sequence[Mapping[str, int]]  # of the replays of one place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
+class CounterDifference:
     """Where a counter moves and by how much, and where it does not, in words and with how many replays."""
 
     counter: str
@@ -29,7 +29,7 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moves:
+class CounterDifferences:
     """How a scenario's counters differ between places. `unsteady` names those that vary within one place.
 
     `noise` names those that differ and are noise by what they count; `unrecorded` counts the runs whose
@@ -37,13 +37,13 @@ class Moves:
     """
 
     scenario: str
-    moves: tuple[Move, ...]
+    moves: tuple[CounterDifference, ...]
     unsteady: tuple[str, ...]
     noise: tuple[str, ...]
     unrecorded: int
 
 
-def moves(runs: Iterable[ComparedRun]) -> list[Moves]:
+def moves(runs: Iterable[ComparedRun]) -> list[CounterDifferences]:
     """Return the counter differences of every scenario that was played in more than one place."""
     by_scenario: dict[object, list[ComparedRun]] = {}
     for run in runs:
@@ -53,14 +53,14 @@ def moves(runs: Iterable[ComparedRun]) -> list[Moves]:
     return sorted(found, key=lambda each: each.scenario)
 
 
-def _moves(members: Sequence[ComparedRun]) -> Moves:
+def _moves(members: Sequence[ComparedRun]) -> CounterDifferences:
     recorded: dict[Axes, list[Mapping[str, int]]] = {}
     for run in members:
         told = [j.replay.changed for j in run.conclusive if j.replay.changed is not None]
         if told:
             recorded.setdefault(run.axes, []).extend(told)
     names = sorted({name for changes in recorded.values() for change in changes for name in change})
-    found: list[Move] = []
+    found: list[CounterDifference] = []
     unsteady, noise = [], []
     for name in names:
         moving = {axes: sum(name in change for change in changes) for axes, changes in recorded.items()}
@@ -72,7 +72,7 @@ def _moves(members: Sequence[ComparedRun]) -> Moves:
             unsteady.append(name)
         else:
             found.append(_move(name, recorded, moving))
-    return Moves(
+    return CounterDifferences(
         scenario=members[0].scenario.name,
         moves=tuple(found),
         unsteady=tuple(unsteady),
@@ -81,11 +81,11 @@ def _moves(members: Sequence[ComparedRun]) -> Moves:
     )
 
 
-def _move(name: str, recorded: Mapping[Axes, _Changes], moving: Mapping[Axes, int]) -> Move:
+def _move(name: str, recorded: Mapping[Axes, _Changes], moving: Mapping[Axes, int]) -> CounterDifference:
     there, elsewhere = ([axes for axes in recorded if bool(moving[axes]) is moved] for moved in (True, False))
     axes = telling_apart([there, elsewhere]) or varying([*there, *elsewhere]) or AXES
     amounts = sorted({change[name] for place in there for change in recorded[place]})
-    return Move(
+    return CounterDifference(
         counter=name,
         by=f"{amounts[0]:+}" if len(amounts) == 1 else f"{amounts[0]:+} to {amounts[-1]:+}",
         where=places(there, axes),

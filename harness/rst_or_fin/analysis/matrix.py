@@ -95,7 +95,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
+class CellGroup:
     """Cells that one testbed can serve, one after another: same combination, same hosts.
 
     The peer may be told to take other options in between (`peers.can_become`).
@@ -143,7 +143,7 @@ _WORST_FIRST = (
 )
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class CellRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What matrix.json holds of one cell.
 
     `endings` are those of the end under test, several where replays disagree, and `counts` how many replays
@@ -176,10 +176,10 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     started: str
     finished: str | None
     mark: Mark
-    cells: tuple[Record, ...]
+    cells: tuple[CellRecord, ...]
 
 
-def plan(cells: Sequence[Cell], parallelism: int = 1) -> list[Group]:
+def plan(cells: Sequence[Cell], parallelism: int = 1) -> list[CellGroup]:
     """Group the cells by the testbed that they can share, the largest groups first: they take longest.
 
     No group is larger than its share of the cells if `parallelism` groups are played at a time.
@@ -193,7 +193,7 @@ def plan(cells: Sequence[Cell], parallelism: int = 1) -> list[Group]:
     groups = []
     for (combination, _), alike in shared.items():
         number = ceil(len(alike) / most)
-        groups += [Group(combination=combination, cells=tuple(alike[i::number])) for i in range(number)]
+        groups += [CellGroup(combination=combination, cells=tuple(alike[i::number])) for i in range(number)]
     return sorted(groups, key=lambda group: -len(group.cells))
 
 
@@ -224,16 +224,16 @@ def excluded_beforehand(cell: Cell) -> str:
     return cell.scenario.excluded_at(replace(cell.combination, kernel="").axes)
 
 
-def excluded(cell: Cell, why: str) -> Record:
+def excluded(cell: Cell, why: str) -> CellRecord:
     """Make the record of a cell that cannot be played."""
-    return Record(
+    return CellRecord(
         scenario=cell.scenario.name, combination=cell.combination, mark=Mark.EXCLUDED, why=_line(why)
     )
 
 
-def error(cell: Cell, why: str, hint: str = "", evidence: str = "", duration_s: float = 0.0) -> Record:
+def error(cell: Cell, why: str, hint: str = "", evidence: str = "", duration_s: float = 0.0) -> CellRecord:
     """Make the record of a cell that could not be played through."""
-    return Record(
+    return CellRecord(
         scenario=cell.scenario.name,
         combination=cell.combination,
         mark=Mark.ERROR,
@@ -244,7 +244,9 @@ def error(cell: Cell, why: str, hint: str = "", evidence: str = "", duration_s: 
     )
 
 
-def played(cell: Cell, run: ComparedRun, *, evidence: str, reused: bool, duration_s: float = 0.0) -> Record:
+def played(
+    cell: Cell, run: ComparedRun, *, evidence: str, reused: bool, duration_s: float = 0.0
+) -> CellRecord:
     """Make the record of a cell that has replays."""
     outcome = worst(judged.outcome for judged in run.judgements)
     telling = next(judged for judged in run.judgements if judged.outcome is outcome)
@@ -258,7 +260,7 @@ def played(cell: Cell, run: ComparedRun, *, evidence: str, reused: bool, duratio
             if not point.same
         )
     endings = Counter(str(judged.verdict.ending) for judged in run.judgements)
-    return Record(
+    return CellRecord(
         scenario=cell.scenario.name,
         combination=cell.combination,
         mark=Mark(outcome.value),
@@ -274,13 +276,13 @@ def played(cell: Cell, run: ComparedRun, *, evidence: str, reused: bool, duratio
     )
 
 
-def worst_mark(records: Iterable[Record]) -> Mark:
+def worst_mark(records: Iterable[CellRecord]) -> Mark:
     """Return the worst mark: a difference outweighs an error, an error outweighs a doubt."""
     seen = {record.mark for record in records}
     return next((mark for mark in _WORST_FIRST if mark in seen), Mark.ERROR)
 
 
-def exit_code(records: Sequence[Record]) -> int:
+def exit_code(records: Sequence[CellRecord]) -> int:
     """Return the exit code of the worst mark, but an error's where nothing was played."""
     if all(record.mark is Mark.EXCLUDED for record in records):
         return Mark.ERROR.exit_code

@@ -30,7 +30,7 @@ _NUMBER = re.compile(r"\b\d+ (?=bytes)")
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Way:
+class ResetPattern:
     """Who resets whom, and why: connections that are alike in this are counted together.
 
     `by` is the end that resets: "client" or "server" (empty if nothing tells which is which). `port` is
@@ -44,7 +44,7 @@ class Way:
 
 
 @dataclass(slots=True)
-class Group:
+class ResetGroup:
     """The connections of one way: how many, an example, and between which hosts."""
 
     number: int  # of the first one
@@ -73,7 +73,7 @@ class Overview:
         self.last_ns: int | None = None
         self.validity: Counter[Validity] = Counter()
         self.endings: Counter[tuple[str, Validity]] = Counter()
-        self.groups: dict[Way, Group] = {}
+        self.groups: dict[ResetPattern, ResetGroup] = {}
         self.doubts: Counter[str] = Counter()
         self.doubted: dict[str, int] = {}  # the number of the first connection with each doubt
         self.open_causes: dict[tuple[Cause, ...], OpenCause] = {}
@@ -119,13 +119,13 @@ class Overview:
         return [case for *_, case in sorted(self._best, key=lambda best: (-best[0], -best[1]))]
 
     @property
-    def ways(self) -> list[tuple[Way, Group]]:
+    def ways(self) -> list[tuple[ResetPattern, ResetGroup]]:
         """Who resets whom, the most first."""
         return sorted(self.groups.items(), key=lambda item: (-item[1].total, item[0]))
 
     def _group(self, case: Case, role: Role) -> None:
         way = way_of(case.connection, case.verdict, role)
-        group = self.groups.setdefault(way, Group(number=case.number))
+        group = self.groups.setdefault(way, ResetGroup(number=case.number))
         group.number = min(group.number, case.number)
         group.total += 1
         group.inconclusive += case.verdict.validity is Validity.INCONCLUSIVE
@@ -170,12 +170,12 @@ def _by_both(ending: Ending) -> str:
     return f"{ending} by both ends"
 
 
-def way_of(connection: Connection, found: Verdict, role: Role) -> Way:
+def way_of(connection: Connection, found: Verdict, role: Role) -> ResetPattern:
     """Return the group in which a reset of that end counts."""
     cause, candidates, _ = causes_of(found, role)
     why = str(cause or Cause.UNKNOWN) if not candidates else " or ".join(candidates)
     by = "" if connection.roles is Roles.NOT_SEEN else str(role)
-    return Way(by=by, ending=_ending(found, role), port=_service(connection).port, why=why)
+    return ResetPattern(by=by, ending=_ending(found, role), port=_service(connection).port, why=why)
 
 
 def causes_of(found: Verdict, role: Role) -> tuple[Cause | None, tuple[Cause, ...], str]:

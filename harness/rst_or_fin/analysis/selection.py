@@ -18,7 +18,7 @@ _REMEDY = "give 11:39:07.5 (of the day, UTC), 2026-11-26T11:39:07 or seconds sin
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class TimeFilter:
     """A point in time in nanoseconds: since the epoch, or of whichever day a connection began on (UTC)."""
 
     ns: int
@@ -41,8 +41,8 @@ class Selection:
     port: int | None = None
     ending: Ending | None = None
     cause: Cause | None = None
-    since: Moment | None = None
-    until: Moment | None = None
+    since: TimeFilter | None = None
+    until: TimeFilter | None = None
     connection: int | None = None
 
     @property
@@ -76,7 +76,7 @@ class Selection:
         return self.until is None or begun <= self.until.on_day_of(begun)
 
 
-def moment(text: str) -> Moment:
+def moment(text: str) -> TimeFilter:
     """Parse a time: of the day, a date and time (UTC where it names no zone), or seconds since the epoch.
 
     Raises UsageError for anything else.
@@ -86,16 +86,18 @@ def moment(text: str) -> Moment:
         hours, minutes, seconds = (int(part or 0) for part in of_day.groups()[:3])
         if hours > 24 or minutes > 59 or seconds > 60:
             raise UsageError(f"{text!r} is not a time of day", _REMEDY)
-        return Moment((hours * 3600 + minutes * 60 + seconds) * 1_000_000_000 + _fraction_ns(of_day[4]), True)
+        return TimeFilter(
+            (hours * 3600 + minutes * 60 + seconds) * 1_000_000_000 + _fraction_ns(of_day[4]), True
+        )
     if _EPOCH.fullmatch(text):
         whole, _, fraction = text.partition(".")
-        return Moment(int(whole) * 1_000_000_000 + _fraction_ns(fraction), False)
+        return TimeFilter(int(whole) * 1_000_000_000 + _fraction_ns(fraction), False)
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
         raise UsageError(f"{text!r} is not a time", _REMEDY) from None
     found = found if found.tzinfo is not None else found.replace(tzinfo=UTC)
-    return Moment(int(found.timestamp()) * 1_000_000_000 + found.microsecond * 1000, False)
+    return TimeFilter(int(found.timestamp()) * 1_000_000_000 + found.microsecond * 1000, False)
 
 
 def host(text: str) -> str:

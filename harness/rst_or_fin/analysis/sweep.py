@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from rst_or_fin.analysis.threshold import Found, Run
+from rst_or_fin.analysis.threshold import Plateau, SearchResult
 from rst_or_fin.analysis.wilson import shares
 from rst_or_fin.verdict.assessment import Assessment
 from rst_or_fin.verdict.outcome import Outcome, worst
@@ -77,7 +77,7 @@ def point(value: int, judgements: Iterable[Assessment], evidence: str) -> Point:
     )
 
 
-def sentence(name: str, found: Found) -> str:
+def sentence(name: str, found: SearchResult) -> str:
     """Say what was found, in one sentence: `RST up to Read=484, FIN from Read=485`."""
     runs = found.runs
     if len(runs) == 1:
@@ -91,16 +91,16 @@ def sentence(name: str, found: Found) -> str:
     return ", ".join(parts) + unseen
 
 
-def method(found: Found, points: Sequence[Point]) -> str:
+def method(found: SearchResult, points: Sequence[Point]) -> str:
     """Say how it was found, in one sentence."""
     if not found.why_grid:
         return f"by bisection, {len(points)} points; {len(found.checked)} around the threshold confirm it"
     return f"by a grid, {len(points)} points ({found.why_grid})"
 
 
-def _answer(run: Run) -> str:
+def _answer(run: Plateau) -> str:
     return run.answer or "no single ending"
 
 
-def _span(name: str, run: Run) -> str:
+def _span(name: str, run: Plateau) -> str:
     return f"at {name}={run.first}" if run.first == run.last else f"from {name}={run.first} to {run.last}"

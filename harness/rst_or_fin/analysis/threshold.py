@@ -16,7 +16,7 @@ _SPOTS = 2  # on either side, evenly spread between the threshold and the end of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class Plateau:
     """Successive points with one answer, `first` to `last`; None: there was no single answer at them."""
 
     answer: str | None
@@ -25,19 +25,21 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class SearchResult:
     """What a search saw. `runs` are in the order of the range; a threshold lies between each and the next.
 
     `checked` are the points that a bisection looked at only to test its threshold. `why_grid` says why there
     was no bisection, or why it could not be believed (empty if there was one that held).
     """
 
-    runs: tuple[Run, ...]
+    runs: tuple[Plateau, ...]
     checked: tuple[int, ...] = ()
     why_grid: str = ""
 
 
-def search(low: int, high: int, measure: Callable[[int], str | None], points: int | None = None) -> Found:
+def search(
+    low: int, high: int, measure: Callable[[int], str | None], points: int | None = None
+) -> SearchResult:
     """Look for the threshold between `low` and `high`, both included.
 
     `measure` returns the answer at a point, or None if there is no single one; it is called once per point.
@@ -53,12 +55,12 @@ def search(low: int, high: int, measure: Callable[[int], str | None], points: in
     if points is None:
         why_grid, checked = _bisect(low, high, at)
         if not why_grid:
-            return Found(runs=_runs(seen), checked=checked)
+            return SearchResult(runs=_runs(seen), checked=checked)
     else:
         why_grid = "asked for"
     for value in grid(low, high, points or GRID_POINTS):
         at(value)
-    return Found(runs=_runs(seen), why_grid=why_grid)
+    return SearchResult(runs=_runs(seen), why_grid=why_grid)
 
 
 def grid(low: int, high: int, points: int) -> list[int]:
@@ -99,10 +101,10 @@ def _bisect(low: int, high: int, at: Callable[[int], str | None]) -> tuple[str, 
     return "", tuple(checked)
 
 
-def _runs(seen: dict[int, str | None]) -> tuple[Run, ...]:
+def _runs(seen: dict[int, str | None]) -> tuple[Plateau, ...]:
     return tuple(_run(answer, members) for answer, members in groupby(sorted(seen), key=lambda v: seen[v]))
 
 
-def _run(answer: str | None, members: Iterable[int]) -> Run:
+def _run(answer: str | None, members: Iterable[int]) -> Plateau:
     values = list(members)
-    return Run(answer=answer, first=values[0], last=values[-1])
+    return Plateau(answer=answer, first=values[0], last=values[-1])

@@ -10,7 +10,13 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from rst_or_fin.analysis.bisect import Change, UndecidedEndError, all_changes, first_change, releases_between
+from rst_or_fin.analysis.bisect import (
+    OutcomeChange,
+    UndecidedEndError,
+    all_changes,
+    first_change,
+    releases_between,
+)
 from rst_or_fin.analysis.compare import observe
 from rst_or_fin.analysis.matrix import Combination
 from rst_or_fin.commands.console import print_json, progress, show
@@ -86,7 +92,7 @@ def bisect(options: argparse.Namespace) -> int:
     return EXIT_AS_EXPECTED if changes else EXIT_DIFFERS
 
 
-def _changes(releases: Sequence[str], ask: _Ask, *, everywhere: bool) -> list[Change[str]]:
+def _changes(releases: Sequence[str], ask: _Ask, *, everywhere: bool) -> list[OutcomeChange[str]]:
     if everywhere:
         return all_changes(releases, ask)
     change = first_change(releases, ask)
@@ -133,7 +139,7 @@ def _asking(
 
 def _document(
     scenario: str,
-    changes: Sequence[Change[str]],
+    changes: Sequence[OutcomeChange[str]],
     options: argparse.Namespace,
     asked: Mapping[str, Mapping[str, str]],
 ) -> dict[str, Any]:
@@ -153,7 +159,7 @@ def _document(
     return found
 
 
-def _known(change: Change[str] | None, axis: str) -> list[tuple[kernels.Change, str]]:
+def _known(change: OutcomeChange[str] | None, axis: str) -> list[tuple[kernels.Change, str]]:
     """Return the known kernel changes in that place, each with the upstream release that has it."""
     if change is None or axis != "kernel":
         return []
@@ -172,7 +178,7 @@ def _check(entry: scenario_files.Entry, options: argparse.Namespace) -> None:
 
 
 def _summary(
-    changes: Sequence[Change[str]], options: argparse.Namespace, asked: Mapping[str, Mapping[str, str]]
+    changes: Sequence[OutcomeChange[str]], options: argparse.Namespace, asked: Mapping[str, Mapping[str, str]]
 ) -> str:
     if not changes:
         looked = (
@@ -195,7 +201,7 @@ def _summary(
 
 
 def _place(
-    change: Change[str], options: argparse.Namespace, asked: Mapping[str, Mapping[str, str]]
+    change: OutcomeChange[str], options: argparse.Namespace, asked: Mapping[str, Mapping[str, str]]
 ) -> Iterator[str]:
     before, after = asked[change.last_same], asked[change.first_different]
     if change.undecided:

@@ -11,7 +11,7 @@ import msgspec
 
 from rst_or_fin.analysis.compare import Findings, exit_code
 from rst_or_fin.analysis.compare import compare as find
-from rst_or_fin.analysis.counters import Moves, moves
+from rst_or_fin.analysis.counters import CounterDifferences, moves
 from rst_or_fin.commands.console import columns, palette
 from rst_or_fin.commands.saved_reports import write
 from rst_or_fin.execution import cache
@@ -48,7 +48,7 @@ def compare(options: argparse.Namespace) -> int:
     return exit_code(found, unplayed)
 
 
-_Moves = Sequence[Moves] | None
+_Moves = Sequence[CounterDifferences] | None
 
 
 def _text(found: Findings, others: _Moves) -> str:

@@ -13,7 +13,7 @@ import msgspec
 from rst_or_fin import __version__
 from rst_or_fin.analysis.matrix import (
     FORMAT,
-    Record,
+    CellRecord,
     Summary,
     check_names,
     exit_code,
@@ -94,7 +94,7 @@ def matrix(options: argparse.Namespace) -> int:
     ]
     cache = ResultCache(Path(options.out))
     started = _now()
-    records: list[Record] = []
+    records: list[CellRecord] = []
     with ExitStack() as stack:
         tasks = WorkerTasks(cell_s=options.limit, command_line=options.command_line)
         spread = cells.spread_over(scheduler=options.scheduler, jobs=options.jobs, tasks=tasks, stack=stack)
@@ -123,7 +123,7 @@ def matrix(options: argparse.Namespace) -> int:
     return exit_code(records)
 
 
-def _tell(record: Record, place: str) -> None:
+def _tell(record: CellRecord, place: str) -> None:
     """Print a line for every cell where a log is written; on a terminal only for those to look at."""
     if not updates_a_line() or is_verbose() or matrix_table.needs_a_look(record):
         progress(f"{place} {matrix_table.line(record)}")
@@ -146,7 +146,7 @@ def _runtime(options: argparse.Namespace, own: Sequence[str] = ()) -> str:
 
 
 def _summary(
-    options: argparse.Namespace, started: str, records: Sequence[Record], *, finished: bool
+    options: argparse.Namespace, started: str, records: Sequence[CellRecord], *, finished: bool
 ) -> Summary:
     return Summary(
         format=FORMAT,

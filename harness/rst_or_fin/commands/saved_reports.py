@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from rst_or_fin.analysis.matrix import Combination, Mark, Record
+from rst_or_fin.analysis.matrix import CellRecord, Combination, Mark
 from rst_or_fin.commands.console import progress
 from rst_or_fin.errors import MachineError, UsageError
 from rst_or_fin.escaping import visible
@@ -33,7 +33,7 @@ def write_reports(options: argparse.Namespace, folders: Iterable[Path]) -> None:
         _write_reports(options, [_run(run, name) for run, name in loaded if run.judgements], [])
 
 
-def write_matrix_reports(options: argparse.Namespace, root: Path, records: Sequence[Record]) -> None:
+def write_matrix_reports(options: argparse.Namespace, root: Path, records: Sequence[CellRecord]) -> None:
     """Write --html and --junit from a matrix's cells, including those that were not played."""
     if options.html is not None or options.junit is not None:
         _write_reports(options, *read_matrix(root, records))
@@ -70,7 +70,7 @@ def read_all(given: Iterable[Path]) -> tuple[list[Run], list[Unplayed]]:
     return runs, unplayed
 
 
-def read_matrix(root: Path, records: Sequence[Record]) -> tuple[list[Run], list[Unplayed]]:
+def read_matrix(root: Path, records: Sequence[CellRecord]) -> tuple[list[Run], list[Unplayed]]:
     """Read a matrix's cells. One without evidence gets the axes of another cell of its combination."""
     runs, missing = [], []
     places: dict[Combination, Axes] = {}
@@ -83,7 +83,7 @@ def read_matrix(root: Path, records: Sequence[Record]) -> tuple[list[Run], list[
     return runs, [_unplayed(record, places) for record in missing]
 
 
-def _unplayed(record: Record, places: dict[Combination, Axes]) -> Unplayed:
+def _unplayed(record: CellRecord, places: dict[Combination, Axes]) -> Unplayed:
     return Unplayed(
         scenario=record.scenario,
         axes=places.get(record.combination, record.combination.axes),

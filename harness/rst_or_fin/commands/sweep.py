@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rst_or_fin.analysis.sweep import Point, method, point, sentence
-from rst_or_fin.analysis.threshold import Found, search
+from rst_or_fin.analysis.threshold import SearchResult, search
 from rst_or_fin.commands.argument_types import count
 from rst_or_fin.commands.console import columns, counting, palette, print_json, progress, show
 from rst_or_fin.commands.play_options import add_play_options, testbed_spec
@@ -103,7 +103,7 @@ def _check(entry: Entry, options: argparse.Namespace) -> None:
 
 
 def _record(
-    entry: Entry, options: argparse.Namespace, found: Found, points: list[Point], root: Path
+    entry: Entry, options: argparse.Namespace, found: SearchResult, points: list[Point], root: Path
 ) -> dict[str, Any]:
     name = options.vary
     return {

@@ -16,7 +16,7 @@ import msgspec
 
 from rst_or_fin import own_files
 from rst_or_fin.analysis.compare import ComparedRun, Unseen
-from rst_or_fin.analysis.matrix import FORMAT, Cell, Mark, Record, Summary, same_kernel
+from rst_or_fin.analysis.matrix import FORMAT, Cell, CellRecord, Mark, Summary, same_kernel
 from rst_or_fin.errors import MachineError, UsageError
 from rst_or_fin.storage.load_run import load_run
 
@@ -110,7 +110,7 @@ def read(folder: Path) -> ComparedRun:
     )
 
 
-def records(folder: Path) -> tuple[Record, ...]:
+def records(folder: Path) -> tuple[CellRecord, ...]:
     """Return the cells of a matrix's folder, played or not; none if it is not a matrix's.
 
     Raises UsageError if the table cannot be read.
@@ -124,7 +124,7 @@ def records(folder: Path) -> tuple[Record, ...]:
         raise UsageError(f"{table} is not a matrix table: {error}", "play the matrix again") from error
 
 
-def was_left_out(record: Record) -> bool:
+def was_left_out(record: CellRecord) -> bool:
     """Return whether a cell left no evidence: it is excluded, or failed."""
     return not record.evidence and record.mark in (Mark.ERROR, Mark.EXCLUDED)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 
 from rst_or_fin.analysis import matrix
-from rst_or_fin.analysis.matrix import Cell, Group, Record
+from rst_or_fin.analysis.matrix import Cell, CellGroup, CellRecord
 from rst_or_fin.execution.cache import ResultCache
 from rst_or_fin.execution.workers import CellResult
 
-Spread = Callable[[Sequence[Group]], Iterator[CellResult]]
+Spread = Callable[[Sequence[CellGroup]], Iterator[CellResult]]
 
 
 def play(
@@ -20,7 +20,7 @@ def play(
     again: bool = False,
     host: str = "",
     parallelism: int = 1,
-) -> Generator[Record, None, None]:
+) -> Generator[CellRecord, None, None]:
     """Yield a record for every cell; play those that the cache does not hold, or all with `again`.
 
     Cached evidence of the host's own kernel counts only if it was made on `host`, its release now. `spread`
@@ -42,7 +42,7 @@ def play(
         yield _stored(result, cache)
 
 
-def _stored(result: CellResult, cache: ResultCache) -> Record:
+def _stored(result: CellResult, cache: ResultCache) -> CellRecord:
     cell, reply = result.cell, result.reply
     run = cache.store(cell, result.files, complete=not reply.error)
     evidence = cache.path_of(cell) if run is not None else ""

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from rst_or_fin.analysis.matrix import Cell, Group
+from rst_or_fin.analysis.matrix import Cell, CellGroup
 from rst_or_fin.engine import client as engine
 from rst_or_fin.engine import ownership
 from rst_or_fin.errors import MachineError, RstOrFinError, UsageError, is_disk_full
@@ -80,7 +80,7 @@ class _LostError(Exception):
 class GroupSupervisor:
     """Plays one group of cells. `play` may be called once; `stop` ends it from another thread."""
 
-    def __init__(self, group: Group, tasks: WorkerTasks) -> None:
+    def __init__(self, group: CellGroup, tasks: WorkerTasks) -> None:
         self._group = group
         self._tasks = tasks
         self._lock = threading.Lock()
@@ -233,7 +233,7 @@ def _pids(pool: ProcessPoolExecutor | None) -> set[int]:
     return set(getattr(pool, "_processes", None) or ())
 
 
-def play_group(group: Group, tasks: WorkerTasks) -> list[CellResult]:
+def play_group(group: CellGroup, tasks: WorkerTasks) -> list[CellResult]:
     """Play a group in one call of plain data, for an executor on another machine.
 
     A daemonic process (multiprocessing's word; a Dask worker under its nanny is one) may have no children of
@@ -253,7 +253,7 @@ def play_group(group: Group, tasks: WorkerTasks) -> list[CellResult]:
     return results
 
 
-def play_here(groups: Sequence[Group], tasks: WorkerTasks, jobs: int) -> Iterator[CellResult]:
+def play_here(groups: Sequence[CellGroup], tasks: WorkerTasks, jobs: int) -> Iterator[CellResult]:
     """Play the groups on this machine, `jobs` at a time, yielding each result as it arrives."""
     arrivals: queue.SimpleQueue[CellResult | Future[list[CellResult]]] = queue.SimpleQueue()
     supervisors = [(GroupSupervisor(group, tasks), group) for group in groups]
@@ -269,7 +269,7 @@ def play_here(groups: Sequence[Group], tasks: WorkerTasks, jobs: int) -> Iterato
                 supervisor.stop()
 
 
-def play_on(executor: Executor, groups: Sequence[Group], tasks: WorkerTasks) -> Iterator[CellResult]:
+def play_on(executor: Executor, groups: Sequence[CellGroup], tasks: WorkerTasks) -> Iterator[CellResult]:
     """Play the groups wherever the executor does, yielding the results of each group when it comes back."""
     arrivals: queue.SimpleQueue[CellResult | Future[list[CellResult]]] = queue.SimpleQueue()
     futures = {executor.submit(play_group, group, tasks): group for group in groups}
@@ -309,7 +309,7 @@ def dask_cluster(address: str) -> Iterator[Executor]:
 
 
 def _collect(
-    futures: Mapping[Future[list[CellResult]], Group],
+    futures: Mapping[Future[list[CellResult]], CellGroup],
     arrivals: queue.SimpleQueue[CellResult | Future[list[CellResult]]],
     tasks: WorkerTasks,
 ) -> Iterator[CellResult]:
@@ -357,7 +357,7 @@ def _lost(missing: Sequence[Cell], why: str) -> Iterator[CellResult]:
         )
 
 
-def _longest_s(group: Group, tasks: WorkerTasks) -> float:
+def _longest_s(group: CellGroup, tasks: WorkerTasks) -> float:
     return _OPENINGS * tasks.open_s + len(group.cells) * tasks.cell_s + tasks.discard_s + _SLACK_S
 
 

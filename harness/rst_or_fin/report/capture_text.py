@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 from rst_or_fin.analysis.captured import Case, JudgedCapture
-from rst_or_fin.analysis.overview import Group, Overview, Way, causes_of, in_words
+from rst_or_fin.analysis.overview import Overview, ResetGroup, ResetPattern, causes_of, in_words
 from rst_or_fin.escaping import clipped, visible
 from rst_or_fin.report import times
 from rst_or_fin.report.how_to_tell import commands
@@ -81,7 +81,7 @@ def _resets(seen: Overview) -> Iterator[str]:
     yield from _rest(len(seen.groups))
 
 
-def who(way: Way, group: Group) -> str:
+def who(way: ResetPattern, group: ResetGroup) -> str:
     """Say who resets whom: `server 10.0.0.3:80 resets 2 clients`, `3 clients reset the server of port 80`."""
     several = len(group.resetting) > 1
     host = f"{len(group.resetting)} hosts" if several else next(iter(group.resetting))

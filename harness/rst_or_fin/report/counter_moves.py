@@ -10,14 +10,14 @@ from typing import Any
 
 import msgspec
 
-from rst_or_fin.analysis.counters import Moves
+from rst_or_fin.analysis.counters import CounterDifferences
 from rst_or_fin.escaping import visible
 
 TITLE = "The other counters"
 HEADS = ("counter", "by", "moves on", "and not on")
 
 
-def text(found: Sequence[Moves]) -> Iterator[str]:
+def text(found: Sequence[CounterDifferences]) -> Iterator[str]:
     """Render a line for each differing counter, by scenario, then a summary of the others."""
     yield f"{TITLE}, from the session's begin until all had settled:"
     for each in telling(found):
@@ -31,19 +31,19 @@ def text(found: Sequence[Moves]) -> Iterator[str]:
     yield from (f"  {visible(line)}" for line in conclusion(found))
 
 
-def rows(each: Moves) -> Iterator[tuple[str, str, str, str]]:
+def rows(each: CounterDifferences) -> Iterator[tuple[str, str, str, str]]:
     """Return what `HEADS` name, a row for each counter."""
     for move in each.moves:
         there, elsewhere = _replays(move.replays), _replays(move.still)
         yield move.counter, move.by, f"{move.where}: {there}", f"{move.not_where}: {elsewhere}"
 
 
-def telling(found: Sequence[Moves]) -> list[Moves]:
+def telling(found: Sequence[CounterDifferences]) -> list[CounterDifferences]:
     """Return the scenarios with something to report."""
     return [each for each in found if each.moves or each.unsteady or each.unrecorded]
 
 
-def conclusion(found: Sequence[Moves]) -> Iterator[str]:
+def conclusion(found: Sequence[CounterDifferences]) -> Iterator[str]:
     """Summarise all other scenarios together."""
     if not found:
         yield "no scenario was played in more than one place"
@@ -55,7 +55,7 @@ def conclusion(found: Sequence[Moves]) -> Iterator[str]:
         yield f"Left out as noise by what they count: {len(noise)} counters (--format json names them)"
 
 
-def rest(each: Moves) -> Iterator[str]:
+def rest(each: CounterDifferences) -> Iterator[str]:
     """Return notes on a scenario's other counters."""
     if each.unsteady:
         yield f"in some replays of one place and not in others, so timing: {', '.join(each.unsteady)}"
@@ -64,7 +64,7 @@ def rest(each: Moves) -> Iterator[str]:
         yield f"not recorded in {runs}: an older program did not, and a session that never began has none"
 
 
-def document(found: Sequence[Moves]) -> Any:
+def document(found: Sequence[CounterDifferences]) -> Any:
     """Return what `compare --counters all --format json` adds."""
     return msgspec.to_builtins(found)
 

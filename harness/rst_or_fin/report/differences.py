@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rst_or_fin.analysis.compare import Behaviour, Difference, Findings, SetAside, Unseen
-from rst_or_fin.analysis.counters import Moves
+from rst_or_fin.analysis.counters import CounterDifferences
 from rst_or_fin.escaping import visible
 from rst_or_fin.report import counter_moves
 from rst_or_fin.report import markdown as md
@@ -22,7 +22,7 @@ ABSENT = "-"
 def text(
     found: Findings,
     palette: Palette = PLAIN,
-    moves: Sequence[Moves] | None = None,
+    moves: Sequence[CounterDifferences] | None = None,
     width: int = WIDTH,
 ) -> str:
     """Render the findings for a terminal."""
@@ -47,7 +47,7 @@ def text(
     return "\n".join([*lines, "", *map(visible, rest), *others])
 
 
-def markdown(found: Findings, moves: Sequence[Moves] | None = None) -> str:
+def markdown(found: Findings, moves: Sequence[CounterDifferences] | None = None) -> str:
     """Render the findings as a Markdown document."""
     lines = ["# What differs", "", escaped(headline(found)), ""]
     for difference in found.differences:
@@ -63,7 +63,7 @@ def markdown(found: Findings, moves: Sequence[Moves] | None = None) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _moves(each: Moves) -> Iterator[str]:
+def _moves(each: CounterDifferences) -> Iterator[str]:
     yield from (f"### {escaped(each.scenario)}", "")
     if each.moves:
         yield from md.table(counter_moves.HEADS, counter_moves.rows(each))
@@ -71,7 +71,7 @@ def _moves(each: Moves) -> Iterator[str]:
     yield ""
 
 
-def document(found: Findings, moves: Sequence[Moves] | None = None) -> dict[str, Any]:
+def document(found: Findings, moves: Sequence[CounterDifferences] | None = None) -> dict[str, Any]:
     """Return what `compare --format json` prints."""
     return {
         "format": 1,

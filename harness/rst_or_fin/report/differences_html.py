@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from rst_or_fin.analysis.compare import Findings
-from rst_or_fin.analysis.counters import Moves
+from rst_or_fin.analysis.counters import CounterDifferences
 from rst_or_fin.report import counter_moves, differences, html_template
 
 
-def render(found: Findings, moves: Sequence[Moves] | None = None) -> str:
+def render(found: Findings, moves: Sequence[CounterDifferences] | None = None) -> str:
     """Render the page: autoescape is on, and control characters in whatever is put into it are shown."""
     return html_template.fill_in(
         "differences.html.j2",

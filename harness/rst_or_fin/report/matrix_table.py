@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
 
-from rst_or_fin.analysis.matrix import Combination, Mark, Record
+from rst_or_fin.analysis.matrix import CellRecord, Combination, Mark
 from rst_or_fin.escaping import visible
 from rst_or_fin.report import grid_text
 from rst_or_fin.report.axes_layout import Words, words_of
@@ -18,7 +18,7 @@ _SHOWN = {Mark.AS_EXPECTED: "ok", Mark.DIFFERS: "DIFFERS"}
 _LEGEND = "ok: ended as expected there, known differences included"
 
 
-def text(records: Sequence[Record], palette: Palette = PLAIN, width: int = 0) -> str:
+def text(records: Sequence[CellRecord], palette: Palette = PLAIN, width: int = 0) -> str:
     """Render the table for a terminal, what needs a look first; no wider than `width` if it can be (0: any).
 
     Column heads are stacked; what all columns share is said once.
@@ -31,7 +31,7 @@ def text(records: Sequence[Record], palette: Palette = PLAIN, width: int = 0) ->
     return "\n".join(lines)
 
 
-def markdown(records: Sequence[Record]) -> str:
+def markdown(records: Sequence[CellRecord]) -> str:
     """Render the table as Markdown in GitHub's dialect."""
     columns = _columns(records)
     shared, heads = _heads(columns)
@@ -45,7 +45,7 @@ def markdown(records: Sequence[Record]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def line(record: Record) -> str:
+def line(record: CellRecord) -> str:
     """Render one cell as progress prints it when it is done."""
     seen = f"{_endings(record)}, " if record.endings else ""
     how = "kept" if record.reused else f"{record.duration_s:.1f} s"
@@ -54,12 +54,12 @@ def line(record: Record) -> str:
     return visible(f"{record.scenario}, {words}: {seen}{record.mark.word}, {how}{why}")
 
 
-def needs_a_look(record: Record) -> bool:
+def needs_a_look(record: CellRecord) -> bool:
     """Return whether something is wrong with the cell, or it was left out."""
     return record.mark not in (Mark.AS_EXPECTED, Mark.RACE, Mark.MEASURED)
 
 
-def _columns(records: Iterable[Record]) -> list[Combination]:
+def _columns(records: Iterable[CellRecord]) -> list[Combination]:
     return sorted({record.combination for record in records}, key=lambda combination: combination.order)
 
 
@@ -77,7 +77,7 @@ def _place(combination: Combination) -> Words:
     return (kernel or "host's kernel", otp or "OTP as it is", *others)
 
 
-def _cell(record: Record) -> GridCell:
+def _cell(record: CellRecord) -> GridCell:
     return GridCell(
         name=record.scenario,
         place=_place(record.combination),
@@ -87,13 +87,15 @@ def _cell(record: Record) -> GridCell:
     )
 
 
-def _rows(records: Sequence[Record], columns: Sequence[Combination]) -> list[tuple[str, list[Record | None]]]:
+def _rows(
+    records: Sequence[CellRecord], columns: Sequence[Combination]
+) -> list[tuple[str, list[CellRecord | None]]]:
     cells = {(record.scenario, record.combination): record for record in records}
     names = sorted({record.scenario for record in records})
     return [(name, [cells.get((name, column)) for column in columns]) for name in names]
 
 
-def _endings(record: Record) -> str:
+def _endings(record: CellRecord) -> str:
     """Return `RST`, or where replays disagree, and of a race, how often each: `59 RST, 1 FIN`."""
     if len(record.counts) != len(record.endings):
         return "/".join(record.endings)  # an older program did not count them
@@ -103,7 +105,7 @@ def _endings(record: Record) -> str:
     return ", ".join(f"{count} {ending}" for count, ending in counted)
 
 
-def _words(record: Record | None) -> str:
+def _words(record: CellRecord | None) -> str:
     if record is None:
         return ""
     mark = _SHOWN.get(record.mark, record.mark.word)
@@ -116,14 +118,14 @@ def _colour(mark: Mark, palette: Palette) -> str:
     return {Mark.AS_EXPECTED: palette.good, Mark.DIFFERS: palette.bad}.get(mark, palette.warn)
 
 
-def _tally(records: Iterable[Record]) -> str:
+def _tally(records: Iterable[CellRecord]) -> str:
     counted = Counter(record.mark for record in records)
     return ", ".join(f"{counted[mark]} {mark.word}" for mark in Mark if counted[mark])
 
 
-def _needing_a_look(records: Iterable[Record]) -> list[list[Record]]:
+def _needing_a_look(records: Iterable[CellRecord]) -> list[list[CellRecord]]:
     """Return the cells that do, the worst first; those of a scenario that left nothing, together."""
-    alike: dict[tuple[str, ...], list[Record]] = {}
+    alike: dict[tuple[str, ...], list[CellRecord]] = {}
     for record in sorted(
         filter(needs_a_look, records),
         key=lambda record: (list(Mark).index(record.mark), record.scenario, record.combination.order),
@@ -133,7 +135,7 @@ def _needing_a_look(records: Iterable[Record]) -> list[list[Record]]:
     return list(alike.values())
 
 
-def _notes(alike: Sequence[Record], palette: Palette) -> list[str]:
+def _notes(alike: Sequence[CellRecord], palette: Palette) -> list[str]:
     record, *others = alike
     where = ", ".join(record.combination.words) if not others else f"in {len(alike)} places"
     mark = f"{palette.bold}{_SHOWN.get(record.mark, record.mark.word)}{palette.plain}"

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 
 from rst_or_fin.analysis.sweep import Point, method, sentence
-from rst_or_fin.analysis.threshold import Found
+from rst_or_fin.analysis.threshold import SearchResult
 from rst_or_fin.analysis.wilson import shares
 from rst_or_fin.report.palette import PLAIN, Palette
 
@@ -27,7 +27,7 @@ def table(name: str, points: Sequence[Point], palette: Palette = PLAIN) -> str:
     return "\n".join(lines)
 
 
-def summary(name: str, found: Found, points: Sequence[Point], palette: Palette = PLAIN) -> str:
+def summary(name: str, found: SearchResult, points: Sequence[Point], palette: Palette = PLAIN) -> str:
     """Say the result in a sentence, how it was found, and what could not be concluded."""
     text = f"{palette.bold}{sentence(name, found)}{palette.plain}\n"
     text += textwrap.fill(method(found, points), _WIDTH)

@@ -39,7 +39,7 @@ _EXIT_CODES = {
 }
 
 
-class Point(StrEnum):
+class PointName(StrEnum):
     """What an expectation can state of a connection, in the words of reports."""
 
     ENDING = "ending"
@@ -55,7 +55,7 @@ class Point(StrEnum):
 
 
 # Without the peer's report these differ from nothing: that is a doubt, which `expectation` adds.
-_FROM_PEER_REPORT = (Point.PEER_SEES, Point.PEER_READ)
+_FROM_PEER_REPORT = (PointName.PEER_SEES, PointName.PEER_READ)
 _NO_RETURN = "did not return"
 
 
@@ -125,7 +125,7 @@ def _bounds(expect: Expectation, verdict: Verdict, peer_report: PeerReport | Non
     below = expect.peer_received_below
     if below is not None and peer_report is not None:
         yield Comparison(
-            what=Point.PEER_READ,
+            what=PointName.PEER_READ,
             expected=f"fewer than {below}",
             actual=str(peer_report.received),
             holds=peer_report.received < below,
@@ -134,7 +134,7 @@ def _bounds(expect: Expectation, verdict: Verdict, peer_report: PeerReport | Non
     if expect.lost is not None and lost is not None:
         some = expect.lost == "some"
         yield Comparison(
-            what=Point.LOST, expected=str(expect.lost), actual=str(lost), holds=lost > 0 if some else None
+            what=PointName.LOST, expected=str(expect.lost), actual=str(lost), holds=lost > 0 if some else None
         )
 
 
@@ -144,15 +144,15 @@ def _points(
     closed = replay is not None and replay.close_returned
     returned = replay.calls[replay.close_line - 1].result if replay and closed else _NO_RETURN
     points = (
-        (Point.ENDING, expect.ending, verdict.ending),
-        (Point.PEER_ENDING, expect.peer_ending, verdict.peer_ending),
-        (Point.CAUSE, expect.cause, verdict.cause or "none"),
-        (Point.CLOSING_SEGMENT, expect.closing_segment, verdict.closing_segment),
-        (Point.PEER_SEES, expect.peer_sees, peer_report.end if peer_report else ""),
-        (Point.PEER_READ, expect.peer_received, peer_report.received if peer_report else ""),
-        (Point.SENT, expect.sent, verdict.delivery.sent if verdict.delivery else None),
-        (Point.CONN_STATE, expect.conn_state, verdict.conn_state),
-        (Point.RETURNS, expect.returns, returned),
+        (PointName.ENDING, expect.ending, verdict.ending),
+        (PointName.PEER_ENDING, expect.peer_ending, verdict.peer_ending),
+        (PointName.CAUSE, expect.cause, verdict.cause or "none"),
+        (PointName.CLOSING_SEGMENT, expect.closing_segment, verdict.closing_segment),
+        (PointName.PEER_SEES, expect.peer_sees, peer_report.end if peer_report else ""),
+        (PointName.PEER_READ, expect.peer_received, peer_report.received if peer_report else ""),
+        (PointName.SENT, expect.sent, verdict.delivery.sent if verdict.delivery else None),
+        (PointName.CONN_STATE, expect.conn_state, verdict.conn_state),
+        (PointName.RETURNS, expect.returns, returned),
     )
     return tuple(
         Comparison(what=what, expected=str(expected), actual=str(actual))

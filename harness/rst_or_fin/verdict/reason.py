@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rst_or_fin.verdict.assessment import Assessment
-from rst_or_fin.verdict.outcome import Comparison, Outcome, Point
+from rst_or_fin.verdict.outcome import Comparison, Outcome, PointName
 from rst_or_fin.verdict.verdict import Verdict
 
 
@@ -28,10 +28,10 @@ def ended(verdict: Verdict) -> str:
 
 def _telling(different: Sequence[Comparison]) -> Comparison:
     """Return the ending, where that differs; the other differences mostly follow from it."""
-    return next((point for point in different if point.what == Point.ENDING), different[0])
+    return next((point for point in different if point.what == PointName.ENDING), different[0])
 
 
 def _difference(point: Comparison, verdict: Verdict) -> str:
-    if point.what == Point.ENDING:
+    if point.what == PointName.ENDING:
         return f"expected {point.expected}, got {ended(verdict)}"
     return f"expected {point.what} {point.expected or 'nothing'}, got {point.actual or 'nothing'}"

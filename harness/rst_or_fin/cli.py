@@ -26,7 +26,7 @@ from rst_or_fin import __version__
 from rst_or_fin.commands.progress import ERASE
 from rst_or_fin.errors import (
     EXIT_AS_EXPECTED,
-    EXIT_MISTAKE,
+    EXIT_INTERNAL,
     EXIT_USAGE,
     MachineError,
     OldNameWarning,
@@ -37,7 +37,7 @@ from rst_or_fin.escaping import EscapingStream, clipped, visible
 
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
-_MISTAKE_LEN = 300  # characters of an error's text that are shown: a line, not a screen
+_ERROR_LEN = 300  # characters of an error's text that are shown: a line, not a screen
 
 _FEW_WORDS = 8  # choices that are listed even where one of them is near
 
@@ -59,14 +59,14 @@ _COMMANDS = {
     "sweep": _Command("sweep.sweep", "vary one parameter to find where the ending changes"),
     "matrix": _Command("matrix.matrix", "replay scenarios at every combination of the axes"),
     "compare": _Command(
-        "compare.compare", "show how stored runs differ, and whether that is known", anywhere=True
+        "compare.compare", "show how stored runs differ, and which differences are known", anywhere=True
     ),
     "bisect": _Command("bisect.bisect", "find the first release whose outcome differs"),
     "test-kernel": _Command(
-        "test_kernel.test_kernel", "test a bzImage by scenarios: exit 0, 1 or 125, for git bisect"
+        "test_kernel.test_kernel", "test a bzImage with scenarios; exits 0, 1 or 125 for `git bisect run`"
     ),
     "remedies": _Command(
-        "remedies.remedies", "show each remedy before and after: whether it helps, its cost"
+        "remedies.remedies", "compare each remedy with its case: does it help, what does it cost"
     ),
     "judge": _Command("judge.judge", "judge stored evidence again, or any capture; no Docker", anywhere=True),
     "import": _Command(
@@ -96,7 +96,7 @@ _COMMANDS = {
         "machine.doctor", "say what works on this machine, and how to fix what does not", anywhere=True
     ),
     "clean": _Command("machine.clean", "remove what killed runs left behind"),
-    "bench": _Command("bench.bench", "measure cold start, warm replays per second, where time goes"),
+    "bench": _Command("bench.bench", "measure cold start, warm replays per second, and where the time goes"),
 }
 
 _OLD_COMMANDS = {"cures": "remedies"}
@@ -104,7 +104,7 @@ _OLD_COMMANDS = {"cures": "remedies"}
 _EPILOG = """\
 exit codes: 0 as expected, 1 an outcome differs, 2 wrong usage or input,
 3 inconclusive, 4 this machine cannot run it (with a hint),
-70 a mistake in rst-or-fin itself, 130 interrupted, 143 terminated
+70 an internal error, 130 interrupted, 143 terminated
 """
 
 _UNWINDING = tuple(
@@ -139,7 +139,7 @@ def _main(arguments: Sequence[str] | None) -> int:
             sys.stdout.flush()
             return code
     except RstOrFinError as error:
-        return _told(error)
+        return _print_error(error)
     except KeyboardInterrupt:
         _say("rst-or-fin: interrupted; everything it started is gone")
         return EXIT_INTERRUPTED
@@ -148,13 +148,13 @@ def _main(arguments: Sequence[str] | None) -> int:
         return EXIT_TERMINATED
     except BrokenPipeError as error:
         if not _reader_left():
-            return _mistaken(error, command_line)
+            return _internal_error(error, command_line)
         with suppress(OSError):  # the interpreter must not complain at its exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_AS_EXPECTED
     except Exception as error:  # noqa: BLE001 - a traceback's own exit code, 1, means that an outcome differs
         trouble = of_machine(error)
-        return _told(trouble) if trouble else _mistaken(error, command_line)
+        return _print_error(trouble) if trouble else _internal_error(error, command_line)
 
 
 def _run(given: Sequence[str], command_line: tuple[str, ...]) -> int:
@@ -214,7 +214,7 @@ def _reader_left() -> bool:
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
-def _told(error: RstOrFinError) -> int:
+def _print_error(error: RstOrFinError) -> int:
     _say(f"rst-or-fin: {error}")
     if error.hint:
         _say(f"  hint: {error.hint}")
@@ -227,24 +227,24 @@ def _say(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
 
-def _mistaken(error: Exception, command_line: Sequence[str]) -> int:
+def _internal_error(error: Exception, command_line: Sequence[str]) -> int:
     """Report an error of this program in one line, and where the details are."""
     what = visible(f"{type(error).__name__}: {error}")
-    _say(f"rst-or-fin: a mistake in rst-or-fin itself: {clipped(what, _MISTAKE_LEN)}")
+    _say(f"rst-or-fin: internal error: {clipped(what, _ERROR_LEN)}")
     _say(f"  hint: please report it{_details(error, command_line)}")
-    return EXIT_MISTAKE
+    return EXIT_INTERNAL
 
 
 def _details(error: Exception, command_line: Sequence[str]) -> str:
     """Write the details to a new file that only this user can read; return words that name it."""
-    told = [
+    lines = [
         f"rst-or-fin {__version__}, Python {sys.version}\n{visible(shlex.join(command_line))}\n",
         *traceback.format_exception(error),
     ]
     try:
-        descriptor, path = tempfile.mkstemp(prefix="rst-or-fin-mistake-", suffix=".txt")  # O_EXCL, 0600
+        descriptor, path = tempfile.mkstemp(prefix="rst-or-fin-error-", suffix=".txt")  # O_EXCL, 0600
         with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.writelines(told)
+            file.writelines(lines)
     except OSError:
         return "; the details could not be written: run it again with TMPDIR where there is space"
     return f" with what is in {path}"
@@ -273,7 +273,7 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         print(f"rst-or-fin: {visible(_nearest(message))}", file=sys.stderr)
-        print(f"  hint: `{self.prog} --help` shows what there is", file=sys.stderr)
+        print(f"  hint: see `{self.prog} --help`", file=sys.stderr)
         raise SystemExit(EXIT_USAGE)
 
 
@@ -296,7 +296,7 @@ class _CommandParser(_Parser):
 def _check_system(name: str) -> None:
     if not _COMMANDS[name].anywhere and not _is_there("fcntl"):
         others = ", ".join(other for other, command in _COMMANDS.items() if command.anywhere)
-        raise MachineError(f"`{name}` needs Linux", f"go to a Linux, WSL 2 among them; {others} work here")
+        raise MachineError(f"`{name}` needs Linux", f"run it on Linux (WSL 2 will do); {others} work here")
 
 
 def _nearest(message: str) -> str:

@@ -11,7 +11,7 @@ EXIT_DIFFERS = 1
 EXIT_USAGE = 2
 EXIT_INCONCLUSIVE = 3
 EXIT_ENVIRONMENT = 4
-EXIT_MISTAKE = 70  # EX_SOFTWARE of sysexits(3): a mistake in this program
+EXIT_INTERNAL = 70  # EX_SOFTWARE of sysexits(3): an error of this program itself
 
 
 class RstOrFinError(Exception):

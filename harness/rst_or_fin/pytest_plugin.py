@@ -86,7 +86,7 @@ def pytest_load_initial_conftests(
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say how an option is called that was given by its name of before."""
-    return [f"rst-or-fin: --{name} is {_PREFIX}{name} now" for name in config.stash.get(_OLD, [])]
+    return [f"rst-or-fin: --{name} is called {_PREFIX}{name} now" for name in config.stash.get(_OLD, [])]
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:

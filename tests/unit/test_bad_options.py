@@ -85,5 +85,5 @@ def test_an_option_with_a_slip_is_told_by_its_command(capsys: pytest.CaptureFixt
         main(["run", "recv-then-close", "--opt", "25"])
     assert capsys.readouterr().err.splitlines() == [
         "rst-or-fin: unrecognized arguments: --opt 25 (did you mean `--out` or `--otp`?)",
-        "  hint: `rst-or-fin run --help` shows what there is",
+        "  hint: see `rst-or-fin run --help`",
     ]

@@ -184,7 +184,7 @@ def test_a_long_connection_is_shown_without_its_middle(
         capture(at(HANDSHAKE + data + "\n> R. 1:1(0) ack 1001", 0, 1))
     )
     said = judge(capfd, path, "--connection", "1")
-    assert (len(said.splitlines()) < 40, "segments left out: data and ACKs" in said) == (True, True)
+    assert (len(said.splitlines()) < 40, "segments omitted (data and ACKs)" in said) == (True, True)
 
 
 def test_the_trace_is_in_the_document_of_one_connection(
@@ -259,6 +259,6 @@ def test_filters_that_nothing_fits_say_so_and_when_the_capture_was_made(
 ) -> None:
     said = judge(capfd, mixed, "--port", "9999").split()
     assert " ".join(said) == (
-        "dump.pcap: none of 5 connections fits the filters;"
+        "dump.pcap: none of 5 connections matches the filters;"
         " the capture spans 2023-11-14 22:13:20 to 22:14:00 UTC"
     )

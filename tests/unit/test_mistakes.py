@@ -44,7 +44,7 @@ def test_a_mistake_is_one_line_and_where_the_details_lie(capsys: Capture) -> Non
     code = main(["list"])
     said = capsys.readouterr().err
     wrong, hint = said.splitlines()
-    assert (code, wrong.startswith("rst-or-fin: a mistake in rst-or-fin itself: "), len(wrong) < 400) == (
+    assert (code, wrong.startswith("rst-or-fin: internal error: "), len(wrong) < 400) == (
         70,
         True,
         True,

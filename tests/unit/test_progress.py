@@ -53,7 +53,7 @@ def wide(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_terminal_has_one_line_with_rate_and_time_left() -> None:
     said = counted(Terminal(), 1000, 0.0625, 32)
-    assert said.split("\r\x1b[K")[-1] == "rst-or-fin: 32 of 1,000 replays, 16 a second, 60 s left"
+    assert said.split("\r\x1b[K")[-1] == "rst-or-fin: 32 of 1,000 replays, 16 per second, 60 s left"
 
 
 def test_a_terminals_line_is_never_broken() -> None:

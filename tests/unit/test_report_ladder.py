@@ -285,7 +285,7 @@ def test_calls_never_overlap(of: Run) -> None:
 
 
 def test_a_ladder_says_when_its_times_were_deduced() -> None:
-    assert "The calls carry no clock time: each stands by what it caused." in drawn(aborted()).notes
+    assert "The calls have no recorded times; each is placed by what it caused." in drawn(aborted()).notes
 
 
 def test_two_writes_stand_before_their_own_data() -> None:

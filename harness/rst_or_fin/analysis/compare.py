@@ -223,7 +223,7 @@ def places(axes: Sequence[Axes], names: Iterable[str]) -> str:
 def span(axes: Sequence[Axes], names: Iterable[str]) -> str:
     """List the values on each of those axes, in order."""
     columns = {name: sorted({getattr(a, name) for a in axes}, key=_ordered) for name in names}
-    return "; ".join(_worded(name, column) for name, column in columns.items()) or "one place"
+    return "; ".join(_worded(name, column) for name, column in columns.items()) or "one configuration"
 
 
 # What belongs together, and what is left out

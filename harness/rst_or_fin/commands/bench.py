@@ -1,4 +1,4 @@
-"""`bench`: cold start to verdicts, warm replays a second, and where the time goes."""
+"""`bench`: cold start to verdicts, warm replays per second, and where the time goes."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def bench(options: argparse.Namespace) -> int:
             for name in scenario_files.PUBLISHED_PAIR:
                 _warm(scenario_files.find(name).under(options.wire), options.repeat, pool, Path(folder))
     if runtime.name == "local":
-        _floor(options.repeat)
+        _baseline(options.repeat)
     return EXIT_AS_EXPECTED
 
 
@@ -103,12 +103,12 @@ def _median(seconds: list[float]) -> str:
     return f"{statistics.median(seconds):.3f} s ({min(seconds):.3f} to {max(seconds):.3f})"
 
 
-def _floor(repeat: int) -> None:
+def _baseline(repeat: int) -> None:
     from rst_or_fin.testbed import baseline
 
-    print("\nthe floor: a plain socket client in the same namespaces, nothing captured, nothing judged")
+    print("\nbaseline: a plain socket client in the same namespaces, no capture, no judging")
     for name, seconds in baseline.seconds(repeat).items():
-        print(f"  {repeat / seconds:.0f} replays a second, {name}")
+        print(f"  {repeat / seconds:.0f} replays per second, {name}")
 
 
 def _seconds(command: list[str], environment: dict[str, str] | None = None) -> float:
@@ -133,12 +133,12 @@ def _warm(entry: Entry, repeat: int, pool: TestbedPool, folder: Path) -> None:
         tally.add(judged)
     whole_s = time.monotonic() - started
     right = tally.outcomes[Outcome.AS_EXPECTED]
-    print(f"\n{name}: {right} of {repeat} as expected, {right / whole_s:.0f} conclusive verdicts a second")
+    print(f"\n{name}: {right} of {repeat} as expected, {right / whole_s:.0f} verdicts as expected per second")
     judging_s, _ = _timed(partial(_judge_again, request.folder))
     parts = {**timed.spent, "judging (measured on the evidence again)": judging_s}
     parts["the node and everything else"] = whole_s - sum(parts.values())
     for part, seconds in parts.items():
-        print(f"  {seconds / repeat * 1e6:7.0f} us a replay  {part}")
+        print(f"  {seconds / repeat * 1e6:7.0f} us per replay  {part}")
 
 
 def _judge_again(folder: Path) -> None:

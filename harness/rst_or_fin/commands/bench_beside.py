@@ -32,22 +32,22 @@ def bench_beside(segments: Iterator[Segment], count: int) -> None:
     with tempfile.TemporaryDirectory(prefix="rst-or-fin-bench-") as folder:
         for path in _written(Path(folder), segments):
             print(f"\n  as {path.suffix[1:]}")
-            _told("rst-or-fin", [sys.executable, *_JUDGE, str(path)], count)
+            _measure("rst-or-fin", [sys.executable, *_JUDGE, str(path)], count)
             for name, command in _OTHERS:
                 if shutil.which(name) is None:
                     print(f"  {name:<12} is not installed")
                 else:
-                    _told(name, [*command, str(path)], count)
+                    _measure(name, [*command, str(path)], count)
 
 
-def _told(name: str, command: Sequence[str], count: int) -> None:
+def _measure(name: str, command: Sequence[str], count: int) -> None:
     """Run a program and print its processor time and its largest memory."""
     done = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, _, usage = os.wait4(done.pid, 0)
     done.returncode = 0  # it has been waited for
     seconds = usage.ru_utime + usage.ru_stime
     print(
-        f"  {name:<12} {seconds:8.2f} s of CPU  {seconds / count * 1e6:6.1f} us a packet"
+        f"  {name:<12} {seconds:8.2f} s of CPU  {seconds / count * 1e6:6.1f} us per packet"
         f"  {usage.ru_maxrss / 1024:7.0f} MiB",
         flush=True,
     )

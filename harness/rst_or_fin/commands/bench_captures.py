@@ -25,7 +25,7 @@ _RST, _FIN_ACK = int(Flags.RST), int(Flags.FIN | Flags.ACK)
 
 
 def bench_captures() -> None:
-    """Time every shape at every size, and print seconds and microseconds a segment."""
+    """Time every shape at every size, and print seconds and microseconds per segment."""
     # First: a child's peak of memory is never less than what its parent had when it began (getrusage(2)).
     bench_beside(SHAPES[_LIFELIKE](_SIZES[-1]), _SIZES[-1])
     whole = CaptureFacts(dropped=0, fenced=True)
@@ -39,7 +39,7 @@ def bench_captures() -> None:
                 judge(connection, capture=whole)
             seconds = time.monotonic() - started
             print(
-                f"  {size:>9,} segments  {seconds:7.2f} s  {seconds / size * 1e6:5.1f} us a segment",
+                f"  {size:>9,} segments  {seconds:7.2f} s  {seconds / size * 1e6:5.1f} us per segment",
                 flush=True,
             )
 

@@ -46,7 +46,7 @@ def bisect_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("scenario", metavar="SCENARIO", help="a name (see `list`) or a .toml file")
     parser.add_argument("--from", dest="since", metavar="A", required=True, help="the release to start from")
     parser.add_argument(
-        "--to", dest="until", metavar="B", required=True, help="a later release whose outcome differs"
+        "--to", dest="until", metavar="B", required=True, help="a later release, whose outcome differs"
     )
     parser.add_argument(
         "--axis", choices=("kernel", "otp"), default="kernel", help="the axis to search (default: kernel)"
@@ -66,11 +66,10 @@ def bisect(options: argparse.Namespace) -> int:
     """Search for the change; exit with 0 where found, 1 for no change, 3 where some releases say nothing."""
     entry = scenario_files.find(options.scenario).under(options.wire)
     _check(entry, options)
+    ends = options.since, options.until
     if options.axis == "kernel":
-        options.since, options.until = (
-            cells.resolve_kernel(name, progress) for name in (options.since, options.until)
-        )
-    releases = releases_between(_RELEASES[options.axis](), options.since, options.until, options.axis)
+        ends = cells.resolve_kernel(ends[0], progress), cells.resolve_kernel(ends[1], progress)
+    releases = releases_between(_RELEASES[options.axis](), *ends, options.axis)
     asked: dict[str, dict[str, str]] = {}
     folders: list[Path] = []
     with ExitStack() as stack:
@@ -86,7 +85,7 @@ def bisect(options: argparse.Namespace) -> int:
     if options.json:
         print_json(_document(entry.scenario.name, changes, options, asked))
     else:
-        show(_summary(changes, options, asked))
+        show(_summary(changes, options, releases, asked))
     if any(change.undecided for change in changes):
         return EXIT_INCONCLUSIVE
     return EXIT_AS_EXPECTED if changes else EXIT_DIFFERS
@@ -178,29 +177,34 @@ def _check(entry: scenario_files.Entry, options: argparse.Namespace) -> None:
 
 
 def _summary(
-    changes: Sequence[OutcomeChange[str]], options: argparse.Namespace, asked: Mapping[str, Mapping[str, str]]
+    changes: Sequence[OutcomeChange[str]],
+    options: argparse.Namespace,
+    releases: Sequence[str],
+    asked: Mapping[str, Mapping[str, str]],
 ) -> str:
     if not changes:
         looked = (
-            "as does all between" if options.all else "not looked at in between: --all plays every release"
+            "and so does every release in between"
+            if options.all
+            else "not looked at in between: --all plays every release"
         )
         silent = [release for release, points in asked.items() if not points]
         but = f" but for {', '.join(silent)}, which say nothing conclusive" if silent else ""
         return (
-            f"{options.scenario}: {options.axis} {options.since} and {options.until} behave the same "
+            f"{options.scenario}: {options.axis} {releases[0]} and {releases[-1]} behave the same "
             f"({looked}{but})"
         )
-    lines = [line for change in changes for line in _place(change, options, asked)]
-    series = {version(release)[:2] for release in (options.since, options.until)}
+    lines = [line for change in changes for line in _describe(change, options, asked)]
+    series = {version(release)[:2] for release in releases}
     if options.axis == "kernel" and len(series) > 1 and not options.all:
         lines.append(
-            "  That is one of the places: a change is brought to each series at a release of its own. "
+            "  This may be one of several: a change is backported to each series separately. "
             "--all finds every one."
         )
     return "\n".join(lines)
 
 
-def _place(
+def _describe(
     change: OutcomeChange[str], options: argparse.Namespace, asked: Mapping[str, Mapping[str, str]]
 ) -> Iterator[str]:
     before, after = asked[change.last_same], asked[change.first_different]

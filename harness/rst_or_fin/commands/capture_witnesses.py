@@ -34,7 +34,9 @@ def add_witness_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--trace", metavar="FILE", help="output of the tracepoint tcp:tcp_send_reset")
     group.add_argument("--sockets", metavar="FILE", help="output of ss -tn, from before the close")
     group.add_argument(
-        "--closing-host", metavar="ADDRESS", help="the host they are from, where several reset"
+        "--closing-host",
+        metavar="ADDRESS",
+        help="the host that these files are from, if several hosts send RSTs",
     )
 
 
@@ -114,11 +116,13 @@ class Witnesses:
         hosts = sorted(self._aborts)
         if len(hosts) != 1:
             several = f"{len(hosts)} hosts reset connections" if hosts else "no host resets a connection"
-            raise UsageError(f"whose witnesses are these? {several}", "name it with --closing-host ADDRESS")
+            raise UsageError(
+                f"which host are these files from? {several}", "name it with --closing-host ADDRESS"
+            )
         return hosts[0]
 
 
-_TRACE = "see docs/witnesses.md: the reason is there from Linux 6.10 on"
+_TRACE = "see docs/witnesses.md: the reason is there since Linux 6.10"
 
 
 def _raised(paths: list[str]) -> dict[str, int]:
@@ -130,7 +134,7 @@ def _raised(paths: list[str]) -> dict[str, int]:
     if fallen:
         raise UsageError(
             f"{fallen[0]} has fallen from {before[fallen[0]]} to {after.get(fallen[0], 0)}",
-            "give BEFORE first; with nstat, use -az: it prints what stands there, not what was added",
+            "give BEFORE first; with nstat, use -az, which prints absolute values",
         )
     return {name: after[name] - value for name, value in before.items() if name in after}
 

@@ -28,7 +28,7 @@ def add_selection_options(parser: argparse.ArgumentParser) -> None:
         "--ending", type=one_of(Ending), metavar="ENDING", help="where an end ended like this: RST, FIN, ..."
     )
     group.add_argument(
-        "--cause", type=one_of(Cause), metavar="CAUSE", help="with this cause, proved or possible"
+        "--cause", type=one_of(Cause), metavar="CAUSE", help="with this cause, proved or among the candidates"
     )
     group.add_argument(
         "--between",

@@ -29,7 +29,7 @@ def compare_options(parser: argparse.ArgumentParser) -> None:
         "--counters",
         choices=("close", "all"),
         default="close",
-        help="all: also which of the kernel's other counters move in one place and not in another",
+        help="all: also report the kernel's other counters that change in some configurations only",
     )
 
 

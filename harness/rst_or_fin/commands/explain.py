@@ -27,7 +27,7 @@ def list_scenarios_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ending",
         metavar="ENDING",
-        help="only those that end like this on some axis: RST, FIN, 'FIN then RST', none",
+        help="only those with this ending, by default or in a variant: RST, FIN, 'FIN then RST', none",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
 

@@ -35,12 +35,12 @@ def import_capture_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--end",
         choices=("client", "server"),
-        help="the end to play (default: the one that reset, or closed first)",
+        help="the end to replay (default: the one that sent the RST, else the one that closed first)",
     )
     parser.add_argument(
         "--payload",
         action=argparse.BooleanOptionalAction,
-        help="keep the captured data, or send as many other bytes (default: keep plain HTTP)",
+        help="keep the captured payload, or send as many filler bytes (default: keep plain HTTP only)",
     )
 
 

@@ -20,7 +20,9 @@ def judge_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_all_option(parser)
     parser.add_argument(
-        "--json-lines", action="store_true", help="for captures: one JSON object per connection and line"
+        "--json-lines",
+        action="store_true",
+        help="for captures: one JSON object per line, one line per connection",
     )
     add_selection_options(parser)
     add_witness_options(parser)

@@ -71,14 +71,14 @@ def _findings() -> Iterator[Finding]:
     yield _python()
     engine = _checked("Docker Engine", _engine)
     yield engine
-    no_engine = Finding(what="images", works=False, says="no engine to hold them", hint=engine.hint)
+    no_engine = Finding(what="images", works=False, says="no engine to store them", hint=engine.hint)
     yield _checked("images", _images) if engine.works else no_engine
     namespaces = _checked("network namespaces", _namespaces)
     yield namespaces
     if namespaces.works:
         yield _checked(_NODE, _node)
     else:
-        yield Finding(what=_NODE, works=False, says="nowhere to confine it", hint=namespaces.hint)
+        yield Finding(what=_NODE, works=False, says="no namespaces to run it in", hint=namespaces.hint)
     yield _capture(namespaces=namespaces.works, containers=engine.works)
     yield _checked("KVM", partial(_kvm, engine.works))
     yield _tshark()
@@ -90,7 +90,7 @@ def _checked(what: str, check: Callable[[], Finding]) -> Finding:
         return check()
     except ImportError as error:
         says = f"this needs Linux: this Python has no {error.name}"
-        return Finding(what=what, works=False, says=says, hint="go to a Linux, WSL 2 among them")
+        return Finding(what=what, works=False, says=says, hint="run it on Linux (WSL 2 will do)")
 
 
 def clean_options(parser: argparse.ArgumentParser) -> None:
@@ -128,9 +128,9 @@ def _clean_images(client: docker.DockerClient, *, everything: bool) -> bool:
             removed = images.remove(client, leftovers_only=not everything)
             _say_removed([f"the image {image.name} ({_size(image.size_bytes)})" for image in removed])
             return bool(removed)
-    why = "a living run is making an image or about to run one, so images stay"
+    why = "a run in progress builds or uses an image, so no image was removed"
     if everything:
-        raise MachineError(f"{why[0].upper()}{why[1:]}.", "run it again when that run is over")
+        raise MachineError(f"{why[0].upper()}{why[1:]}.", "run it again when that run has ended")
     show(why)
     return True
 
@@ -173,7 +173,7 @@ def _images() -> Finding:
         with closing(engine.connect()) as client:
             missing = [n for n in (f"node:otp{DEFAULT_OTP}", "peer") if images.present(client, n) is None]
     except MachineError as error:
-        return Finding(what="images", works=False, says="no engine to hold them", hint=error.hint)
+        return Finding(what="images", works=False, says="no engine to store them", hint=error.hint)
     if not missing:
         return Finding(what="images", works=True, says="present and up to date")
     can, how = base_images.source()

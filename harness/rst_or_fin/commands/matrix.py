@@ -50,7 +50,7 @@ def matrix_options(parser: argparse.ArgumentParser) -> None:
         "--kernel",
         type=comma_separated(),
         metavar="A,B",
-        help="kernels: releases, series, `newest`, `default` (the default set), `host`, bzImage files",
+        help="kernels: releases, series, `newest`, `default` (the default set), `host`, or bzImage files",
     )
     parser.add_argument(
         "--otp", type=comma_separated(), metavar="A,B", help="Erlang/OTP releases (docker: default 27)"
@@ -65,7 +65,9 @@ def matrix_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--family", type=comma_separated(*FAMILIES), metavar="A,B", default=["4"], help="default: 4"
     )
-    parser.add_argument("--jobs", type=count, metavar="N", help="testbeds at a time (default: one per core)")
+    parser.add_argument(
+        "--jobs", type=count, metavar="N", help="testbeds in parallel (default: one per core)"
+    )
     parser.add_argument(
         "--scheduler", metavar="ADDRESS", help="play on the Dask cluster of the scheduler at tcp://..."
     )

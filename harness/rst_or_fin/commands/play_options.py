@@ -32,7 +32,7 @@ def add_cell_options(parser: ArgumentParser, out: str) -> None:
     parser.add_argument(
         "--limit", type=count, default=120, metavar="S", help="seconds a cell may take (default: 120)"
     )
-    parser.add_argument("--again", action="store_true", help="play again what --out already holds")
+    parser.add_argument("--again", action="store_true", help="play also cells of which --out holds evidence")
     add_report_options(parser)
     add_verbosity_options(parser)
     parser.add_argument("--out", metavar="DIR", default=out, help=f"where evidence goes (default: {out})")

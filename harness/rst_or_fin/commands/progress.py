@@ -113,13 +113,13 @@ class _Count:
             self.begun_s = now_s
 
     def line(self, now_s: float) -> str:
-        """Write `1,234 of 10,000 replays, 512 a second, 17 s left`."""
+        """Write `1,234 of 10,000 replays, 512 per second, 17 s left`."""
         of = "" if self._total is None else f" of {self._total:,}"
         told = f"{self.done:,}{of} {visible(self._what)}"
         if self.done < 2:
             return told
         rate = (self.done - 1) / max(now_s - self.begun_s, 1e-6)
-        told += f", {rate:,.0f} a second" if rate >= 10 else f", {1 / rate:.2g} s each"
+        told += f", {rate:,.0f} per second" if rate >= 10 else f", {1 / rate:.2g} s each"
         if self._total is None:
             return told
         left_s = max(0, self._total - self.done) / rate

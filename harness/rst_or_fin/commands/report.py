@@ -25,7 +25,9 @@ from rst_or_fin.verdict.assessment import Assessment
 
 def report_options(parser: argparse.ArgumentParser) -> None:
     """Add what `report` takes."""
-    parser.add_argument("--last", action="store_true", help="the newest run, sweep or matrix in runs/")
+    parser.add_argument(
+        "--last", action="store_true", help="use the newest run, sweep or matrix in RUN (default: runs)"
+    )
     parser.add_argument(
         "runs", nargs="*", metavar="RUN", help="an evidence folder, a folder of these, or capture files"
     )

@@ -169,7 +169,7 @@ class GroupSupervisor:
             raise _LostError(f"{what} failed: {broken}", again) from broken
         raise _LostError(
             f"{what} failed with {type(broken).__name__}: {broken}",
-            "that is an internal error of rst-or-fin: please report it, with this line and the evidence",
+            "this is an internal error of rst-or-fin: please report it, with this line and the evidence",
         ) from broken
 
     def _worker(self) -> ProcessPoolExecutor:

@@ -56,7 +56,8 @@ def _nothing(capture: JudgedCapture, name: str, palette: Palette) -> str:
     number = _count(capture.connections, "connection")
     when = f"; the capture spans {times.span(*capture.span)}" if capture.span else ""
     return _wrapped(
-        f"{palette.bold}{visible(name)}{palette.plain}: none of {number} fits the filters{when}", indent="  "
+        f"{palette.bold}{visible(name)}{palette.plain}: none of {number} matches the filters{when}",
+        indent="  ",
     )
 
 
@@ -216,7 +217,7 @@ def segments(case: Case, palette: Palette = PLAIN) -> Iterator[str]:
             skipped += 1
             continue
         if skipped:
-            yield f"  {'...':>{wide}} {_count(skipped, 'segment')} left out: data and ACKs"
+            yield f"  {'...':>{wide}} {_count(skipped, 'segment')} omitted (data and ACKs)"
             skipped = 0
         text = (
             f"{segment.frame_no:>{wide}} {times.time_of_day(segment.t_ns)} "

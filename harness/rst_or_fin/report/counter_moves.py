@@ -1,4 +1,4 @@
-"""Shows the kernel's counters that move in one place and not in another, as text, rows and JSON.
+"""Shows the kernel's counters that change in some configurations only, as text, rows and JSON.
 
 JSON alone names what is noise by what it counts: there is a lot of that, and nothing in it.
 """
@@ -14,17 +14,17 @@ from rst_or_fin.analysis.counters import CounterDifferences
 from rst_or_fin.escaping import visible
 
 TITLE = "The other counters"
-HEADS = ("counter", "by", "moves on", "and not on")
+HEADS = ("counter", "by", "changes on", "and not on")
 
 
 def text(found: Sequence[CounterDifferences]) -> Iterator[str]:
     """Render a line for each differing counter, by scenario, then a summary of the others."""
-    yield f"{TITLE}, from the session's begin until all had settled:"
+    yield f"{TITLE}, from the start of the session until everything had settled:"
     for each in telling(found):
         yield f"  {visible(each.scenario)}"
         for move in each.moves:
             yield visible(
-                f"    {move.counter} {move.by}  moves on {move.where} only: {_replays(move.replays)};"
+                f"    {move.counter} {move.by}  changes on {move.where} only: {_replays(move.replays)};"
                 f" not on {move.not_where}: {_replays(move.still)}"
             )
         yield from (f"    {visible(line)}" for line in rest(each))
@@ -46,10 +46,10 @@ def telling(found: Sequence[CounterDifferences]) -> list[CounterDifferences]:
 def conclusion(found: Sequence[CounterDifferences]) -> Iterator[str]:
     """Summarise all other scenarios together."""
     if not found:
-        yield "no scenario was played in more than one place"
+        yield "no scenario was played in more than one configuration"
     steady = [each.scenario for each in found if each not in telling(found)]
     if steady:
-        yield f"None moves in one place and not in another: {', '.join(steady)}"
+        yield f"None changes in some configurations only: {', '.join(steady)}"
     noise = {name for each in found for name in each.noise}
     if noise:
         yield f"Left out as noise by what they count: {len(noise)} counters (--format json names them)"
@@ -58,10 +58,10 @@ def conclusion(found: Sequence[CounterDifferences]) -> Iterator[str]:
 def rest(each: CounterDifferences) -> Iterator[str]:
     """Return notes on a scenario's other counters."""
     if each.unsteady:
-        yield f"in some replays of one place and not in others, so timing: {', '.join(each.unsteady)}"
+        yield f"in some replays of one configuration and not in others, so timing: {', '.join(each.unsteady)}"
     if each.unrecorded:
         runs = "1 run" if each.unrecorded == 1 else f"{each.unrecorded} runs"
-        yield f"not recorded in {runs}: an older program did not, and a session that never began has none"
+        yield f"not recorded in {runs}: by an older version, or the session never started"
 
 
 def document(found: Sequence[CounterDifferences]) -> Any:

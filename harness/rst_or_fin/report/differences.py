@@ -130,7 +130,7 @@ def headline(found: Findings) -> str:
 def depends(difference: Difference) -> str:
     """Say which axes tell the behaviours of a scenario apart."""
     if difference.axes is None:
-        return "The same place gave more than one of these: no axis tells them apart."
+        return "No axis separates them: one configuration showed several."
     names = {"otp": "OTP", "family": "address family", "backend": "gen_tcp backend"}
     return f"Told apart by: {' and '.join(names.get(axis, axis) for axis in difference.axes)}."
 

@@ -372,7 +372,7 @@ def _notes(judged: Assessment, calls: Timeline) -> Iterator[str]:
     if judged.connection is None:
         yield "No segment of this connection was captured."
     elif judged.replay.calls and not calls.measured:
-        yield "The calls carry no clock time: each stands by what it caused."
+        yield "The calls have no recorded times; each is placed by what it caused."
 
 
 def _flat(text: str) -> str:

@@ -74,7 +74,7 @@ def _heads(columns: Sequence[Combination]) -> tuple[str, list[tuple[str, ...]]]:
 def _place(combination: Combination) -> Words:
     """Return the combination in words, a word for each axis."""
     kernel, otp, *others = words_of(combination.axes)
-    return (kernel or "host's kernel", otp or "OTP as it is", *others)
+    return (kernel or "host's kernel", otp or "default OTP", *others)
 
 
 def _cell(record: CellRecord) -> GridCell:
@@ -137,7 +137,7 @@ def _needing_a_look(records: Iterable[CellRecord]) -> list[list[CellRecord]]:
 
 def _notes(alike: Sequence[CellRecord], palette: Palette) -> list[str]:
     record, *others = alike
-    where = ", ".join(record.combination.words) if not others else f"in {len(alike)} places"
+    where = ", ".join(record.combination.words) if not others else f"in {len(alike)} configurations"
     mark = f"{palette.bold}{_SHOWN.get(record.mark, record.mark.word)}{palette.plain}"
     head = f"{mark}  {visible(record.scenario)}, {visible(where)}"
     details = [record.why, f"hint: {record.hint}" if record.hint else ""]

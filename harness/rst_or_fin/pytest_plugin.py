@@ -85,8 +85,11 @@ def pytest_load_initial_conftests(
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    """Say how an option is called that was given by its name of before."""
-    return [f"rst-or-fin: --{name} is called {_PREFIX}{name} now" for name in config.stash.get(_OLD, [])]
+    """Name the new option for each that was given by its old name."""
+    from rst_or_fin.errors import OldNameWarning
+
+    old = config.stash.get(_OLD, [])
+    return [f"rst-or-fin: {OldNameWarning(f'--{name}', _PREFIX + name)}" for name in old]
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:

@@ -26,7 +26,7 @@ def test_a_conftest_may_have_an_option_of_the_same_name(pytester: pytest.Pyteste
 
 def test_the_name_without_the_prefix_still_works_and_the_new_one_is_told(pytester: pytest.Pytester) -> None:
     done = play(pytester, "option.rst_or_fin_otp", "'25'", "--otp=25")
-    done.stdout.fnmatch_lines(["rst-or-fin: --otp is --rst-or-fin-otp now"])
+    done.stdout.fnmatch_lines(["rst-or-fin: `--otp` is called `--rst-or-fin-otp` now;*"])
 
 
 def test_a_field_of_a_scenario_file_by_its_old_name_is_told_and_is_no_error(

@@ -54,7 +54,7 @@ def first_change(
 ) -> OutcomeChange[_Release] | None:
     """Find where the first release's outcome gives way to another; None if the last one's is the same.
 
-    `outcome_of` is asked at most once for each release, and returns None if it cannot be told. The search
+    `outcome_of` is asked at most once for each release, and returns None if that is unknown. The search
     assumes one change: of several it finds one. Raises UndecidedEndError, or ValueError for fewer than two
     releases.
     """

@@ -67,7 +67,7 @@ class Case:
 class Known:
     """What an earlier reading found out that a capture says only at its end.
 
-    `offloaded` are hosts that leave their checksums to their network card, None if the capture cannot be
+    `offloaded` are hosts that offload their checksums, None if the capture cannot be
     read twice; `dropped` is how many frames it missed.
     """
 
@@ -127,7 +127,7 @@ class JudgedCapture:
 
     @property
     def offloaded(self) -> tuple[str, ...]:
-        """The hosts that leave their checksums to their network card, as far as the capture was read."""
+        """The hosts that offload their checksums, as far as the capture was read."""
         return self._offloads.hosts
 
     @property
@@ -256,7 +256,7 @@ class JudgedCapture:
         return Case(number=number, connection=connection, verdict=verdict)
 
     def _icmp_errors(self, connection: Connection) -> list[str]:
-        """Return what hosts on the way said of this connection's segments while it was open."""
+        """Return the ICMP errors about this connection's segments while it was open."""
         errors = self.reading.icmp_errors
         for error in errors[self._errors_read :]:
             self._errors.setdefault(frozenset((error.src, error.dst)), []).append(error)
@@ -290,13 +290,13 @@ class JudgedCapture:
 
 
 def _is_unsettled(connection: Connection, after_frame: int, t_ns: int) -> bool:
-    """Return whether more of a connection may have followed where the file breaks off."""
+    """Return whether more of a connection may have followed after the file breaks off."""
     before = [s for s in connection.segments if s.frame_no <= after_frame]
     return bool(before) and (not read(before).over or before[-1].t_ns > t_ns - _CROSSED_NS)
 
 
 def _of_checksums(connection: Connection, offloaded: Collection[str]) -> Iterator[str]:
-    """Doubt an end whose only segment has a wrong checksum: that may be offloading, or damage."""
+    """Yield a doubt for an end whose only segment has a wrong checksum: offloading, or damage."""
     if not offloaded:
         return
     for end in {connection.client, connection.server}:

@@ -51,7 +51,7 @@ class ComparedRun:
 
     @property
     def variant(self) -> Variant | None:
-        """The known difference that applies where this was played: the last one that holds."""
+        """The known difference that applies to this run's axes: the last one that holds."""
         return next((v for v in reversed(self.scenario.variants) if v.when.holds(self.axes)), None)
 
 
@@ -59,7 +59,7 @@ class ComparedRun:
 class Behaviour:
     """Runs that went the same way on every point. `where` describes them by the axes that tell them apart.
 
-    `reference` says why this differs from the first behaviour, where that is known; empty: unexplained (or
+    `reference` says why this differs from the first behaviour, if that is known; empty: unexplained (or
     this is the first one).
     """
 
@@ -209,7 +209,7 @@ def observe(run: ComparedRun) -> dict[str, str]:
 def places(axes: Sequence[Axes], names: Iterable[str]) -> str:
     """Name these places by those axes: `kernel 6.12.43, 6.12.57; OTP 25, 27; inet`.
 
-    That form stands for the full product of what it lists; otherwise every place is listed by itself.
+    That form stands for all combinations of what it lists; otherwise every place is listed.
     """
     chosen = tuple(names)
     found = sorted({_projected(a, chosen) for a in axes}, key=lambda place: [_ordered(v) for v in place])

@@ -63,7 +63,7 @@ def end_to_play(case: Case) -> Role:
 
 
 def imported(source: CaseSource, own: Role, *, payload: bool | None) -> list[Imported]:
-    """Write the scenarios of a case. `payload`: keep it or not; None: keep it where it is plain HTTP.
+    """Write the scenarios of a case. `payload`: keep it or not; None: keep it if it is plain HTTP.
 
     Raises InconclusiveError if the verdict is in doubt, UsageError if nothing that a session does gives
     this ending.

@@ -56,7 +56,7 @@ class ResetGroup:
 
 @dataclass(slots=True)
 class OpenCause:
-    """Causes that a capture cannot tell apart: how often, and what on the closing host would."""
+    """Causes that a capture cannot distinguish: how often, and what on the closing host would."""
 
     total: int = 0
     told_apart_by: str = ""
@@ -142,7 +142,7 @@ class Overview:
             known.total += 1
 
     def _consider(self, case: Case) -> None:
-        """Keep it if it deserves a look more than one of those that are kept."""
+        """Keep a case if it is more worth a look than one of those kept."""
         worth = _worth(case.verdict)
         self.worth_a_look += worth > 0
         if worth:
@@ -199,7 +199,7 @@ def _the(connection: Connection, role: Role) -> str:
 
 
 def _service(connection: Connection) -> Endpoint:
-    """Return the server; where nothing tells which that is, the end with the lower port."""
+    """Return the server; if the roles are unknown, the end with the lower port."""
     if connection.roles is not Roles.NOT_SEEN:
         return connection.server
     return min(connection.client, connection.server, key=lambda end: end.port)

@@ -129,7 +129,7 @@ def exchanges(connection: Connection) -> int:
     """Count how often one end's turn was answered by the other's: SYN by SYN ACK, request by response.
 
     A turn is one end's successive segments that take up sequence numbers, or a RST; segments that only
-    acknowledge are no turn.
+    acknowledge are not turns.
     """
     speaking = (s for s in connection.segments if s.payload_len or s.syn or s.fin or s.rst)
     return len(list(groupby(speaking, key=connection.role))) // 2
@@ -142,7 +142,7 @@ def _wire_us(connection: Connection) -> float:
 def _changed(after: Assessment, before: Assessment) -> tuple[list[int], list[int]]:
     """Return the places of the lines that only the one session has, and only the other.
 
-    Lines are told apart by what they call, not by its arguments: another option is not another call.
+    Lines are distinguished by what they call, not by its arguments: another option is not another call.
     """
     called = [[_called(call.source) for call in judged.replay.calls] for judged in (before, after)]
     extra: list[int] = []

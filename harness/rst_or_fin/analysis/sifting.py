@@ -67,7 +67,7 @@ class Sifted:
     source: Source
     plain: PlainConnections
     fates: Column  # by frame
-    notes: FileNotes  # what the file says besides, but for what it says of frames that are not left out
+    notes: FileNotes  # what the file says besides its frames
 
     def reading(self, payload_kept: int) -> SiftedReading:
         """Return the second reading, without plain connections; keep `payload_kept` bytes of each payload."""

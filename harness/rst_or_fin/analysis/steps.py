@@ -87,7 +87,7 @@ def replay_steps(connection: Connection, own: Role) -> ReplaySteps:
 
 
 def _ordered(connection: Connection, own: Role) -> Iterator[Step]:
-    """Put the peer's segments behind the steps that had not received them yet, in their own order."""
+    """Put the peer's segments after the steps that had not received them yet, in their own order."""
     held: list[Peers] = []
     resets: set[tuple[str, int]] = set()  # a RST that is sent again says nothing new
     sent_to, fin_seen = 1, False

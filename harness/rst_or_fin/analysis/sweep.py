@@ -1,4 +1,4 @@
-"""One parameter of a scenario varied: what was seen at each value, and where one ending turns into another.
+"""Sums up a sweep of one parameter: what each value showed, and where one ending turns into another.
 
 Pure: made of judged replays. `threshold` chooses the values.
 """

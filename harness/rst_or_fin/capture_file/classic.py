@@ -25,7 +25,7 @@ _FCS_LEN_GIVEN = 0x0400_0000  # in the link type's word; the length is in its up
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """What a file's header says of its records."""
+    """What a file's header says about its records."""
 
     record: struct.Struct
     unit_ns: int
@@ -60,7 +60,7 @@ def header(stream: ByteStream) -> Header:
 
 
 def behind_header(stream: ByteStream, header: Header, notes: FileNotes) -> Iterator[Record]:
-    """Yield every record from where the stream stands; the notes get what is wrong with the file's end."""
+    """Yield every record from the stream's position on; the notes get what is wrong with the file's end."""
     unpack, head_len, unit_ns = header.record.unpack_from, header.record.size, header.unit_ns
     link_type, fcs_len, swapped = header.link_type, header.fcs_len, header.swapped
     while stream.fill(head_len):

@@ -80,7 +80,7 @@ def are_known(link_type: int) -> bool:
 
 
 def columns(batch: Batch, layout: Layout, hosts: Hosts) -> Iterator[Columns]:
-    """Find the simple frames of a batch of sound records, those of each version of IP by themselves."""
+    """Find the simple frames of a batch of sound records, separately for each version of IP."""
     link = _LINKS[layout.link_type]
     rows = batch.rows(layout.head.itemsize + link.length + _LONGEST)
     for version in VERSIONS:
@@ -112,7 +112,7 @@ def columns(batch: Batch, layout: Layout, hosts: Hosts) -> Iterator[Columns]:
 
 
 def datagrams(batch: Batch, layout: Layout, among: Column) -> Column:
-    """Return which of these frames hold nothing but a UDP datagram, and that is no tunnel's."""
+    """Return which of these frames hold only a UDP datagram that is not a tunnel's."""
     link = _LINKS[layout.link_type]
     rows = batch.rows(layout.head.itemsize + link.length + _LONGEST, among)
     found = np.zeros(len(among), dtype=bool)
@@ -159,7 +159,7 @@ def _is_simple(found: Column, link: _Link, version: IpVersion) -> Column:
 
 
 def _holds(found: Column, link: _Link, version: IpVersion, protocol: int) -> Column:
-    """Return which frames hold that protocol right behind a plain IP header."""
+    """Return which frames hold that protocol right after a plain IP header."""
     holds = version.holds(found, protocol)
     return holds & (found["ethertype"] == version.ethertype) if link.ethertype_at is not None else holds
 

@@ -1,4 +1,4 @@
-"""Describes what can be wrong with a file: no capture at all, or one that breaks off."""
+"""Describes what can be wrong with a file: not a capture, or one that breaks off."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Damage:
 
 
 def the_end(at: int, left: int, broken: str) -> Damage | None:
-    """Say what is wrong with an end that leaves `left` bytes over; None if it leaves none.
+    """Return what is wrong with an end that leaves `left` bytes over; None if it leaves none.
 
-    `broken` is what the source of the bytes says of its own end, or "".
+    `broken` is why the source of the bytes ended early, or "".
     """
     if broken:
         return Damage(what=broken, at=at + left, cut_short=True)

@@ -32,7 +32,7 @@ _LAYERS = link_layers.LAYERS | ip.LAYERS | tunnels.LAYERS
 class Decoder:
     """Finds the innermost TCP segment of each record; remembers fragments, and counts what it passes over.
 
-    `payload_kept`: so many bytes of each payload are kept.
+    `payload_kept` bytes of each payload are kept.
     """
 
     def __init__(self, payload_kept: int = LARGEST_PAYLOAD) -> None:

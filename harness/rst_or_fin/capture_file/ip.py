@@ -115,7 +115,7 @@ def routing(packet: Packet) -> int:
 
 
 def _readdress(packet: Packet, addresses: bytes) -> None:
-    """Replace a packet's addresses, where the new ones are two of the same kind."""
+    """Replace a packet's addresses, if the new ones are two of the same kind."""
     if len(addresses) == len(packet.addresses):
         packet.addresses = addresses
 

@@ -19,7 +19,7 @@ _OPEN: dict[bytes, Callable[[ByteStream, FileNotes], Layout | None]] = {
 def opened(chunks: Iterable[bytes], notes: FileNotes) -> tuple[ByteStream, Layout] | None:
     """Read what stands before a file's records; `notes` get what it says.
 
-    None if the records lie in a way that no layout knows. Raises CaptureError if it is no capture.
+    None if no layout fits its records. Raises CaptureError if it is not a capture.
     """
     stream = unpacked(ByteStream(chunks))
     stream.fill(4)

@@ -80,7 +80,7 @@ def fabric_path(packet: Packet) -> int:
 
 
 def llc(packet: Packet) -> int:
-    """Step over 802.2's header and, where it is there, SNAP's (RFC 1042)."""
+    """Step over 802.2's header and, if it is there, SNAP's (RFC 1042)."""
     head = packet.data[packet.at : packet.at + 6]
     if head[:3] == _SNAP and head[3:] in _SNAP_ETHERTYPES:
         packet.at += 8

@@ -223,7 +223,7 @@ class Reader:
         self._drops(interface, interface.gaps)
 
     def _drops(self, interface: Interface, so_far: int) -> None:
-        """Note how many frames an interface has missed; packets and statistics tell of the same ones."""
+        """Note how many frames an interface has missed; packets and statistics count the same ones."""
         more = max(so_far - interface.dropped, 0)
         interface.dropped += more
         self._notes.dropped = (self._notes.dropped or 0) + more

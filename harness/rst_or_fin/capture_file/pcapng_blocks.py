@@ -54,7 +54,7 @@ class Blocks:
             self.damage = the_end(self.at, left, stream.broken)
 
     def next_kind(self) -> int | None:
-        """Look at the kind of the next block; None if there is none."""
+        """Return the type of the next block without reading it; None if there is none."""
         stream = self._stream
         if not stream.fill(SHORTEST_BLOCK):
             return None

@@ -91,7 +91,7 @@ class Reassembly:
         return IP_PROTOCOL | datagram.protocol
 
     def _make_room(self, now_ns: int) -> None:
-        """Drop what has waited too long, and the oldest where there is too much."""
+        """Drop what has waited too long, and the oldest if there is too much."""
         while self._waiting:
             key, oldest = next(iter(self._waiting.items()))
             crowded = self._held > _MOST_BYTES or len(self._waiting) >= _MOST_DATAGRAMS

@@ -48,7 +48,7 @@ def erspan(packet: Packet) -> int:
 
 
 def erspan_iii(packet: Packet) -> int:
-    """Step over ERSPAN type III, and over the platform's own part where it says that there is one."""
+    """Step over ERSPAN type III, and over the platform's own part if there is one."""
     flags = packet.u16(10)
     packet.at += 20 if flags & 1 else 12
     return EITHER_IP if flags >> 10 & 0x1F == 2 else ETHERNET
@@ -75,7 +75,7 @@ def ether_ip(packet: Packet) -> int:
 
 
 def udp(packet: Packet) -> int:
-    """Step over UDP where one of its ports is a tunnel's."""
+    """Step over UDP if one of its ports is a tunnel's."""
     for port in (packet.u16(2), packet.u16(0)):
         if UDP_PORT | port in LAYERS:
             packet.at += 8

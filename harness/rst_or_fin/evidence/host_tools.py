@@ -32,7 +32,7 @@ class SocketLine:
 
 
 def counters(text: str) -> dict[str, int]:
-    """Read the counters that tell of RSTs from `nstat -az`, or /proc/net/netstat and /proc/net/snmp."""
+    """Read the counters that concern RSTs from `nstat -az`, or /proc/net/netstat and /proc/net/snmp."""
     found: dict[str, int] = {}
     heads: dict[str, list[str]] = {}
     for line in text.splitlines():

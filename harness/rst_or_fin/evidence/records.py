@@ -77,7 +77,7 @@ class SocketState:
 
 
 def unread_share(unread: int, received: int) -> str:
-    """Say how much lay unread: `485 of 485 bytes`.
+    """Return how much lay unread: `485 of 485 bytes`.
 
     The kernel is asked for the two one after the other, for `received` first: with a peer that still sends,
     more may lie there than had come by then.
@@ -179,7 +179,7 @@ class SessionEnd(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
-    """One session, played once: what every line returned and what the kernel said around the close.
+    """One session, played once: what every line returned and what the kernel reported around the close.
 
     `close_line` is the 1-based number of the line that closes (0 if it was never reached); `sockets`
     were looked at right before it. `bound` are all connected sockets that lines bound to variables,
@@ -190,7 +190,7 @@ class Replay:
     `changed` are all counters of the closing host's network namespace that changed between the session's
     start and the settled end, by how much (None if they were not read at both). `error` is the Erlang
     error of a line that crashed, or what ended the session otherwise. `node_status` is how the process of a
-    node that is gone ended: its exit code, or minus the number of the signal (None if nobody told).
+    node that is gone ended: its exit code, or minus the number of the signal (None if unknown).
     """
 
     index: int
@@ -226,7 +226,7 @@ class PeerReport:
 
     `peer` is the end that connected. `end` is what its last read or write gave: "end of file", or an
     errno's name such as "ECONNRESET". `trouble` says why it could not do its part (empty if it could):
-    what happened then is not what the scenario is about. `t_ns` is when it said so, on its own clock.
+    what happened then is not what the scenario is about. `t_ns` is when it reported, on its own clock.
     `log` is what a proxy in between wrote down. A `peer` with port 0 is any connection from that address.
     """
 

@@ -115,7 +115,7 @@ class Recording:
 
 
 def plain(call: SystemCall) -> str:
-    """Return the call without what strace says of its descriptors: `close(18) = 0`."""
+    """Return the call without strace's annotations of descriptors: `close(18) = 0`."""
     return " ".join(_ANNOTATION.sub("", call.text).split())
 
 

@@ -14,7 +14,7 @@ _AFTER = "after 5 s"
 
 
 def explained(error: str) -> str:
-    """Return a crash with what its term means beside it: `485 of 486 bytes were unread after 5 s`."""
+    """Append what a crash's term means: `485 of 486 bytes were unread after 5 s`."""
     few = _TOO_FEW.search(error)
     if few:
         return f"{error} ({few[2]} of {few[3]} bytes {_VERBS[few[1]]} {_AFTER})"

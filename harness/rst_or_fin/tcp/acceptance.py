@@ -83,7 +83,7 @@ class ConnectionReading:
 
     @property
     def unanswered(self) -> bool:
-        """Whether nothing but SYNs of one end was captured, as far as it counts."""
+        """Whether only SYNs of one end were captured, not counting ignored segments."""
         return any(
             end.only_syn and other.syn is None and not other.others and other.reset() is None
             for end, other in (self._ends, self._ends[::-1])
@@ -135,7 +135,7 @@ class ConnectionReading:
     def foreign(self) -> list[tuple[int, bool]]:
         """Return RSTs that their end probably did not send, with nothing of that end after them to prove it.
 
-        As (index, whether the TTL tells; else the IP ID does).
+        As (index, whether the TTL shows it; else the IP ID does).
         """
         return sorted(
             (reset.index, not end.has_ttl_of(reset))
@@ -145,7 +145,7 @@ class ConnectionReading:
         )
 
     def questions(self) -> list[tuple[int, Question]]:
-        """Return segments, by index, of which it cannot be told whether they decide."""
+        """Return segments, by index, of which it is unknown whether they decide."""
         resets = [reset for end in self._ends if (reset := end.reset()) is not None]
         found = (*self._questions.items(), *self._about_ends())
         if not resets:

@@ -244,7 +244,7 @@ _RARE = (Cause.OUT_OF_MEMORY, Cause.FIN_WAIT2_TIMEOUT)  # candidates only if a c
 def cause_of(abort: Abort) -> Cause:
     """Return the one cause that the evidence proves, or UNKNOWN.
 
-    A kernel's reason decides between causes that the counters leave open. Where it fits none of these, the
+    A kernel's reason decides between causes that the counters leave open. If it fits none of these, the
     counters decide, and the judge reports the contradiction.
     """
     shown = [row for row in CAUSES if row.may_be(abort) and row.is_shown(abort)]
@@ -255,7 +255,7 @@ def cause_of(abort: Abort) -> Cause:
 def candidates(abort: Abort) -> tuple[Cause, ...]:
     """Return the causes that the evidence leaves open, the likeliest first.
 
-    Where a kernel's reason fits none of them it strikes none either.
+    If a kernel's reason fits none of them, it rules out none either.
     """
     likely = [row for row in CAUSES if row.may_be(abort)]
     fitting = [row for row in likely if row.fits_a_reason(abort)] or likely
@@ -275,7 +275,7 @@ def reasons_of(cause: Cause) -> tuple[str, ...]:
 
 
 def told_apart_by(causes: Collection[Cause]) -> str:
-    """Say what on the closing host would tell these causes apart, or ""."""
+    """Return what on the closing host would distinguish these causes, or ""."""
     named = [BY_CAUSE[cause].counter.partition(":")[2] for cause in causes if BY_CAUSE[cause].counter]
     return f"{' or '.join(named)} on the closing host" if named else ""
 

@@ -1,4 +1,4 @@
-"""One connection for people: relative sequence numbers and tcpdump's notation.
+"""Presents one connection: relative sequence numbers and tcpdump's notation.
 
 Knows who is the client and how numbers are printed; not what is right or wrong about the segments.
 """
@@ -17,7 +17,7 @@ _WELL_KNOWN_END = 1024  # of the system ports (RFC 6335 section 6)
 
 
 class Roles(StrEnum):
-    """What tells who is the client: the SYN, a well-known port at one end, or nothing."""
+    """What shows who is the client: the SYN, a well-known port at one end, or nothing."""
 
     HANDSHAKE = "the handshake"
     PORTS = "the ports"
@@ -28,7 +28,7 @@ class Roles(StrEnum):
 class Connection:
     """The segments of one connection in the order they were captured.
 
-    `client` is the end that sent the SYN. Where none was seen it is the end whose peer has a well-known port,
+    `client` is the end that sent the SYN. If none was seen, it is the end whose peer has a well-known port,
     or else the end that the first segment left, and no client in any other sense: see `roles`. `client_isn`
     and `server_isn` are the initial sequence numbers, or the first number seen in that direction less one, so
     that relative numbers start as tcpdump prints them.
@@ -47,7 +47,7 @@ class Connection:
         return self.client if role is Role.CLIENT else self.server
 
     def name(self, role: Role) -> str:
-        """Name an end: "client" or "server"; its address where nothing tells which is which."""
+        """Name an end: "client" or "server"; its address if the roles are unknown."""
         return str(self.endpoint(role)) if self.roles is Roles.NOT_SEEN else str(role)
 
     def role(self, segment: Segment) -> Role:
@@ -124,7 +124,7 @@ def connection(
 def _roles(
     members: Sequence[Segment], found: ConnectionReading, one: Endpoint, other: Endpoint
 ) -> tuple[Endpoint, Endpoint, Roles]:
-    """Say who is the client, who the server, and what tells: the first SYN, or else the ports."""
+    """Return the client, the server, and what shows that: the first SYN, or else the ports."""
     openings = sorted((index, end) for end in (one, other) if (index := found.end(end).syn) is not None)
     for index, end in openings:
         if not members[index].has_ack:

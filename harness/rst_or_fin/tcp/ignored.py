@@ -22,7 +22,7 @@ class IgnoredReason(StrEnum):
 
 
 class Question(StrEnum):
-    """Why it cannot be told whether a segment decides: its sender's ending is open to doubt."""
+    """Why it is unknown whether a segment decides: its sender's ending is open to doubt."""
 
     WENT_ON = "may not be its own: that end went on sending"
     FIN_AGAIN = "answers a retransmitted FIN: the ACK of that FIN may have been lost"

@@ -96,7 +96,7 @@ def find(among: Segments) -> Found:
 
 
 def _before(latest: _Column) -> _Column:
-    """Return the latest one before each segment, from the latest one up to it; -1 for none."""
+    """Return the index of the latest segment before each; `latest` includes the segment itself."""
     return np.concatenate((np.array([-1], dtype=np.int32), latest[:-1]))
 
 

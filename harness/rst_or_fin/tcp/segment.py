@@ -47,7 +47,7 @@ class Endpoint(NamedTuple):
 
 
 class Checksum(StrEnum):
-    """What a segment's checksum says of it (RFC 9293 section 3.1).
+    """Whether a segment's checksum fits (RFC 9293 section 3.1).
 
     PARTIAL is the sum of the pseudo header alone: what Linux leaves for the network card to complete
     (CHECKSUM_PARTIAL), so captured on the sending host. UNVERIFIED: the capture cut the segment short, or the

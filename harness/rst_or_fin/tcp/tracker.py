@@ -324,7 +324,7 @@ class ConnectionTracker:
     def _late_for(self, pair: frozenset[Endpoint], segment: Segment) -> TrackedConnection | None:
         """Return the earlier connection of these two ends that this segment belongs to, if it came late.
 
-        Networks and captures reorder: the last segments of one connection may come behind the next one's SYN.
+        Networks and captures reorder: the last segments of one connection may come after the next one's SYN.
         """
         earlier = self._earlier.get(pair)
         if earlier is None or (segment.syn and not segment.has_ack):

@@ -63,7 +63,7 @@ class TwoEnds:
     arrived: Ending
 
     def shown_at(self, index: int, role: Role) -> int:
-        """Return where a segment of that end is shown, by its index in the connection at its own end."""
+        """Return the index in `shown` of a segment, given by its index in the connection at its own end."""
         at_end = self.near if role is self.node else self.far
         assert at_end is not None
         wanted = at_end.segments[index]
@@ -171,21 +171,21 @@ def _without(found: Connection, indices: Iterable[int]) -> Connection:
 
 
 def _taken(found: Connection, forged: Collection[int]) -> set[Role]:
-    """Return the ends in whose name one of these RSTs ended it where captured; `forged` are their ids."""
+    """Return the ends in whose name a forged RST was accepted here; `forged` are the ids of segments."""
     ends = {role: found.reading.end(found.endpoint(role)) for role in Role}
     segments = found.segments
     return {role for role, end in ends.items() if any(id(segments[r.index]) in forged for r in end.resets)}
 
 
 def _shown(passages: Sequence[Passage], near: Connection) -> Connection:
-    """Join all of them into one connection, in which what the wire made decides nothing."""
+    """Join all of them into one connection, in which segments made in transit decide nothing."""
     if [passage.near for passage in passages] == [*range(len(near.segments))]:  # all passed as it was sent
         return connection([passage.segment for passage in passages], near.reading, like=near)
     return connection([passage.segment for passage in passages], _read(passages), like=near)
 
 
 def _read(passages: Sequence[Passage]) -> ConnectionReading:
-    """Read all of them; what the wire made counts for neither end."""
+    """Read all of them; segments made in transit count for neither end."""
     reading = ConnectionReading(passages[0].segment.src)
     for passage in passages:
         if passage.fate is Fate.FORGED:

@@ -16,7 +16,7 @@ _SYN_ACKS = 3
 def candidate(
     index: int, segment: Segment, seq: int, own: End, peer: End, *, refuses: bool
 ) -> CandidateReset:
-    """Describe a RST that may count, beside what both ends had sent when it was captured."""
+    """Describe a RST that may count, and what both ends had sent when it was captured."""
     return CandidateReset(
         index=index,
         t_ns=segment.t_ns,
@@ -44,7 +44,7 @@ def _is_expected(own: End, peer: End, seq: int) -> bool:
     """Return whether the other end's TCP expects this number next if everything has arrived.
 
     Once that end has taken a FIN, and sent none, the FIN's own number will do (tcp_reset_check, Linux 6.12);
-    not every TCP is so lenient, so where the FIN had been acknowledged before, it cannot be told.
+    not every TCP is so lenient, so if the FIN had been acknowledged before, it is unknown.
     """
     if own.sent_to is None or seq == own.sent_to:
         return True

@@ -87,7 +87,7 @@ TRANSITIONS = tuple(
 
 
 class Word(NamedTuple):
-    """The word for these two states, where `also` holds of the connection."""
+    """The word for these two states, if `also` holds of the connection."""
 
     word: str
     client: str

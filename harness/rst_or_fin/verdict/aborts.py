@@ -1,4 +1,4 @@
-"""Reads off the segments what an end sent when it gave a connection up. No counters, no opinions.
+"""Finds in the segments what an end sent when it gave a connection up. Knows no counters.
 
 The result is the part of a `causes.Abort` that the wire alone can fill in.
 """
@@ -18,7 +18,7 @@ from rst_or_fin.tcp.sender_state import End
 def abort_index(connection: Connection, role: Role) -> int | None:
     """Return the index of the RST to explain; None if this end sent none that counts.
 
-    Where an abort's RST was overtaken it is the abort's own: the socket is gone before it leaves
+    If an abort's RST was overtaken, it is the abort's own: the socket is gone before it leaves
     (__tcp_close, Linux 6.12: tcp_set_state, then tcp_send_active_reset), and a segment that comes in between
     is answered at once, without ACK.
     """
@@ -86,7 +86,7 @@ def _answered(connection: Connection, index: int, own: End) -> Answered | None:
     """Return what the segment carried that a bare RST answers, found by its ACK number.
 
     That number is the RST's sequence number (RFC 9293 section 3.5.2, group 1). The first of several such RSTs
-    tells: the others answer what came in after it. None if it cannot be told which segment that was.
+    is decisive: the others answer what came in after it. None if that segment is unknown.
     """
     segments = connection.segments
     src, closed_at = segments[index].src, own.fin or 0

@@ -1,4 +1,4 @@
-"""Compares the peer's own count of its bytes with the capture: a difference passed unseen. Pure."""
+"""Compares the peer's own count of its bytes with the capture: a difference was not captured. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rst_or_fin.tcp.ending import Role
 def differences(
     connection: Connection, peer: Role, peer_report: PeerReport | None, *, has_kernel: bool
 ) -> Iterator[str]:
-    """Yield every doubt that the peer's numbers give.
+    """Yield a doubt for each number of the peer that does not fit the capture.
 
     The peer counts what its writes took and what its reads gave. A kernel may never have sent all that it
     took (a reset empties the queue), unless its FIN shows that it did; `has_kernel` is false for a peer that

@@ -18,7 +18,7 @@ from rst_or_fin.tcp.sender_state import End
 class Delivery:
     """Bytes of payload on their way from the application of one end to that of the other.
 
-    `handed_over` is what the session gave to be sent (None if it was not counted, as with a library),
+    `handed_over` is what the session handed over to be sent (None if it was not counted, as with a library),
     `on_wire` what was captured of it, each byte once, `acknowledged` what the peer's kernel has taken,
     `read` what the peer's application reports that it read (None without a report). Where they are
     `encrypted`, what is on the wire is more than what the applications count, and cannot be held against it.
@@ -34,7 +34,7 @@ class Delivery:
 
     @property
     def sent(self) -> int | None:
-        """What was sent, by the application where that is known, else by the kernel; None if unknown."""
+        """What was sent, by the application if that is known, else by the kernel; None if unknown."""
         return self.handed_over if self.encrypted else max(self.handed_over or 0, self.on_wire)
 
     @property
@@ -45,7 +45,7 @@ class Delivery:
         return max(0, self.sent - self.read)
 
     def __str__(self) -> str:
-        """Return the statement; what lies between the two applications only if that adds something."""
+        """Return the statement, with what lies between the two applications only if that adds something."""
         if self.encrypted:
             said = "sent an unknown number of bytes" if self.sent is None else f"sent {_bytes(self.sent)}"
             said += f" ({self.on_wire} on the wire, encrypted)"
@@ -71,7 +71,7 @@ def delivery(
     """Return what became of the bytes that this end sent.
 
     What a client behind a proxy received is not counted. `replay` is the session of the host at
-    this end, `peer_report` what the other end's application said.
+    this end, `peer_report` what the other end's application reported.
     """
     own = connection.reading.end(connection.endpoint(role))
     return Delivery(

@@ -84,7 +84,7 @@ def _unheard(expect: Expectation, found: AssessedConnection | None) -> list[str]
 def _with_doubts_of_variation(verdict: Verdict, replay: Replay, main: AssessedConnection | None) -> Verdict:
     """Add doubts if no unread bytes were demanded and the closing kernel did not report them.
 
-    With a precondition, counters that could not be read may be forgiven; where a parameter is varied, they
+    With a precondition, counters that could not be read do not matter; if a parameter is varied, they
     and the state of the receive buffer are all that ties the ending to what was done.
     """
     doubts = []

@@ -230,9 +230,9 @@ def _is_before(index: int, reset: CandidateReset | None) -> bool:
 def _cause(
     connection: Connection, role: Role, report: HostReport | None, reasons: Sequence[str] | None
 ) -> tuple[Cause | None, tuple[Cause, ...]]:
-    """Return why this end reset the connection, or gave it up; where unknown, the candidates.
+    """Return why this end reset the connection, or gave it up; if unknown, the candidates.
 
-    `report` and `reasons` are what its own kernel told.
+    `report` and `reasons` are from its own kernel.
     """
     abort = abort_of(connection, role)
     if abort is None:
@@ -255,7 +255,7 @@ def _cause(
 def _retries(connection: Connection, role: Role, report: HostReport | None) -> int:
     """Return how often this end's kernel sends again before it gives up, as far as is known of it.
 
-    Fewer times once no process has the socket open: where it still sent after its close had returned, or, if
+    Fewer times once no process has the socket open: if it still sent after its close had returned, or, if
     the times are unknown, had sent its FIN.
     """
     if report is None:

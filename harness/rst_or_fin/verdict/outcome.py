@@ -61,9 +61,9 @@ _NO_RETURN = "did not return"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """One point of an expectation beside what the verdict says of it.
+    """One point of an expectation and the actual value of a verdict.
 
-    `holds` is set where the two need not be the same text: a number within bounds.
+    `holds` is set if the two need not be the same text: a number within bounds.
     """
 
     what: str
@@ -80,7 +80,7 @@ class Comparison:
 def compare(
     expect: Expectation, verdict: Verdict, replay: Replay | None, peer_report: PeerReport | None
 ) -> tuple[Comparison, ...]:
-    """Return every point that the expectation names, beside the verdict's own."""
+    """Compare every point that the expectation names with the verdict."""
     found = (
         *_points(expect, verdict, replay, peer_report),
         *_bounds(expect, verdict, peer_report),
@@ -89,7 +89,7 @@ def compare(
 
 
 def lines(wanted: Iterable[LineExpectation], replay: Replay) -> Iterator[Comparison]:
-    """Yield what is expected of lines beside what they returned and how long they took."""
+    """Compare what is expected of lines with what they returned and how long they took."""
     for line in wanted:
         number = line.number or replay.close_line
         name = f"line {number}" if line.number else "the close line"

@@ -22,12 +22,12 @@ def reason(judged: Assessment) -> str:
 
 
 def ended(verdict: Verdict) -> str:
-    """Say how it ended and why, as far as the cause is known: `RST: unread data at close`."""
+    """Return how it ended and why, as far as the cause is known: `RST: unread data at close`."""
     return f"{verdict.ending}: {verdict.cause}" if verdict.cause else str(verdict.ending)
 
 
 def _telling(different: Sequence[Comparison]) -> Comparison:
-    """Return the ending, where that differs; the other differences mostly follow from it."""
+    """Return the ending, if that differs; the other differences mostly follow from it."""
     return next((point for point in different if point.what == PointName.ENDING), different[0])
 
 

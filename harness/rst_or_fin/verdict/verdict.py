@@ -20,7 +20,7 @@ class Verdict:
     `subject` is the end under test; `deciding` are indices into the connection's segments: the active
     closer's first closing segment, then what follows it; `closing_segment` is the first of the subject's
     in tcpdump's notation. `cause` explains the subject's RST, or that its kernel gave up without one
-    (None if neither was seen), `peer_cause` the peer's; where it is unknown, `candidates` are what the
+    (None if neither was seen), `peer_cause` the peer's; if it is unknown, `candidates` are what the
     evidence leaves open. `delivery` is what became of the subject's bytes, `passages` of each segment where
     both ends were captured (then indices are theirs). `remarks` are RSTs that decide
     nothing, and why. `doubts` are the reasons why the verdict is inconclusive; it is conclusive when

@@ -2,6 +2,8 @@
 -module(socket_waits).
 
 -export([await_unread/2, await_received/2, await_read/2, await_peer_fin/1, await_closed/1]).
+%% For its tests.
+-export([of_facts/2, enough/2, closed/2]).
 
 -define(AWAIT_US, 5000000).
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from rst_or_fin.agents import script
 from rst_or_fin.agents.packets import Host
 from rst_or_fin.agents.script import ScriptError
-from rst_or_fin.agents.script_player import Heard, Player
+from rst_or_fin.agents.script_player import Player, Received
 from rst_or_fin.agents.scripted import _Connection
 
 from tests.fuzz.mutations import damage
@@ -24,7 +24,7 @@ _FLAGS = ("S", "S.", ".", "P.", "F.", "FP.", "R", "R.", "")
 _FAR = ("198.18.0.3", 40000)
 
 
-def made(seed: int, number: int) -> tuple[str, list[Heard]]:
+def made(seed: int, number: int) -> tuple[str, list[Received]]:
     """Make the script of that number, and the segments that it meets."""
     chance = random.Random(f"{seed}/{number}/script")
     text = chance.choice(_SCRIPTS)
@@ -40,8 +40,8 @@ def made(seed: int, number: int) -> tuple[str, list[Heard]]:
     return text, [_segment(chance) for _ in range(chance.randint(0, 12))]
 
 
-def _segment(chance: random.Random) -> Heard:
-    return Heard(
+def _segment(chance: random.Random) -> Received:
+    return Received(
         flags=chance.choice(_FLAGS),
         seq=chance.choice([0, 1, 19, -(2**31), 2**31 - 1]),
         payload_len=chance.choice([0, 18, 1460, 65_000]),
@@ -49,7 +49,7 @@ def _segment(chance: random.Random) -> Heard:
     )
 
 
-def look(made_input: tuple[str, list[Heard]]) -> str:
+def look(made_input: tuple[str, list[Received]]) -> str:
     """Play it, and say what came of it."""
     text, segments = made_input
     try:
@@ -60,7 +60,7 @@ def look(made_input: tuple[str, list[Heard]]) -> str:
     connection, host = _Connection(_FAR, _FAR, 7, steps), Host("198.18.0.5", 80)
     host._macs[bytes([198, 18, 0, 3])] = bytes(6)  # whom it has heard of
     for segment in segments:
-        for order in [*player.hear(segment, now_s), *player.tick(now_s)]:
+        for order in [*player.receive(segment, now_s), *player.tick(now_s)]:
             if order.range[1] - order.range[0] <= 1460:
                 host.say(connection.packet(order))
         now_s += 100.0

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from rst_or_fin.agents import client
-from rst_or_fin.agents.client_connection import Manner
+from rst_or_fin.agents.client_connection import ClientOptions
 from rst_or_fin.agents.client_steps import parse
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
@@ -38,11 +38,11 @@ def server(*serves: Serve) -> Iterator[tuple[str, int]]:
         thread.join()
 
 
-def played(steps: str, *serves: Serve, manner: Manner | None = None) -> list[dict[str, Any]]:
+def played(steps: str, *serves: Serve, options: ClientOptions | None = None) -> list[dict[str, Any]]:
     """What the client said of each of its connections, in the order of their ends."""
     said: list[dict[str, Any]] = []
     with server(*serves) as address:
-        client.play(parse(steps), "127.0.0.1", address, manner or Manner(), said.append)
+        client.play(parse(steps), "127.0.0.1", address, options or ClientOptions(), said.append)
     return said
 
 
@@ -138,7 +138,7 @@ def test_connections_are_open_at_the_same_time_and_told_apart() -> None:
         thread = threading.Thread(target=run)
         thread.start()
         steps = parse("request\n2: request\n2: read answer\nread 10")
-        client.play(steps, "127.0.0.1", listener.getsockname(), Manner(), said.append)
+        client.play(steps, "127.0.0.1", listener.getsockname(), ClientOptions(), said.append)
         thread.join()
     assert ends(said) == [(len(OK), GET, "closed"), (10, GET, "closed")]
 
@@ -201,7 +201,7 @@ def test_reads_follow_a_failed_write_only_where_they_are_told_to(reads_on: bool,
         sock.sendall(OK)
 
     steps = "request\nexpect end\nsend 10 bytes\nwait 100ms\nsend 10 bytes\nread all"
-    [said] = played(steps, serve, manner=Manner(reads_after_error=reads_on))
+    [said] = played(steps, serve, options=ClientOptions(reads_after_error=reads_on))
     assert (said["received"], said["end"]) == (received, "EPIPE")
 
 
@@ -209,7 +209,7 @@ def test_a_connection_that_is_refused_is_told_with_the_errno() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = listener.getsockname()
     said: list[dict[str, Any]] = []
-    client.play(parse("request\nread all"), "127.0.0.1", address, Manner(), said.append)
+    client.play(parse("request\nread all"), "127.0.0.1", address, ClientOptions(), said.append)
     assert ends(said) == [(0, 0, "ECONNREFUSED")]
 
 

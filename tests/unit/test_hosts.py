@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rst_or_fin.agents import counters, frames, interfaces, origin
-from rst_or_fin.agents.responses import PUBLISHED, Behaviour, plain
+from rst_or_fin.agents.responses import PUBLISHED, OriginOptions, plain
 
 REQUEST = b"GET / HTTP/1.1\r\n\r\n"
 PATIENCE_S = 5.0
@@ -27,13 +27,13 @@ ZERO_LINGER = struct.pack("ii", 1, 0)
 class Serving:
     """An origin on the loopback in a thread of this process, and what it has logged."""
 
-    def __init__(self, behaviour: Behaviour, address: str) -> None:
+    def __init__(self, options: OriginOptions, address: str) -> None:
         self._orders, self.lifeline = os.pipe()
         self._log, self._output = os.pipe()
         listener = origin.listen(address, 0)
         self.address = listener.getsockname()
         self._family = listener.family
-        server = origin.Origin(listener, behaviour, self._orders, self._output)
+        server = origin.Origin(listener, options, self._orders, self._output)
         self.thread = threading.Thread(target=self._serve, args=(server, listener))
         self.thread.start()
         self._lines = b""
@@ -69,8 +69,8 @@ class Serving:
 
 
 @contextmanager
-def serving(behaviour: Behaviour | None = None, address: str = "127.0.0.1") -> Iterator[Serving]:
-    server = Serving(behaviour or Behaviour(), address)
+def serving(options: OriginOptions | None = None, address: str = "127.0.0.1") -> Iterator[Serving]:
+    server = Serving(options or OriginOptions(), address)
     try:
         yield server
     finally:
@@ -162,14 +162,14 @@ def test_keep_alive_answers_every_request() -> None:
 
 
 def test_an_origin_that_closes_first_says_so() -> None:
-    with serving(Behaviour(close_after_response=True)) as server, server.connect() as client:
+    with serving(OriginOptions(close_after_response=True)) as server, server.connect() as client:
         client.sendall(REQUEST)
         assert read(client, 486) == b"".join(PUBLISHED)
         assert server.says("ended")["end"] == "closed"
 
 
 def test_a_half_open_origin_reports_the_end_of_file_and_does_not_close() -> None:
-    with serving(Behaviour(half_open=True)) as server, server.connect() as client:
+    with serving(OriginOptions(half_open=True)) as server, server.connect() as client:
         client.sendall(REQUEST)
         read(client, 485)
         client.shutdown(socket.SHUT_WR)
@@ -180,7 +180,7 @@ def test_a_half_open_origin_reports_the_end_of_file_and_does_not_close() -> None
 
 
 def test_a_body_that_is_late_meets_a_client_that_has_gone() -> None:
-    with serving(Behaviour(delay_s=0.05)) as server:
+    with serving(OriginOptions(delay_s=0.05)) as server:
         with server.connect() as client:
             client.sendall(REQUEST)
             read(client, 178)
@@ -189,7 +189,7 @@ def test_a_body_that_is_late_meets_a_client_that_has_gone() -> None:
 
 
 def test_a_response_is_finished_before_the_origin_closes() -> None:
-    with serving(Behaviour(delay_s=0.05)) as server, server.connect() as client:
+    with serving(OriginOptions(delay_s=0.05)) as server, server.connect() as client:
         client.sendall(REQUEST)
         client.shutdown(socket.SHUT_WR)
         assert read(client, 486) == b"".join(PUBLISHED)
@@ -197,7 +197,7 @@ def test_a_response_is_finished_before_the_origin_closes() -> None:
 
 def test_a_response_larger_than_the_kernel_buffers_arrives_whole() -> None:
     writes = plain(8_000_000)
-    with serving(Behaviour(writes=writes)) as server, server.connect() as client:
+    with serving(OriginOptions(writes=writes)) as server, server.connect() as client:
         client.sendall(REQUEST)
         assert read(client, sum(map(len, writes))) == b"".join(writes)
 

@@ -6,22 +6,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rst_or_fin.agents.script import Send, parse
-from rst_or_fin.agents.script_player import Heard, Player
+from rst_or_fin.agents.script_player import Player, Received
 
 from tests.support.scripts import written
 
-SYN = Heard("S", 0, 0, None)
-ACK = Heard(".", 1, 0, 1)
-REQUEST = Heard("P.", 1, 18, 1)
+SYN = Received("S", 0, 0, None)
+ACK = Received(".", 1, 0, 1)
+REQUEST = Received("P.", 1, 18, 1)
 ANSWER = "expect S\nsend S. 0:0(0) ack 1\nexpect P. 1:19(18)\nsend P. 1:11(10) ack 19"
 
 
-def play(text: str, *heard: Heard) -> tuple[Player, list[str]]:
+def play(text: str, *heard: Received) -> tuple[Player, list[str]]:
     """The player after these segments, and what it sent."""
     player = Player(parse(text))
     out: list[Send] = []
     for segment in heard:
-        out += player.hear(segment, 0.0)
+        out += player.receive(segment, 0.0)
     return player, [written(order) for order in out]
 
 
@@ -50,13 +50,13 @@ def test_repetitions_are_passed_over() -> None:
 
 
 def test_a_repeated_fin_does_not_meet_a_second_expectation() -> None:
-    fin = Heard("F.", 19, 0, 1)
+    fin = Received("F.", 19, 0, 1)
     player, _ = play("expect S\nexpect F.\nexpect F.", SYN, fin, fin)
     assert not player.over
 
 
 def test_another_segment_is_trouble_and_names_both() -> None:
-    player, _ = play(ANSWER, SYN, ACK, Heard("F.", 1, 0, 1))
+    player, _ = play(ANSWER, SYN, ACK, Received("F.", 1, 0, 1))
     assert player.trouble == "script line 3: expected P. 1:19(18), heard F. 1:1(0) ack 1"
 
 
@@ -75,12 +75,12 @@ def test_every_part_that_is_given_has_to_fit(pattern: str) -> None:
 
 
 def test_a_bare_ack_can_be_expected() -> None:
-    player, _ = play("expect S\nexpect . 1:1(0) ack 1", SYN, Heard(".", 1, 0, 0), ACK)
+    player, _ = play("expect S\nexpect . 1:1(0) ack 1", SYN, Received(".", 1, 0, 0), ACK)
     assert (player.over, player.trouble) == (True, "")
 
 
 def test_an_exception_ends_the_script_as_played() -> None:
-    player, out = play("expect S\nexpect F. unless R.\nsend . 1:1(0) ack 20", SYN, Heard("R.", 19, 0, 1))
+    player, out = play("expect S\nexpect F. unless R.\nsend . 1:1(0) ack 20", SYN, Received("R.", 19, 0, 1))
     assert (player.over, player.trouble, out) == (True, "", [])
 
 
@@ -106,7 +106,7 @@ def test_nothing_is_sent_before_its_time() -> None:
 
 
 SEGMENTS = st.builds(
-    Heard,
+    Received,
     st.sampled_from(["S", ".", "P.", "F.", "FP.", "R.", "R"]),
     st.integers(0, 100),
     st.integers(0, 50),
@@ -115,18 +115,18 @@ SEGMENTS = st.builds(
 
 
 @given(st.lists(SEGMENTS, max_size=30))
-def test_a_script_ends_once_and_stays_silent_then(heard: list[Heard]) -> None:
+def test_a_script_ends_once_and_stays_silent_then(heard: list[Received]) -> None:
     player = Player(parse(ANSWER))
     sent_when_over = []
     for segment in heard:
         over = player.over
-        out = player.hear(segment, 0.0)
+        out = player.receive(segment, 0.0)
         sent_when_over += out if over else []
     assert sent_when_over == []
 
 
 @given(st.lists(SEGMENTS, max_size=30))
-def test_a_script_without_trouble_sent_everything(heard: list[Heard]) -> None:
+def test_a_script_without_trouble_sent_everything(heard: list[Received]) -> None:
     player = Player(parse(ANSWER))
-    out = [order for segment in heard for order in player.hear(segment, 0.0)]
+    out = [order for segment in heard for order in player.receive(segment, 0.0)]
     assert (player.over and not player.trouble) == (len(out) == 2)

@@ -1,4 +1,4 @@
-"""Measures the floor of every figure: a plain socket client that does what the published sessions do.
+"""Measures a lower bound for `bench`: a plain socket client that does what the published sessions do.
 
 It stands where the node stands. Whoever connects to its port and says "go" gets, when it is done, one JSON
 line with the seconds that its replays took: {"unread": 0.12, "drained": 0.15}.
@@ -22,7 +22,7 @@ _PATIENCE_S = 5.0
 
 
 def replay(server: tuple[str, int], *, drain: bool) -> None:
-    """Connect, send, wait until the response is in the receive buffer, read it or not, close."""
+    """Connect, send, wait for the whole response, read it if `drain`, and close."""
     with socket.create_connection(server, _PATIENCE_S) as sock:
         sock.sendall(_REQUEST)
         unread = array.array("i", [0])

@@ -27,7 +27,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from . import client_steps, tls
-from .client_connection import PATIENCE_S, Connection, Manner
+from .client_connection import PATIENCE_S, ClientOptions, Connection
 from .client_steps import Action, AwaitEnd, Fin, Read, Request, Rst, SendBytes, SendCount, Step
 from .command_line import parse, parser
 from .script import ScriptError, Wait
@@ -48,7 +48,7 @@ def _content(count: int) -> bytes:
 
 
 def plain_steps(body_len: int, idle_s: float) -> tuple[Step, ...]:
-    """Return what a client does that nobody gave steps: a request, a rest, and reading to the end."""
+    """Return the default steps: send a request, idle for `idle_s` seconds, read to the end."""
     actions: tuple[Action, ...] = (
         Request(body_len),
         *([AwaitEnd(idle_s, may_fail=True)] if idle_s else []),
@@ -57,14 +57,14 @@ def plain_steps(body_len: int, idle_s: float) -> tuple[Step, ...]:
     return tuple(Step(0, 1, action) for action in actions)
 
 
-def play(steps: Sequence[Step], bind: str, target: tuple[str, int], manner: Manner, say: Say) -> None:
+def play(steps: Sequence[Step], bind: str, target: tuple[str, int], how: ClientOptions, say: Say) -> None:
     """Do the steps, one after another, and say what became of each connection once its last is done."""
     last = {step.connection: index for index, step in enumerate(steps)}
     open_: dict[int, Connection] = {}
     for index, step in enumerate(steps):
         connection = open_.get(step.connection)
         if connection is None:
-            connection = open_[step.connection] = Connection(bind, target, manner)
+            connection = open_[step.connection] = Connection(bind, target, how)
         _do(step, connection)
         if index == last[step.connection]:
             connection.close()
@@ -114,15 +114,15 @@ def _send(action: SendBytes | SendCount | Request, connection: Connection) -> No
 
 
 def say(event: dict[str, object]) -> None:
-    """One line, whole: several connections may end at once."""
+    """Print an event as one whole line: several connections may end at once."""
     os.write(sys.stdout.fileno(), json.dumps(event).encode() + b"\n")
 
 
-def serve(steps: Sequence[Step], bind: str, target: tuple[str, int], manner: Manner) -> None:
+def serve(steps: Sequence[Step], bind: str, target: tuple[str, int], how: ClientOptions) -> None:
     """Do the steps for every line on stdin, until its end."""
     say({"event": "listening", "address": target[0], "port": target[1]})
     for _ in sys.stdin:
-        threading.Thread(target=play, args=(steps, bind, target, manner, say), daemon=True).start()
+        threading.Thread(target=play, args=(steps, bind, target, how, say), daemon=True).start()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -145,17 +145,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         drop_to(options.drop_to_uid)
     with tempfile.TemporaryDirectory(prefix="client-") as folder:
-        serve(steps, options.bind, (options.target, options.port), _manner(options, folder))
+        serve(steps, options.bind, (options.target, options.port), _client_options(options, folder))
     return 0
 
 
-def _manner(options: argparse.Namespace, folder: str) -> Manner:
+def _client_options(options: argparse.Namespace, folder: str) -> ClientOptions:
     log = context = None
     if options.tls:
         tls.read_credentials(sys.stdin.fileno())  # told to every peer that speaks TLS; a client needs none
         log = tls.KeyLog(folder, say)
         context = tls.context(ssl.Purpose.SERVER_AUTH, options.tls, log)
-    return Manner(
+    return ClientOptions(
         tls=context,
         log=log,
         reads_after_error=options.reads_after_error,

@@ -28,7 +28,7 @@ _INTERIM = (b"HTTP/1.1 1", b"HTTP/1.0 1")
 
 
 @dataclass(frozen=True)
-class Manner:
+class ClientOptions:
     """How the client behaves. `reads_after_error`: a write that fails does not keep it from reading.
 
     `receive_buffer_len` in bytes as setsockopt takes them (socket(7): the kernel doubles it); None: its own.
@@ -41,10 +41,10 @@ class Manner:
 
 
 class Connection:
-    """A connection from the moment it is made; `over` once there is no more of it."""
+    """One TCP connection of the client; `over` is true once its socket is closed."""
 
-    def __init__(self, bind: str, target: tuple[str, int], manner: Manner) -> None:
-        self._manner = manner
+    def __init__(self, bind: str, target: tuple[str, int], options: ClientOptions) -> None:
+        self._options = options
         self._own = (bind, 0)
         self._received = self._sent = 0
         self._at_end = False  # the other end's FIN, or its close_notify, was read
@@ -55,40 +55,40 @@ class Connection:
         self._sock = socket.socket(socket.AF_INET6 if ":" in bind else socket.AF_INET, socket.SOCK_STREAM)
         self._stream: socket.socket | tls.Stream = self._sock
         self._sock.settimeout(PATIENCE_S)
-        if manner.receive_buffer_len is not None:
-            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, manner.receive_buffer_len)
+        if options.receive_buffer_len is not None:
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, options.receive_buffer_len)
         try:
             self._sock.bind((bind, 0))
             self._sock.connect(target)
             self._own = self._sock.getsockname()[:2]
             self._shake_hands()
         except socket.timeout:  # noqa: UP041 (an alias of TimeoutError from Python 3.10 on)
-            self.give_up(f"the client waited {PATIENCE_S:g} s for nothing")
+            self.give_up(f"connecting timed out after {PATIENCE_S:g} s")
         except tls.EndOfFileError:
             self._note(END_OF_FILE)
         except OSError as error:
             self._note(tls.name_of(error))
 
     def _shake_hands(self) -> None:
-        if self._manner.tls is None:
+        if self._options.tls is None:
             return
-        stream = tls.Stream(self._sock, self._manner.tls, server_side=False)
+        stream = tls.Stream(self._sock, self._options.tls, server_side=False)
         try:
             stream.handshake()
             self._stream, self._end_in_order = stream, CLOSE_NOTIFY
         finally:
-            if self._manner.log is not None:
-                self._manner.log.tell()
+            if self._options.log is not None:
+                self._options.log.tell()
 
     @property
     def writes(self) -> bool:
-        """Whether there is any use in writing: nothing has failed yet."""
+        """Whether a write may still succeed: no call has failed and the socket is open."""
         return not (self._end or self._trouble or self.over)
 
     @property
     def reads(self) -> bool:
-        """Whether there is any use in reading: nothing has failed, or it reads all the same."""
-        return not (self._trouble or self.over) and (not self._end or self._manner.reads_after_error)
+        """Whether to go on reading: no call has failed, or the client reads after errors."""
+        return not (self._trouble or self.over) and (not self._end or self._options.reads_after_error)
 
     def write(self, data: bytes) -> None:
         """Write all of it, or as much as can be."""
@@ -100,12 +100,12 @@ class Connection:
                 self._sent += count
                 view = view[count:]
         except socket.timeout:  # noqa: UP041
-            self.give_up(f"a write waited {PATIENCE_S:g} s for nothing")
+            self.give_up(f"a write timed out after {PATIENCE_S:g} s")
         except OSError as error:
             self._note(tls.name_of(error))
 
     def read(self, length: int, within_s: float) -> bytes:
-        """Read that many bytes at most, empty at the end; a silence longer than that is trouble."""
+        """Read at most `length` bytes, b"" at the end of file; give up after a silence of `within_s`."""
         try:
             return self._read(length, within_s)
         except socket.timeout:  # noqa: UP041
@@ -176,7 +176,7 @@ class Connection:
         return False
 
     def await_end(self, within_s: float) -> bool:
-        """Wait for the other end's FIN or RST without reading; whether it came."""
+        """Wait for the other end's FIN or RST without reading; return whether it came within `within_s`."""
         poll = select.poll()
         poll.register(self._sock, _TCP_CLOSED)
         return bool(poll.poll(within_s * 1000))
@@ -217,7 +217,7 @@ class Connection:
         self._end = self._end or end
 
     def give_up(self, why: str) -> None:
-        """Do nothing more on it: the client could not do its part."""
+        """Stop using the connection, because a step of the client failed."""
         self._trouble = self._trouble or why
 
     def happened_at(self, line: int) -> None:
@@ -230,7 +230,7 @@ class Connection:
         return bool(self._trouble)
 
     def told(self) -> dict[str, object]:
-        """Return what there is to say of it now that it is over."""
+        """Return the "ended" event of this closed connection."""
         in_order = self._end_in_order if self._at_end else CLOSED
         return {
             "event": "ended",

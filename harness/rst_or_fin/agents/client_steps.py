@@ -127,7 +127,7 @@ def parse(text: str) -> tuple[Step, ...]:
 
 
 def errors(text: str) -> list[ScriptError]:
-    """Everything that is wrong with a text, in the order of its lines; nothing where `parse` takes it."""
+    """Return every error in a text, in the order of its lines; empty if `parse` accepts it."""
     return _read(text)[1]
 
 

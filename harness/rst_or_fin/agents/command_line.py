@@ -47,7 +47,7 @@ def parse(program: argparse.ArgumentParser, kind: str, arguments: Sequence[str] 
 
 
 def with_defaults(kind: str, given: Mapping[str, object]) -> argparse.Namespace:
-    """Return the options of that kind as `parse` gives them, from those that a scenario states by name."""
+    """Return the options that `parse` would return for these values of a scenario, defaults filled in."""
     defaults = {name: option.default for name, option in OPTIONS[kind].items()}
     return argparse.Namespace(**{**defaults, **given})
 

@@ -1,4 +1,4 @@
-"""The kernel's counters of this network namespace: /proc/net/netstat, snmp and snmp6, one behind the other.
+"""The kernel's counters of this network namespace: /proc/net/netstat, snmp and snmp6, concatenated.
 
 The first two hold pairs of lines, names and then values, each beginning with a group's name ("TcpExt:",
 "Tcp:"); snmp6 has a line for each counter. A counter is named by group and name, "TcpExt:TCPAbortOnClose"; of
@@ -35,7 +35,7 @@ def waiting(sockstat: str) -> int | None:
 
 
 def pick(tables: bytes, names: tuple[str, ...]) -> dict[str, int]:
-    """Return those of these counters that netstat and snmp have; where they stand is remembered."""
+    """Return the counters of `names` that netstat and snmp contain; their columns are cached."""
     lines = tables.split(b"\n")
     found = {}
     for heads, values in zip(lines[::2], lines[1::2]):  # noqa: B905 (hosts run Python 3.9)

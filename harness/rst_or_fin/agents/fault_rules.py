@@ -74,7 +74,7 @@ class Rule:
     drops: bool = True
 
     def is_due(self, now_ns: int, idle_ns: int) -> bool:
-        """Return whether the time is right, in nanoseconds since the SYN and since the last segment."""
+        """Return whether the rule applies now: times in nanoseconds since the SYN and the last segment."""
         if now_ns < self.after_ns or (self.until_ns and now_ns >= self.until_ns):
             return False
         return idle_ns >= self.idle_ns
@@ -82,7 +82,10 @@ class Rule:
 
 @dataclass(frozen=True)
 class Random:
-    """Faults by chance: shares from 0 to 1 of all segments, and times in nanoseconds. `seed` settles all."""
+    """Random faults: shares from 0 to 1 of all segments, and times in nanoseconds.
+
+    The same `seed` gives the same decisions.
+    """
 
     loss: float = 0.0
     duplicate: float = 0.0
@@ -93,7 +96,7 @@ class Random:
 
     @property
     def rolls(self) -> bool:
-        """Whether anything is left to chance."""
+        """Whether any decision needs a random number."""
         return bool(self.loss or self.duplicate or self.reorder or self.jitter_ns)
 
 

@@ -57,7 +57,7 @@ class Counted(NamedTuple):
     tables: bytes
 
 
-class Held(NamedTuple):
+class ConnectionHeld(NamedTuple):
     """Whether the kernel of the namespace has the connection that was asked for."""
 
     held: bool
@@ -69,7 +69,7 @@ class Failed(NamedTuple):
     error: str
 
 
-Record = Union[Ready, Captured, Drained, Counted, Held, Failed]  # noqa: UP007 - Python 3.9 runs this too
+Record = Union[Ready, Captured, Drained, Counted, ConnectionHeld, Failed]  # noqa: UP007 - Python 3.9 runs this too
 
 
 def encode_ready(facts: Mapping[str, object]) -> bytes:
@@ -98,7 +98,7 @@ def ask_for(own: tuple[str, int], other: tuple[str, int]) -> bytes:
 
 
 def orders(said: bytes) -> tuple[list[bytes], bytes]:
-    """Return the whole orders among what a driver said, HOLDS as its JSON array, and what is left over."""
+    """Split a driver's bytes into complete orders (HOLDS as its JSON array) and an unfinished rest."""
     whole: list[bytes] = []
     while said:
         order, rest = said[:1], said[1:]
@@ -161,5 +161,5 @@ def _decode(kind: bytes, payload: bytes) -> Record:
     if kind == b"C":
         return Counted(payload)
     if kind == b"H":
-        return Held(payload == b"\x01")
+        return ConnectionHeld(payload == b"\x01")
     return Failed(str(json.loads(payload)["error"]))

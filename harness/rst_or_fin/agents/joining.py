@@ -34,7 +34,7 @@ def join(address: str) -> None:
 
 
 def reach(name: str, address: str) -> None:
-    """Make the interface that leads to the host waiting to join with that address. Raises OSError."""
+    """Create the veth pair to the host that waits in `join` with that address. Raises OSError."""
     deadline = time.monotonic() + _PATIENCE_S
     while (pid := _waiting(address)) is None:
         if time.monotonic() > deadline:

@@ -83,11 +83,11 @@ def _tls(meaning: str, default: str | None = None) -> Option:
 
 
 def _proxy(retries: str, excludes: tuple[str, ...] = ()) -> dict[str, Option]:
-    """Return what both proxies take. `retries` is what they do where nothing is said."""
+    """Return the options common to both proxies. `retries` is the default of that option."""
     return {
         "body_bytes": Option(
             int,
-            "the client's request, or its last, is a POST with a body of that length, not a GET",
+            "make the (last) request a POST with a body of that length instead of a GET",
             unit="bytes",
             most=_MOST_BYTES,
             default=0,
@@ -175,7 +175,7 @@ OPTIONS: dict[str, dict[str, Option]] = {
         "body_bytes": _bytes("answer with a 200 and a body of that length", default=307),
         "think_ms": _ms("pause before the answer"),
         "close_after_response": _flag("close first, as soon as the response is sent"),
-        "without_close_notify": _flag("close the TCP without a close_notify before"),
+        "without_close_notify": _flag("close the TCP connection without sending close_notify"),
     },
     "client": {
         "tls": _tls("speak that version of TLS, and no other; the session knows `Cert` and `Key`"),
@@ -187,7 +187,7 @@ OPTIONS: dict[str, dict[str, Option]] = {
         "body_bytes": _bytes(
             "send a POST with a body of that length, not a GET", default=0, excludes="steps"
         ),
-        "reads_after_error": _flag("read the answer although a write failed"),
+        "reads_after_error": _flag("read the answer even after a failed write"),
         "idle_ms": _ms("read nothing before the connection has ended or that time has passed", "steps"),
         "receive_buffer_bytes": _bytes(
             "SO_RCVBUF, which the kernel doubles; else the kernel's own", least=1, most=_MOST_BUFFER_BYTES

@@ -5,7 +5,8 @@ application:
     {"event": "listening", "address": "10.0.0.3", "port": 80}
     {"event": "ended", "peer": ["10.0.0.2", 40000], "received": 18, "sent": 485, "end": "end of file",
      "t_ns": ...}
-`end` is "end of file", "closed" (it closed first, see Behaviour) or the errno's name, such as "ECONNRESET".
+`end` is "end of file", "closed" (it closed first, see OriginOptions) or the errno's name, for example
+"ECONNRESET".
 A line on its stdin with other options, as JSON by their names in a scenario, changes what it does from then
 on, and is answered with {"event": "serving"}. It leaves when its stdin reaches end of file: its driver is
 gone.
@@ -27,7 +28,7 @@ from collections.abc import Sequence
 
 from .command_line import parse, parser, with_defaults
 from .kinds import CLOSED, END_OF_FILE
-from .responses import PUBLISHED, REQUEST_END, Behaviour, exactly, plain
+from .responses import PUBLISHED, REQUEST_END, OriginOptions, exactly, plain
 
 _BACKLOG = 4096
 _READ_LEN = 65536
@@ -69,9 +70,9 @@ class _Connection:
 class Origin:
     """One thread, one epoll, any number of connections."""
 
-    def __init__(self, listener: socket.socket, behaviour: Behaviour, orders: int, log: int) -> None:
+    def __init__(self, listener: socket.socket, options: OriginOptions, orders: int, log: int) -> None:
         self._listener = listener
-        self._behaviour = behaviour
+        self._options = options
         self._orders = orders
         self._log = log
         self._epoll = select.epoll()
@@ -106,10 +107,10 @@ class Origin:
             self._send_delayed()
 
     def _obey(self, orders: bytes) -> bool:
-        """Change the behaviour as a whole line says; False at end of file."""
+        """Change the options as a whole line says; False at end of file."""
         *lines, self._order = (self._order + orders).split(b"\n")
         for line in lines:
-            self._behaviour = _behaviour(with_defaults("origin", json.loads(line)))
+            self._options = _origin_options(with_defaults("origin", json.loads(line)))
             self._say({"event": "serving"})
         return bool(orders)
 
@@ -152,9 +153,9 @@ class Origin:
         text = connection.tail + data
         connection.tail = text[-len(REQUEST_END) + 1 :]
         requests = text.count(REQUEST_END)
-        connection.unsent.extend(self._behaviour.writes * requests)
-        if requests and self._behaviour.think_s:
-            self._postpone(connection, self._behaviour.think_s)
+        connection.unsent.extend(self._options.writes * requests)
+        if requests and self._options.think_s:
+            self._postpone(connection, self._options.think_s)
         if connection.at_end:
             self._watch(connection)
 
@@ -170,7 +171,7 @@ class Origin:
         Nor does it join such a segment and the FIN when it sends both again, as it does for other servers
         (tcp_retrans_try_collapse, tcp_skb_can_collapse_to; Linux 6.12): what is written last goes without.
         """
-        return 0 if last and self._behaviour.close_after_response else socket.MSG_EOR
+        return 0 if last and self._options.close_after_response else socket.MSG_EOR
 
     def _send(self, connection: _Connection) -> None:
         """Send what is due; end the connection once everything is sent, if it is time to."""
@@ -185,20 +186,20 @@ class Origin:
             if count < len(write):
                 unsent.appendleft(write[count:])
                 break
-            if unsent and self._behaviour.delay_s:
-                self._postpone(connection, self._behaviour.delay_s)
+            if unsent and self._options.delay_s:
+                self._postpone(connection, self._options.delay_s)
         stuck = bool(unsent) and connection.due is None
         if stuck != connection.stuck:
             connection.stuck = stuck
             self._watch(connection)
         if unsent:
             return
-        if connection.sent and self._behaviour.urgent and not connection.urged:
+        if connection.sent and self._options.urgent and not connection.urged:
             connection.sent += connection.sock.send(b"!", socket.MSG_OOB)
             connection.urged = True
         if connection.at_end:
             self._ended(connection, END_OF_FILE)
-        elif connection.sent and self._behaviour.close_after_response:
+        elif connection.sent and self._options.close_after_response:
             self._ended(connection, CLOSED)
 
     def _watch(self, connection: _Connection) -> None:
@@ -235,7 +236,7 @@ class Origin:
                     "t_ns": time.time_ns(),
                 }
             )
-        if end == END_OF_FILE and self._behaviour.half_open:
+        if end == END_OF_FILE and self._options.half_open:
             self._left_open.add(fd)
             return
         self._left_open.discard(fd)
@@ -252,14 +253,14 @@ def _name(number: int | None) -> str:
     return errno.errorcode.get(number or 0, f"errno {number}")
 
 
-def _behaviour(options: argparse.Namespace) -> Behaviour:
+def _origin_options(options: argparse.Namespace) -> OriginOptions:
     writes: tuple[bytes, ...] = PUBLISHED if options.body_bytes is None else plain(options.body_bytes)
     if options.response_bytes is not None:
         writes = exactly(options.response_bytes)
     if options.write_bytes:
         whole = b"".join(writes)
         writes = tuple(whole[i : i + options.write_bytes] for i in range(0, len(whole), options.write_bytes))
-    return Behaviour(
+    return OriginOptions(
         writes=tuple(write for write in writes if write),
         delay_s=options.delay_ms / 1000,
         think_s=options.think_ms / 1000,
@@ -282,7 +283,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from .privileges import drop_to
 
             drop_to(options.drop_to_uid)
-        Origin(listener, _behaviour(options), sys.stdin.fileno(), sys.stdout.fileno()).serve()
+        Origin(listener, _origin_options(options), sys.stdin.fileno(), sys.stdout.fileno()).serve()
     return 0
 
 

@@ -52,7 +52,7 @@ def exactly(response_len: int) -> tuple[bytes, bytes]:
 
 
 @dataclass(frozen=True)
-class Behaviour:
+class OriginOptions:
     """How the origin answers a request, and who closes.
 
     `writes` are sent one by one, `delay_s` seconds apart, each beginning a segment of its own.

@@ -17,7 +17,7 @@ NOT_PLAYED = "script not played"
 
 
 @dataclass(frozen=True)
-class Heard:
+class Received:
     """A segment of the other end: `seq` and `ack` relative, `flags` canonical (see `script.canonical`)."""
 
     flags: str
@@ -49,7 +49,7 @@ class Player:
     def __init__(self, steps: Sequence[Step]) -> None:
         self._steps = steps
         self._at = 0
-        self._inbox: collections.deque[Heard] = collections.deque()
+        self._inbox: collections.deque[Received] = collections.deque()
         self._news: set[tuple[str, int, int]] = set()  # what was heard: the control bits and where they stand
         self._received_to = 1
         self._sent_to = 1
@@ -67,7 +67,7 @@ class Player:
         """How many bytes of payload were sent, repetitions not counted."""
         return self._sent_to - 1
 
-    def hear(self, segment: Heard, now_s: float) -> list[Send]:
+    def receive(self, segment: Received, now_s: float) -> list[Send]:
         """Return what to send in answer to a segment; nothing once the script is over."""
         if self.over:
             return []
@@ -116,7 +116,7 @@ class Player:
             return self._give_up(step, f"nothing new was heard within {step.within_s:g} s")
         return False
 
-    def _is_news(self, segment: Heard) -> bool:
+    def _is_news(self, segment: Received) -> bool:
         """Return whether it says something new: payload, or a control bit at a new place."""
         controls = "".join(letter for letter in segment.flags if letter in "SFR")
         place = (controls, segment.end, segment.payload_len if "R" in controls else 0)
@@ -136,7 +136,7 @@ class Player:
         return False
 
 
-def _fits(step: Expect, segment: Heard) -> bool:
+def _fits(step: Expect, segment: Received) -> bool:
     return (
         step.flags == segment.flags
         and (step.range is None or step.range == (segment.seq, segment.end))

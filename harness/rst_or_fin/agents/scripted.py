@@ -29,7 +29,7 @@ from . import command_line
 from .interfaces import interface_of, switch_off_offloads
 from .packets import Host, Packet
 from .script import ScriptError, Send, Step, canonical, parse
-from .script_player import NOT_PLAYED, PLAYED, Heard, Player
+from .script_player import NOT_PLAYED, PLAYED, Player, Received
 
 _ETH_P_ALL = 0x0003
 _SOL_PACKET = 263
@@ -71,8 +71,8 @@ class _Connection:
         self._isn = secrets.randbits(32)
         self._window = _FIRST_WINDOW
 
-    def heard(self, packet: Packet) -> Heard:
-        return Heard(
+    def received(self, packet: Packet) -> Received:
+        return Received(
             flags=canonical(packet.flags),
             seq=0 if self.far_isn is None else _relative(packet.seq, self.far_isn),
             payload_len=len(packet.payload),
@@ -199,7 +199,7 @@ class Scripted:
             connection = _Connection(packet.far, packet.far, packet.seq, self._steps)
             self._playing[packet.far] = connection
         if connection is not None:
-            self._go_on(connection, connection.player.hear(connection.heard(packet), time.monotonic()))
+            self._go_on(connection, connection.player.receive(connection.received(packet), time.monotonic()))
 
     def _go_on(self, connection: _Connection, orders: Sequence[Send]) -> None:
         for order in orders:

@@ -156,7 +156,7 @@ def serve(
 
 
 def _telling(secrets: tls.KeyLog) -> dict[str, str]:
-    """Return an environment in which the server's OpenSSL tells its secrets."""
+    """Return an environment that makes the server's OpenSSL write its TLS secrets to the key log."""
     preloaded = {"LD_PRELOAD": _KEY_LOG} if os.path.exists(_KEY_LOG) else {}
     return {**os.environ, "SSLKEYLOGFILE": secrets.path, **preloaded}
 

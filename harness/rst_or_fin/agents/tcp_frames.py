@@ -28,7 +28,7 @@ _CHECKSUM_AT = 16
 _DONT_FRAGMENT = 0x4000
 
 
-class Heard(NamedTuple):
+class TcpSegment(NamedTuple):
     """One segment: `ends` are addresses and ports as on the wire, sender first; `tcp_at` is an offset."""
 
     ends: bytes
@@ -44,7 +44,7 @@ class Heard(NamedTuple):
         return (self.seq + self.payload_len + bool(self.flags & SYN) + bool(self.flags & FIN)) & 0xFFFFFFFF
 
 
-def read(frame: bytes) -> Optional[Heard]:  # noqa: UP045 - Python 3.9 runs this too
+def read(frame: bytes) -> Optional[TcpSegment]:  # noqa: UP045 - Python 3.9 runs this too
     """Return the TCP segment in a frame; None where there is none, or only a fragment of one."""
     kind = frame[12:14]
     if kind == _IPV4:
@@ -65,7 +65,7 @@ def read(frame: bytes) -> Optional[Heard]:  # noqa: UP045 - Python 3.9 runs this
         return None
     _, _, seq, ack, offset, flags = _HEADER.unpack_from(frame, tcp_at)
     header_len = (offset >> 4) * 4
-    return Heard(
+    return TcpSegment(
         ends + frame[tcp_at : tcp_at + 4], tcp_at, seq, ack, flags, max(0, end - tcp_at - header_len)
     )
 
@@ -86,19 +86,19 @@ def bits(letters_: str) -> int:
     return sum(bit for letter, bit in _LETTERS if letter in letters_)
 
 
-def corrupted(frame: bytes, heard: Heard) -> bytes:
+def corrupted(frame: bytes, segment: TcpSegment) -> bytes:
     """Return the frame with a wrong checksum, so that no TCP takes it."""
-    at = heard.tcp_at + _CHECKSUM_AT
+    at = segment.tcp_at + _CHECKSUM_AT
     (checksum,) = struct.unpack_from("!H", frame, at)
     return frame[:at] + struct.pack("!H", checksum ^ 0x5555) + frame[at + 2 :]
 
 
-def answer(frame: bytes, heard: Heard, *, flags: int, seq: int, ack: int, ttl: int) -> bytes:
+def answer(frame: bytes, segment: TcpSegment, *, flags: int, seq: int, ack: int, ttl: int) -> bytes:
     """Make a bare segment to the sender of that frame, in the name of the end that it was sent to.
 
     As Linux sends a RST on behalf of no socket: IP ID 0, not to be fragmented, no TCP options.
     """
-    ends = other_way(heard.ends)
+    ends = other_way(segment.ends)
     tcp = ends[-4:] + struct.pack("!IIBBHHH", seq & 0xFFFFFFFF, ack & 0xFFFFFFFF, 5 << 4, flags, 0, 0, 0)
     addresses = ends[:-4]
     pseudo = addresses + struct.pack("!II", len(tcp), _TCP)

@@ -31,7 +31,7 @@ _READ_LEN = 65536
 
 
 @dataclass(frozen=True)
-class Manner:
+class TlsOptions:
     """How it answers, and who closes. `without_close_notify`: it closes the TCP connection without one."""
 
     response: bytes
@@ -43,10 +43,10 @@ class Manner:
 class Exchange:
     """One accepted connection from its handshake to its end."""
 
-    def __init__(self, raw: socket.socket, peer: tuple[str, int], manner: Manner) -> None:
+    def __init__(self, raw: socket.socket, peer: tuple[str, int], options: TlsOptions) -> None:
         self._raw = raw
         self._peer = peer
-        self._manner = manner
+        self._options = options
         self._received = self._sent = 0
 
     def run(self, context: ssl.SSLContext, log: tls.KeyLog) -> dict[str, object]:
@@ -79,16 +79,16 @@ class Exchange:
         if not self._is_asked(stream):
             stream.say_close_notify()
             return CLOSE_NOTIFY
-        time.sleep(self._manner.think_s)
-        view = memoryview(self._manner.response)
+        time.sleep(self._options.think_s)
+        view = memoryview(self._options.response)
         while self._sent < len(view):
             self._sent += stream.send(view[self._sent :])
-        if not self._manner.close_after_response:
+        if not self._options.close_after_response:
             while data := stream.recv(_READ_LEN):
                 self._received += len(data)
-        if not self._manner.without_close_notify:
+        if not self._options.without_close_notify:
             stream.say_close_notify()
-        return CLOSED if self._manner.close_after_response else CLOSE_NOTIFY
+        return CLOSED if self._options.close_after_response else CLOSE_NOTIFY
 
     def _is_asked(self, stream: tls.Stream) -> bool:
         """Read a request; return False where the other end sends close_notify before it is whole."""
@@ -107,12 +107,12 @@ def say(event: dict[str, object]) -> None:
     os.write(sys.stdout.fileno(), json.dumps(event).encode() + b"\n")
 
 
-def serve(listener: socket.socket, context: ssl.SSLContext, log: tls.KeyLog, manner: Manner) -> None:
+def serve(listener: socket.socket, context: ssl.SSLContext, log: tls.KeyLog, options: TlsOptions) -> None:
     """Accept without end, a thread for each connection."""
     listener.setblocking(True)
     while True:
         raw, peer = listener.accept()
-        exchange = Exchange(raw, peer[:2], manner)
+        exchange = Exchange(raw, peer[:2], options)
         threading.Thread(target=lambda e=exchange: say(e.run(context, log)), daemon=True).start()
 
 
@@ -135,15 +135,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             context = tls.context(ssl.Purpose.CLIENT_AUTH, options.tls, log)
             context.load_cert_chain(*tls.written(credentials, folder))
             context.num_tickets = options.tickets
-            serving = (listener, context, log, _manner(options))
+            serving = (listener, context, log, _tls_options(options))
             threading.Thread(target=serve, args=serving, daemon=True).start()
             say({"event": "listening", "address": options.bind, "port": options.port})
             sys.stdin.buffer.read()  # until the driver is gone
     return 0
 
 
-def _manner(options: argparse.Namespace) -> Manner:
-    return Manner(
+def _tls_options(options: argparse.Namespace) -> TlsOptions:
+    return TlsOptions(
         response=b"".join(plain(options.body_bytes)),
         think_s=options.think_ms / 1000,
         close_after_response=options.close_after_response,

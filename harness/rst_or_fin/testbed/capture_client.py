@@ -60,7 +60,7 @@ class CaptureClient:
     def holds(self, own: Endpoint, other: Endpoint) -> bool:
         """Return whether this network namespace's kernel still has a connection, TIME_WAIT aside."""
         for record in self._answers(frames.ask_for(own, other)):
-            if isinstance(record, frames.Held):
+            if isinstance(record, frames.ConnectionHeld):
                 return record.held
         return False
 

@@ -61,7 +61,7 @@ def _be_first(command: Sequence[str], place: Path, saved: Path) -> NoReturn:
     try:
         namespaces.die_with_parent()
         program = os.fork()
-        status = confinement.outlive(program) if program else _run(command, place, saved)
+        status = confinement.reap_until_exit(program) if program else _run(command, place, saved)
     finally:  # nothing may unwind into the parent's frames
         os._exit(status)
 

@@ -24,7 +24,7 @@ def test_a_cookie_reaches_the_node_as_it_is() -> None:
 def test_a_slimmed_program_still_runs_and_is_smaller(tmp_path: Path) -> None:
     program = Path("/bin/echo").read_bytes()
     (tmp_path / "echo").write_bytes(
-        strip_elf.slim(program) if len(strip_elf.slim(program)) < len(program) else b""
+        strip_elf.strip(program) if len(strip_elf.strip(program)) < len(program) else b""
     )
     (tmp_path / "echo").chmod(0o755)
     said = subprocess.run([tmp_path / "echo", "hello"], capture_output=True, check=True)

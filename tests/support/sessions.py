@@ -17,7 +17,7 @@ def begin(
     line_timeout_s: float = 10,
 ) -> bytes:
     """Ask the node to play a session; return the ref to collect it by."""
-    order = session.order(
+    order = session.encode_play(
         session=text,
         bindings=bindings or {},
         close_line=close_line,

@@ -317,14 +317,14 @@ def bz_image(*, magic: bytes = b"HdrS", flags: int = 1) -> bytes:
 
 
 def test_a_bzimage_is_a_kernel() -> None:
-    assert kernel_images.trouble_with(bz_image()) == ""
+    assert kernel_images.bzimage_defect(bz_image()) == ""
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"\x7fELF" + bytes(0x2000), bz_image(magic=b"HdrX"), bz_image(flags=0)]
 )
 def test_what_is_no_64_bit_bzimage_is_no_kernel(content: bytes) -> None:
-    assert kernel_images.trouble_with(content) != ""
+    assert kernel_images.bzimage_defect(content) != ""
 
 
 def test_a_users_own_kernel_is_named_by_its_content(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from rst_or_fin.agents.kinds import ABOUT, ENDS, ERRNOS, OPTIONS, RESERVED, Opti
 from rst_or_fin.scenario import peers
 from rst_or_fin.scenario.model import Server
 
-PLACE = peers.Place(own="192.0.2.1", spare="192.0.2.2", node="192.0.2.3")
+PLACE = peers.Addresses(own="192.0.2.1", spare="192.0.2.2", node="192.0.2.3")
 EACH_OPTION = [(kind, name) for kind in OPTIONS for name in OPTIONS[kind]]
 NUMBERS = [(kind, name) for kind, name in EACH_OPTION if OPTIONS[kind][name].type is int]
 

@@ -36,20 +36,20 @@ def test_each_refusal_has_its_hint(
     monkeypatch: pytest.MonkeyPatch, number: int, sysctl: str, hint: str
 ) -> None:
     monkeypatch.setattr(holder_process, "_reads", lambda path, text: bool(sysctl) and path.endswith(sysctl))
-    refused = holder_process.trouble(
-        {"event": "trouble", "step": "namespaces", "errno": number, "error": "refused"}
+    refused = holder_process.error_from(
+        {"event": "failed", "step": "namespaces", "errno": number, "error": "refused"}
     )
     assert hint in refused.hint
 
 
 def test_a_programs_last_words_are_told() -> None:
     ended = {"event": "ended", "who": "node", "status": 1, "output": "usage: ...\nno such cookie"}
-    assert str(holder_process.trouble(ended)) == "the node ended with status 1: no such cookie"
+    assert str(holder_process.error_from(ended)) == "the node ended with status 1: no such cookie"
 
 
 def test_a_confinement_that_is_refused_has_its_hint() -> None:
     output = f"{confinement.REFUSED}: [Errno 13] mounting /: Permission denied"
-    refused = holder_process.trouble({"event": "ended", "who": "node", "status": 1, "output": output})
+    refused = holder_process.error_from({"event": "ended", "who": "node", "status": 1, "output": output})
     assert (str(refused), "apparmor=unconfined" in refused.hint) == (output, True)
 
 

@@ -70,5 +70,5 @@ def test_another_node_has_another_testbed_whatever_the_peer() -> None:
 
 @pytest.mark.parametrize("kind", [name for name, kind in peers.KINDS.items() if kind.adjustable])
 def test_a_peer_that_can_be_adjusted_takes_its_orders_as_a_line_of_json(kind: str) -> None:
-    order = peers.order(Server(kind=kind, options={"body_bytes": 3}))
+    order = peers.reconfigure_line(Server(kind=kind, options={"body_bytes": 3}))
     assert (msgspec.json.decode(order), order.endswith(b"\n")) == ({"body_bytes": 3}, True)

@@ -24,7 +24,7 @@ class Bed:
 
     server = B
     wire = None
-    kernels_at_hand = True
+    kernel_queries_are_local = True
 
     def __init__(self, *looks: str, peer_report: PeerReport | None = None) -> None:
         whole = [frame(segment) for segment in segments("\n".join(looks))]

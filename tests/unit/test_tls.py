@@ -82,7 +82,7 @@ def test_whether_a_peer_speaks_tls_is_told_by_its_options(server: Server, versio
 
 @pytest.mark.parametrize("kind", ["client", "nginx", "httpd"])
 def test_tls_is_on_a_port_that_wireshark_does_not_take_for_plain_http(kind: str) -> None:
-    place = peers.Place(own="192.0.2.1", spare="192.0.2.2", node="192.0.2.3")
+    place = peers.Addresses(own="192.0.2.1", spare="192.0.2.2", node="192.0.2.3")
     servers = (Server(kind=kind), Server(kind=kind, options={"tls": "1.3"}))
     assert [peers.endpoint(server, place).port for server in servers] == [8080, 8443]
 

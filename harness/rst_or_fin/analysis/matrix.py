@@ -98,7 +98,7 @@ class Cell:
 class CellGroup:
     """Cells that one testbed can serve, one after another: same combination, same hosts.
 
-    The peer may be told to take other options in between (`peers.can_become`).
+    The peer may be told to take other options in between (`peers.can_reconfigure`).
     """
 
     combination: Combination

@@ -45,12 +45,12 @@ def make(client: docker.DockerClient, *, image: str, suite: str, tag: str, diges
 
     Raises MachineError: no tool to bootstrap with, archive unreachable, disk full, engine gone.
     """
-    trouble = registry_trouble()
-    if not trouble:
-        trouble = _pull(client, image, suite, tell)
-    if not trouble:
+    failed = registry_failure()
+    if not failed:
+        failed = _pull(client, image, suite, tell)
+    if not failed:
         return _label_pulled(client, image, suite, tag, digest, tell)
-    tell(Progress(image=image, step="registry", what=f"not pulled ({trouble}), so bootstrapping it"))
+    tell(Progress(image=image, step="registry", what=f"not pulled ({failed}), so bootstrapping it"))
     with temporary_folder("base-image") as folder:
         tarball = Path(folder) / "base.tar"
         try:
@@ -65,7 +65,7 @@ def make(client: docker.DockerClient, *, image: str, suite: str, tag: str, diges
 
 
 @cache
-def registry_trouble() -> str:
+def registry_failure() -> str:
     """Return why no registry can be pulled from, or "": tried once a process, for a few seconds at most."""
     import docker.errors
     import requests.exceptions
@@ -156,14 +156,14 @@ def _bootstrap(image: str, suite: str, tarball: Path, tell: Tell) -> str:
 
 def source() -> tuple[bool, str]:
     """Say where a base image would come from on this host; (False, the hint) where from nowhere."""
-    trouble = registry_trouble()
-    if not trouble:
+    failed = registry_failure()
+    if not failed:
         return True, "pulled from a registry"
     tool = bootstrap_tool()
     if tool:
-        return True, f"bootstrapped with {tool} ({trouble})"
+        return True, f"bootstrapped with {tool} ({failed})"
     if _may_install():
-        return True, f"bootstrapped with mmdebstrap, which will be installed with apt-get ({trouble})"
+        return True, f"bootstrapped with mmdebstrap, which will be installed with apt-get ({failed})"
     return False, _INSTALL_IT
 
 

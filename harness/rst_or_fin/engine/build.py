@@ -20,7 +20,7 @@ _LAST_LINES = 15
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _ENGINES_OWN = re.compile(r"\s*---> |Removing intermediate container ")
 _STATUS = re.compile(r"The command .* returned a non-zero code: (\d+)", re.DOTALL)
-_VERDICT = "rst-or-fin: "
+_OWN_LINE = "rst-or-fin: "
 
 _NO_FILE = re.compile(r"failed to fetch \S+\.deb\s+404\s+not found", re.IGNORECASE)
 _OFFLINE = "the package archive can't be reached: check the network or the proxy, then run again"
@@ -75,7 +75,7 @@ def failure(image: str, step: str, said: Iterable[str]) -> MachineError:
     """Make the error for a failed step: the last lines of its output and the hint that they suggest."""
     lines = [line for line in said if line.strip()][-_LAST_LINES:]
     text = "\n".join(lines)
-    verdict = next((line.removeprefix(_VERDICT) for line in lines if line.startswith(_VERDICT)), "")
+    told = next((line.removeprefix(_OWN_LINE) for line in lines if line.startswith(_OWN_LINE)), "")
     if engine.disk_is_full(text):
         return engine.disk_full_error("no space left on device", f"making the image {image} ({step})")
     if _NO_FILE.search(text):
@@ -83,13 +83,13 @@ def failure(image: str, step: str, said: Iterable[str]) -> MachineError:
             f"the image {image} could not be made: {step}: the archive answers 404 for a package",
             "choose another release: `rst-or-fin kernels list` leaves this one out from now on",
         )
-    if verdict:
+    if told:
         hint = "try another kernel, or put this one's `modules` folder beside it"
     else:
         fitting = (hint for pattern, hint in _REMEDIES if pattern.search(text))
         hint = next(fitting, "the lines above are the step's last output")
-    shown = "".join(f"\n    {line}" for line in lines if not line.startswith(_VERDICT))
-    what = verdict or f"{step} failed"
+    shown = "".join(f"\n    {line}" for line in lines if not line.startswith(_OWN_LINE))
+    what = told or f"{step} failed"
     return MachineError(f"the image {image} could not be made: {what}{shown}", hint)
 
 

@@ -97,8 +97,8 @@ def _try_connect(client: docker.DockerClient) -> None:
     adapter = client.api.adapters.get("http+docker://")
     path = getattr(adapter, "socket_path", None)
     if path is not None:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as knocking:
-            knocking.connect(path)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.connect(path)
 
 
 def _unreachable(error: BaseException) -> MachineError:

@@ -118,10 +118,10 @@ def own(path: Path) -> str:
         content = path.read_bytes()
     except OSError as error:
         raise UsageError(f"the kernel {path} cannot be read: {error.strerror}", "name a bzImage") from error
-    trouble = trouble_with(content)
-    if trouble:
+    defect = bzimage_defect(content)
+    if defect:
         raise UsageError(
-            f"{path} is not a kernel to boot: {trouble}", "name a bzImage, as `make bzImage` makes it"
+            f"{path} is not a kernel to boot: {defect}", "name a bzImage, as `make bzImage` makes it"
         )
     files = [image_table.context_file("own/bzImage", path)]
     modules = path.parent / "modules"
@@ -133,7 +133,7 @@ def own(path: Path) -> str:
     return release
 
 
-def trouble_with(content: bytes) -> str:
+def bzimage_defect(content: bytes) -> str:
     """Return why this is not a 64-bit bzImage, or "".
 
     Source: Documentation/arch/x86/boot.rst, Linux 6.12, offsets 0x1fe to 0x236.

@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from . import progress, qemu
+from . import qemu, watchdog
 from .monitor import Monitor
 
 _SAVE_LIMIT_S = 600.0  # of a machine that has much else to do
@@ -34,9 +34,9 @@ def main(arguments: Sequence[str]) -> int:
         nics=[qemu.unconnected(number) for number in range(qemu.NICS)],
     ) as guest:
         monitor = Monitor(guest.monitor)
-        trouble = _await_node(guest, monitor)
-        if trouble:
-            print(trouble, file=sys.stderr)
+        failure = _await_node(guest, monitor)
+        if failure:
+            print(failure, file=sys.stderr)
             return 1
         print(f"node up after {time.monotonic() - began_s:.1f} s")
         time.sleep(_SETTLE_S)
@@ -48,19 +48,19 @@ def main(arguments: Sequence[str]) -> int:
 def _await_node(guest: qemu.Machine, monitor: Monitor) -> str:
     """Wait until the guest says that its node is up; return what went wrong, or ""."""
     said, console = b"", b""
-    done = progress.Progress(lambda: progress.cpu_s(guest.process.pid), time.monotonic)
+    watched = watchdog.Watchdog(lambda: watchdog.cpu_s(guest.process.pid), time.monotonic)
     while b"ready\n" not in said:
-        readable, _, _ = select.select([guest.console, guest.channel], [], [], progress.LOOK_S)
-        trouble = done.trouble()
-        if trouble:
-            return _failure_report(trouble, console)
+        readable, _, _ = select.select([guest.console, guest.channel], [], [], watchdog.LOOK_S)
+        failure = watched.failure()
+        if failure:
+            return _failure_report(failure, console)
         if not readable and monitor.is_stopped_for_good():
             return _failure_report("this kernel has halted: its processor waits with interrupts off", console)
         for line in readable:
             data = line.recv(65536)
             if not data:
                 return _failure_report("this kernel stopped before the node was up", console)
-            done.said_something()
+            watched.note_output()
             if line is guest.console:
                 console += data
             else:

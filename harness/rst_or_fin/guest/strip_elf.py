@@ -14,7 +14,7 @@ _HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 _PROGRAM_HEADER = struct.Struct("<IIQQQQQQ")
 
 
-def slim(elf: bytes) -> bytes:
+def strip(elf: bytes) -> bytes:
     """Return the file without its section headers and whatever else is not loaded."""
     fields = list(_HEADER.unpack_from(elf))
     first, entry_len, count = fields[5], fields[9], fields[10]
@@ -28,7 +28,7 @@ def main() -> None:
     """Strip the files named on the command line, in place."""
     for name in sys.argv[1:]:
         path = Path(name)
-        path.write_bytes(slim(path.read_bytes()))
+        path.write_bytes(strip(path.read_bytes()))
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def leave_cookie(cookie: str) -> None:
     os.close(fd)
 
 
-def outlive(program: int) -> int:
+def reap_until_exit(program: int) -> int:
     """Reap processes, as process 1 must, until that child ends; return its status, 128 + N for signal N."""
     while True:
         pid, status = os.wait()

@@ -27,7 +27,7 @@ from .programs import Program
 
 _INTERFACE = "wire"
 _TO_NODE, _TO_PEER = "node", "peer"  # the wire's own two interfaces
-_KNOCK_EVERY_MS = 2
+_CONNECT_EVERY_MS = 2
 _LOG_PIPE_LEN = 1 << 20  # what a plain user may have (fs.pipe-max-size): the log of some 7000 connections
 _NOBODY = 65534
 _F_SETPIPE_SZ = 1031
@@ -43,8 +43,8 @@ def main() -> int:
     try:
         with _step("namespaces"):
             kind = _make_namespaces()
-    except _TroubleError as trouble:
-        send(channel, trouble.message)
+    except _SetUpError as error:
+        send(channel, error.message)
         return 1
     inner = os.fork()
     if inner:
@@ -54,19 +54,19 @@ def main() -> int:
     try:
         namespaces.die_with_parent()
         _Inner(order, channel, driver, kind).hold()
-    except _TroubleError as trouble:
-        send(channel, trouble.message)
+    except _SetUpError as error:
+        send(channel, error.message)
     except ConnectionError:
         pass  # the driver is gone: there is nobody to tell
     return 0
 
 
-class _TroubleError(Exception):
+class _SetUpError(Exception):
     """A step of the set-up failed; `message` tells the driver."""
 
     def __init__(self, step: str, error: OSError) -> None:
         super().__init__(f"{step}: {error}")
-        self.message = {"event": "trouble", "step": step, "errno": error.errno or 0, "error": str(error)}
+        self.message = {"event": "failed", "step": step, "errno": error.errno or 0, "error": str(error)}
 
 
 @contextmanager
@@ -74,7 +74,7 @@ def _step(name: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise _TroubleError(name, error) from error
+        raise _SetUpError(name, error) from error
 
 
 def _watch_of(driver: int) -> int | None:
@@ -110,9 +110,10 @@ class _Inner:
         # Who the programs become; None: they stay the plain user who started this.
         self._nobody = _NOBODY if kind == "root" and namespaces.may_become(_NOBODY) else None
         self._programs: list[Program] = []
+        self._kept_open: list[int] = []  # what ends with its last descriptor
 
     def hold(self) -> None:
-        """Set everything up and stay until the driver is gone. Raises _TroubleError where a step fails."""
+        """Set everything up and stay until the driver is gone. Raises _SetUpError where a step fails."""
         children, wakeup = os.pipe()
         os.set_blocking(children, False)
         os.set_blocking(wakeup, False)
@@ -184,9 +185,10 @@ class _Inner:
             if node == 0:
                 os.chdir(order.node_folder)
                 os.execve(order.node[0], order.node, order.node_environment)
-            raise SystemExit(confinement.outlive(node))
+            raise SystemExit(confinement.reap_until_exit(node))
 
-        inputs, self._node_lifeline = os.pipe()
+        inputs, lifeline = os.pipe()
+        self._kept_open.append(lifeline)
         with namespaces.children_in_own_processes():
             self._programs.append(Program("node", body, inputs))
         os.close(inputs)
@@ -194,7 +196,7 @@ class _Inner:
     def _start_wire(self, client_host: int) -> list[int]:
         """Put a network between the hosts and start its program; return the ends of its log and input."""
         namespaces.unshare(namespaces.CLONE_NEWNET)
-        self._wire_host = _own_network()  # with it both hosts' interfaces would go
+        self._kept_open.append(_own_network())  # with it both hosts' interfaces would go
         with Netlink() as link:
             for name, host in ((_TO_NODE, client_host), (_TO_PEER, self._server_host)):
                 link.make_veth(name, _INTERFACE, host)
@@ -231,7 +233,7 @@ class _Inner:
         return log, orders
 
     def _wait(self, children: int) -> None:
-        """Wait until the driver is gone: meanwhile try to reach the node, listen to programs, reap them."""
+        """Until the driver is gone, try to connect to the node, read the programs' stderr and reap them."""
         poll = select.poll()
         poll.register(self._channel, select.POLLIN)
         poll.register(children, select.POLLIN)
@@ -240,17 +242,17 @@ class _Inner:
         speaking = {program.errors: program for program in self._programs}
         for fd in speaking:
             poll.register(fd, select.POLLIN)
-        knocking = bool(self._order.node)
+        connecting = bool(self._order.node)
         while True:
-            for fd, _ in poll.poll(_KNOCK_EVERY_MS if knocking else None):
+            for fd, _ in poll.poll(_CONNECT_EVERY_MS if connecting else None):
                 if fd in (self._channel.fileno(), self._driver):
                     return  # the driver sends nothing after its order: this is its end
                 if fd == children:
                     os.read(children, 4096)
                     self._reap()
-                elif not speaking[fd].listen():
+                elif not speaking[fd].read_errors():
                     poll.unregister(fd)
-            knocking = knocking and not self._try_connect()
+            connecting = connecting and not self._try_connect()
 
     def _try_connect(self) -> bool:
         """Hand out a connection to the node's distribution port, if it listens already."""

@@ -12,7 +12,7 @@ holder -> driver, each with its `event`:
     "linked"   the node listens; carries [a socket connected to its distribution port].
     "ended"    a program ended: `who`, `status` (as os.waitstatus_to_exitcode gives it), and `output`, its
                last words.
-    "trouble"  the set-up failed: `step`, `errno` (0: none), `error`. Nothing follows it.
+    "failed"   the set-up failed: `step`, `errno` (0: none), `error`. Nothing follows it.
 """
 
 from __future__ import annotations

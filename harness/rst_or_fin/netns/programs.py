@@ -45,7 +45,7 @@ class Program:
                 os._exit(status)
         os.close(errors)
 
-    def listen(self) -> bool:
+    def read_errors(self) -> bool:
         """Take what it wrote to standard error since; return False once it has closed that."""
         try:
             while words := os.read(self.errors, 65536):
@@ -56,7 +56,7 @@ class Program:
 
     def exit_message(self, status: int) -> dict[str, Any]:
         """Make the message "ended" for a wait status."""
-        self.listen()
+        self.read_errors()
         code = os.waitstatus_to_exitcode(status)
         return {
             "event": "ended",

@@ -65,7 +65,7 @@ def written_in(language: str, text: str) -> Session:
     return text if language == "erlang" else (Atom(language), text)
 
 
-def order(
+def encode_play(
     *,
     session: Session,
     bindings: Mapping[str, str],
@@ -143,20 +143,20 @@ def ask_counters(link: Link) -> bytes:
     return link.send(Atom("counters"))
 
 
-def told_counters(link: Link, ref: bytes, moment: Moment) -> tuple[CounterReading, bytes]:
+def answered_counters(link: Link, ref: bytes, moment: Moment) -> tuple[CounterReading, bytes]:
     """Return the answer to `ask_counters`. Raises LinkLostError where the node is gone, LinkTimeoutError."""
     try:
         match link.next_event(ref, _ANSWER_S):
             case ("counters", reading):
                 return _reading(moment, reading), _tables(reading)
             case event:
-                raise _foreign(event)
+                raise _unexpected(event)
     finally:
         link.release(ref)
 
 
 class _Gathering:
-    """A Replay in the making."""
+    """Collects a play's events into a Replay."""
 
     def __init__(
         self, on_call: Callable[[Call], None] | None, on_begun: Callable[[bytes], None] | None
@@ -181,7 +181,7 @@ class _Gathering:
                 for name, *values in events:
                     self._take(name.name, *values)
             case _:
-                raise _foreign(event)
+                raise _unexpected(event)
 
     def _take(self, *event: Any) -> None:
         match event:
@@ -214,7 +214,7 @@ class _Gathering:
             case ("unparsable", line, why):
                 raise UnparsableError(line, _text(why), "see docs/scenarios.md for how a session is written")
             case _:
-                raise _foreign(event)
+                raise _unexpected(event)
 
     def node_gone(self, why: str) -> None:
         """End the replay: the node, perhaps on purpose, ended and took the close's result with it."""
@@ -255,7 +255,7 @@ def _with_application(error: str) -> str:
     return f"{error}\n{hint}" if hint else error
 
 
-def _foreign(event: Event) -> LinkError:
+def _unexpected(event: Event) -> LinkError:
     return LinkError(
         f"the Erlang node sent an unknown event: {event!r}",
         "rebuild the node's image: it runs another version of session_node.escript",

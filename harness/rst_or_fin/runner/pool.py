@@ -54,7 +54,11 @@ class TestbedPool:
         if self._testbed is None or self._hosts is None:
             return
         same = replace(self._hosts, server=hosts.server) == hosts
-        if same and peers.can_become(self._hosts.server, hosts.server) and not _is_cut_off(self._testbed):
+        if (
+            same
+            and peers.can_reconfigure(self._hosts.server, hosts.server)
+            and not _is_cut_off(self._testbed)
+        ):
             self._testbed.serve(hosts.server)
             self._hosts = hosts
 

@@ -134,7 +134,7 @@ def _is_open(testbed: Testbed, ends: Ends, over: bool) -> bool:
 
 
 def _node_holds(testbed: Testbed, ends: Ends, over: bool) -> bool:
-    held = _held(testbed, testbed.node_holds, ends, over)
+    held = _held(testbed, testbed.node_connection_exists, ends, over)
     return not over if held is None else held
 
 
@@ -142,4 +142,4 @@ def _held(
     testbed: Testbed, ask: Callable[[Endpoint, Endpoint], bool | None], ends: Ends, over: bool
 ) -> bool | None:
     """Ask a kernel; where that takes a round trip only after a connection that the captures show as open."""
-    return ask(*ends) if testbed.kernels_at_hand or not over else None
+    return ask(*ends) if testbed.kernel_queries_are_local or not over else None

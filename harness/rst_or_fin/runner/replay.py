@@ -289,7 +289,7 @@ class _Play:
         self.may_be_watched = not (live or disturbed)
         self._testbed = testbed
         self._rules = order(scenario.rules, scenario.random)
-        self._order = session.order(
+        self._order = session.encode_play(
             session=session.written_in(scenario.language, scenario.session),
             bindings={
                 "Server": _address_term(testbed.server.address),
@@ -333,7 +333,7 @@ _Counters = tuple[CounterReading, bytes]  # what is picked out of all counters, 
 
 def _settled(testbed: Testbed, *, node_gone: bool) -> _Counters | bytes:
     """Read the counters once the wire has settled, or ask the node for them and return the ref."""
-    if not node_gone and not testbed.kernels_at_hand:
+    if not node_gone and not testbed.kernel_queries_are_local:
         with suppress(LinkLostError):
             return session.ask_counters(testbed.link)
     return _counters_from_outside(testbed)
@@ -356,7 +356,7 @@ def _with_settled_counters(
     """
     if isinstance(settled, bytes):
         try:
-            settled = session.told_counters(testbed.link, settled, Moment.SETTLED)
+            settled = session.answered_counters(testbed.link, settled, Moment.SETTLED)
         except LinkError as error:
             gone = gone or isinstance(error, LinkLostError)
             settled = _counters_from_outside(testbed)

@@ -95,7 +95,7 @@ KINDS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Addresses:
     """Addresses on the test network: the peer's host's, a spare one that no kernel has, and the node's."""
 
     own: str
@@ -113,11 +113,11 @@ def kind_of(server: Server) -> Kind:
         ) from None
 
 
-def endpoint(server: Server, place: Place) -> Endpoint:
+def endpoint(server: Server, addresses: Addresses) -> Endpoint:
     """Return what a session knows as `Server` and `Port`: the peer's address, and the listening port."""
     kind = kind_of(server)
     port = _TLS_PORT if kind.port == _HTTP_PORT and tls_version(server) else kind.port
-    return Endpoint(place.spare if kind.spare else place.own, port)
+    return Endpoint(addresses.spare if kind.spare else addresses.own, port)
 
 
 def tls_version(server: Server) -> str:
@@ -126,7 +126,7 @@ def tls_version(server: Server) -> str:
     return "" if option is None else str(server.options.get("tls", option.default or ""))
 
 
-def can_become(one: Server, other: Server) -> bool:
+def can_reconfigure(one: Server, other: Server) -> bool:
     """Return whether a peer that runs can be told to be another one."""
     return adjustable(one) == adjustable(other)
 
@@ -136,21 +136,21 @@ def adjustable(server: Server) -> Server:
     return replace(server, options={}) if kind_of(server).adjustable else server
 
 
-def order(server: Server) -> bytes:
+def reconfigure_line(server: Server) -> bytes:
     """Return the line that tells an adjustable peer to be this one from now on."""
     return json.dumps(server.options).encode() + b"\n"
 
 
-def arguments(server: Server, place: Place) -> list[str]:
+def arguments(server: Server, addresses: Addresses) -> list[str]:
     """Return the command line of a peer's program: its addresses, then its options from the scenario.
 
     `body_bytes = 20000` becomes `--body-bytes=20000`; a true flag stands alone, a false one is left out.
     """
     kind = kind_of(server)
-    address, port = endpoint(server, place)
-    found = ["--bind", address, "--port", str(port), "--clean-offloads", place.own]
+    address, port = endpoint(server, addresses)
+    found = ["--bind", address, "--port", str(port), "--clean-offloads", addresses.own]
     if kind.connects:
-        found += ["--target", place.node]
+        found += ["--target", addresses.node]
     for name, value in server.options.items():
         flag = "--" + name.replace("_", "-")
         if value is True:

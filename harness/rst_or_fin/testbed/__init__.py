@@ -70,7 +70,7 @@ class Testbed(Protocol):
         None where a kernel cannot be asked.
         """
 
-    def node_holds(self, one: Endpoint, other: Endpoint) -> bool | None:
+    def node_connection_exists(self, one: Endpoint, other: Endpoint) -> bool | None:
         """Return the same of the node's host alone."""
 
     def counter_tables(self) -> bytes:
@@ -80,7 +80,7 @@ class Testbed(Protocol):
         """
 
     @property
-    def kernels_at_hand(self) -> bool:
+    def kernel_queries_are_local(self) -> bool:
         """Whether counters and socket tables cost less than to ask the node."""
 
     def check(self) -> None:
@@ -99,7 +99,7 @@ class Testbed(Protocol):
         """Tell a peer that is a client to connect, by a line on its stdin."""
 
     def serve(self, server: Server) -> None:
-        """Have the peer be that server from now on (`peers.can_become`). Raises MachineError."""
+        """Have the peer be that server from now on (`peers.can_reconfigure`). Raises MachineError."""
 
     def peer_report(self, client: Endpoint, timeout_s: float) -> PeerReport | None:
         """Return what the peer's application saw of the connection from `client`, once it ended there.

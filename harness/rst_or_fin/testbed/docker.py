@@ -129,13 +129,13 @@ class DockerTestbed:
 
     def holds(self, one: Endpoint, other: Endpoint) -> bool | None:
         """Ask the captures; only where there is a wire is there one at the peer's end."""
-        node = self.node_holds(one, other)
+        node = self.node_connection_exists(one, other)
         if node is not False or self._at_peer is None:
             return node or None
         own, peer = self._sorted(one, other)
         return self._at_peer.holds(peer, own)
 
-    def node_holds(self, one: Endpoint, other: Endpoint) -> bool | None:
+    def node_connection_exists(self, one: Endpoint, other: Endpoint) -> bool | None:
         """Ask the capture in the node's network; None for a kernel of the node's own."""
         return None if self._node.guest is not None else self._capture.holds(*self._sorted(one, other))
 
@@ -143,7 +143,7 @@ class DockerTestbed:
         return (one, other) if one.address == self._place.node else (other, one)
 
     @property
-    def kernels_at_hand(self) -> bool:
+    def kernel_queries_are_local(self) -> bool:
         """False: each question is a round trip to a container."""
         return False
 
@@ -223,7 +223,7 @@ class DockerTestbed:
         with ThreadPoolExecutor(4) as pool:
             control = pool.submit(make_control_network, run)
             test_network, prefix = ("", _JOINED[family]) if hosts.wired else make_test_network(run, family)
-            self._place = peers.Place(own=f"{prefix}4", spare=f"{prefix}5", node=f"{prefix}3")
+            self._place = peers.Addresses(own=f"{prefix}4", spare=f"{prefix}5", node=f"{prefix}3")
             self._server = peers.endpoint(hosts.server, self._place)
             self._credentials = credentials_for(hosts.server, self._server.address, self._place.node)
             if hosts.wired:

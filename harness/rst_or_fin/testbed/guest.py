@@ -14,7 +14,7 @@ from rst_or_fin.errors import MachineError
 from rst_or_fin.evidence import tracepoint
 from rst_or_fin.evidence.tracepoint import Reset
 from rst_or_fin.tcp.segment import Endpoint
-from rst_or_fin.testbed.lines import Lines
+from rst_or_fin.testbed.std_streams import StdStreams
 
 _ANSWER_TIMEOUT_S = 10.0
 _KEPT_RESETS = 1000  # those of the control link are never asked for
@@ -23,7 +23,7 @@ _KEPT_RESETS = 1000  # those of the control link are never asked for
 class Guest:
     """The guest behind a container's standard streams. Every method waits up to 10 s for an answer."""
 
-    def __init__(self, log: Lines) -> None:
+    def __init__(self, log: StdStreams) -> None:
         self._log = log
         self._rest = b""
         self._accelerator = ""

@@ -55,7 +55,7 @@ class HolderProcess:
         if message["event"] != event:
             for fd in fds:
                 os.close(fd)
-            raise trouble(message)
+            raise error_from(message)
         return message, fds
 
     def news(self, timeout_s: float) -> dict[str, Any] | None:
@@ -67,7 +67,7 @@ class HolderProcess:
         """Raise MachineError if the end of a program, or of the holder, is reported within that time."""
         message = self.news(timeout_s)
         if message is not None and message["event"] != "linked":
-            raise trouble(message)
+            raise error_from(message)
 
     def close(self) -> None:
         """End the holder and all that it holds; when this returns, every process of it is gone."""
@@ -113,7 +113,7 @@ def _start(channel: int) -> subprocess.Popen[bytes]:
         ) from error
 
 
-def trouble(message: dict[str, Any]) -> MachineError:
+def error_from(message: dict[str, Any]) -> MachineError:
     """Turn an unexpected holder message into an error with a hint."""
     if message["event"] == "ended":
         said = message["output"].splitlines()[-1:] or ["it said nothing"]
@@ -123,11 +123,11 @@ def trouble(message: dict[str, Any]) -> MachineError:
             f"the {message['who']} ended {_how(message['status'])}: {said[0]}",
             f"see `rst-or-fin doctor`, {_DOCKER}",
         )
-    if message["event"] == "trouble" and message["step"] == "namespaces":
+    if message["event"] == "failed" and message["step"] == "namespaces":
         return MachineError(
             f"this machine refuses network namespaces ({message['error']})", _hint(message["errno"])
         )
-    if message["event"] == "trouble":
+    if message["event"] == "failed":
         doing = f"setting up {message['step']}"
         return of_machine(OSError(message["errno"], message["error"]), doing) or MachineError(
             f"{doing} failed: {message['error']}", f"see `rst-or-fin doctor`, {_DOCKER}"

@@ -32,7 +32,7 @@ from rst_or_fin.scenario.model import Server
 from rst_or_fin.scenario.sysctls import PINNED_SYSCTLS, pinned_with
 from rst_or_fin.tcp.segment import Endpoint
 from rst_or_fin.testbed import credentials_for
-from rst_or_fin.testbed.holder_process import HolderProcess, trouble
+from rst_or_fin.testbed.holder_process import HolderProcess, error_from
 from rst_or_fin.testbed.peer_program import PeerProgram, not_listening
 from rst_or_fin.testbed.spec import TestbedSpec
 from rst_or_fin.testbed.wire_program import WireProgram
@@ -146,7 +146,7 @@ class LocalTestbed:
         return b"".join(os.pread(fd, _PROC_FILE_LEN, 0) for fd in self._counter_files)
 
     @property
-    def kernels_at_hand(self) -> bool:
+    def kernel_queries_are_local(self) -> bool:
         """True: their files and sockets are open here."""
         return True
 
@@ -175,7 +175,7 @@ class LocalTestbed:
             self._server_table, peer, command
         )
 
-    def node_holds(self, one: Endpoint, other: Endpoint) -> bool | None:
+    def node_connection_exists(self, one: Endpoint, other: Endpoint) -> bool | None:
         """Ask the socket table of the node's namespace."""
         return socket_table.holds(self._node_table, *self._sorted(one, other))
 
@@ -307,7 +307,7 @@ class LocalTestbed:
             self._wire.gone = self._wire.gone or f"its program ended with status {message['status']}"
             return False
         if message["event"] != "ended" or message["who"] != "node":
-            raise trouble(message)
+            raise error_from(message)
         self._node_status = message["status"]
         return True
 
@@ -357,16 +357,16 @@ def probe() -> str:
     return str(wired["facts"]["namespaces"])
 
 
-def place_of(family: int) -> peers.Place:
+def place_of(family: int) -> peers.Addresses:
     """Return the addresses of every local testbed: in its own namespaces they are always free."""
-    return peers.Place(own=_SERVER[family], spare=_SPARE[family], node=_CLIENT[family])
+    return peers.Addresses(own=_SERVER[family], spare=_SPARE[family], node=_CLIENT[family])
 
 
 def order_for(
     runtime: erlang.Erlang,
     cookie: str,
     server: Server,
-    place: peers.Place,
+    place: peers.Addresses,
     backend: str,
     code: Sequence[str] = (),
 ) -> Order:

@@ -9,8 +9,8 @@ from rst_or_fin.evidence.records import PeerReport
 from rst_or_fin.scenario import peers
 from rst_or_fin.scenario.model import Server
 from rst_or_fin.tcp.segment import Endpoint
-from rst_or_fin.testbed.lines import Lines
 from rst_or_fin.testbed.peer_log import PeerLog
+from rst_or_fin.testbed.std_streams import StdStreams
 
 _ANSWER_TIMEOUT_S = 10.0
 
@@ -23,7 +23,7 @@ def not_listening(timeout_s: float) -> MachineError:
 class PeerProgram:
     """One peer, over its standard streams. Whatever these raise where it is gone, its methods raise."""
 
-    def __init__(self, lines: Lines) -> None:
+    def __init__(self, lines: StdStreams) -> None:
         self._lines = lines
         self._log = PeerLog()
 
@@ -51,7 +51,7 @@ class PeerProgram:
     def become(self, server: Server) -> None:
         """Have it be that server from now on. Raises MachineError where it does not say that it is."""
         adjusted = self._log.adjusted
-        self._lines.write(peers.order(server), _ANSWER_TIMEOUT_S)
+        self._lines.write(peers.reconfigure_line(server), _ANSWER_TIMEOUT_S)
         deadline = time.monotonic() + _ANSWER_TIMEOUT_S
         while self._log.adjusted == adjusted:
             if not self.hear(max(0.0, deadline - time.monotonic())):

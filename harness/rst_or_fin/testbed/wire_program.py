@@ -16,7 +16,7 @@ from rst_or_fin.capture_file.frame import Frame
 from rst_or_fin.errors import MachineError
 from rst_or_fin.evidence.records import WireAction
 from rst_or_fin.tcp.segment import Endpoint
-from rst_or_fin.testbed.lines import Lines
+from rst_or_fin.testbed.std_streams import StdStreams
 
 _ANSWER_TIMEOUT_S = 5.0
 _START_TIMEOUT_S = 30.0
@@ -34,7 +34,7 @@ class WireProgram:
     """One wire. `drain_peer` takes what was captured at the peer's end of it."""
 
     def __init__(
-        self, lines: Lines, drain_peer: Callable[[], list[Frame]], dropped: Callable[[], int]
+        self, lines: StdStreams, drain_peer: Callable[[], list[Frame]], dropped: Callable[[], int]
     ) -> None:
         self._lines = lines
         self._rest = b""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 
-class Lines(Protocol):
+class StdStreams(Protocol):
     """A program's standard streams. Both methods raise MachineError or OSError where it is gone."""
 
     def write(self, data: bytes, timeout_s: float) -> None:

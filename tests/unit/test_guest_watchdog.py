@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from rst_or_fin.guest import progress
+from rst_or_fin.guest import watchdog
 
 
 class Watched:
@@ -13,17 +13,17 @@ class Watched:
 
     def __init__(self) -> None:
         self.cpu_s = self.now_s = 0.0
-        self.progress = progress.Progress(lambda: self.cpu_s, lambda: self.now_s)
+        self.watchdog = watchdog.Watchdog(lambda: self.cpu_s, lambda: self.now_s)
 
     def passes(self, now_s: float, *, share: float) -> str:
         """So many seconds go by, and the guest gets that share of a CPU."""
         self.now_s += now_s
         self.cpu_s += now_s * share
-        return self.progress.trouble()
+        return self.watchdog.failure()
 
 
 @pytest.mark.parametrize(
-    ("now_s", "share", "trouble"),
+    ("now_s", "share", "failure"),
     [
         (19, 1.0, ""),
         (21, 1.0, "hangs"),
@@ -34,27 +34,27 @@ class Watched:
         (900, 0.021, ""),  # starved: it would compute if it could
     ],
 )
-def test_silence_is_measured_in_what_was_computed(now_s: float, share: float, trouble: str) -> None:
+def test_silence_is_measured_in_what_was_computed(now_s: float, share: float, failure: str) -> None:
     found = Watched().passes(now_s, share=share)
-    assert (trouble in found) if trouble else (found == "")
+    assert (failure in found) if failure else (found == "")
 
 
 def test_a_guest_that_talks_does_not_hang() -> None:
     guest = Watched()
     for _ in range(5):
         guest.passes(19, share=1.0)
-        guest.progress.said_something()
-    assert guest.progress.trouble() == ""
+        guest.watchdog.note_output()
+    assert guest.watchdog.failure() == ""
 
 
 def test_a_guest_that_talks_for_ever_never_brings_the_node_up() -> None:
     guest = Watched()
     for _ in range(7):
         guest.passes(19, share=1.0)
-        guest.progress.said_something()
-    assert "has not brought the node up" in guest.progress.trouble()
+        guest.watchdog.note_output()
+    assert "has not brought the node up" in guest.watchdog.failure()
 
 
 def test_a_process_has_used_the_cpu_time_that_it_says() -> None:
     sum(range(3_000_000))
-    assert progress.cpu_s(os.getpid()) == pytest.approx(sum(os.times()[:2]), abs=0.2)
+    assert watchdog.cpu_s(os.getpid()) == pytest.approx(sum(os.times()[:2]), abs=0.2)

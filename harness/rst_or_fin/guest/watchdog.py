@@ -1,4 +1,4 @@
-"""Tells a guest that hangs from one that a loaded machine is slow to run: by its CPU time, not the clock."""
+"""Tells a hung guest from a slow one on a busy machine: by its CPU time, not by the clock."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _IDLE_SHARE = 0.02  # of a CPU: what QEMU itself uses while its guest's CPU is h
 LOOK_S = 1.0  # how often to look
 
 
-class Progress:
-    """What a guest has done since it last said something. `cpu_s` gives its CPU time, `now_s` the clock's.
+class Watchdog:
+    """Watches a guest by what it computes and writes. `cpu_s` gives its CPU time, `now_s` the clock's.
 
     Both in seconds; `cpu_s` is that of the QEMU process, so it grows only as fast as the machine lets it.
     """
@@ -23,13 +23,13 @@ class Progress:
         self._cpu_s = cpu_s
         self._now_s = now_s
         self._began_cpu_s = cpu_s()
-        self.said_something()
+        self.note_output()
 
-    def said_something(self) -> None:
+    def note_output(self) -> None:
         """Start counting anew, because the guest has written something."""
         self._spoke_cpu_s, self._spoke_s = self._cpu_s(), self._now_s()
 
-    def trouble(self) -> str:
+    def failure(self) -> str:
         """Return what is wrong with the guest by now, or ""."""
         cpu_s, now_s = self._cpu_s(), self._now_s()
         silent_cpu_s, silent_s = cpu_s - self._spoke_cpu_s, now_s - self._spoke_s

@@ -56,6 +56,11 @@ def visible(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else _escape(c) for c in text)
 
 
+def on_one_line(text: str) -> str:
+    """Return the text with every run of white space as one blank."""
+    return " ".join(text.split())
+
+
 def visible_lines(text: str) -> list[str]:
     """Return the text's own lines (at least one), each of them visible; a tab becomes blanks."""
     return [visible(line.expandtabs(4)) for line in text.replace("\r\n", "\n").split("\n")]
@@ -66,9 +71,9 @@ def clipped(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def wrapped(text: str, width: int, indent: str = "") -> list[str]:
-    """Cut the text's lines at `width`, at a blank where one is near; cut lines go on after `indent`."""
-    return [part for line in visible_lines(text) for part in _cut(line, width, indent)]
+def wrapped(text: str, width: int) -> list[str]:
+    """Cut the text's lines at `width` characters, at a blank where one is near."""
+    return [part for line in visible_lines(text) for part in _cut(line, width)]
 
 
 def preview(payload: bytes, width: int) -> str:
@@ -95,10 +100,10 @@ def _unit_codes(character: str) -> str:
     return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
-def _cut(line: str, width: int, indent: str) -> Iterator[str]:
+def _cut(line: str, width: int) -> Iterator[str]:
     while len(line) > width:
         blank = line.rfind(" ", width // 2, width + 1)
         at = blank if blank > 0 else width
         yield line[:at]
-        line = indent + line[at:].lstrip(" ")
+        line = line[at:].lstrip(" ")
     yield line

@@ -245,10 +245,10 @@ def _failure(path: Path, why: str, shown: str) -> ReprExceptionInfo:
 
     Of pytest's own kind, because only these pass from a process of pytest-xdist to the next.
     """
-    from rst_or_fin.escaping import printed, visible
+    from rst_or_fin.escaping import on_one_line, printed, visible
 
     entry = ReprEntryNative([f"{printed(shown)}\n"])
     return ReprExceptionInfo(
         reprtraceback=ReprTraceback(reprentries=[entry], extraline=None, style="native"),
-        reprcrash=ReprFileLocation(str(path), 1, visible(" ".join(why.split()))),
+        reprcrash=ReprFileLocation(str(path), 1, visible(on_one_line(why))),
     )

@@ -65,7 +65,7 @@ def test_a_race_is_shown_as_a_distribution_alone() -> None:
 
 
 def test_a_race_keeps_nothing_as_odd() -> None:
-    assert tally(fin(race=True), rst(race=True)).odd == []
+    assert tally(fin(race=True), rst(race=True)).examples == []
 
 
 def test_a_race_is_no_pass_and_no_failure() -> None:

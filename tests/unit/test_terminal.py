@@ -214,7 +214,10 @@ def test_a_tally_keeps_a_few_odd_ones_and_none_that_passed() -> None:
     for index in range(50):
         odd = replace(judged(), outcome=Outcome.DIFFERS) if index % 2 else judged()
         tally.add(odd)
-    assert (0 < len(tally.odd) < 10, {one.outcome for one in tally.odd}) == (True, {Outcome.DIFFERS})
+    assert (0 < len(tally.examples) < 10, {one.outcome for one in tally.examples}) == (
+        True,
+        {Outcome.DIFFERS},
+    )
 
 
 # What once went wrong

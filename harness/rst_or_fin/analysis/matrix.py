@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from rst_or_fin.analysis.compare import ComparedRun
 from rst_or_fin.errors import EXIT_AS_EXPECTED, EXIT_DIFFERS, EXIT_ENVIRONMENT, EXIT_INCONCLUSIVE, UsageError
+from rst_or_fin.escaping import on_one_line
 from rst_or_fin.scenario import peers
 from rst_or_fin.scenario.axes import Axes, version
 from rst_or_fin.scenario.model import Scenario
@@ -227,7 +228,7 @@ def excluded_beforehand(cell: Cell) -> str:
 def excluded(cell: Cell, why: str) -> CellRecord:
     """Make the record of a cell that cannot be played."""
     return CellRecord(
-        scenario=cell.scenario.name, combination=cell.combination, mark=Mark.EXCLUDED, why=_line(why)
+        scenario=cell.scenario.name, combination=cell.combination, mark=Mark.EXCLUDED, why=on_one_line(why)
     )
 
 
@@ -237,8 +238,8 @@ def error(cell: Cell, why: str, hint: str = "", evidence: str = "", duration_s: 
         scenario=cell.scenario.name,
         combination=cell.combination,
         mark=Mark.ERROR,
-        why=_line(why),
-        hint=_line(hint),
+        why=on_one_line(why),
+        hint=on_one_line(hint),
         evidence=evidence,
         duration_s=duration_s,
     )
@@ -292,7 +293,3 @@ def exit_code(records: Sequence[CellRecord]) -> int:
 def _safe(name: str) -> str:
     plain = _UNSAFE.sub("_", name)
     return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())

@@ -24,10 +24,10 @@ def judge_capture(options: argparse.Namespace) -> int:
     wanted, live = selected(options), is_live(options.paths)
     kind = _Lines if options.json_lines else _Document if options.json else _Screen
     answer = kind(wanted, live, names(options.paths))
-    heard = Witnesses(options).heard if are_given(options) else iter
+    corroborate = Witnesses(options).corroborated if are_given(options) else iter
     capture = judge_captures(
         options.paths,
-        lambda cases: answer.use(heard(cases)),
+        lambda cases: answer.use(corroborate(cases)),
         provisional=answer.tell,
         only_counted=kind is _Screen and wanted.is_all and not are_given(options),
     )

@@ -76,7 +76,7 @@ class Witnesses:
             sockets=sockets,
         )
 
-    def heard(self, cases: Iterator[Case]) -> Iterator[Case]:
+    def corroborated(self, cases: Iterator[Case]) -> Iterator[Case]:
         """Yield the cases with what these witnesses say."""
         for case in cases:
             ends = frozenset((case.connection.client, case.connection.server))

@@ -11,6 +11,7 @@ from typing import Any
 
 from rst_or_fin.commands.console import columns, palette, print_json, show
 from rst_or_fin.errors import OldNameWarning, UsageError
+from rst_or_fin.escaping import on_one_line
 from rst_or_fin.report import terminal
 from rst_or_fin.report.fitting import WIDTH
 from rst_or_fin.scenario.axes import When
@@ -112,14 +113,16 @@ def _listed(scenario: Scenario) -> Iterator[str]:
     tag = "a race" if scenario.race else f"{first}" + "".join(f"; {ending} on some axes" for ending in others)
     yield f"  {scenario.name}  [{tag}]"
     width = min(columns(), WIDTH) - 4
-    yield textwrap.fill(_flat(scenario.claim), width, initial_indent="      ", subsequent_indent="      ")
+    yield textwrap.fill(
+        on_one_line(scenario.claim), width, initial_indent="      ", subsequent_indent="      "
+    )
 
 
 def _record(scenario: Scenario) -> dict[str, Any]:
     return {
         "name": scenario.name,
         "theme": scenario.theme,
-        "claim": _flat(scenario.claim),
+        "claim": on_one_line(scenario.claim),
         "ending": scenario.expect.ending,
         "endings": _endings(scenario),
         "race": scenario.race,
@@ -151,10 +154,6 @@ def _when(when: When) -> str:
 
 def _race(scenario: Scenario) -> str:
     return " (mostly: it is a race, shown as a distribution)" if scenario.race else ""
-
-
-def _flat(text: str) -> str:
-    return " ".join(text.split())
 
 
 def _server(server: Server) -> list[str]:

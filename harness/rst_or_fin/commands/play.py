@@ -171,9 +171,9 @@ class _Played:
         colours, everything, width = palette(), self._options.everything, columns()
         show(terminal.heading(self._entry.scenario, colours, width=width))
         show(f"  {self._tally.line(colours, interrupted_of=interrupted_of)}")
-        for judged in self._tally.odd:
+        for judged in self._tally.examples:
             shown = terminal.case(self._entry.scenario, judged, colours, width=width, everything=everything)
-            like_it = self._tally.alike[reason(judged)] - 1
+            like_it = self._tally.count_by_reason[reason(judged)] - 1
             others = f", and {like_it:,} like it" if like_it else ""
             show(f"\n  Replay {judged.replay.index}{others}\n{shown}")
         show(f"  Evidence\n    {self.folder}\n")
@@ -188,7 +188,7 @@ def _record(entry: Entry, folder: Path, tally: terminal.Tally, kept: Sequence[As
         "endings": dict(tally.endings),
         "race": entry.scenario.race,
         "distribution": distribution(tally),
-        "peer_sees": dict(tally.heard),
+        "peer_sees": dict(tally.peer_ends),
         "replays": [
             {**judged.record(), "session": judged.replay.calls, "end": judged.replay.end} for judged in kept
         ],

@@ -12,6 +12,7 @@ from rst_or_fin.escaping import clipped, visible
 from rst_or_fin.report import times
 from rst_or_fin.report.how_to_tell import commands
 from rst_or_fin.report.palette import PLAIN, Palette
+from rst_or_fin.report.wording import counted
 from rst_or_fin.tcp.connection import Connection, Roles
 from rst_or_fin.tcp.ending import Ending, Role, Validity
 from rst_or_fin.tcp.segment import Endpoint, Segment
@@ -45,15 +46,15 @@ def overview(seen: Overview, capture: JudgedCapture, name: str, palette: Palette
 
 
 def _heading(seen: Overview, capture: JudgedCapture, name: str, palette: Palette) -> str:
-    number = _count(seen.total, "connection")
+    number = counted(seen.total, "connection")
     if seen.total != capture.connections:
-        number = f"{seen.total} of {_count(capture.connections, 'connection')}"
+        number = f"{seen.total} of {counted(capture.connections, 'connection')}"
     when = times.span(seen.first_ns, seen.last_ns) if seen.first_ns is not None and seen.last_ns else ""
     return _wrapped(f"{palette.bold}{visible(name)}{palette.plain}: {number}, {when}", indent="  ")
 
 
 def _nothing(capture: JudgedCapture, name: str, palette: Palette) -> str:
-    number = _count(capture.connections, "connection")
+    number = counted(capture.connections, "connection")
     when = f"; the capture spans {times.span(*capture.span)}" if capture.span else ""
     return _wrapped(
         f"{palette.bold}{visible(name)}{palette.plain}: none of {number} matches the filters{when}",
@@ -124,7 +125,7 @@ def of_capture(capture: JudgedCapture) -> Iterator[str]:
     reading = capture.reading
     yield from (f"the capture: {visible(doubt)}" for doubt in reading.doubts)
     if reading.dropped:
-        yield f"the capture: {_count(reading.dropped, 'frame')} dropped"
+        yield f"the capture: {counted(reading.dropped, 'frame')} dropped"
     for host in capture.offloaded:
         yield f"the capture: every checksum from {host} is wrong: probably checksum offload"
     others = ", ".join(f"{number} {what}" for what, number in reading.passed_over.most_common(8))
@@ -172,7 +173,7 @@ def detail(case: Case, palette: Palette = PLAIN) -> str:
     connection, found = case.connection, case.verdict
     lines = [
         f"{palette.bold}connection {case.number}{palette.plain}: {ends(connection)}",
-        f"{times.date_time(case.first_ns)} UTC, {_count(len(connection.segments), 'segment')}",
+        f"{times.date_time(case.first_ns)} UTC, {counted(len(connection.segments), 'segment')}",
         "",
         *segments(case, palette),
         "",
@@ -217,7 +218,7 @@ def segments(case: Case, palette: Palette = PLAIN) -> Iterator[str]:
             skipped += 1
             continue
         if skipped:
-            yield f"  {'...':>{wide}} {_count(skipped, 'segment')} omitted (data and ACKs)"
+            yield f"  {'...':>{wide}} {counted(skipped, 'segment')} omitted (data and ACKs)"
             skipped = 0
         text = (
             f"{segment.frame_no:>{wide}} {times.time_of_day(segment.t_ns)} "
@@ -286,7 +287,3 @@ def _most(rows: Sequence[_Row]) -> Sequence[_Row]:
 
 def _rest(number: int) -> list[str]:
     return [f"{'...':>9}  and {number - _ROWS_MAX} more kinds (--json has all)"] if number > _ROWS_MAX else []
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

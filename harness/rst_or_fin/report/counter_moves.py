@@ -12,6 +12,7 @@ import msgspec
 
 from rst_or_fin.analysis.counters import CounterDifferences
 from rst_or_fin.escaping import visible
+from rst_or_fin.report.wording import counted
 
 TITLE = "The other counters"
 HEADS = ("counter", "by", "changes on", "and not on")
@@ -24,8 +25,9 @@ def text(found: Sequence[CounterDifferences]) -> Iterator[str]:
         yield f"  {visible(each.scenario)}"
         for move in each.moves:
             yield visible(
-                f"    {move.counter} {move.by}  changes on {move.where} only: {_replays(move.replays)};"
-                f" not on {move.not_where}: {_replays(move.still)}"
+                f"    {move.counter} {move.by}  changes on {move.where} only:"
+                f" {counted(move.replays, 'replay')};"
+                f" not on {move.not_where}: {counted(move.still, 'replay')}"
             )
         yield from (f"    {visible(line)}" for line in rest(each))
     yield from (f"  {visible(line)}" for line in conclusion(found))
@@ -34,7 +36,7 @@ def text(found: Sequence[CounterDifferences]) -> Iterator[str]:
 def rows(each: CounterDifferences) -> Iterator[tuple[str, str, str, str]]:
     """Return what `HEADS` name, a row for each counter."""
     for move in each.moves:
-        there, elsewhere = _replays(move.replays), _replays(move.still)
+        there, elsewhere = counted(move.replays, "replay"), counted(move.still, "replay")
         yield move.counter, move.by, f"{move.where}: {there}", f"{move.not_where}: {elsewhere}"
 
 
@@ -60,14 +62,10 @@ def rest(each: CounterDifferences) -> Iterator[str]:
     if each.unsteady:
         yield f"in some replays of one configuration and not in others, so timing: {', '.join(each.unsteady)}"
     if each.unrecorded:
-        runs = "1 run" if each.unrecorded == 1 else f"{each.unrecorded} runs"
+        runs = counted(each.unrecorded, "run")
         yield f"not recorded in {runs}: by an older version, or the session never started"
 
 
 def document(found: Sequence[CounterDifferences]) -> Any:
     """Return what `compare --counters all --format json` adds."""
     return msgspec.to_builtins(found)
-
-
-def _replays(number: int) -> str:
-    return "1 replay" if number == 1 else f"{number} replays"

@@ -8,12 +8,13 @@ from typing import Any
 
 from rst_or_fin.analysis.compare import Behaviour, Difference, Findings, SetAside, Unseen
 from rst_or_fin.analysis.counters import CounterDifferences
-from rst_or_fin.escaping import visible
+from rst_or_fin.escaping import on_one_line, visible
 from rst_or_fin.report import counter_moves
 from rst_or_fin.report import markdown as md
 from rst_or_fin.report.fitting import WIDTH
 from rst_or_fin.report.markdown import escaped
 from rst_or_fin.report.palette import PLAIN, Palette
+from rst_or_fin.report.wording import counted
 
 UNEXPLAINED = "unexplained"
 ABSENT = "-"
@@ -80,7 +81,7 @@ def document(found: Findings, moves: Sequence[CounterDifferences] | None = None)
         "differences": [
             {
                 "scenario": difference.scenario.name,
-                "claim": " ".join(difference.scenario.claim.split()),
+                "claim": on_one_line(difference.scenario.claim),
                 "axes": difference.axes,
                 "points": difference.points,
                 "unexplained": difference.unexplained,
@@ -124,7 +125,7 @@ def headline(found: Findings) -> str:
         seen = any(part.seen > 1 for part in found.in_part)
         return "Nothing differs where anything was seen." if seen else "Nothing could be compared."
     verb = "differs" if len(found.differences) == 1 else "differ"
-    return f"{_count(len(found.differences), 'scenario')} {verb}: {known} known, {unexplained} unexplained."
+    return f"{counted(len(found.differences), 'scenario')} {verb}: {known} known, {unexplained} unexplained."
 
 
 def depends(difference: Difference) -> str:
@@ -153,11 +154,11 @@ def remainder(found: Findings) -> Iterator[str]:
     """Yield lines on what is the same, what has nothing to be compared with, and what is set aside."""
     if found.same:
         names = ", ".join(scenario.name for scenario in found.same)
-        count = _count(len(found.same), "scenario")
+        count = counted(len(found.same), "scenario")
         yield f"The same wherever it was played ({found.span}): {count}: {names}"
     for part in found.in_part:
         seen = "the same" if part.seen > 1 else "seen"
-        yield f"Of {part.scenario.name} {_count(part.seen, 'run')} went {seen}, and others showed nothing:"
+        yield f"Of {part.scenario.name} {counted(part.seen, 'run')} went {seen}, and others showed nothing:"
         for why, where in _by_why(part.unseen):
             yield f"    {where}: {why}"
     if found.alone:
@@ -179,7 +180,3 @@ def _grouped(set_aside: Sequence[SetAside]) -> list[tuple[str, str]]:
     for aside in set_aside:
         by_why.setdefault(aside.why, []).append(aside.run.scenario.name)
     return [(why, ", ".join(dict.fromkeys(names))) for why, names in by_why.items()]
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

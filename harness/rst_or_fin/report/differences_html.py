@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from rst_or_fin.analysis.compare import Findings
 from rst_or_fin.analysis.counters import CounterDifferences
+from rst_or_fin.escaping import on_one_line
 from rst_or_fin.report import counter_moves, differences, html_template
 
 
@@ -20,7 +21,7 @@ def render(found: Findings, moves: Sequence[CounterDifferences] | None = None) -
         differences=[
             {
                 "name": difference.scenario.name,
-                "claim": " ".join(difference.scenario.claim.split()),
+                "claim": on_one_line(difference.scenario.claim),
                 "depends": differences.depends(difference),
                 "unexplained": difference.unexplained,
                 "wheres": [behaviour.where for behaviour in difference.behaviours],

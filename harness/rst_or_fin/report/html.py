@@ -17,11 +17,11 @@ from typing import Any
 from markupsafe import Markup
 
 from rst_or_fin.analysis.wilson import shares
-from rst_or_fin.escaping import visible
+from rst_or_fin.escaping import on_one_line, visible
 from rst_or_fin.report import html_template, ladder_svg
 from rst_or_fin.report.axes_layout import words_of
 from rst_or_fin.report.html_grid import grid
-from rst_or_fin.report.html_panels import TONES, Room, panels
+from rst_or_fin.report.html_panels import TONES, SizeBudget, panels
 from rst_or_fin.report.pcapng import annotated
 from rst_or_fin.report.records import Run, Unplayed, tally, title
 from rst_or_fin.report.sources import linked
@@ -72,19 +72,19 @@ def render(runs: Sequence[Run], unplayed: Sequence[Unplayed] = ()) -> str:
 
 
 def _runs(runs: Sequence[Run]) -> Iterator[dict[str, Any]]:
-    room, captures = Room(), Room(left=_CAPTURES)
+    budget, captures = SizeBudget(), SizeBudget(left=_CAPTURES)
     for number, run in enumerate(runs, start=1):
         unfolded = len(runs) <= _FEW or run.outcome in _NEEDS_A_LOOK
-        yield _run(run, f"run-{number}", room, captures) | {"open": unfolded}
+        yield _run(run, f"run-{number}", budget, captures) | {"open": unfolded}
 
 
-def _run(run: Run, name: str, room: Room, captures: Room) -> dict[str, Any]:
+def _run(run: Run, name: str, budget: SizeBudget, captures: SizeBudget) -> dict[str, Any]:
     tones = {TONES.get(judged.verdict.ending, "") for judged in run.judgements}
-    drawn = panels(run, name, room)
+    drawn = panels(run, name, budget)
     return {
         "id": name,
         "name": title(run),
-        "claim": " ".join(run.scenario.claim.split()),
+        "claim": on_one_line(run.scenario.claim),
         "sources": [list(linked(source)) for source in run.scenario.sources],
         "published": run.scenario.published,
         "outcome": run.outcome,
@@ -108,7 +108,7 @@ def _run(run: Run, name: str, room: Room, captures: Room) -> dict[str, Any]:
     }
 
 
-def _captures(run: Run, left: Room) -> dict[str, str]:
+def _captures(run: Run, left: SizeBudget) -> dict[str, str]:
     """Return the capture, plain and with the verdict as comments, unless too large for a page."""
     size = len(run.capture)
     if size > _CAPTURE or size > left.left:

@@ -1,7 +1,7 @@
 """Chooses how runs and replays appear on a page: whole, or only counted. Data for the template.
 
 A page is for a browser, so its size is bounded, however many replays there are: what needs a look comes
-first and is drawn; of the rest so much is as there is room for.
+first and is drawn; of the rest so much is as there is budget for.
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ from rst_or_fin.verdict.reason import reason
 TONES = {Ending.RST: "rst", Ending.FIN_THEN_RST: "rst", Ending.FIN: "fin"}
 
 _OTHERS = 20  # replays of one run that are drawn beside one for each way that they went
-_ROOM = 1_300_000  # characters of ladders on a page; about three times that is the page
+_BUDGET = 1_300_000  # characters of ladders on a page; about three times that is the page
 
 
 @dataclass(slots=True)
-class Room:
-    """How much space is left on a page."""
+class SizeBudget:
+    """How many characters or bytes a page may still grow by."""
 
-    left: int = _ROOM
+    left: int = _BUDGET
 
     def take(self, size: int) -> None:
-        """Use up some of the space."""
+        """Use up some of them."""
         self.left -= size
 
 
-def panels(run: Run, name: str, room: Room) -> list[dict[str, Any]]:
-    """Return a panel for each way that the run's replays went, then for others while there is room.
+def panels(run: Run, name: str, budget: SizeBudget) -> list[dict[str, Any]]:
+    """Return a panel for each way that the run's replays went, then for others while the budget lasts.
 
     Those that need a look come first.
     """
@@ -61,11 +61,11 @@ def panels(run: Run, name: str, room: Room) -> list[dict[str, Any]]:
     chosen += [(judged, 0) for judged in run.judgements if id(judged) not in firsts][:_OTHERS]
     found = []
     for place, (judged, count) in enumerate(chosen, start=1):
-        if room.left <= 0:
+        if budget.left <= 0:
             break
         panel = _panel(run, judged, f"{name}-{place}")
         panel["count"] = count
-        room.take(len(panel["ladder"]) + len(panel["session"]) + sum(len(w["text"]) for w in panel["wire"]))
+        budget.take(len(panel["ladder"]) + len(panel["session"]) + sum(len(w["text"]) for w in panel["wire"]))
         found.append(panel)
     return found
 

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from xml.etree import ElementTree as ET
 
-from rst_or_fin.escaping import visible, visible_lines
+from rst_or_fin.escaping import on_one_line, visible, visible_lines
 from rst_or_fin.report import ladder_text
 from rst_or_fin.report.axes_layout import words_of
 from rst_or_fin.report.ladder import ladder
@@ -55,7 +55,7 @@ def _named(cell: Run | Unplayed, place: Iterable[str]) -> str:
 def _suite(run: Run, name: str) -> ET.Element:
     suite = ET.Element("testsuite", {"name": name, **_counts([run]), "time": _seconds(run.judgements)})
     suite.set("timestamp", visible(run.started).partition(".")[0].partition("+")[0])
-    of_run = (("evidence", run.folder), ("claim", " ".join(run.scenario.claim.split())))
+    of_run = (("evidence", run.folder), ("claim", on_one_line(run.scenario.claim)))
     replays = (("replays", str(len(run.judgements))), ("endings", run.endings), ("causes", run.causes))
     suite.append(_properties(*of_run, *_axes(run.axes), *replays))
     suite.append(_case(run, name))
@@ -116,7 +116,7 @@ def _needs_a_look(case: ET.Element, run: Run, worst: Assessment) -> None:
     """Add the one-line reason as the message, and the details as text where they say more."""
     count = sum(judged.outcome is run.outcome for judged in run.judgements)
     of = f"{count} of {len(run.judgements)} replays: " if len(run.judgements) > 1 else ""
-    message = visible(of + " ".join(reason(worst).split()))
+    message = visible(of + on_one_line(reason(worst)))
     element = ET.SubElement(case, _TAGS[run.outcome], {"type": str(run.outcome), "message": message})
     details = [f"{c.what}: expected {c.expected}, was {c.actual}" for c in worst.comparisons if not c.same]
     if run.outcome is Outcome.DIFFERS and len(details) > 1:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from rst_or_fin.escaping import visible, visible_lines
+from rst_or_fin.escaping import on_one_line, visible, visible_lines
 from rst_or_fin.report import ladder_mermaid
 from rst_or_fin.report.axes_layout import by_numbers, order_of, words_of
 from rst_or_fin.report.explanations import marked
 from rst_or_fin.report.ladder import ladder
 from rst_or_fin.report.records import ReplayGroup, Run, Unplayed, tally, title
 from rst_or_fin.report.terminal import headline, session, wire
+from rst_or_fin.report.wording import counted
 from rst_or_fin.verdict.outcome import Outcome
 
 _SAME = {True: "same", False: "DIFFERS"}
@@ -28,7 +29,7 @@ def render(runs: Sequence[Run], unplayed: Sequence[Unplayed] = ()) -> str:
     outcomes = ", ".join(
         f"{outcome} {n}" for outcome, n in tally(j.outcome for r in runs for j in r.judgements)
     )
-    lines = ["# RST or FIN", "", f"{_count(len(runs), 'run')}: {outcomes}", ""]
+    lines = ["# RST or FIN", "", f"{counted(len(runs), 'run')}: {outcomes}", ""]
     if len(runs) + len(unplayed) > 1:
         lines += _overview(runs, unplayed)
     for run in runs:
@@ -64,7 +65,7 @@ def _place(cell: Run | Unplayed) -> tuple[str, ...]:
 
 def escaped(text: str) -> str:
     """Escape text so that it renders as itself, on one line."""
-    return _MARKS.sub(r"\\\g<0>", visible(" ".join(text.split())))
+    return _MARKS.sub(r"\\\g<0>", visible(on_one_line(text)))
 
 
 def fenced(text: str, language: str = "") -> list[str]:
@@ -132,7 +133,3 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
     lines += ["| " + " | ".join(escaped(str(cell)) for cell in row) + " |" for row in rows]
     return [*lines, ""]
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -9,11 +9,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Sequence
 
-from rst_or_fin.escaping import clipped, visible
+from rst_or_fin.escaping import clipped, on_one_line, visible
 from rst_or_fin.evidence import pcap
 from rst_or_fin.report.explanations import marked
 from rst_or_fin.report.records import Run
 from rst_or_fin.report.terminal import headline
+from rst_or_fin.report.wording import counted
 from rst_or_fin.verdict.assessment import Assessment
 from rst_or_fin.verdict.witnesses import WitnessName
 
@@ -38,8 +39,9 @@ def annotated(run: Run) -> bytes:
     comments = _comments(run.judgements)
     interface = run.facts.get("capture")
     name = interface.get("interface", "") if isinstance(interface, dict) else ""
-    claim = visible(" ".join(run.scenario.claim.split()))
-    comment = f"{visible(run.scenario.name)}: {claim}\n{_count(run)}: {run.endings}; {run.outcome}"
+    claim = visible(on_one_line(run.scenario.claim))
+    replays = counted(len(run.judgements), "replay")
+    comment = f"{visible(run.scenario.name)}: {claim}\n{replays}: {run.endings}; {run.outcome}"
     blocks = [section_block(comment, run.program)]
     if run.secrets:  # before the packets that they are for
         blocks.append(secrets_block(run.secrets))
@@ -90,10 +92,6 @@ def secrets_block(key_log: bytes) -> bytes:
     """Write the secrets with which Wireshark decrypts the TLS of the packets that follow."""
     head = struct.pack("<II", _TLS_KEY_LOG, len(key_log))
     return _block(_DECRYPTION_SECRETS, head + _padded(key_log))
-
-
-def _count(run: Run) -> str:
-    return "1 replay" if len(run.judgements) == 1 else f"{len(run.judgements)} replays"
 
 
 def interface_block(link_type: int, name: str) -> bytes:

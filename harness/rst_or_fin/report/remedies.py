@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from rst_or_fin.analysis.remedies import Remedy, Side
+from rst_or_fin.escaping import on_one_line
 from rst_or_fin.report.fitting import WIDTH, visible_len
 from rst_or_fin.report.palette import PLAIN, Palette
 
@@ -39,7 +40,7 @@ def notes(remedies: Sequence[Remedy], claims: Mapping[str, str], width: int = WI
     for remedy in remedies:
         lines = [
             remedy.after.scenario,
-            *textwrap.wrap(" ".join(claims[remedy.after.scenario].split()), width - 4),
+            *textwrap.wrap(on_one_line(claims[remedy.after.scenario]), width - 4),
         ]
         lines += [f"+ {line}" for call in remedy.extra_calls for line in call.splitlines()]
         paragraphs.append("\n    ".join(lines))

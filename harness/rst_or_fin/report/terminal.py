@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from rst_or_fin.analysis.wilson import shares
-from rst_or_fin.escaping import visible, visible_lines
+from rst_or_fin.escaping import on_one_line, visible, visible_lines
 from rst_or_fin.evidence.records import Call
 from rst_or_fin.report.fitting import WIDTH, fitted
 from rst_or_fin.report.palette import PLAIN, Palette
@@ -82,7 +82,7 @@ def needs_a_look(judged: Assessment, palette: Palette = PLAIN) -> str:
 def heading(scenario: Scenario, palette: Palette = PLAIN, *, width: int = WIDTH) -> str:
     """Render the scenario's name and its claim."""
     claim = textwrap.fill(
-        visible(" ".join(scenario.claim.split())),
+        visible(on_one_line(scenario.claim)),
         width - 2,
         initial_indent=_INDENT,
         subsequent_indent=_INDENT,
@@ -260,18 +260,18 @@ def outcome_word(outcome: Outcome, palette: Palette = PLAIN) -> str:
 class Tally:
     """Counts many replays of one scenario as they come; keeps whole only those that were not as expected.
 
-    `endings` counts them all, `conclusive` only those whose ending can be relied on, and `heard` what the
-    peer's application saw in those; `odd` has one for each
-    reason to need a look (of many reasons the first five), `alike` how many there were of each.
+    `endings` counts them all, `conclusive` only those whose ending can be relied on, `peer_ends` how these
+    ended for the peer's application. `examples` has a replay for each of the first five reasons to need a
+    look, `count_by_reason` how many replays there were of each reason.
     """
 
     def __init__(self) -> None:
         self.outcomes: Counter[Outcome] = Counter()
         self.endings: Counter[str] = Counter()
         self.conclusive: Counter[str] = Counter()
-        self.heard: Counter[str] = Counter()
-        self.odd: list[Assessment] = []
-        self.alike: Counter[str] = Counter()
+        self.peer_ends: Counter[str] = Counter()
+        self.examples: list[Assessment] = []
+        self.count_by_reason: Counter[str] = Counter()
         self.worst: Assessment | None = None
         self._kept = 5
 
@@ -282,15 +282,15 @@ class Tally:
         if not judged.verdict.doubts:
             self.conclusive[judged.verdict.ending] += 1
             if judged.peer_report is not None:
-                self.heard[visible(judged.peer_report.end)] += 1
+                self.peer_ends[visible(judged.peer_report.end)] += 1
         if judged.outcome in (Outcome.DIFFERS, Outcome.INCONCLUSIVE):
             self._needs_a_look(judged)
 
     def _needs_a_look(self, judged: Assessment) -> None:
         why = reason(judged)
-        if not self.alike[why] and len(self.odd) < self._kept:
-            self.odd.append(judged)
-        self.alike[why] += 1
+        if not self.count_by_reason[why] and len(self.examples) < self._kept:
+            self.examples.append(judged)
+        self.count_by_reason[why] += 1
         if self.worst is None or (self.worst.outcome, judged.outcome) == (
             Outcome.INCONCLUSIVE,
             Outcome.DIFFERS,
@@ -315,7 +315,7 @@ class Tally:
         """
         rows = shares(self.conclusive)
         if self.outcome is Outcome.RACE:
-            rows |= {f"the peer sees {seen}": share for seen, share in shares(self.heard).items()}
+            rows |= {f"the peer sees {seen}": share for seen, share in shares(self.peer_ends).items()}
         else:
             rows |= shares({str(outcome): count for outcome, count in self.outcomes.items()})
         wide = max(map(len, rows), default=0)

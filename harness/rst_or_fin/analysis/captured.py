@@ -27,13 +27,11 @@ if TYPE_CHECKING:  # numpy takes its time to load, and most captures are small
     from rst_or_fin.analysis.sifting import PlainConnections
 
 _CROSSED_NS = 1_000_000_000  # what crosses the end of a connection has come by then
-LATE_NS = (
-    60_000_000_000  # how long a late segment may change a verdict: TIME-WAIT (TCP_TIMEWAIT_LEN, Linux 6.12)
-)
-LIVE_NS = 5_000_000_000  # by when most of that has come: for who waits
-_ORDERLY_NS = (
-    2_000_000_000  # nothing but a FIN that is sent again still comes: after 1 s (RFC 6298 section 2.1)
-)
+# How long a late segment may change a verdict: TIME-WAIT (TCP_TIMEWAIT_LEN, Linux 6.12)
+LATE_NS = 60_000_000_000
+LIVE_NS = 5_000_000_000  # by then most late segments have come: for who waits for an answer
+# After an orderly end only a retransmitted FIN still comes: after 1 s (RFC 6298 section 2.1)
+_ORDERLY_NS = 2_000_000_000
 _WAITING_MAX = 6_000  # connections that are over and wait for late segments
 _REMEMBERED_MAX = 6_000  # connections that were judged and are still known by their late segments
 

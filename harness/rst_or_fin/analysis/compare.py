@@ -152,9 +152,9 @@ def compare(runs: Iterable[ComparedRun], unplayed: Iterable[Unseen] = ()) -> Fin
             by_scenario.setdefault(identity(run.scenario), []).append(run)
     differences, same, in_part, alone = [], [], [], []
     for members in by_scenario.values():
-        ways = _ways(members)
-        if len(ways) > 1:
-            differences.append(_difference(ways))
+        groups = _by_behaviour(members)
+        if len(groups) > 1:
+            differences.append(_difference(groups))
         elif unseen := tuple(place for place in silent if place.scenario == members[0].scenario.name):
             in_part.append(SeenInPart(scenario=members[0].scenario, seen=len(members), unseen=unseen))
         elif len(members) > 1:
@@ -338,20 +338,20 @@ def _returned(judged: Assessment) -> str:
 # Behaviours
 
 
-def _ways(runs: Sequence[ComparedRun]) -> list[tuple[dict[str, str], list[ComparedRun]]]:
+def _by_behaviour(runs: Sequence[ComparedRun]) -> list[tuple[dict[str, str], list[ComparedRun]]]:
     """Group the runs by behaviour, the reference behaviour first.
 
     That is the one that the scenario expects without a variant, else the commonest.
     """
-    ways: dict[tuple[tuple[str, str], ...], list[ComparedRun]] = {}
+    groups: dict[tuple[tuple[str, str], ...], list[ComparedRun]] = {}
     for run in runs:
-        ways.setdefault(tuple(_with_outcome(run).items()), []).append(run)
+        groups.setdefault(tuple(_with_outcome(run).items()), []).append(run)
 
-    def rank(way: tuple[dict[str, str], list[ComparedRun]]) -> tuple[int, int]:
-        expected = any(run.variant is None and _as_expected(run) for run in way[1])
-        return (0 if expected else 1, -len(way[1]))
+    def rank(group: tuple[dict[str, str], list[ComparedRun]]) -> tuple[int, int]:
+        expected = any(run.variant is None and _as_expected(run) for run in group[1])
+        return (0 if expected else 1, -len(group[1]))
 
-    return sorted(((dict(points), members) for points, members in ways.items()), key=rank)
+    return sorted(((dict(points), members) for points, members in groups.items()), key=rank)
 
 
 def _with_outcome(run: ComparedRun) -> dict[str, str]:
@@ -363,10 +363,10 @@ def _as_expected(run: ComparedRun) -> bool:
     return all(j.outcome is Outcome.AS_EXPECTED for j in run.conclusive)
 
 
-def _difference(ways: Sequence[tuple[dict[str, str], list[ComparedRun]]]) -> Difference:
-    base = ways[0][1]
-    axes = telling_apart([[run.axes for run in members] for _, members in ways])
-    shown = axes if axes is not None else varying([run.axes for _, members in ways for run in members])
+def _difference(groups: Sequence[tuple[dict[str, str], list[ComparedRun]]]) -> Difference:
+    base = groups[0][1]
+    axes = telling_apart([[run.axes for run in members] for _, members in groups])
+    shown = axes if axes is not None else varying([run.axes for _, members in groups for run in members])
     behaviours = tuple(
         Behaviour(
             points=points,
@@ -374,11 +374,11 @@ def _difference(ways: Sequence[tuple[dict[str, str], list[ComparedRun]]]) -> Dif
             where=places([run.axes for run in members], shown),
             reference="" if members is base else _reference(base, members),
         )
-        for points, members in ways
+        for points, members in groups
     )
-    names = dict.fromkeys(name for points, _ in ways for name in points)
-    differing = [name for name in names if len({points.get(name) for points, _ in ways}) > 1]
-    if PointName.CLOSING_SEGMENT in differing and all(_says_the_same(points) for points, _ in ways):
+    names = dict.fromkeys(name for points, _ in groups for name in points)
+    differing = [name for name in names if len({points.get(name) for points, _ in groups}) > 1]
+    if PointName.CLOSING_SEGMENT in differing and all(_says_the_same(points) for points, _ in groups):
         differing = [name for name in differing if name != DECIDED_BY]
     return Difference(scenario=base[0].scenario, points=tuple(differing), axes=axes, behaviours=behaviours)
 
@@ -403,11 +403,11 @@ def _reference(base: Sequence[ComparedRun], members: Sequence[ComparedRun]) -> s
     return "; ".join(sorted((ours | theirs) - {""} if "" in ours else ours))
 
 
-def telling_apart(ways: Sequence[Sequence[Axes]]) -> tuple[str, ...] | None:
+def telling_apart(groups: Sequence[Sequence[Axes]]) -> tuple[str, ...] | None:
     """Return the smallest set of axes that separates all behaviours, or None."""
     for size in range(1, len(AXES) + 1):
         for names in combinations(AXES, size):
-            seen = [{_projected(axes, names) for axes in way} for way in ways]
+            seen = [{_projected(axes, names) for axes in group} for group in groups]
             if sum(map(len, seen)) == len(set().union(*seen)):
                 return names
     return None

@@ -119,7 +119,7 @@ class Overview:
         return [case for *_, case in sorted(self._best, key=lambda best: (-best[0], -best[1]))]
 
     @property
-    def ways(self) -> list[tuple[ResetPattern, ResetGroup]]:
+    def ranked_patterns(self) -> list[tuple[ResetPattern, ResetGroup]]:
         """Who resets whom, the most first."""
         return sorted(self.groups.items(), key=lambda item: (-item[1].total, item[0]))
 

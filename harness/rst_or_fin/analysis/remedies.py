@@ -25,7 +25,7 @@ _BOUND_TO = re.compile(r"^[^=(]*=\s*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
+class ReplaySummary:
     """What replays of one scenario showed. Costs are medians; None if nothing was captured.
 
     `exchanges` are turns on the wire that the other end answered with a turn of its own; `wire_us` is the
@@ -64,8 +64,8 @@ class Remedy:
     they stand in place of (a median).
     """
 
-    before: Side
-    after: Side
+    before: ReplaySummary
+    after: ReplaySummary
     extra_calls: tuple[str, ...]
     extra_us: float
 
@@ -99,10 +99,10 @@ class Remedy:
         }
 
 
-def side(scenario: str, judgements: Sequence[Assessment]) -> Side:
+def summary(scenario: str, judgements: Sequence[Assessment]) -> ReplaySummary:
     """Sum up the replays of one scenario."""
     connections = [j.connection for j in judgements if j.connection is not None]
-    return Side(
+    return ReplaySummary(
         scenario=scenario,
         endings=Counter(str(j.verdict.ending) for j in judgements if not j.verdict.doubts),
         replays=len(judgements),
@@ -118,8 +118,8 @@ def compared(before: tuple[str, Sequence[Assessment]], after: tuple[str, Sequenc
     extra, missing = _changed(after[1][0], before[1][0])
     calls = after[1][0].replay.calls
     return Remedy(
-        before=side(*before),
-        after=side(*after),
+        before=summary(*before),
+        after=summary(*after),
         extra_calls=tuple(calls[number].source for number in extra),
         extra_us=_spent_us(after[1], extra) - _spent_us(before[1], missing),
     )

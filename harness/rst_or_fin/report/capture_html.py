@@ -22,7 +22,7 @@ def overview(seen: Overview, capture: JudgedCapture, name: str) -> str:
         lead=f"{seen.total} of {capture.connections} connections, {seen.segments} segments",
         when=times.span(seen.first_ns or 0, seen.last_ns or 0) if spans else "",
         endings=[(n, how, validity) for (how, validity), n in seen.ranked_endings],
-        ways=[(g.total, capture_text.who(w, g), w.ending, w.why, g.number) for w, g in seen.ways],
+        ways=[(g.total, capture_text.who(w, g), w.ending, w.why, g.number) for w, g in seen.ranked_patterns],
         doubts=[(n, doubt, seen.doubted[doubt]) for doubt, n in seen.doubts.most_common()],
         said=list(capture_text.of_capture(capture)),
         cases=[_case(case) for case in seen.shown],

@@ -27,7 +27,7 @@ def _overview(seen: Overview, capture: JudgedCapture, name: str) -> Iterator[str
     yield from table(("connections", "how they ended", ""), rows)
     ways = [
         (str(group.total), capture_text.who(way, group), str(way.ending), way.why, f"#{group.number}")
-        for way, group in seen.ways
+        for way, group in seen.ranked_patterns
     ]
     if ways:
         yield from ["## Who resets whom", ""]

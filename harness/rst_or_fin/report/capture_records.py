@@ -87,7 +87,7 @@ def overview_record(overview: Overview, selected_of: int) -> dict[str, Any]:
                 "other_hosts": sorted(group.others)[:20],
                 "example": group.number,
             }
-            for way, group in overview.ways
+            for way, group in overview.ranked_patterns
         ],
         "open_causes": [
             {

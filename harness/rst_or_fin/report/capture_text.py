@@ -76,7 +76,7 @@ def _endings(seen: Overview, palette: Palette) -> list[str]:
 
 
 def _resets(seen: Overview) -> Iterator[str]:
-    for way, group in _most(seen.ways):
+    for way, group in _most(seen.ranked_patterns):
         doubted = f", {group.inconclusive} of them inconclusive" if group.inconclusive else ""
         text = f"{who(way, group)}: {way.ending}, {way.why}{doubted} (such as #{group.number})"
         yield _wrapped(text, lead=f"{group.total:>9}  ")

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
-from rst_or_fin.analysis.remedies import Remedy, Side
+from rst_or_fin.analysis.remedies import Remedy, ReplaySummary
 from rst_or_fin.escaping import on_one_line
 from rst_or_fin.report.fitting import WIDTH, visible_len
 from rst_or_fin.report.palette import PLAIN, Palette
@@ -53,7 +53,7 @@ LEGEND = (
 )
 
 
-def _case(side: Side) -> tuple[str, ...]:
+def _case(side: ReplaySummary) -> tuple[str, ...]:
     return (
         f"({side.scenario})",
         _endings(side),
@@ -79,7 +79,7 @@ def _remedy(remedy: Remedy) -> tuple[str, ...]:
     )
 
 
-def _endings(side: Side) -> str:
+def _endings(side: ReplaySummary) -> str:
     """Return the ending; where replays differ, or some were inconclusive, each with its count."""
     doubted = side.replays - sum(side.endings.values())
     if len(side.endings) == 1 and not doubted:
@@ -88,7 +88,7 @@ def _endings(side: Side) -> str:
     return ", ".join([*parts, *([f"inconclusive {doubted}"] if doubted else [])])
 
 
-def _peer(side: Side) -> str:
+def _peer(side: ReplaySummary) -> str:
     return " or ".join(side.peer_sees) or "no report"
 
 

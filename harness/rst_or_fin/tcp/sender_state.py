@@ -11,9 +11,8 @@ _ID_SPACE = 1 << 16
 _NEXT_IDS = 64  # how far apart two IP IDs of one socket may be and still be called consecutive
 _FAR_ID = 1024
 SLACK_LEN = 1 << 20  # beyond a window: no connection's own segment is further off, however it was captured
-_SYN_ACK_NS = (
-    900_000_000  # the shortest time after which a SYN ACK is sent again (TCP_TIMEOUT_INIT, Linux 6.12)
-)
+# The shortest time after which a SYN ACK is sent again (TCP_TIMEOUT_INIT, Linux 6.12)
+_SYN_ACK_NS = 900_000_000
 # How many seconds lie between two SYN ACKs that were captured, where a timer doubles from one second on
 # (RFC 6298 section 5.5), whatever was lost between them; Linux's fires up to an eighth late (6.12,
 # kernel/time/timer.c).

@@ -41,9 +41,8 @@ class TrackedConnection:
         self.reading = ConnectionReading(first)
         self.strays: dict[tuple[Endpoint, int], _Stray] = {}
         self.unasked: tuple[int, Segment] | None = None  # its last answer to no SYN of its own, and its index
-        self.held_over: list[
-            Segment
-        ] = []  # SYNs that the connection before held back: behind the next segment
+        # SYNs that the connection before held back: they come after the next segment
+        self.held_over: list[Segment] = []
         self.taken = False
         self.is_split = False  # another one of the same ends began before this one was over
         self.suspects: set[int] = set()  # connections that this one may be part of, or they of it

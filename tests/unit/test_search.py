@@ -82,7 +82,7 @@ def test_whatever_is_reported_was_measured(ranged: tuple[int, int, int], data: s
 def test_a_second_threshold_is_not_hidden() -> None:
     found = search(0, 100, lambda value: "FIN" if 20 <= value < 30 or value >= 70 else "RST")
     assert (found.why_grid, [run.answer for run in found.runs]) == (
-        "not one threshold: FIN at 23, where RST was due",
+        "not one threshold: FIN at 23, where RST was expected",
         ["RST", "FIN", "RST", "FIN"],
     )
 

@@ -87,6 +87,6 @@ def test_the_table_is_in_the_order_of_the_values() -> None:
 
 
 def test_a_violated_monotony_is_said() -> None:
-    why = "not one threshold: FIN at 23, where RST was due"
+    why = "not one threshold: FIN at 23, where RST was expected"
     text = summary("Read", found(("RST", 0, 9), ("FIN", 10, 30), why_grid=why), [seen(0, {"RST": 1})])
     assert why in text

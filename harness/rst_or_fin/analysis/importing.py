@@ -73,7 +73,7 @@ def imported(source: CaseSource, own: Role, *, payload: bool | None) -> list[Imp
     told = replay_steps(case.connection, own)
     if any(step.first < 0 or (step.ack or 0) < 0 for step in told.steps):
         raise UsageError(
-            f"connection {case.number} has segments from before its beginning", "import another of its kind"
+            f"connection {case.number} has sequence numbers below its SYN's", "import a similar connection"
         )
     keep = is_plain_http(told.steps) if payload is None else payload
     found = [
@@ -91,11 +91,11 @@ def _check(case: Case, own: Role) -> None:
     if found.doubts:
         raise InconclusiveError(
             f"connection {case.number} is not imported: {found.doubts[0]}",
-            "a capture that is whole, from before the connection's opening on, can be",
+            "import from a capture that holds the whole connection, from its SYN on",
         )
     if _ending(case, own) is Ending.NONE:
         raise UsageError(
-            f"the {own} of connection {case.number} closed nothing",
+            f"the {own} of connection {case.number} sent neither FIN nor RST",
             f"import the other end: --end {own.other}",
         )
 
@@ -148,7 +148,7 @@ class _Writer:
             self._close()
         if len(self._script) > MOST_LINES:
             raise UsageError(
-                f"the script has {len(self._script)} lines, at most {MOST_LINES} are possible",
+                f"the script would have {len(self._script)} lines; {MOST_LINES} is the limit",
                 "import a shorter connection of the same kind",
             )
         return _file(self._head(), self._session, self._precondition(), self._server(), self._expectation())

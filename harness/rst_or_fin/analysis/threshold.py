@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 GRID_POINTS = 9
-_SPOTS = 2  # on either side, evenly spread between the threshold and the end of the range
+_EXTRA_POINTS = 2  # on either side, evenly spread between the threshold and the end of the range
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,16 +88,15 @@ def _bisect(low: int, high: int, at: Callable[[int], str | None]) -> tuple[str, 
         else:
             return f"{answer or 'no single ending'} at {middle}, between {left} and {right}", ()
     checked = []
-    for first, last, owed in ((low, below, left), (above, high, right)):
-        beside = last - 1 if owed == left else first + 1
-        for value in sorted({*grid(first, last, _SPOTS + 2), min(max(beside, first), last)}):
+    for first, last, expected in ((low, below, left), (above, high, right)):
+        beside = last - 1 if expected == left else first + 1
+        for value in sorted({*grid(first, last, _EXTRA_POINTS + 2), min(max(beside, first), last)}):
             if value not in (low, high, below, above):
                 checked.append(value)
-            if at(value) != owed:
-                return (
-                    f"not one threshold: {at(value) or 'no single ending'} at {value}, where {owed} was due",
-                    (),
-                )
+            answer = at(value)
+            if answer != expected:
+                found = answer or "no single ending"
+                return f"not one threshold: {found} at {value}, where {expected} was expected", ()
     return "", tuple(checked)
 
 

@@ -40,7 +40,7 @@ class Bed:
     def drain(self, timeout_s: float = 0.0) -> list[Frame]:
         return self.looks.pop(0) if self.looks else []
 
-    def holds(self, *ends: object) -> bool:
+    def connection_exists(self, *ends: object) -> bool:
         return False
 
     def peer_report(self, client: Endpoint, timeout_s: float) -> PeerReport | None:

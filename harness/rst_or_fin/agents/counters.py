@@ -26,7 +26,7 @@ def read(net: str = "/proc/self/net") -> bytes:
 
 
 def waiting(sockstat: str) -> int | None:
-    """Count the TCP connections in TIME_WAIT from /proc/net/sockstat; None where it does not say."""
+    """Count the TCP connections in TIME_WAIT from /proc/net/sockstat; None if it does not say."""
     for line in sockstat.splitlines():
         words = line.split()
         if words[:1] == ["TCP:"] and "tw" in words:

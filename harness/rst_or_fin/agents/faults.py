@@ -91,7 +91,7 @@ class Faults:
 
     @property
     def due_ns(self) -> int | None:
-        """When a frame that waits for its time leaves; None where none waits."""
+        """When a frame that waits for its time leaves; None if none waits."""
         while self._due and self._due[0][2].gone:
             heapq.heappop(self._due)
         return self._due[0][0] if self._due else None

@@ -21,7 +21,7 @@ _LOOK_EVERY_S = 0.01
 def join(address: str) -> None:
     """Wait for this host's end of the wire, and give it an address such as "198.18.0.3/24".
 
-    Raises OSError where it does not come in time.
+    Raises OSError if it does not come in time.
     """
     deadline = time.monotonic() + _PATIENCE_S
     while not _is_there(INTERFACE):

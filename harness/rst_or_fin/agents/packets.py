@@ -91,7 +91,7 @@ class Host:
             self._macs[said.src] = ethernet.src
 
     def answer(self, frame: bytes) -> bytes | None:
-        """Answer a question for our hardware address; None where the frame asks no such thing."""
+        """Answer a question for our hardware address; None if the frame asks no such thing."""
         try:
             ethernet = dpkt.ethernet.Ethernet(frame)
         except dpkt.Error:
@@ -133,7 +133,7 @@ class Host:
         return self._frame(ethernet.src, dpkt.ethernet.ETH_TYPE_IP6, packet)
 
     def hear(self, frame: bytes) -> Packet | None:
-        """Return the TCP segment that a frame brings us; None where it brings none."""
+        """Return the TCP segment that a frame brings us; None if it brings none."""
         try:
             ethernet = dpkt.ethernet.Ethernet(frame)
         except dpkt.Error:

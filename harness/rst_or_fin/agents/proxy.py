@@ -67,7 +67,7 @@ class Proxy:
         self._listener.start()
 
     def wait_until_open(self) -> None:
-        """Wait until it accepts connections. Raises OSError where it does not."""
+        """Wait until it accepts connections. Raises OSError if it does not."""
         until = time.monotonic() + _START_S
         while True:
             try:

@@ -229,7 +229,7 @@ def _bounded(line: int, name: str, text: str | None, most: int) -> int | None:
 
 
 def seconds(line: int, text: str) -> float:
-    """Return a duration in seconds. Raises ScriptError where the text is none."""
+    """Return a duration in seconds. Raises ScriptError if the text is none."""
     found = _DURATION.fullmatch(text)
     if found is None:
         raise ScriptError(line, f"{text!r} is not a duration, such as `50ms` or `2s`")

@@ -45,7 +45,7 @@ class TcpSegment(NamedTuple):
 
 
 def read(frame: bytes) -> Optional[TcpSegment]:  # noqa: UP045 - Python 3.9 runs this too
-    """Return the TCP segment in a frame; None where there is none, or only a fragment of one."""
+    """Return the TCP segment in a frame; None if there is none, or only a fragment of one."""
     kind = frame[12:14]
     if kind == _IPV4:
         if len(frame) < 54 or frame[23] != _TCP or frame[20] & 0x3F or frame[21]:

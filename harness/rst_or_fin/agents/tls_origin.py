@@ -91,7 +91,7 @@ class Exchange:
         return CLOSED if self._options.close_after_response else CLOSE_NOTIFY
 
     def _is_asked(self, stream: tls.Stream) -> bool:
-        """Read a request; return False where the other end sends close_notify before it is whole."""
+        """Read a request; return False if the other end sends close_notify before it is whole."""
         asked = b""
         while not asked.endswith(REQUEST_END):
             data = stream.recv(_READ_LEN)

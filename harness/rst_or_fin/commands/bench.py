@@ -172,9 +172,9 @@ class _Timed:
             "waiting for the peer's report", lambda: self._testbed.peer_report(client, timeout_s)
         )
 
-    def holds(self, one: Endpoint, other: Endpoint) -> bool | None:
+    def connection_exists(self, one: Endpoint, other: Endpoint) -> bool | None:
         """Time the question to the kernels."""
-        return self._spend("asking the kernels", lambda: self._testbed.holds(one, other))
+        return self._spend("asking the kernels", lambda: self._testbed.connection_exists(one, other))
 
     def _spend(self, what: str, call: Callable[[], _Result]) -> _Result:
         seconds, result = _timed(call)

@@ -195,7 +195,7 @@ def _install_tool(image: str, tell: Tell) -> str:
 
 
 def host_sources(suite: str) -> tuple[str, ...] | None:
-    """Return sources.list lines for a suite from this host's own Debian mirror; None where it has none."""
+    """Return sources.list lines for a suite from this host's own Debian mirror; None if it has none."""
     if not shutil.which("apt-get"):
         return None
     listed = subprocess.run(
@@ -217,7 +217,7 @@ def host_sources(suite: str) -> tuple[str, ...] | None:
 def sources_of(index_targets: str, suite: str) -> tuple[str, ...] | None:
     """Choose sources.list lines for a suite from apt's lines of ORIGIN|LABEL|COMPONENT|REPO_URI.
 
-    Returns None where none of them is a Debian mirror.
+    Returns None if none of them is a Debian mirror.
     """
     mirrors: dict[str, str] = {}
     for line in index_targets.splitlines():

@@ -26,7 +26,7 @@ _MAKE_ROOM = "make room: `docker system df` shows what takes it, `rst-or-fin cle
 def connect(timeout_s: float = 60) -> docker.DockerClient:
     """Connect to the engine that DOCKER_HOST or the current docker context names; the caller closes it.
 
-    `timeout_s` bounds the wait for each answer; the first must come within seconds. Raises MachineError where
+    `timeout_s` bounds the wait for each answer; the first must come within seconds. Raises MachineError if
     no engine answers, the socket may not be opened, or the engine is older than OLDEST_API.
     """
     import docker.errors

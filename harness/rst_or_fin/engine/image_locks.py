@@ -18,7 +18,7 @@ _ALL = "images.lock"
 
 @contextmanager
 def making(image: str, wait_is_told: Callable[[], None]) -> Iterator[None]:
-    """Keep other processes from making an image meanwhile; wait for one that does, 20 minutes at most.
+    """Hold the lock for building an image; wait up to 20 minutes for a process that is building it.
 
     Raises MachineError after that.
     """

@@ -211,7 +211,7 @@ def lacks_applications(otp: str) -> bool:
 
 
 def elixir_is_old(otp: str) -> bool:
-    """Whether Debian's Elixir for that OTP release is older than 1.14, the first that a session needs."""
+    """Return whether Debian's Elixir for that OTP release is too old for a session, which needs 1.14."""
     return row(f"node:otp{otp}").base == "base:bullseye"  # 1.10
 
 

@@ -34,7 +34,7 @@ def ensure(client: docker.DockerClient, which: str | Image, tell: Tell = lambda 
     """Return the id of an up-to-date image, making it and all that it is built on where necessary.
 
     `tell` gets a Progress for each line, and nothing where all images exist. Raises UsageError for an unknown
-    image, MachineError where it cannot be made.
+    image, MachineError if it cannot be made.
     """
     image = row(which) if isinstance(which, str) else which
     # Before the lock: the base has its own.
@@ -53,7 +53,7 @@ def ensure(client: docker.DockerClient, which: str | Image, tell: Tell = lambda 
 
 
 def own(client: docker.DockerClient, name: str) -> str:
-    """Return the id of a user's own image. Raises UsageError where the engine does not have it."""
+    """Return the id of a user's own image. Raises UsageError if the engine does not have it."""
     import docker.errors
 
     with engine.calls(f"looking for the image {name}"):

@@ -112,7 +112,7 @@ _OWN: dict[str, tuple[image_table.ContextFile, ...]] = {}  # a user's own kernel
 def own(path: Path) -> str:
     """Register a user's own kernel and return the release that names its image.
 
-    Raises UsageError where the file is not a kernel that could boot here.
+    Raises UsageError if the file is not a kernel that could boot here.
     """
     try:
         content = path.read_bytes()

@@ -110,7 +110,7 @@ def offers(
 
     Asks the package archive at most once a day, unless told to `refresh`, and again after ten minutes where
     some suite could not be read. Leaves out what the archive answered with 404 in the last day. Falls back
-    on an older answer where the archive cannot be reached; raises MachineError where there is none.
+    on an older answer where the archive cannot be reached; raises MachineError if there is none.
     """
     head = f"# {' '.join(catalogue().suites)}\n"
     text, age_s = data_files.remembered(_OFFERS) or ("", 0.0)

@@ -92,7 +92,7 @@ def works() -> tuple[bool, str]:
 
 
 def _probe() -> tuple[int, str] | None:
-    """Run the probe in a kernel image: its exit status and last line; None where there is no such image."""
+    """Run the probe in a kernel image: its exit status and last line; None if there is no such image."""
     import docker.errors
 
     client = engine.connect()

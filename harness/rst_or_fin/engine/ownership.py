@@ -44,7 +44,7 @@ class Owner:
 
     @classmethod
     def parse(cls, text: str) -> Owner | None:
-        """Read the owner from a label's value; None where this program did not write it."""
+        """Read the owner from a label's value; None if this program did not write it."""
         boot_id, *numbers = text.split("/")
         if len(numbers) != 3 or not all(number.isdecimal() for number in numbers):
             return None

@@ -1,4 +1,4 @@
-"""QEMU's machine protocol (QMP): orders and answers as JSON, one object a line."""
+"""Speaks QMP, QEMU's machine protocol: JSON commands and replies, one object per line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _INTERRUPT_FLAG = 0x200  # of EFLAGS
 class Monitor:
     """One end of a QMP connection.
 
-    Every method raises RuntimeError where QEMU refuses, fails or has ended, and TimeoutError where it does
+    Every method raises RuntimeError if QEMU refuses, fails or has ended, and TimeoutError if it does
     not answer within `limit_s`.
     """
 

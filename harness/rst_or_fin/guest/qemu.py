@@ -23,7 +23,7 @@ _KERNEL_ARGUMENTS = "console=ttyS0 panic=-1 tsc=unstable random.trust_cpu=on mit
 class Machine:
     """A QEMU process and its connections: the kernel's `console`, /init's `channel`, QEMU's `monitor`.
 
-    As a context manager it ends QEMU. Raises FileNotFoundError where QEMU is not installed.
+    As a context manager it ends QEMU. Raises FileNotFoundError if QEMU is not installed.
     """
 
     def __init__(

@@ -73,7 +73,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def backend_of(arguments: list[str], made_with: list[str]) -> str | None:
-    """Return gen_tcp's backend in `arguments`; None where they otherwise differ from `made_with`."""
+    """Return gen_tcp's backend in `arguments`; None if they otherwise differ from `made_with`."""
     try:
         place = arguments.index(_BACKEND) + 1
         backend = arguments[place]

@@ -113,7 +113,7 @@ class _Inner:
         self._kept_open: list[int] = []  # what ends with its last descriptor
 
     def hold(self) -> None:
-        """Set everything up and stay until the driver is gone. Raises _SetUpError where a step fails."""
+        """Set everything up and stay until the driver is gone. Raises _SetUpError if a step fails."""
         children, wakeup = os.pipe()
         os.set_blocking(children, False)
         os.set_blocking(wakeup, False)

@@ -58,7 +58,7 @@ def send_order(channel: socket.socket, order: Order) -> None:
 
 
 def receive_order(channel: socket.socket) -> Order | None:
-    """Receive the order; None where the driver is already gone."""
+    """Receive the order; None if the driver is already gone."""
     packet = channel.recv(_PACKET_MAX)
     return Order(*marshal.loads(packet)) if packet else None
 

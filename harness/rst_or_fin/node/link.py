@@ -1,4 +1,4 @@
-"""A link to one Erlang node over the distribution protocol; what is said over it is `session`'s business.
+"""A link to one Erlang node over the distribution protocol; `session` decides what is sent over it.
 
 The node's process `rst_or_fin` is sent `{From, Ref, Command}` and answers with tuples that begin with Ref.
 Source: erts' user's guide, "Distribution Protocol" (handshake of OTP 23 and later, REG_SEND and SEND).
@@ -74,8 +74,8 @@ class Link:
     def over(cls, sock: socket.socket, *, cookie: str, timeout_s: float) -> Self:
         """Do the handshake over a connected socket, which the link owns from then on (closed on failure).
 
-        `timeout_s` bounds each of the handshake's three waits. Raises LinkRefusedError where the node
-        refused, LinkTimeoutError where it did not answer.
+        `timeout_s` bounds each of the handshake's three waits. Raises LinkRefusedError if the node
+        refused, LinkTimeoutError if it did not answer.
         """
         name = f"rst-or-fin-{os.getpid()}-{secrets.token_hex(4)}@127.0.0.1"
         steps = _Steps(sock)

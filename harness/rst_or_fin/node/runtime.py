@@ -34,7 +34,7 @@ def find(otp: str | None, applications: Collection[str] = ()) -> Erlang:
     """Return the Erlang called "bundled" (also by its release, and by default) or "system".
 
     Where none is named and the bundled one lacks one of the `applications`, it is the system's. Raises
-    UsageError for any other name, MachineError where it is not there.
+    UsageError for any other name, MachineError if it is not there.
     """
     if otp == SYSTEM:
         return _with_elixir(_system(), applications)
@@ -63,7 +63,7 @@ def _has(runtime: Erlang, root: Path, application: str) -> bool:
 
 
 def _elixir() -> Path | None:
-    """Return the root folder of this machine's Elixir; None where it has none."""
+    """Return the root folder of this machine's Elixir; None if it has none."""
     program = shutil.which(ELIXIR)
     root = Path(program).resolve().parent.parent if program else None
     return root if root and (root / "lib/elixir/ebin/elixir.app").is_file() else None

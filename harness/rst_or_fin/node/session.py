@@ -144,7 +144,7 @@ def ask_counters(link: Link) -> bytes:
 
 
 def answered_counters(link: Link, ref: bytes, moment: Moment) -> tuple[CounterReading, bytes]:
-    """Return the answer to `ask_counters`. Raises LinkLostError where the node is gone, LinkTimeoutError."""
+    """Return the answer to `ask_counters`. Raises LinkLostError if the node is gone, LinkTimeoutError."""
     try:
         match link.next_event(ref, _ANSWER_S):
             case ("counters", reading):

@@ -129,7 +129,7 @@ class Recorder:
 
 
 def _is_open(testbed: Testbed, ends: Ends, over: bool) -> bool:
-    held = _held(testbed, testbed.holds, ends, over)
+    held = _held(testbed, testbed.connection_exists, ends, over)
     return not over if held is None else held
 
 

@@ -42,7 +42,7 @@ _IN = {module: application for application, modules in _MODULES.items() for modu
 
 
 def application_of(module: str) -> str:
-    """Return the application that has a module; "" where it is in none of these."""
+    """Return the application that has a module; "" if it is in none of these."""
     return _IN.get(module, "")
 
 

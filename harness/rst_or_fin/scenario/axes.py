@@ -20,7 +20,7 @@ FAMILIES = (4, 6)
 
 
 class Axes(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a replay stood on every axis; an empty text stands for what is not known (yet).
+    """The values of a replay on every axis; "" stands for a value that is not known (yet).
 
     `kernel` is the closing host's upstream release (rst_or_fin.scenario.kernel_release.running_release).
     """

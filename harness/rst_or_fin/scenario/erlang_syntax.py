@@ -39,7 +39,7 @@ def problems(expression: Expression) -> Iterator[SessionProblem]:
 
 
 def closer(tokens: Sequence[Token], index: int) -> str:
-    """Return what closes that which this token opens; "" where it opens nothing."""
+    """Return what closes that which this token opens; "" if it opens nothing."""
     text = tokens[index].text
     if text == "fun":  # `fun (` and `fun Name (` have an end; `fun name/1` and `fun module:name/1` have none
         return "end" if "(" in [token.text for token in tokens[index + 1 : index + 3]] else ""

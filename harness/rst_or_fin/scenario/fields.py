@@ -60,7 +60,7 @@ FIELDS: dict[type, dict[str, str]] = {
         "closing_segment": "its first closing segment as tcpdump writes it, such as `R. 19:19(0) ack 486`",
         "peer_sees": "how the connection ended for the peer's application",
         "peer_received": "how many bytes that had read by then",
-        "peer_received_below": "a bound for them, where their number is the kernel's business",
+        "peer_received_below": "a bound for them, where their number depends on the kernel",
         "sent": "how many bytes the end under test sent",
         "lost": "how many of them the peer's application never read; `some`: at least one",
         "conn_state": "Zeek's word for the whole connection",

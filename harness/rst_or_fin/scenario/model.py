@@ -78,7 +78,7 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     `ending` and `peer_ending` are those of the end under test and of its peer; `closing_segment` is in
     tcpdump's notation with relative numbers; `returns` is what the close line printed. `peer_sees` and
     `peer_received` are how it ended for the peer's application, and how many bytes that had read by then;
-    `peer_received_below` bounds these where their number is the kernel's business. `sent` and `lost` are of
+    `peer_received_below` bounds these where their number depends on the kernel. `sent` and `lost` are of
     the loss statement: what the end under test sent, and what of it the peer's application never read.
     """
 
@@ -201,7 +201,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     @property
     def random(self) -> RandomFaults | None:
-        """The wire's random faults; None where there are none."""
+        """The wire's random faults; None if there are none."""
         return self.chance or random_of(self.wire)
 
     @property
@@ -216,7 +216,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     @property
     def varied(self) -> bool:
-        """It was given other values than its own: its ending is measured, and nothing is expected of it."""
+        """Whether the caller overrode a parameter: then the ending is measured and nothing is expected."""
         return any(self.parameters[name] != value for name, value in self.given.items())
 
     def at(self, axes: Axes) -> Scenario:
@@ -229,7 +229,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return self
 
     def excluded_at(self, axes: Axes) -> str:
-        """Return why it cannot be played on these axes; "" where it can."""
+        """Return why it cannot be played on these axes; "" if it can."""
         return next((exclusion.reason for exclusion in self.excluded if exclusion.when.holds(axes)), "")
 
 

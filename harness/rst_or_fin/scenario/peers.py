@@ -121,7 +121,7 @@ def endpoint(server: Server, addresses: Addresses) -> Endpoint:
 
 
 def tls_version(server: Server) -> str:
-    """Return the version of TLS that a peer speaks; "" where it speaks none."""
+    """Return the version of TLS that a peer speaks; "" if it speaks none."""
     option = OPTIONS[server.kind].get("tls") if server.kind in OPTIONS else None
     return "" if option is None else str(server.options.get("tls", option.default or ""))
 

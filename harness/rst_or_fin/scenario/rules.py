@@ -61,7 +61,7 @@ def rules(kind: str, cases: Collection[str], session: str) -> Mapping[tuple[type
 
 
 def name_problem(name: str) -> str:
-    """Return why that cannot be a scenario's name; "" where it can."""
+    """Return why that cannot be a scenario's name; "" if it can."""
     if not name.isprintable() or "/" in name or name in (".", ".."):
         return "a name holds printable characters, and no slash"
     if len(name.encode("utf-8", "replace")) > _MOST_NAME_BYTES:
@@ -182,7 +182,7 @@ def _closing_segment(value: Any, path: Path, table: Mapping[str, Any]) -> Iterat
 
 
 def _segment_problem(text: str) -> str:
-    """Return why that is not a closing segment in tcpdump's notation; "" where it is one."""
+    """Return why that is not a closing segment in tcpdump's notation; "" if it is one."""
     try:
         _, step = script.parse(f"expect S\nexpect {text}")
     except script.ScriptError as error:

@@ -48,9 +48,9 @@ class Until(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class RandomFaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Faults by chance: shares from 0 to 1 of the segments that no rule acts on, and times.
+    """Random faults: probabilities from 0 to 1 for the segments that no rule acts on, and times in ms.
 
-    `seed` settles every decision: the same segment of the same replay meets the same fate.
+    The same `seed` repeats every decision: the same segment of the same replay meets the same fate.
     """
 
     loss: Share = 0.0

@@ -73,7 +73,7 @@ def _segment(value: Any, path: Path, table: Mapping[str, Any]) -> Iterator[Misfi
 
 
 def _never(pattern: Pattern, sender: Any) -> str:
-    """Return why no segment of that end can look so; "" where one may."""
+    """Return why no segment of that end can look so; "" if one may."""
     if pattern.word:
         return ""
     syn, ack = bool(pattern.flags & tcp_frames.SYN), bool(pattern.flags & tcp_frames.ACK)

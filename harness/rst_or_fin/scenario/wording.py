@@ -70,13 +70,13 @@ def not_known(value: object, known: Iterable[object]) -> str:
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
-    """Return ` (did you mean X?)` for the nearest known word; "" where none is near."""
+    """Return ` (did you mean X?)` for the nearest known word; "" if none is near."""
     near = nearest(word, known)
     return f" (did you mean `{near}`?)" if near else ""
 
 
 def nearest(word: object, known: Iterable[str]) -> str:
-    """Return the known word that begins with that one, or else looks most like it; "" where none does."""
+    """Return the known word that begins with that one, or else looks most like it; "" if none does."""
     if not isinstance(word, str) or not 0 < len(word) <= _LONGEST:
         return ""
     by_plain = {_plain(each): each for each in islice(known, _MOST_COMPARED)}

@@ -39,7 +39,7 @@ class Testbed(Protocol):
 
     @property
     def wire(self) -> WireProgram | None:
-        """The program that stands between the two hosts; None where nothing does."""
+        """The program between the two hosts that drops, delays or changes frames; None if there is none."""
 
     def drain(self, timeout_s: float = 0.0) -> list[Frame]:
         """Return every frame since the last drain, complete up to this call.
@@ -64,14 +64,14 @@ class Testbed(Protocol):
     def now_ns(self) -> int:
         """Return the capture's clock when last drained, or later, in nanoseconds since the epoch."""
 
-    def holds(self, one: Endpoint, other: Endpoint) -> bool | None:
+    def connection_exists(self, one: Endpoint, other: Endpoint) -> bool | None:
         """Return whether either host's kernel still has this connection, TIME_WAIT aside.
 
-        None where a kernel cannot be asked.
+        None if a kernel cannot be asked.
         """
 
     def node_connection_exists(self, one: Endpoint, other: Endpoint) -> bool | None:
-        """Return the same of the node's host alone."""
+        """Like `connection_exists`, for the kernel of the node's host alone."""
 
     def counter_tables(self) -> bytes:
         """Return the kernel's counters of the node's network namespace as text, read from beside the node.
@@ -89,11 +89,11 @@ class Testbed(Protocol):
     def node_status(self) -> int | None:
         """Return how a node that is gone ended: its exit code, or minus the signal's number.
 
-        None where that is unknown.
+        None if that is unknown.
         """
 
     def ports_waiting(self) -> int | None:
-        """Return how many connections of the node's host are in TIME_WAIT; None where unknown."""
+        """Return how many connections of the node's host are in TIME_WAIT; None if unknown."""
 
     def start_peer(self) -> None:
         """Tell a peer that is a client to connect, by a line on its stdin."""
@@ -104,14 +104,14 @@ class Testbed(Protocol):
     def peer_report(self, client: Endpoint, timeout_s: float) -> PeerReport | None:
         """Return what the peer's application saw of the connection from `client`, once it ended there.
 
-        None where it did not within `timeout_s`.
+        None if it did not within `timeout_s`.
         """
 
     def system_calls(self, local: Endpoint, remote: Endpoint) -> tuple[SystemCall, ...] | None:
-        """Return those of the node's socket between these two up to now; None where not recorded."""
+        """Return those of the node's socket between these two up to now; None if not recorded."""
 
     def resets(self, local: Endpoint, remote: Endpoint) -> tuple[Reset, ...] | None:
-        """Return why the node's kernel sent its RSTs from `local` to `remote`; None where unknown."""
+        """Return why the node's kernel sent its RSTs from `local` to `remote`; None if unknown."""
 
     def facts(self) -> dict[str, object]:
         """Return what the manifest records: runtime, image digests, kernel and tool versions, sysctls."""

@@ -18,7 +18,7 @@ _ANSWER_TIMEOUT_S = 10.0
 class CaptureClient:
     """One capture, over its container's standard streams. `dropped` and `now_ns` are as of the last drain.
 
-    Every method raises MachineError where the capture has ended, or takes too long.
+    Every method raises MachineError if the capture has ended, or takes too long.
     """
 
     def __init__(self, stdio: ContainerStdio) -> None:

@@ -51,7 +51,7 @@ class ContainerStdio:
         return self._stderr.decode("utf-8", "replace").strip()
 
     def write(self, data: bytes, timeout_s: float) -> None:
-        """Write `data` to the program's stdin. Raises MachineError where it is gone."""
+        """Write `data` to the program's stdin. Raises MachineError if it is gone."""
         try:
             self._socket.settimeout(timeout_s)
             self._socket.sendall(data)
@@ -62,7 +62,7 @@ class ContainerStdio:
     def read(self, timeout_s: float) -> bytes:
         """Return what the program wrote to stdout since the last read; wait up to `timeout_s`.
 
-        Empty where nothing came. Raises MachineError where the program has ended.
+        Empty if nothing came. Raises MachineError if the program has ended.
         """
         deadline = time.monotonic() + timeout_s
         while True:

@@ -127,19 +127,19 @@ class DockerTestbed:
         """Return the clock of the capture's last drain."""
         return self._capture.now_ns
 
-    def holds(self, one: Endpoint, other: Endpoint) -> bool | None:
+    def connection_exists(self, one: Endpoint, other: Endpoint) -> bool | None:
         """Ask the captures; only where there is a wire is there one at the peer's end."""
         node = self.node_connection_exists(one, other)
         if node is not False or self._at_peer is None:
             return node or None
-        own, peer = self._sorted(one, other)
+        own, peer = self._node_first(one, other)
         return self._at_peer.holds(peer, own)
 
     def node_connection_exists(self, one: Endpoint, other: Endpoint) -> bool | None:
         """Ask the capture in the node's network; None for a kernel of the node's own."""
-        return None if self._node.guest is not None else self._capture.holds(*self._sorted(one, other))
+        return None if self._node.guest is not None else self._capture.holds(*self._node_first(one, other))
 
-    def _sorted(self, one: Endpoint, other: Endpoint) -> tuple[Endpoint, Endpoint]:
+    def _node_first(self, one: Endpoint, other: Endpoint) -> tuple[Endpoint, Endpoint]:
         return (one, other) if one.address == self._place.node else (other, one)
 
     @property
@@ -169,7 +169,7 @@ class DockerTestbed:
         self._peer.connect()
 
     def serve(self, server: Server) -> None:
-        """As the protocol says: the peer's program is told, and says when it has done so."""
+        """Reconfigure the peer's program and wait until it confirms."""
         self._peer.become(server)
         self._facts["server"] = _server_facts(server)
 

@@ -40,19 +40,19 @@ class Guest:
             self._take(line.decode("ascii", "replace"))
 
     def accelerator(self) -> str:
-        """Return what QEMU runs the guest on: "kvm" or "tcg"; "" where it does not say."""
+        """Return what QEMU runs the guest on: "kvm" or "tcg"; "" if it does not say."""
         self._hear_until(lambda: bool(self._accelerator))
         return self._accelerator
 
     def counter_tables(self) -> bytes:
-        """Return the guest's counters, which it tells when its node has ended; empty where it does not."""
+        """Return the guest's counters, which it tells when its node has ended; empty if it does not."""
         self._hear_until(lambda: bool(self._counter_tables))
         return self._counter_tables
 
     def resets(self, local: Endpoint, remote: Endpoint) -> tuple[Reset, ...] | None:
         """Return the RSTs that the guest's kernel sent from `local` to `remote`, each only once.
 
-        None where its tracepoint gives no reasons, or lost events. Raises MachineError where no answer comes.
+        None if its tracepoint gives no reasons, or lost events. Raises MachineError if no answer comes.
         """
         if not self._tells:
             return None

@@ -57,7 +57,7 @@ _PLAIN = TestbedSpec()
 class LocalTestbed:
     """The local testbed; see `rst_or_fin.testbed.Testbed` for what it offers. Use as a context manager.
 
-    Raises MachineError where this machine refuses namespaces or a program does not start, UsageError where
+    Raises MachineError if this machine refuses namespaces or a program does not start, UsageError if
     the local runtime has no such OTP ("bundled" and "system" are those it has) or server.
     """
 
@@ -142,7 +142,7 @@ class LocalTestbed:
         return self._dropped
 
     def counter_tables(self) -> bytes:
-        """As the protocol says: from files that the holder has opened in the node's namespace."""
+        """Read the files that the holder opened in the node's namespace."""
         return b"".join(os.pread(fd, _PROC_FILE_LEN, 0) for fd in self._counter_files)
 
     @property
@@ -168,18 +168,18 @@ class LocalTestbed:
         """Return this machine's clock."""
         return time.time_ns()
 
-    def holds(self, one: Endpoint, other: Endpoint) -> bool | None:
+    def connection_exists(self, one: Endpoint, other: Endpoint) -> bool | None:
         """Ask both namespaces' socket tables."""
-        command, peer = self._sorted(one, other)
+        command, peer = self._node_first(one, other)
         return socket_table.holds(self._node_table, command, peer) or socket_table.holds(
             self._server_table, peer, command
         )
 
     def node_connection_exists(self, one: Endpoint, other: Endpoint) -> bool | None:
         """Ask the socket table of the node's namespace."""
-        return socket_table.holds(self._node_table, *self._sorted(one, other))
+        return socket_table.holds(self._node_table, *self._node_first(one, other))
 
-    def _sorted(self, one: Endpoint, other: Endpoint) -> tuple[Endpoint, Endpoint]:
+    def _node_first(self, one: Endpoint, other: Endpoint) -> tuple[Endpoint, Endpoint]:
         return (one, other) if one.address == self._client_address else (other, one)
 
     def check(self) -> None:
@@ -210,7 +210,7 @@ class LocalTestbed:
             self.check()
 
     def serve(self, server: Server) -> None:
-        """As the protocol says: the peer's program is told, and says when it has done so."""
+        """Reconfigure the peer's program and wait until it confirms."""
         try:
             self._peer.become(server)
         except (ConnectionError, MachineError) as error:
@@ -294,7 +294,7 @@ class LocalTestbed:
             return False
 
     def _complain(self, timeout_s: float) -> bool:
-        """Raise MachineError where a program other than the node is reported to have ended.
+        """Raise MachineError if a program other than the node is reported to have ended.
 
         A wire that is gone makes replays inconclusive, and is not this machine's fault.
 

@@ -85,11 +85,11 @@ class NodeContainer:
 
     @property
     def id(self) -> str:
-        """The container's."""
+        """The container's id."""
         return self._container.id
 
     def link(self, published_by: str) -> Link:
-        """Link as soon as the node answers: docker-proxy accepts long before the node listens.
+        """Connect, retrying until the node answers: docker-proxy accepts before the node listens.
 
         `published_by` is the container that publishes its port: its own, or the one whose network it shares.
         """
@@ -113,7 +113,7 @@ class NodeContainer:
                 return link
 
     def _expect_alive(self, error: LinkError) -> None:
-        """Raise MachineError where the node has ended instead of listening."""
+        """Raise MachineError if the node has ended instead of listening."""
         said = self._log.read(0.02)
         if self.guest is not None:
             self.guest.feed(said)
@@ -173,7 +173,7 @@ def _code(spec: TestbedSpec) -> dict[str, str]:
 
 
 def _mounts(spec: TestbedSpec) -> dict[str, str]:
-    """Return that, and our own scripts where the image is not ours."""
+    """Return those folders, and our scripts if the image is the user's."""
     ours = {str(data_files.path("erlang")): _NODE_FOLDER} if spec.hosts.node.image else {}
     return {**_code(spec), **ours}
 

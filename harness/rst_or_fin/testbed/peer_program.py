@@ -34,7 +34,7 @@ class PeerProgram:
         return bool(said)
 
     def await_listening(self, timeout_s: float) -> None:
-        """Wait for its first line, which says that it listens. Raises MachineError where none comes."""
+        """Wait for its first line, which says that it listens. Raises MachineError if none comes."""
         deadline = time.monotonic() + timeout_s
         while not self._log.lines:
             if not self.hear(max(0.0, deadline - time.monotonic())):
@@ -49,7 +49,7 @@ class PeerProgram:
         self._lines.write(b"connect\n", _ANSWER_TIMEOUT_S)
 
     def become(self, server: Server) -> None:
-        """Have it be that server from now on. Raises MachineError where it does not say that it is."""
+        """Have it be that server from now on. Raises MachineError if it does not say that it is."""
         adjusted = self._log.adjusted
         self._lines.write(peers.reconfigure_line(server), _ANSWER_TIMEOUT_S)
         deadline = time.monotonic() + _ANSWER_TIMEOUT_S
@@ -58,7 +58,7 @@ class PeerProgram:
                 raise MachineError("the server did not confirm its new options", "run it again")
 
     def report(self, client: Endpoint, timeout_s: float) -> PeerReport | None:
-        """Return what it saw of the connection from `client`; None where it does not say so in this time."""
+        """Return what it saw of the connection from `client`; None if it does not say so in this time."""
         deadline = time.monotonic() + timeout_s
         while client not in self._log:
             if not self.hear(max(0.0, deadline - time.monotonic())):

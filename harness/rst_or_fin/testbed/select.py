@@ -21,7 +21,7 @@ Progress = Callable[[object], None]
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """A kind of testbed with its choices made: of `spec` all but the hosts is settled.
+    """A way to make testbeds; everything in `spec` but the hosts is resolved.
 
     `make` makes a testbed; `missing` says in one line why it cannot, and what to do, or nothing where it can.
     """
@@ -45,17 +45,17 @@ class Runtime:
         return self.make(self.spec.with_hosts(hosts), progress)
 
     def lacks(self, hosts: Hosts) -> str:
-        """Return why it cannot have such hosts, and what to do; "" where it can."""
+        """Return why it cannot have such hosts, and what to do; "" if it can."""
         return self.missing(self.spec.with_hosts(hosts))
 
 
 def choose(spec: TestbedSpec, progress: Progress, own: Sequence[str] = ()) -> Runtime:
-    """Choose the runtime that such a testbed, whatever its hosts, is made on.
+    """Choose the runtime for a testbed, whatever its hosts.
 
-    auto takes Docker where an engine answers and its images are available, else the local one, and says in
-    one line which and why; in another, that `own`, the files that are not the catalogue's, are then played on
-    this machine itself. Removes what killed runs left in the temporary folder before. Raises MachineError
-    where no runtime is available.
+    `auto` takes Docker if an engine answers and images are available, else the local runtime, and reports
+    which and why; a second line warns that the files `own`, which did not come with the program, will run on
+    this machine. Removes what killed runs left in the temporary folder before. Raises MachineError if no
+    runtime is available.
     """
     own_files.sweep()
     if spec.strace and spec.runtime == "local":
@@ -90,10 +90,10 @@ def _docker(spec: TestbedSpec) -> Runtime:
     from rst_or_fin.engine import image_table
     from rst_or_fin.testbed.docker import DockerTestbed
 
-    settled = spec.in_containers()
-    image_table.check_otp(settled.otp)
+    resolved = spec.in_containers()
+    image_table.check_otp(resolved.otp)
     client = engine.connect()
-    return Runtime(settled, lambda spec, progress: DockerTestbed(client, spec, progress), _docker_lacks)
+    return Runtime(resolved, lambda spec, progress: DockerTestbed(client, spec, progress), _docker_lacks)
 
 
 def _docker_lacks(spec: TestbedSpec) -> str:
@@ -130,7 +130,7 @@ def _local_lacks(spec: TestbedSpec) -> str:
 
 
 def _demand_images(otp: str) -> None:
-    """Raise MachineError where the images neither exist nor can be made."""
+    """Raise MachineError if the images neither exist nor can be made."""
     from rst_or_fin.engine import base_images, images
     from rst_or_fin.engine import client as engine
 

@@ -12,10 +12,10 @@ DEFAULT_OTP = "27"  # of containers
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestbedSpec:
-    """What a testbed is made of: a command says where the two hosts live and what on, a scenario which hosts.
+    """What a testbed is made of: a command chooses runtime, release and kernel, a scenario the hosts.
 
-    Empty is the runtime's own: its OTP release, this machine's kernel. `strace` records the node's system
-    calls.
+    "" stands for the runtime's default: its OTP release, this machine's kernel. `strace` records the node's
+    system calls.
     """
 
     __test__ = False  # not a pytest class, whatever its name begins with

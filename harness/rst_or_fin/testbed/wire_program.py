@@ -45,7 +45,7 @@ class WireProgram:
         self.is_idle = False  # what is ordered lets everything pass as it was sent
 
     def await_ready(self) -> None:
-        """Wait until the wire passes frames. Raises MachineError where it never does."""
+        """Wait until the wire passes frames. Raises MachineError if it never does."""
         event = self._hear({"ready", "failed"}, _START_TIMEOUT_S)
         if event is None or event["event"] == "failed":
             why = self.gone or (event or {}).get("error", f"it said nothing for {_START_TIMEOUT_S:g} s")
@@ -64,7 +64,7 @@ class WireProgram:
         self._actions.clear()
 
     def fence(self) -> Fenced | None:
-        """Let everything pass that is on its way; return None where the wire is gone."""
+        """Let everything pass that is on its way; return None if the wire is gone."""
         self._tell({"do": "fence"})
         event = None if self.gone else self._hear({"fenced"}, _ANSWER_TIMEOUT_S)
         return None if event is None else Fenced(pending=event["pending"], lost=event["dropped"])

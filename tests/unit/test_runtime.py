@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rst_or_fin.engine import base_images, images
@@ -48,14 +49,14 @@ def test_only_files_that_did_not_come_with_the_program_are_ones_own(tmp_path: Pa
 
 
 def test_without_a_way_to_images_it_is_local(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "connect", lambda: None)
+    monkeypatch.setattr(engine, "connect", lambda: SimpleNamespace(close=lambda: None))
     monkeypatch.setattr(images, "present", lambda client, name: None)
-    monkeypatch.setattr(base_images, "source", lambda: (False, "install mmdebstrap"))
+    monkeypatch.setattr(base_images, "source", no_engine)
     assert select.choose(AUTO, lambda line: None).name == "local"
 
 
 def test_with_images_present_it_is_docker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "connect", lambda: None)
+    monkeypatch.setattr(engine, "connect", lambda: SimpleNamespace(close=lambda: None))
     monkeypatch.setattr(images, "present", lambda client, name: "sha256:1")
     assert select.choose(AUTO, lambda line: None).name == "docker"
 

@@ -176,13 +176,13 @@ def _images() -> Finding:
         return Finding(what="images", works=False, says="no engine to store them", hint=error.hint)
     if not missing:
         return Finding(what="images", works=True, says="present and up to date")
-    can, how = base_images.source()
-    return Finding(
-        what="images",
-        works=can,
-        says=f"{' and '.join(missing)} will be built when first needed; base images: {how}",
-        hint="" if can else how,
-    )
+    try:
+        source = base_images.source()
+    except MachineError as error:
+        says = f"{' and '.join(missing)} cannot be built: {error}"
+        return Finding(what="images", works=False, says=says, hint=error.hint)
+    says = f"{' and '.join(missing)} will be built when first needed; base images: {source}"
+    return Finding(what="images", works=True, says=says)
 
 
 def _namespaces() -> Finding:

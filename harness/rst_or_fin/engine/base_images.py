@@ -12,6 +12,7 @@ import tarfile
 import threading
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -146,25 +147,32 @@ def _bootstrap(image: str, suite: str, tarball: Path, tell: Tell) -> str:
     for number, sources in enumerate(attempts, start=1):
         whose = "this machine's package archive" if sources else f"{tool}'s default archive"
         tell(Progress(image=image, step="bootstrap", what=f"{suite} with {tool} from {whose}"))
-        said = _run(image, command(suite, tarball, sources), tell)
-        if said is None:
+        try:
+            _run(image, command(suite, tarball, sources), tell)
             break
-        if number == len(attempts):
-            raise failure(image, f"{tool} {suite}", said)
+        except _CommandError as error:
+            if number == len(attempts):
+                raise failure(image, f"{tool} {suite}", error.output) from error
     return tool
 
 
-def source() -> tuple[bool, str]:
-    """Say where a base image would come from on this host; (False, the hint) where from nowhere."""
+def source() -> str:
+    """Return where a base image would come from on this host. Raises MachineError if from nowhere."""
     failed = registry_failure()
     if not failed:
-        return True, "pulled from a registry"
+        return "pulled from a registry"
     tool = bootstrap_tool()
     if tool:
-        return True, f"bootstrapped with {tool} ({failed})"
+        return f"bootstrapped with {tool} ({failed})"
     if _may_install():
-        return True, f"bootstrapped with mmdebstrap, which will be installed with apt-get ({failed})"
-    return False, _INSTALL_IT
+        return f"bootstrapped with mmdebstrap, which will be installed with apt-get ({failed})"
+    raise _no_source()
+
+
+def _no_source() -> MachineError:
+    return MachineError(
+        "no registry answers, and there is no tool to bootstrap a Debian image with", _INSTALL_IT
+    )
 
 
 def bootstrap_tool() -> str:
@@ -180,17 +188,17 @@ def _may_install() -> bool:
 
 def _install_tool(image: str, tell: Tell) -> str:
     if not _may_install():
-        raise MachineError(
-            "no registry answers, and there is no tool to bootstrap a Debian image with",
-            _INSTALL_IT,
-        )
+        raise _no_source()
     tell(Progress(image=image, step="set-up", what="installing mmdebstrap on this machine with apt-get"))
     install = ["apt-get", "install", "-y", "mmdebstrap", "debian-archive-keyring"]
-    if _run(image, install, tell) is None:
+    with suppress(_CommandError):
+        _run(image, install, tell)
         return "mmdebstrap"
-    said = _run(image, ["apt-get", "update"], tell) or _run(image, install, tell)
-    if said is not None:
-        raise failure(image, "apt-get install mmdebstrap", said)
+    try:
+        _run(image, ["apt-get", "update"], tell)
+        _run(image, install, tell)
+    except _CommandError as error:
+        raise failure(image, "apt-get install mmdebstrap", error.output) from error
     return "mmdebstrap"
 
 
@@ -274,8 +282,16 @@ def _debootstrap(suite: str, tarball: Path, sources: Sequence[str]) -> list[str]
     ]
 
 
-def _run(image: str, command: Sequence[str], tell: Tell) -> list[str] | None:
-    """Run a command, ended after the limit; return None on success, else the last lines of its output."""
+class _CommandError(Exception):
+    """A command failed; `output` has its last lines."""
+
+    def __init__(self, output: list[str]) -> None:
+        super().__init__(output[-1])
+        self.output = output
+
+
+def _run(image: str, command: Sequence[str], tell: Tell) -> None:
+    """Run a command, ended after the limit. Raises _CommandError unless its status is 0."""
     said: deque[str] = deque(maxlen=40)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
     with subprocess.Popen(
@@ -301,4 +317,5 @@ def _run(image: str, command: Sequence[str], tell: Tell) -> list[str] | None:
             else:
                 said.append(f"ended after {_BOOTSTRAP_LIMIT_S} s, the limit")
             process.terminate()
-    return None if status == 0 else [*said, f"{command[0]} ended with status {status}"]
+    if status != 0:
+        raise _CommandError([*said, f"{command[0]} ended with status {status}"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 from rst_or_fin import own_files
@@ -134,11 +135,15 @@ def _demand_images(otp: str) -> None:
     from rst_or_fin.engine import base_images, images
     from rst_or_fin.engine import client as engine
 
-    client = engine.connect()
-    names = [name for name in (f"node:otp{otp}", "peer") if images.present(client, name) is None]
-    possible, how = base_images.source() if names else (True, "")
-    if not possible:
-        raise MachineError(f"the images {' and '.join(names)} can neither be pulled nor built here", how)
+    with closing(engine.connect()) as client:
+        names = [name for name in (f"node:otp{otp}", "peer") if images.present(client, name) is None]
+    if not names:
+        return
+    try:
+        base_images.source()
+    except MachineError as error:
+        what = f"the images {' and '.join(names)} can neither be pulled nor built here"
+        raise MachineError(what, error.hint) from error
 
 
 def _local(spec: TestbedSpec) -> Runtime:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,8 +96,7 @@ def _probe() -> tuple[int, str] | None:
     """Run the probe in a kernel image: its exit status and last line; None if there is no such image."""
     import docker.errors
 
-    client = engine.connect()
-    with engine.calls("trying KVM"):
+    with closing(engine.connect()) as client, engine.calls("trying KVM"):
         images = client.images.list(_KERNEL_IMAGES)
         if not images:
             return None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import groupby
@@ -123,6 +123,18 @@ def compared(before: tuple[str, Sequence[Assessment]], after: tuple[str, Sequenc
         extra_calls=tuple(calls[number].source for number in extra),
         extra_us=_spent_us(after[1], extra) - _spent_us(before[1], missing),
     )
+
+
+def compare_pairs(
+    pairs: Iterable[tuple[str, str]], played: Mapping[str, Sequence[Assessment]]
+) -> list[Remedy]:
+    """Compare the pairs of a case and its remedy that were both played: by case, those that help first."""
+    found = [
+        compared((case, played[case]), (remedy, played[remedy]))
+        for case, remedy in pairs
+        if case in played and remedy in played
+    ]
+    return sorted(found, key=lambda each: (each.before.scenario, not each.helps))
 
 
 def exchanges(connection: Connection) -> int:

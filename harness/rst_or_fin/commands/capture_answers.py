@@ -47,7 +47,7 @@ class _Screen:
         self.seen = Overview()
         self._wanted, self._live, self._name = wanted, live, name
         self._last: Case | None = None
-        self._told: dict[int, str] = {}  # what was told for now, by number
+        self._printed: dict[int, str] = {}  # the lines printed for now, by number
 
     def use(self, cases: Iterator[Case]) -> None:
         """Take in all cases, replacing those taken in before."""
@@ -69,12 +69,12 @@ class _Screen:
     def tell(self, case: Case) -> None:
         """Print a case of a growing capture as it stands."""
         if self._wanted.takes(case):
-            self._told[case.number] = capture_text.line(case)
+            self._printed[case.number] = capture_text.line(case)
             print(capture_text.line(case, palette()), flush=True)
 
     def _take(self, case: Case) -> None:
         self._last = case
-        if self._live and self._told.pop(case.number, None) != capture_text.line(case):
+        if self._live and self._printed.pop(case.number, None) != capture_text.line(case):
             print(capture_text.line(case, palette()), flush=True)
 
 

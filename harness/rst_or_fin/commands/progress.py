@@ -115,15 +115,15 @@ class _Count:
     def line(self, now_s: float) -> str:
         """Write `1,234 of 10,000 replays, 512 per second, 17 s left`."""
         of = "" if self._total is None else f" of {self._total:,}"
-        told = f"{self.done:,}{of} {visible(self._what)}"
+        text = f"{self.done:,}{of} {visible(self._what)}"
         if self.done < 2:
-            return told
+            return text
         rate = (self.done - 1) / max(now_s - self.begun_s, 1e-6)
-        told += f", {rate:,.0f} per second" if rate >= 10 else f", {1 / rate:.2g} s each"
+        text += f", {rate:,.0f} per second" if rate >= 10 else f", {1 / rate:.2g} s each"
         if self._total is None:
-            return told
+            return text
         left_s = max(0, self._total - self.done) / rate
-        return f"{told}, {_duration(left_s)} left"
+        return f"{text}, {_duration(left_s)} left"
 
 
 def _duration(seconds: float) -> str:

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from rst_or_fin.analysis.remedies import Remedy, compared
+from rst_or_fin.analysis.remedies import compare_pairs
 from rst_or_fin.commands.console import columns, counting, palette, print_json, progress, show
 from rst_or_fin.commands.play_options import add_play_options, testbed_spec
 from rst_or_fin.commands.saved_reports import write_reports
@@ -66,7 +66,8 @@ def remedies(options: argparse.Namespace) -> int:
                 played[name].append(judged)
                 one_more()
             progress(f"{name}: {worst(judged.outcome for judged in played[name])}")
-    found = _found(chosen, cases, played)
+    pairs = [(cases[entry.scenario.remedy_for].scenario.name, entry.scenario.name) for entry in chosen]
+    found = compare_pairs(pairs, played)
     if not found:
         raise MachineError("none of these remedies can be played here", "see the lines above")
     overall = worst(side.outcome for each in found for side in (each.before, each.after))
@@ -100,16 +101,3 @@ def _remedies(names: Sequence[str]) -> list[Entry]:
                 "`rst-or-fin list --theme remedies` names those there are",
             )
     return sorted((e for e in chosen if e.scenario.remedy_for), key=lambda entry: entry.scenario.remedy_for)
-
-
-def _found(
-    remedies: Sequence[Entry], cases: dict[str, Entry], played: dict[str, list[Assessment]]
-) -> list[Remedy]:
-    """Return the remedies of which both sides were played, the ones that help first."""
-    pairs = [(cases[entry.scenario.remedy_for].scenario.name, entry.scenario.name) for entry in remedies]
-    found = [
-        compared((before, played[before]), (after, played[after]))
-        for before, after in pairs
-        if before in played and after in played
-    ]
-    return sorted(found, key=lambda each: (each.before.scenario, not each.helps))

@@ -53,7 +53,7 @@ def resolve_kernels(names: Sequence[str], runtime: str, tell: Tell) -> list[str]
     if not names:
         return [""]
     if runtime == "local":
-        raise UsageError("--kernel needs containers", "--runtime docker")
+        raise UsageError("--kernel needs containers", "use --runtime docker")
     wanted = [
         kernel
         for name in names

@@ -54,11 +54,11 @@ class _Settling:
         self._kind = peers.kind_of(scenario.server)
         self._settle_s = scenario.settle_ms / 1000
         self._began = time.monotonic()
-        self._heard: dict[int, PeerReport] = {}  # by the connection's place in the replay
+        self._report_of: dict[int, PeerReport] = {}  # by the connection's place in the replay
 
     def run(self) -> Settled:
         left_open = self._until_over()
-        self._hear_out(left_open)
+        self._await_reports(left_open)
         self._testbed.check()
         # Nothing has passed since the sockets were looked at, or they are looked at again: what the peer did
         # before it spoke, for one.
@@ -74,10 +74,10 @@ class _Settling:
         checked_s = timeout_s = 0.0
         looks = 0
         while True:
-            self._hear_all()
+            self._take_reports()
             left_open = self._look(timeout_s)
             waits = left_open or not self._recorder.is_still(self._testbed)
-            waits = waits or (self._kind.requires_peer_report and not self._has_heard_all())
+            waits = waits or (self._kind.requires_peer_report and not self._has_all_reports())
             spent_s = self._spent_s()
             if not waits or spent_s >= self._settle_s or self._recorder.is_cut_off(self._testbed):
                 return left_open
@@ -99,42 +99,42 @@ class _Settling:
     def _spent_s(self) -> float:
         return time.monotonic() - self._began
 
-    def _hear_all(self) -> None:
+    def _take_reports(self) -> None:
         """Take in what the peer has reported by now of the connections seen so far."""
-        if self._has_heard_all():
+        if self._has_all_reports():
             return
         for index, (ends, _) in enumerate(self._wire.ends()):
             if self._wire.is_answered(index):  # else it cannot be told from an earlier one with its ports
-                self._hear(index, ends, 0.0)
+                self._take_report(index, ends, 0.0)
 
-    def _has_heard_all(self) -> bool:
+    def _has_all_reports(self) -> bool:
         awaited = min(len(self._wire), 1) if self._kind.reports_once else len(self._wire)
-        return len(self._heard) == awaited
+        return len(self._report_of) == awaited
 
-    def _hear_out(self, left_open: Sequence[Ends]) -> None:
+    def _await_reports(self, left_open: Sequence[Ends]) -> None:
         """Wait for the peer's report on each connection that has ended for it, or must be reported."""
-        if self._has_heard_all():
+        if self._has_all_reports():
             return
         deadline = time.monotonic() + _PEER_REPORT_TIMEOUT_S
         for index, (ends, over) in enumerate(self._wire.ends()):
             patience_s = max(0.0, deadline - time.monotonic()) if self._is_due(ends, over, left_open) else 0.0
-            self._hear(index, ends, patience_s)
+            self._take_report(index, ends, patience_s)
 
     def _is_due(self, ends: Ends, over: bool, left_open: Sequence[Ends]) -> bool:
         return ends not in left_open and (over or self._kind.requires_peer_report)
 
-    def _hear(self, index: int, ends: Ends, patience_s: float) -> None:
-        if index not in self._heard and not self._has_heard_all():
+    def _take_report(self, index: int, ends: Ends, patience_s: float) -> None:
+        if index not in self._report_of and not self._has_all_reports():
             client = self._client(ends)
             peer_report = self._testbed.peer_report(client, patience_s)
             while peer_report is not None and not self._wire.may_be_of(index, peer_report):
                 peer_report = self._testbed.peer_report(client, patience_s)
             if peer_report is not None:
-                self._heard[index] = peer_report
+                self._report_of[index] = peer_report
 
     def _client(self, ends: Ends) -> Endpoint:
         of_peer, of_node = ends if ends[0].address == self._testbed.server.address else ends[::-1]
         return of_peer if self._kind.connects else of_node
 
     def _reports(self) -> tuple[PeerReport, ...]:
-        return tuple(self._heard[index] for index in sorted(self._heard))
+        return tuple(self._report_of[index] for index in sorted(self._report_of))

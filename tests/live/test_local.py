@@ -187,7 +187,7 @@ def test_the_reset_is_captured_when_close_has_returned(testbed: LocalTestbed) ->
     for _ in range(50):
         play(testbed, UNREAD)
         last.append(segments(testbed.drain())[-1])
-    assert all(segment.rst and segment.src.address == testbed.client_address for segment in last)
+    assert all(segment.rst and segment.src.address == testbed.node_address for segment in last)
 
 
 def test_the_capture_begins_with_the_first_syn(testbed: LocalTestbed) -> None:
@@ -256,7 +256,7 @@ def test_the_server_saw_the_end_of_file_where_the_response_was_read(testbed: Loc
 
 
 def test_of_a_connection_that_never_was_nothing_is_said(testbed: LocalTestbed) -> None:
-    assert testbed.peer_report(Endpoint(testbed.client_address, 1), 0.05) is None
+    assert testbed.peer_report(Endpoint(testbed.node_address, 1), 0.05) is None
 
 
 def test_the_counters_can_be_read_from_beside_the_node(testbed: LocalTestbed) -> None:
@@ -313,7 +313,7 @@ def test_ipv6_is_a_choice() -> None:
     with LocalTestbed(TestbedSpec(family=6)) as testbed:
         play(testbed, UNREAD)
         ends = {address for s in segments(testbed.drain()) for address in (s.src.address, s.dst.address)}
-        assert ends == {testbed.client_address, testbed.server.address} == {"2001:2::3", "2001:2::4"}
+        assert ends == {testbed.node_address, testbed.server.address} == {"2001:2::3", "2001:2::4"}
 
 
 def test_a_system_erlang_is_a_choice() -> None:
@@ -321,7 +321,7 @@ def test_a_system_erlang_is_a_choice() -> None:
         pytest.skip("no system Erlang on this machine")
     with LocalTestbed(TestbedSpec(otp="system")) as testbed:
         play(testbed, DRAINED)
-        assert any(s.fin and s.src.address == testbed.client_address for s in segments(testbed.drain()))
+        assert any(s.fin and s.src.address == testbed.node_address for s in segments(testbed.drain()))
 
 
 def test_an_otp_that_is_not_here_is_a_wrong_usage() -> None:

@@ -48,7 +48,7 @@ def play(pool: TestbedPool, plays: Plays, number: int, out: Path) -> Result:
     player = Player(pool, repeat=1, command_line=("soak", str(plays.seed), str(number)))
     try:
         testbed = pool.get(under.scenario)
-        addresses = testbed.client_address, testbed.server.address
+        addresses = testbed.node_address, testbed.server.address
         (judged,) = player.play(under, folder)
         came_to, why = _held_against(judged, folder, *addresses)
     except RstOrFinError as error:

@@ -68,13 +68,13 @@ def test_a_report_is_given_once() -> None:
 
 
 def test_an_order_arrives_as_it_was_sent() -> None:
-    order = messages.Order(
+    config = messages.HolderConfig(
         [], ["198.18.0.4/24"], ["erl"], "/", {"HOME": "/"}, [], "", 4370, "", [], [], {"a.b": "1"}, {}
     )
     near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with near, far:
-        messages.send_order(near, order)
-        assert messages.receive_order(far) == order
+        messages.send_config(near, config)
+        assert messages.receive_config(far) == config
 
 
 def test_the_bundled_erlang_is_known_by_its_release_too() -> None:

@@ -22,7 +22,7 @@ from typing import NoReturn
 from rst_or_fin.agents.netlink import Netlink
 
 from . import confinement, namespaces
-from .messages import Order, receive_order, send
+from .messages import HolderConfig, receive_config, send
 from .programs import Program
 
 _INTERFACE = "wire"
@@ -34,10 +34,10 @@ _F_SETPIPE_SZ = 1031
 
 
 def main() -> int:
-    """Hold what the order asks for until the driver is gone; return the exit status."""
+    """Hold what the driver configures until the driver is gone; return the exit status."""
     channel = socket.socket(fileno=0)
-    order = receive_order(channel)
-    if order is None:
+    config = receive_config(channel)
+    if config is None:
         return 0
     driver = _watch_of(os.getppid())
     try:
@@ -53,7 +53,7 @@ def main() -> int:
         return os.waitstatus_to_exitcode(os.waitpid(inner, 0)[1])
     try:
         namespaces.die_with_parent()
-        _Inner(order, channel, driver, kind).hold()
+        _Inner(config, channel, driver, kind).hold()
     except _SetUpError as error:
         send(channel, error.message)
     except ConnectionError:
@@ -102,8 +102,8 @@ def _make_namespaces() -> str:
 class _Inner:
     """PID 1 of the namespaces: it wires the two hosts, starts their programs, and waits for an end."""
 
-    def __init__(self, order: Order, channel: socket.socket, driver: int | None, kind: str) -> None:
-        self._order = order
+    def __init__(self, config: HolderConfig, channel: socket.socket, driver: int | None, kind: str) -> None:
+        self._config = config
         self._channel = channel
         self._driver = driver
         self._kind = kind
@@ -121,33 +121,33 @@ class _Inner:
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
         with _step("the node's host"), Netlink() as link:
             link.up("lo")
-            _pin(self._order.node_sysctls)
-            client_host = _own_network()
-        if self._order.node:
+            _pin(self._config.node_sysctls)
+            node_host = _own_network()
+        if self._config.node:
             with _step("starting the node"):  # before all else: everybody waits for it
                 self._start_node()
         with _step("the server's host"):
             namespaces.unshare(namespaces.CLONE_NEWNET)
             self._server_host = _own_network()  # or it goes, and the wire with it, when the server does
-            wire_ends = self._start_wire(client_host) if self._order.wire else []
+            wire_ends = self._start_wire(node_host) if self._config.wire else []
             with Netlink() as link:
-                if not self._order.wire:
-                    link.make_veth(_INTERFACE, _INTERFACE, client_host)
+                if not self._config.wire:
+                    link.make_veth(_INTERFACE, _INTERFACE, node_host)
                 link.up("lo")
-                server_facts = self._join(link, self._order.server_addresses, self._order.server_sysctls)
+                server_facts = self._join(link, self._config.server_addresses, self._config.server_sysctls)
             server_table = _socket_table()
-            server_tap = [_tap()] if self._order.wire else []
+            server_tap = [_tap()] if self._config.wire else []
             log, orders = self._start_server()
         with _step("the wire"):
-            namespaces.enter_network(client_host)
+            namespaces.enter_network(node_host)
             with Netlink() as link:
-                client_facts = self._join(link, self._order.client_addresses, self._order.node_sysctls)
+                node_facts = self._join(link, self._config.node_addresses, self._config.node_sysctls)
         with _step("the capture"):
             tap = _tap()
             node_table = _socket_table()
         # An open file of /proc/net belongs to the namespace that it was opened in, whoever reads it.
         counters = [_open_counters(file) for file in ("netstat", "snmp", "snmp6", "sockstat")]
-        facts = {"namespaces": self._kind, "node_host": client_facts, "server_host": server_facts}
+        facts = {"namespaces": self._kind, "node_host": node_facts, "server_host": server_facts}
         handed_out = [tap, log, orders, node_table, server_table, *counters, *server_tap, *wire_ends]
         send(self._channel, {"event": "wired", "facts": facts}, handed_out)
         for fd in handed_out:
@@ -171,20 +171,20 @@ class _Inner:
         return {"offloads": still_on, "sysctls_not_pinned": unpinned}
 
     def _start_node(self) -> None:
-        order = self._order
+        config = self._config
 
         def body() -> NoReturn:
             """Be process 1 in the node's own PID namespace, since no signal from in there would end that."""
             try:
-                confinement.confine(self._nobody, order.node_files)
+                confinement.confine(self._nobody, config.node_files)
             except OSError as error:
                 print(f"{confinement.REFUSED}: {error}", file=sys.stderr)
                 raise SystemExit(1) from error
-            confinement.leave_cookie(order.node_cookie)
+            confinement.leave_cookie(config.node_cookie)
             node = os.fork()
             if node == 0:
-                os.chdir(order.node_folder)
-                os.execve(order.node[0], order.node, order.node_environment)
+                os.chdir(config.node_folder)
+                os.execve(config.node[0], config.node, config.node_environment)
             raise SystemExit(confinement.reap_until_exit(node))
 
         inputs, lifeline = os.pipe()
@@ -193,26 +193,26 @@ class _Inner:
             self._programs.append(Program("node", body, inputs))
         os.close(inputs)
 
-    def _start_wire(self, client_host: int) -> list[int]:
+    def _start_wire(self, node_host: int) -> list[int]:
         """Put a network between the hosts and start its program; return the ends of its log and input."""
         namespaces.unshare(namespaces.CLONE_NEWNET)
         self._kept_open.append(_own_network())  # with it both hosts' interfaces would go
         with Netlink() as link:
-            for name, host in ((_TO_NODE, client_host), (_TO_PEER, self._server_host)):
+            for name, host in ((_TO_NODE, node_host), (_TO_PEER, self._server_host)):
                 link.make_veth(name, _INTERFACE, host)
                 _pin({f"net.ipv6.conf.{name}.disable_ipv6": "1"})
                 link.up(name)
-        ends = self._start("wire", self._order.wire, ["--node", _TO_NODE, "--peer", _TO_PEER])
+        ends = self._start("wire", self._config.wire, ["--node", _TO_NODE, "--peer", _TO_PEER])
         namespaces.enter_network(self._server_host)
         return [*ends]
 
     def _start_server(self) -> tuple[int, int]:
         """Start the server, if any; return the ends of its log and of its standard input."""
-        return self._start("server", self._order.server, self._order.server_arguments)
+        return self._start("server", self._config.server, self._config.server_arguments)
 
     def _start(self, name: str, module: str, said: Sequence[str]) -> tuple[int, int]:
         """Start a module's program in this process's network, unless `module` is empty."""
-        order = self._order
+        config = self._config
         arguments = list(said)
         if self._nobody is not None:
             arguments += ["--drop-to-uid", str(self._nobody)]
@@ -220,7 +220,7 @@ class _Inner:
         def body() -> NoReturn:
             from importlib import import_module
 
-            sys.path[:] = order.server_path
+            sys.path[:] = config.server_path
             raise SystemExit(import_module(module).main(arguments))
 
         log, output = os.pipe()
@@ -242,11 +242,11 @@ class _Inner:
         speaking = {program.errors: program for program in self._programs}
         for fd in speaking:
             poll.register(fd, select.POLLIN)
-        connecting = bool(self._order.node)
+        connecting = bool(self._config.node)
         while True:
             for fd, _ in poll.poll(_CONNECT_EVERY_MS if connecting else None):
                 if fd in (self._channel.fileno(), self._driver):
-                    return  # the driver sends nothing after its order: this is its end
+                    return  # the driver sends nothing after its configuration: this is its end
                 if fd == children:
                     os.read(children, 4096)
                     self._reap()
@@ -258,7 +258,7 @@ class _Inner:
         """Hand out a connection to the node's distribution port, if it listens already."""
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as connection:
             try:
-                connection.connect(("127.0.0.1", self._order.node_port))
+                connection.connect(("127.0.0.1", self._config.node_port))
             except ConnectionRefusedError:
                 return False
             send(self._channel, {"event": "linked"}, [connection.fileno()])

@@ -2,7 +2,7 @@
 
 Marshalled, not JSON: both ends are the same interpreter, and the import of json is time that the node waits.
 
-driver -> holder: one Order. End of file: end everything.
+driver -> holder: one HolderConfig. End of file: end everything.
 holder -> driver, each with its `event`:
     "wired"    the wire is there, the capture runs, the server was started: `facts`; carries the file
                descriptors [tap, server's log, server's standard input, the socket tables of the node's and of
@@ -26,7 +26,7 @@ _PACKET_MAX = 65536
 _FDS_MAX = 16
 
 
-class Order(NamedTuple):
+class HolderConfig(NamedTuple):
     """What the holder is to set up: two hosts, each with its addresses ("198.18.0.3/24"), and their programs.
 
     `node` is the node's command line, run in `node_folder` with `node_environment` and nothing else; it will
@@ -36,7 +36,7 @@ class Order(NamedTuple):
     module, too, which passes frames between the two hosts; empty: nothing stands between them.
     """
 
-    client_addresses: Sequence[str]
+    node_addresses: Sequence[str]
     server_addresses: Sequence[str]
     node: list[str]
     node_folder: str
@@ -52,15 +52,15 @@ class Order(NamedTuple):
     wire: str = ""
 
 
-def send_order(channel: socket.socket, order: Order) -> None:
-    """Send the order."""
-    channel.send(marshal.dumps([*order]))
+def send_config(channel: socket.socket, config: HolderConfig) -> None:
+    """Send the configuration."""
+    channel.send(marshal.dumps([*config]))
 
 
-def receive_order(channel: socket.socket) -> Order | None:
-    """Receive the order; None if the driver is already gone."""
+def receive_config(channel: socket.socket) -> HolderConfig | None:
+    """Receive the configuration; None if the driver is already gone."""
     packet = channel.recv(_PACKET_MAX)
-    return Order(*marshal.loads(packet)) if packet else None
+    return HolderConfig(*marshal.loads(packet)) if packet else None
 
 
 def send(channel: socket.socket, message: dict[str, Any], fds: Sequence[int] = ()) -> None:

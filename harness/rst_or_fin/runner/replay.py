@@ -216,7 +216,7 @@ class _Run:
             CaptureFacts(dropped=gathered.watch.dropped, fenced=True),
             gathered.replay,
             peer_reports,
-            self._testbed.client_address,
+            self._testbed.node_address,
             self._clock.error_ns,
             gathered.connections_at_peer,
             gathered.names,
@@ -294,7 +294,7 @@ class _Play:
             bindings={
                 "Server": _address_term(testbed.server.address),
                 "Port": str(testbed.server.port),
-                "Self": _address_term(testbed.client_address),
+                "Self": _address_term(testbed.node_address),
                 **testbed.bindings,
                 **{name: str(value) for name, value in (scenario.parameters | scenario.given).items()},
             },
@@ -392,7 +392,7 @@ def _inside_view(testbed: Testbed, tested: Connection | None) -> dict[str, Any]:
     if tested is None:
         return {}
     ends = tested.client, tested.server
-    local, remote = ends if tested.client.address == testbed.client_address else ends[::-1]
+    local, remote = ends if tested.client.address == testbed.node_address else ends[::-1]
     return {"system_calls": testbed.system_calls(local, remote), "resets": testbed.resets(local, remote)}
 
 
@@ -454,7 +454,7 @@ def _manifest(
         chance=request.scenario.chance,
         axes=axes,
         server=(testbed.server.address, testbed.server.port),
-        client_address=testbed.client_address,
+        client_address=testbed.node_address,
         capture=CaptureFacts(dropped=0, fenced=False),
         clock_error_ns=clock.error_ns,
         facts={

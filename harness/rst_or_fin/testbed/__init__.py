@@ -34,7 +34,7 @@ class Testbed(Protocol):
         """Where the server listens on the test network."""
 
     @property
-    def client_address(self) -> str:
+    def node_address(self) -> str:
         """The node's address on the test network."""
 
     @property

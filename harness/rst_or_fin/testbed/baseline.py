@@ -22,12 +22,13 @@ _LOG_LEN = 4096
 
 def seconds(repeat: int) -> dict[str, float]:
     """Measure how long `repeat` plain replays take: "unread" and "drained". Raises as a LocalTestbed."""
-    place = local.place_of(family=4)
-    order = local.order_for(runtime.find(None), "", Server(), place, "inet")
-    client = [sys.executable, "-m", "rst_or_fin.agents.baseline", place.own, "80", str(_PORT), str(repeat)]
+    addresses = local.addresses_for(family=4)
+    config = local.config_for(runtime.find(None), "", Server(), addresses, "inet")
+    module = "rst_or_fin.agents.baseline"
+    client = [sys.executable, "-m", module, addresses.own, "80", str(_PORT), str(repeat)]
     packages = Path(rst_or_fin.__file__).resolve().parent.parent
     held = HolderProcess(
-        order._replace(
+        config._replace(
             node=client,
             node_folder="/",
             node_environment={"PYTHONPATH": str(packages)},

@@ -88,9 +88,9 @@ class DockerTestbed:
         return self._server
 
     @property
-    def client_address(self) -> str:
+    def node_address(self) -> str:
         """The node's address on the test network."""
-        return self._place.node
+        return self._addresses.node
 
     @property
     def wire(self) -> WireProgram | None:
@@ -140,7 +140,7 @@ class DockerTestbed:
         return None if self._node.guest is not None else self._capture.holds(*self._node_first(one, other))
 
     def _node_first(self, one: Endpoint, other: Endpoint) -> tuple[Endpoint, Endpoint]:
-        return (one, other) if one.address == self._place.node else (other, one)
+        return (one, other) if one.address == self._addresses.node else (other, one)
 
     @property
     def kernel_queries_are_local(self) -> bool:
@@ -223,11 +223,11 @@ class DockerTestbed:
         with ThreadPoolExecutor(4) as pool:
             control = pool.submit(make_control_network, run)
             test_network, prefix = ("", _JOINED[family]) if hosts.wired else make_test_network(run, family)
-            self._place = peers.Addresses(own=f"{prefix}4", spare=f"{prefix}5", node=f"{prefix}3")
-            self._server = peers.endpoint(hosts.server, self._place)
-            self._credentials = credentials_for(hosts.server, self._server.address, self._place.node)
+            self._addresses = peers.Addresses(own=f"{prefix}4", spare=f"{prefix}5", node=f"{prefix}3")
+            self._server = peers.endpoint(hosts.server, self._addresses)
+            self._credentials = credentials_for(hosts.server, self._server.address, self._addresses.node)
             if hosts.wired:
-                ends = self._place.node, self._place.own
+                ends = self._addresses.node, self._addresses.own
                 wire = start_wire(run, peer_image, control.result(), spec, ends, DIST_PORT)
                 self._wire, self._capture, self._capture_facts = wire.program, wire.capture, wire.facts
                 self._at_peer = wire.at_peer
@@ -235,14 +235,14 @@ class DockerTestbed:
                 self._node = NodeContainer(run, node_image, Networking.within(wire.near), spec)
                 self._link = self._undo.enter_context(self._node.link(wire.near))
             else:
-                there = Networking.on(test_network, self._place.own)
+                there = Networking.on(test_network, self._addresses.own)
                 serving = pool.submit(self._start_server, server_image, there)
                 sysctls = pinned_with(hosts.node.sysctls)
                 own = Networking.on(control.result(), published=DIST_PORT, sysctls=sysctls)
                 self._node = NodeContainer(
-                    run, node_image, own, spec, test_network=test_network, address=self._place.node
+                    run, node_image, own, spec, test_network=test_network, address=self._addresses.node
                 )
-                capturing = pool.submit(start_capture, run, peer_image, self._node.id, self._place.node)
+                capturing = pool.submit(start_capture, run, peer_image, self._node.id, self._addresses.node)
                 self._link = self._undo.enter_context(self._node.link(self._node.id))
                 self._capture, self._capture_facts = capturing.result()
             self._peer = serving.result()
@@ -256,7 +256,7 @@ class DockerTestbed:
             networking,
             [
                 *("python3", "-m", kind.module, "--drop-to-uid", str(NOBODY)),
-                *peers.arguments(server, self._place),
+                *peers.arguments(server, self._addresses),
             ],
             cap_add=list(kind.capabilities),
             tmpfs={"/tmp": "size=16m,mode=1777"},

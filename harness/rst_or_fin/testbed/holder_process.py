@@ -32,11 +32,11 @@ _LET_MOUNT = "in a container: start it with --security-opt apparmor=unconfined t
 class HolderProcess:
     """One holder. `close` ends it; so does this process's end."""
 
-    def __init__(self, order: messages.Order) -> None:
+    def __init__(self, config: messages.HolderConfig) -> None:
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs, ExitStack() as undo:
             undo.callback(self._channel.close)
-            messages.send_order(self._channel, order)
+            messages.send_config(self._channel, config)
             self._process = _start(theirs.fileno())
             undo.pop_all()
 

@@ -24,7 +24,7 @@ from rst_or_fin.capture_file.frame import Frame
 from rst_or_fin.errors import LinkError, MachineError, UsageError, of_machine
 from rst_or_fin.evidence.records import PeerReport
 from rst_or_fin.netns import confinement
-from rst_or_fin.netns.messages import Order
+from rst_or_fin.netns.messages import HolderConfig
 from rst_or_fin.node import runtime as erlang
 from rst_or_fin.node.link import Link
 from rst_or_fin.scenario import peers
@@ -65,22 +65,22 @@ class LocalTestbed:
         hosts = spec.hosts
         server = hosts.server
         self._undo = ExitStack()
-        place = place_of(spec.family)
-        self._client_address = place.node
-        self._server = peers.endpoint(server, place)
+        addresses = addresses_for(spec.family)
+        self._node_address = addresses.node
+        self._server = peers.endpoint(server, addresses)
         self._cookie = secrets.token_hex(16)
         self._dropped = 0
         self._peer_has_ended = False
         self._node_status: int | None = None
-        self._credentials = credentials_for(server, self._server.address, place.node)
+        self._credentials = credentials_for(server, self._server.address, addresses.node)
         runtime = erlang.find(spec.otp, hosts.applications)
         self._wire: WireProgram | None = None
         self._dropped_at_peer = 0
-        order = order_for(runtime, self._cookie, server, place, spec.backend, hosts.node.code)
-        order = order._replace(
+        config = config_for(runtime, self._cookie, server, addresses, spec.backend, hosts.node.code)
+        config = config._replace(
             wire=_WIRE if hosts.wired else "", node_sysctls=pinned_with(hosts.node.sysctls)
         )
-        self._held = HolderProcess(order)
+        self._held = HolderProcess(config)
         self._undo.callback(self._held.close)
         try:
             host_facts = self._set_up()
@@ -113,9 +113,9 @@ class LocalTestbed:
         return self._server
 
     @property
-    def client_address(self) -> str:
+    def node_address(self) -> str:
         """The node's address on the test network."""
-        return self._client_address
+        return self._node_address
 
     @property
     def wire(self) -> WireProgram | None:
@@ -180,7 +180,7 @@ class LocalTestbed:
         return socket_table.holds(self._node_table, *self._node_first(one, other))
 
     def _node_first(self, one: Endpoint, other: Endpoint) -> tuple[Endpoint, Endpoint]:
-        return (one, other) if one.address == self._client_address else (other, one)
+        return (one, other) if one.address == self._node_address else (other, one)
 
     def check(self) -> None:
         """Raise where the server, or another program than the node, has ended."""
@@ -357,30 +357,30 @@ def probe() -> str:
     return str(wired["facts"]["namespaces"])
 
 
-def place_of(family: int) -> peers.Addresses:
+def addresses_for(family: int) -> peers.Addresses:
     """Return the addresses of every local testbed: in its own namespaces they are always free."""
     return peers.Addresses(own=_SERVER[family], spare=_SPARE[family], node=_CLIENT[family])
 
 
-def order_for(
+def config_for(
     runtime: erlang.Erlang,
     cookie: str,
     server: Server,
-    place: peers.Addresses,
+    addresses: peers.Addresses,
     backend: str,
     code: Sequence[str] = (),
-) -> Order:
-    """Make the holder's order for that server and a node on that Erlang; it may read `code`.
+) -> HolderConfig:
+    """Make the holder's configuration for that server and a node on that Erlang; it may read `code`.
 
     Raises UsageError for a server whose program this machine lacks.
     """
     kind = peers.kind_of(server)
     if kind.image not in _RUNNABLE and not (kind.program and shutil.which(kind.program)):
-        raise UsageError(f"the server {server.kind!r} runs in a container only", "--runtime docker")
-    prefix_len = 64 if ":" in place.own else 24
+        raise UsageError(f"the server {server.kind!r} runs in a container only", "use --runtime docker")
+    prefix_len = 64 if ":" in addresses.own else 24
     return _EMPTY._replace(
-        client_addresses=[f"{place.node}/{prefix_len}"],
-        server_addresses=[f"{place.own}/{prefix_len}"],
+        node_addresses=[f"{addresses.node}/{prefix_len}"],
+        server_addresses=[f"{addresses.own}/{prefix_len}"],
         node=[
             runtime.program,
             *erlang_command.arguments(_NODE_PORT, "127.0.0.1", backend, code, runtime.libraries),
@@ -395,12 +395,12 @@ def order_for(
             **runtime.environment,
         },
         server=f"rst_or_fin.{kind.module}",
-        server_arguments=peers.arguments(server, place),
+        server_arguments=peers.arguments(server, addresses),
     )
 
 
-_EMPTY = Order(
-    client_addresses=[],
+_EMPTY = HolderConfig(
+    node_addresses=[],
     server_addresses=[],
     node=[],
     node_folder="/",

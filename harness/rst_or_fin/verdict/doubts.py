@@ -138,7 +138,7 @@ def doubts_of_end(
         return ["the connection was still open when the capture ended"]
     if not watch.left(connection.client, connection.server):
         return []
-    if report is not None and passing.only_peer_holds(report, connection):
+    if report is not None and passing.only_peer_holds(report.replay.wire, connection):
         return []  # it has ended for this end; the other's waits for what never comes
     own = reading.end(connection.endpoint(subject))
     unacknowledged = (own.sent_to or 0) - (own.acked_to if own.acked_to is not None else own.sent_to or 0)

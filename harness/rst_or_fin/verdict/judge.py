@@ -157,7 +157,10 @@ def _of_two_ends(verdict: Verdict, two_ends: TwoEnds, report: HostReport | None,
         peer_candidates=candidates,
         deciding=deciding,
         passages=two_ends.passages,
-        remarks=(*verdict.remarks, *passing.remarks(two_ends, report)),
+        remarks=(
+            *verdict.remarks,
+            *passing.remarks(two_ends, report.replay.wire if report is not None else None),
+        ),
         doubts=(*verdict.doubts, *(f"at the peer's end: {doubt}" for doubt in doubts)),
     )
 

@@ -11,15 +11,13 @@ from rst_or_fin.evidence.records import WirePlayed
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Role
 from rst_or_fin.tcp.two_ends import Fate, Passage, TwoEnds
-from rst_or_fin.verdict.witnesses import HostReport
 
 _MOST_TOLD = 12
 _DELAYS = ("delay", "hold")
 
 
-def remarks(two_ends: TwoEnds, report: HostReport | None) -> Iterator[str]:
+def remarks(two_ends: TwoEnds, played: WirePlayed | None) -> Iterator[str]:
     """Yield whatever did not pass as it was sent, in order; the same segment several times only once."""
-    played = report.replay.wire if report is not None else None
     late = (
         {(a.segment, a.sender) for a in played.actions if a.did in _DELAYS} if played is not None else set()
     )
@@ -27,7 +25,7 @@ def remarks(two_ends: TwoEnds, report: HostReport | None) -> Iterator[str]:
     yield from told[:_MOST_TOLD]
     if len(told) > _MOST_TOLD:
         yield f"{len(told) - _MOST_TOLD} more segments were lost, late, altered or forged"
-    if report is not None and only_peer_holds(report, two_ends.near):
+    if only_peer_holds(played, two_ends.near):
         yield "the peer's kernel still had the connection when settle_ms was over"
 
 
@@ -61,9 +59,8 @@ def _fate(fate: Fate, members: Sequence[Passage], start_ns: int) -> str:
     return f"left {times} and {fate}"
 
 
-def only_peer_holds(report: HostReport, connection: Connection) -> bool:
+def only_peer_holds(played: WirePlayed | None, connection: Connection) -> bool:
     """Return whether only the peer's host still had the connection when the watch ended."""
-    played = report.replay.wire
     ends = connection.client, connection.server
     return played is not None and (ends in played.held_by_peer or ends[::-1] in played.held_by_peer)
 

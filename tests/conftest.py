@@ -8,7 +8,7 @@ from hypothesis import settings
 _LIMIT_S = 300  # for a test that sets none of its own
 
 # Minutes each. They come first, because what two workers at a time begin last goes on alone.
-_LONGEST = ("test_whole_catalogue.py", "test_kernels.py", "test_faults.py")
+_LONGEST = ("test_whole_catalogue.py", "test_faults.py")
 
 collect_ignore_glob = ["data", "*/data"]  # what tests read, scenario files among it, is played by them alone
 

@@ -55,7 +55,7 @@ def test_a_release_that_lacks_the_application_is_left_out_with_one_line(
 ) -> None:
     (tmp_path / "httpc.scenario.toml").write_text(HTTPC)
     done = command("run", "httpc.scenario.toml", "--runtime", "docker", "--otp", "28")
-    assert "left out here: OTP 28's image has none but Erlang's base, no inets" in done.stderr
+    assert "left out here: the image of OTP 28 has only Erlang's base, no inets" in done.stderr
 
 
 MODULE = """\

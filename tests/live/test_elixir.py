@@ -67,8 +67,8 @@ def test_a_line_that_crashes_is_told_as_iex_tells_it(command: Command, mine: Pat
 @pytest.mark.parametrize(
     ("otp", "why"),
     [
-        ("23", "OTP 23's image has an Elixir older than 1.14"),
-        ("28", "OTP 28's image has none but Erlang's base, no elixir"),
+        ("23", "the Elixir in the image of OTP 23 is older than 1.14"),
+        ("28", "the image of OTP 28 has only Erlang's base, no elixir"),
     ],
 )
 def test_a_release_without_elixir_is_left_out_with_one_line(

@@ -85,7 +85,7 @@ def test_await_closed_returns_when_the_fin_has_left(command: Command) -> None:
 def test_a_time_to_settle_that_was_too_short_is_named_and_nobody_is_accused(command: Command) -> None:
     [replay] = played(command, "halt-flush-queue-full", "--runtime", "local")["replays"]
     [doubt] = replay["doubts"]
-    assert "raise settle_ms (it is 3000)" in doubt
+    assert "when settle_ms (3000) was over: raise it" in doubt
 
 
 @pytest.mark.docker

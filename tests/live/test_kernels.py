@@ -163,13 +163,16 @@ def test_clones_of_a_snapshot_do_not_share(
 # What it costs
 
 
-def test_a_testbed_with_it_is_ready_within_three_seconds(client: docker.DockerClient) -> None:
-    seconds = []
-    for _ in range(5):
-        started = time.monotonic()
-        with DockerTestbed(client, TestbedSpec(kernel=BEFORE[0], otp=BEFORE[1])):
-            seconds.append(time.monotonic() - started)
-    assert min(seconds) < 3  # other work on this machine can only add to it
+def test_a_testbed_with_it_is_ready_in_less_than_three_times_the_time(client: docker.DockerClient) -> None:
+    """In turn with one without, because both take longer on a machine that has other work to do."""
+    ratios = [seconds_until_ready(client, BEFORE[0]) / seconds_until_ready(client, "") for _ in range(5)]
+    assert min(ratios) < 3
+
+
+def seconds_until_ready(client: docker.DockerClient, kernel: str) -> float:
+    started = time.monotonic()
+    with DockerTestbed(client, TestbedSpec(kernel=kernel, otp=BEFORE[1])):
+        return time.monotonic() - started
 
 
 @pytest.mark.parametrize(("kernel", "otp"), [BEFORE, SINCE])

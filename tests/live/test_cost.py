@@ -15,7 +15,7 @@ import pytest
 from rst_or_fin.agents import capture, socket_table
 from rst_or_fin.errors import MachineError
 from rst_or_fin.node.link import Link
-from rst_or_fin.runner import replay as conductor
+from rst_or_fin.runner import replay as runner
 from rst_or_fin.scenario.wire import parse_random
 from rst_or_fin.storage import scenario_files
 from rst_or_fin.testbed import local
@@ -43,7 +43,7 @@ def kind() -> str:
 def cheapest(name: str, wire: str | None, folder: Path, counts: Counter[str]) -> dict[str, int]:
     """Return the least that each count was raised by in a replay, the first and the last left out."""
     entry = scenario_files.find(name).under(parse_random(wire) if wire else None)
-    request = conductor.Request(
+    request = runner.Request(
         scenario=entry.scenario,
         scenario_text=entry.text,
         repeat=REPLAYS,
@@ -56,7 +56,7 @@ def cheapest(name: str, wire: str | None, folder: Path, counts: Counter[str]) ->
 
     raised: list[Counter[str]] = []
     with LocalTestbed(TestbedSpec(hosts=entry.scenario.hosts)) as testbed:
-        for _ in conductor.run(request, testbed, not_again):
+        for _ in runner.run(request, testbed, not_again):
             raised.append(counts.copy())
             counts.clear()
     return {what: min(each[what] for each in raised[1:-1]) for what in raised[1]}

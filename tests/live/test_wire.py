@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from rst_or_fin.agents import wire
 from rst_or_fin.errors import MachineError
-from rst_or_fin.runner import replay as conductor
+from rst_or_fin.runner import replay as runner
 from rst_or_fin.scenario.model import Scenario, parse
 from rst_or_fin.storage.load_run import load_run
 from rst_or_fin.tcp.ending import Cause, Ending
@@ -63,7 +63,7 @@ def played(
     rules: str, folder: Path, *, repeat: int = 1, family: int = 4, at_call: object = None
 ) -> Iterator[Assessment]:
     found, text = scenario(rules)
-    request = conductor.Request(
+    request = runner.Request(
         scenario=found, scenario_text=text, repeat=repeat, folder=folder / "run", command_line=("test",)
     )
     testbeds: list[LocalTestbed] = []
@@ -73,7 +73,7 @@ def played(
         return testbeds[-1]
 
     try:
-        yield from conductor.run(request, open_one(), open_one, at_call)  # type: ignore[arg-type]
+        yield from runner.run(request, open_one(), open_one, at_call)  # type: ignore[arg-type]
     finally:
         for testbed in testbeds:
             testbed.close()

@@ -11,7 +11,7 @@ from rst_or_fin.agents import wire
 from rst_or_fin.engine import client as engine
 from rst_or_fin.engine import ownership
 from rst_or_fin.errors import RstOrFinError
-from rst_or_fin.runner import replay as conductor
+from rst_or_fin.runner import replay as runner
 from rst_or_fin.storage import scenario_files
 from rst_or_fin.testbed.docker import DockerTestbed
 from rst_or_fin.testbed.spec import TestbedSpec
@@ -38,7 +38,7 @@ def played(
     client: docker.DockerClient, name: str, folder: Path, family: int = 4, at_call: object = None
 ) -> Iterator[Assessment]:
     entry = scenario_files.find(name)
-    request = conductor.Request(
+    request = runner.Request(
         scenario=entry.scenario,
         scenario_text=entry.text,
         repeat=1,
@@ -50,7 +50,7 @@ def played(
         raise AssertionError("one replay needs one testbed")
 
     with DockerTestbed(client, TestbedSpec(hosts=entry.scenario.hosts, family=family)) as testbed:
-        yield from conductor.run(request, testbed, never, at_call)  # type: ignore[arg-type]
+        yield from runner.run(request, testbed, never, at_call)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("family", [4, 6])

@@ -358,7 +358,7 @@ def test_an_executor_that_falls_silent_is_not_waited_for_for_ever(monkeypatch: p
 
 
 def evidence(folder: Path, of: Cell, wire: str = cases.ABORT) -> dict[str, bytes]:
-    """The files of a run of that cell, as the conductor writes them."""
+    """The files of a run of that cell, as the runner writes them."""
     manifest = evidence_format.Manifest(
         format=evidence_format.FORMAT,
         program="rst-or-fin",

@@ -1,4 +1,4 @@
-"""Plays the published sessions on a local testbed, without the conductor."""
+"""Plays the published sessions on a local testbed, without the runner."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from enum import Enum
 
 from rst_or_fin.tcp.connection import Connection, flag_letters
 from rst_or_fin.tcp.ending import Role
+from rst_or_fin.tcp.options import options
 from rst_or_fin.tcp.segment import Checksum, Segment
 
 _MSS_KIND = 2
@@ -189,10 +190,10 @@ def opening(connection: Connection, role: Role) -> Opening:
     Timestamps that both offered take 12 bytes of each segment, and so of what fits (RFC 7323).
     """
     syns = {connection.role(s): s for s in reversed(connection.segments) if s.syn}
-    options = [syn.options for syn in syns.values()]
+    offered = [syn.options for syn in syns.values()]
     agreed = len(syns) == 2
-    stamped = agreed and all(_option(each, _TIMESTAMPS_KIND, absent=-1) >= 0 for each in options)
-    scaled = agreed and all(_option(each, _WINDOW_SCALE_KIND, absent=-1) >= 0 for each in options)
+    stamped = agreed and all(_option(each, _TIMESTAMPS_KIND, absent=-1) >= 0 for each in offered)
+    scaled = agreed and all(_option(each, _WINDOW_SCALE_KIND, absent=-1) >= 0 for each in offered)
     syn = syns.get(role)
     if syn is None:
         return Opening(mss=536, window=_LARGEST_WINDOW, scale=None)
@@ -222,20 +223,9 @@ def _scale(connection: Connection, role: Role) -> int:
     return min(shifts.get(role, -1), 14) if min(shifts.values(), default=-1) >= 0 and len(shifts) == 2 else 0
 
 
-def _option(options: bytes, kind: int, *, absent: int = 0) -> int:
-    """Return the value of a TCP option as a number (RFC 9293 section 3.2), or `absent`."""
-    at = 0
-    while at < len(options) and options[at] != 0:
-        if options[at] == 1:
-            at += 1
-            continue
-        length = options[at + 1] if at + 1 < len(options) else 0
-        if length < 2:
-            return absent
-        if options[at] == kind:
-            return int.from_bytes(options[at + 2 : at + length], "big")
-        at += length
-    return absent
+def _option(data: bytes, kind: int, *, absent: int = 0) -> int:
+    """Return the value of a TCP option as a number, or `absent`."""
+    return next((int.from_bytes(value, "big") for found, value in options(data) if found == kind), absent)
 
 
 def is_plain_http(steps: Sequence[Step]) -> bool:

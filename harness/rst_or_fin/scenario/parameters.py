@@ -26,7 +26,7 @@ MOST = 2**31 - 1  # and as many below zero
 _NAME = re.compile(r"[A-Z][A-Za-z0-9_]*")
 _MOST_LISTED = 50
 _WORD = re.compile(r"\w+")
-_BOUND_BEFORE = ("Server", "Port", "Self")  # by the conductor, in every session
+_BOUND_BEFORE = ("Server", "Port", "Self")  # by the runner, in every session
 
 
 class ParameterError(ValueError):

@@ -5,6 +5,7 @@ Sources: RFC 9293, RFC 7323, and Linux 6.12 where it deviates.
 
 from __future__ import annotations
 
+from rst_or_fin.tcp.options import options
 from rst_or_fin.tcp.segment import Segment
 from rst_or_fin.tcp.sender_state import CandidateReset, End
 
@@ -89,17 +90,7 @@ def shift(segment: Segment, own: End, peer: End) -> int:
     return own.scale if own.scale is not None and peer.scale is not None else 0
 
 
-def window_scale(options: bytes) -> int | None:
+def window_scale(data: bytes) -> int | None:
     """Return the window scale option of a SYN, at most 14; None if it has none."""
-    at = 0
-    while at < len(options) and options[at] != 0:
-        if options[at] == 1:
-            at += 1
-            continue
-        length = options[at + 1] if at + 1 < len(options) else 0
-        if length < 2:
-            return None
-        if options[at] == _WINDOW_SCALE and length == 3 and at + 2 < len(options):
-            return min(options[at + 2], _UNKNOWN_SCALE)
-        at += length
-    return None
+    found = (value[0] for kind, value in options(data) if kind == _WINDOW_SCALE and len(value) == 1)
+    return next((min(scale, _UNKNOWN_SCALE) for scale in found), None)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from rst_or_fin.escaping import preview
 from rst_or_fin.tcp.connection import Connection
 from rst_or_fin.tcp.ending import Role
+from rst_or_fin.tcp.options import options
 from rst_or_fin.tcp.segment import Segment
 from rst_or_fin.verdict.aborts import abort_index, abort_of
 
@@ -113,7 +114,7 @@ def _carried(reset: Segment, name: str) -> Iterator[str]:
     if reset.payload_len:
         text = preview(reset.payload, _TEXT_LEN)
         yield f"the RST of {name} carries {reset.payload_len} bytes" + (f": {text}" if text else "")
-    for kind, value in _options(reset.options):
+    for kind, value in options(reset.options):
         if kind != _MPTCP or not value:
             continue
         if value[0] >> 4 == _TCPRST and len(value) >= 2:
@@ -153,21 +154,7 @@ def _is_closed(connection: Connection, role: Role) -> bool:
 
 
 def _has(segment: Segment, kind: int) -> bool:
-    return any(found == kind for found, _ in _options(segment.options))
-
-
-def _options(options: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the options of a segment (RFC 9293 section 3.2), up to the first malformed one."""
-    at = 0
-    while at < len(options) and options[at] != 0:
-        if options[at] == 1:
-            at += 1
-            continue
-        length = options[at + 1] if at + 1 < len(options) else 0
-        if length < 2:
-            return
-        yield options[at], options[at + 2 : at + length]
-        at += length
+    return any(found == kind for found, _ in options(segment.options))
 
 
 def _the(connection: Connection, role: Role) -> str:
